@@ -1,0 +1,227 @@
+//! What a look back means: an aggregate in its normal form, and the plan of one key space.
+//!
+//! This module says *what* is computed; `tripline-core` computes it over rows. Two aggregates that are written
+//! differently and mean the same have equal normal forms, and are computed once.
+
+use crate::schema::Kind;
+use crate::value::Slot;
+
+/// Milliseconds.
+pub type Ms = i64;
+
+/// Order statistics read at most so many matching rows, the newest ones, of their window.
+pub const ORDER_ROWS_MAX: usize = 128;
+/// At most so many distinct `where` conditions in a key space: one bit of a row each.
+pub const TAGS_MAX: usize = 256;
+/// At most so many different windows (length and delay) in a key space.
+pub const WINDOWS_MAX: usize = 64;
+/// At most so many aggregates in a key space.
+pub const AGGREGATES_MAX: usize = 256;
+/// Share trimmed off each side by `trimmed_mean`.
+pub const TRIM_SHARE: f64 = 0.1;
+
+/// Index of a distinct condition over rows; the rows' bit of the same number holds its truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TagId(pub u8);
+
+/// Truth of every distinct condition for one row: bit `i` is [`TagId`] `i`; an unknown condition is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tags(pub [u64; TAGS_MAX / 64]);
+
+impl Tags {
+    /// Whether the condition holds.
+    #[inline]
+    pub fn has(&self, tag: TagId) -> bool {
+        self.0[usize::from(tag.0) / 64] >> (tag.0 % 64) & 1 == 1
+    }
+
+    /// Records a condition that holds.
+    #[inline]
+    pub fn set(&mut self, tag: TagId) {
+        self.0[usize::from(tag.0) / 64] |= 1 << (tag.0 % 64);
+    }
+}
+
+/// A set of aggregates of one plan, by index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FactSet(pub [u64; AGGREGATES_MAX / 64]);
+
+impl FactSet {
+    /// Whether aggregate `index` is in the set.
+    #[inline]
+    pub fn has(&self, index: usize) -> bool {
+        self.0[index / 64] >> (index % 64) & 1 == 1
+    }
+
+    /// Adds aggregate `index`.
+    #[inline]
+    pub fn insert(&mut self, index: usize) {
+        self.0[index / 64] |= 1 << (index % 64);
+    }
+
+    /// Adds all of another set.
+    #[inline]
+    pub fn union(&mut self, other: &FactSet) {
+        for (word, theirs) in self.0.iter_mut().zip(other.0) {
+            *word |= theirs;
+        }
+    }
+
+    /// The first `count` aggregates.
+    pub fn first(count: usize) -> FactSet {
+        let mut set = FactSet::default();
+        (0..count).for_each(|index| set.insert(index));
+        set
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+}
+
+/// What is computed of the matching rows. Of no rows `Count`, `Sum`, `Distinct` and `Rate` are 0, the others missing.
+/// Rows whose value field is unknown are not matching rows for every operation that reads a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Op {
+    /// Number of rows.
+    Count,
+    /// Sum of the values: exact, in minor units (money) or 10⁻⁶ (numbers). Beyond what a register holds exactly: missing.
+    Sum,
+    /// `Sum / count`, one division in `f64`.
+    Avg,
+    /// Smallest value.
+    Min,
+    /// Largest value.
+    Max,
+    /// Sample standard deviation (n − 1), from exact integer sums: `sqrt((n·Σx² − (Σx)²) / (n·(n−1)))`; missing below two rows.
+    Stddev,
+    /// Median of the newest [`ORDER_ROWS_MAX`] values; the mean of the middle two when even.
+    Median,
+    /// Mean after taking `floor(n · TRIM_SHARE)` values off each side, of the newest [`ORDER_ROWS_MAX`].
+    TrimmedMean,
+    /// Quantile in [0, 1] of the newest [`ORDER_ROWS_MAX`] values, linear between ranks (rank = q · (n − 1)).
+    Quantile(f64),
+    /// Number of different values; counting stops at `max` (the value is then `max`, marked approximate).
+    Distinct {
+        /// Where counting stops.
+        max: u32,
+    },
+    /// Value of the newest row.
+    Last,
+    /// Value of the oldest row.
+    First,
+    /// Value of the `n`-th newest row, 1 is the newest.
+    Nth(u32),
+    /// Rows per day of the window: `count · 86,400,000 / over`.
+    Rate,
+    /// Share of the rows that satisfy a further condition.
+    Ratio(TagId),
+    /// Share of the newest [`ORDER_ROWS_MAX`] rows whose value is smaller than the event's own; missing when the event has none.
+    Rank,
+}
+
+/// One look back in normal form.
+///
+/// Matching rows at event time `t`: rows of the lane with `t - delay - over < at <= t - delay` (without `over`: all rows
+/// held with `at <= t - delay`), already in the ledger, whose `filter` bit is set; without the event itself unless
+/// `include_current`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    /// The name it was first written under; of two equal ones, the first in the pack.
+    pub name: String,
+    /// What is computed.
+    pub op: Op,
+    /// The value that is read; `None` for operations over rows alone.
+    pub value: Option<Slot>,
+    /// Kind of `value` (how the row's word is read), meaningless without one.
+    pub value_kind: Kind,
+    /// Index into [`Plan::lanes`].
+    pub lane: usize,
+    /// Length of the window; `None` reads the rows held.
+    pub over: Option<Ms>,
+    /// How far the window's end lies before the event.
+    pub delay: Ms,
+    /// Which rows count.
+    pub filter: Option<TagId>,
+    /// Whether the event itself counts.
+    pub include_current: bool,
+    /// Fewer matching rows: missing.
+    pub at_least: u32,
+    /// Register of the fact.
+    pub slot: Slot,
+    /// Kind of the fact.
+    pub kind: Kind,
+}
+
+/// The rows of a ledger that agree with the event in some fields. No fields: the whole ledger.
+/// An event in which one of the fields is unknown has no such lane: its facts are missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Fields that a row must share with the event.
+    pub fields: Vec<Slot>,
+}
+
+/// `rank: … by: all`: the share of the shard's recent events with a smaller value, from a running histogram.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Population {
+    /// The name it was first written under.
+    pub name: String,
+    /// The ranked field: money or a number.
+    pub value: Slot,
+    /// A histogram for each value of this field (`by: [all, merchant.mcc]`).
+    pub group: Option<Slot>,
+    /// Whole UTC days that are counted, today included.
+    pub days: u32,
+    /// Which events are counted.
+    pub filter: Option<TagId>,
+    /// Fewer events: missing.
+    pub at_least: u32,
+    /// Register of the share, in [0, 1].
+    pub slot: Slot,
+}
+
+impl Population {
+    /// Length of the days that are counted.
+    pub fn over_ms(&self) -> Ms {
+        const DAY_MS: Ms = 24 * 60 * 60 * 1000;
+        Ms::from(self.days) * DAY_MS
+    }
+}
+
+/// A fact's coverage, read by `coverage(fact)` and put on alerts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Index into [`Plan::aggregates`].
+    pub aggregate: usize,
+    /// Register of the share of the window that is held, in [0, 1].
+    pub slot: Slot,
+}
+
+/// The entity a key space is keyed by. The account's is the input's own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeySpace {
+    /// `account`, or an entity of the schema such as `terminal`.
+    pub entity: String,
+    /// The field that holds the key.
+    pub key: Slot,
+}
+
+/// All that a key space must compute: what `tripline-core` builds its ledgers and facts from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Which key space.
+    pub space: KeySpace,
+    /// Distinct lanes; lane 0 is the whole ledger.
+    pub lanes: Vec<Lane>,
+    /// Number of distinct conditions over rows.
+    pub tags: usize,
+    /// Distinct aggregates; a [`FactSet`] counts by position here.
+    pub aggregates: Vec<Aggregate>,
+    /// Distinct population ranks.
+    pub populations: Vec<Population>,
+    /// Coverages that a rule reads.
+    pub coverages: Vec<Coverage>,
+    /// Longest window + delay of all aggregates; 0 without any.
+    pub look_back: Ms,
+}

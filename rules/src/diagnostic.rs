@@ -1,0 +1,355 @@
+//! What is wrong with a file, where, and what to do about it: for people (drawn with carets) and for programs (JSON).
+//!
+//! It does not know what is checked; every stage adds to one [`Diagnostics`], so that one run shows all faults.
+
+mod codes;
+
+pub use codes::CODES;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// How it is called in messages: its path as given.
+    pub name: Arc<str>,
+    /// Its whole text.
+    pub text: Arc<str>,
+}
+
+impl File {
+    /// A file from its name and text.
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> File {
+        File { name: name.into(), text: text.into() }
+    }
+}
+
+/// A place in one of the files of a [`Diagnostics`], in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Which file.
+    pub file: usize,
+    /// First byte.
+    pub start: usize,
+    /// After the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// From the start of this one to the end of another.
+    pub fn to(self, other: Span) -> Span {
+        Span { file: self.file, start: self.start, end: other.end.max(self.end) }
+    }
+
+    /// Whether the other one lies inside.
+    pub fn holds(self, other: Span) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+
+    fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
+/// A stable name of a kind of fault, such as `E201`; `Y` is YAML, `S` structure, `E` expressions, `W` warnings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub &'static str);
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Nothing compiles until it is mended.
+    Error,
+    /// It compiles, and probably does not do what was meant.
+    Warning,
+}
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Which kind.
+    pub code: Code,
+    /// How bad.
+    pub weight: Weight,
+    /// What is wrong, one line.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// Said at the carets.
+    pub label: Option<String>,
+    /// Other places that matter, in the same file.
+    pub context: Vec<(Span, String)>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// Says something at the carets.
+    pub fn label(&mut self, text: impl Into<String>) -> &mut Diagnostic {
+        self.label = Some(text.into());
+        self
+    }
+
+    /// Points at another place; one in another file is left out.
+    pub fn context(&mut self, span: Span, text: impl Into<String>) -> &mut Diagnostic {
+        if span.file == self.span.file {
+            self.context.push((span, text.into()));
+        }
+        self
+    }
+
+    /// Says what to do.
+    pub fn help(&mut self, text: impl Into<String>) -> &mut Diagnostic {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// Says what to do, when there is something to say.
+    pub fn help_maybe(&mut self, text: Option<String>) -> &mut Diagnostic {
+        self.help = text.or(self.help.take());
+        self
+    }
+}
+
+/// Every fault of some files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    files: Vec<File>,
+    list: Vec<Diagnostic>,
+    /// Rules read.
+    pub rules: usize,
+    /// Operators and references of all conditions read.
+    pub nodes: usize,
+}
+
+/// Whether drawings carry colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// For a terminal.
+    Colour,
+    /// For pipes, files and tests.
+    Plain,
+}
+
+impl Diagnostics {
+    /// No faults yet; a span's `file` counts in these.
+    pub fn new(files: &[File]) -> Diagnostics {
+        Diagnostics { files: files.to_vec(), ..Diagnostics::default() }
+    }
+
+    /// Adds an error.
+    pub fn error(&mut self, code: &'static str, message: impl Into<String>, span: Span) -> &mut Diagnostic {
+        self.add(Weight::Error, code, message.into(), span)
+    }
+
+    /// Adds a warning.
+    pub fn warning(&mut self, code: &'static str, message: impl Into<String>, span: Span) -> &mut Diagnostic {
+        self.add(Weight::Warning, code, message.into(), span)
+    }
+
+    fn add(&mut self, weight: Weight, code: &'static str, message: String, span: Span) -> &mut Diagnostic {
+        self.list.push(Diagnostic {
+            code: Code(code),
+            weight,
+            message,
+            span,
+            label: None,
+            context: Vec::new(),
+            help: None,
+        });
+        self.list.last_mut().expect("one was just pushed")
+    }
+
+    /// Takes in the faults of other files.
+    pub fn extend(&mut self, other: Diagnostics) {
+        let base = self.files.len();
+        self.rules += other.rules;
+        self.nodes += other.nodes;
+        self.files.extend(other.files);
+        self.list.extend(other.list.into_iter().map(|mut fault| {
+            fault.span.file += base;
+            fault.context.iter_mut().for_each(|(span, _)| span.file += base);
+            fault
+        }));
+    }
+
+    /// All faults, in the order of [`Diagnostics::sort`] once sorted.
+    pub fn list(&self) -> &[Diagnostic] {
+        &self.list
+    }
+
+    /// The files that spans count in.
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    /// Orders by file and place; faults at one place keep the order in which they were found.
+    pub fn sort(&mut self) {
+        self.list.sort_by_key(|fault| (fault.span.file, fault.span.start));
+    }
+
+    /// How many errors.
+    pub fn errors(&self) -> usize {
+        self.count(Weight::Error)
+    }
+
+    /// How many warnings.
+    pub fn warnings(&self) -> usize {
+        self.count(Weight::Warning)
+    }
+
+    fn count(&self, weight: Weight) -> usize {
+        self.list.iter().filter(|fault| fault.weight == weight).count()
+    }
+
+    /// Whether some fault lies inside a place.
+    pub fn any_inside(&self, span: Span) -> bool {
+        self.list.iter().any(|fault| span.holds(fault.span))
+    }
+
+    /// Line and column of a place, both from 1; columns count characters.
+    pub fn position(&self, span: Span) -> (usize, usize) {
+        let before = &self.files[span.file].text[..span.start];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// Draws all faults, each followed by an empty line.
+    pub fn render(&self, paint: Paint) -> String {
+        let renderer = match paint {
+            Paint::Colour => Renderer::styled(),
+            Paint::Plain => Renderer::plain(),
+        };
+        let mut out = String::new();
+        for fault in &self.list {
+            out.push_str(&renderer.render(&[self.group(fault)]));
+            out.push_str("\n\n");
+        }
+        out
+    }
+
+    fn group<'a>(&'a self, fault: &'a Diagnostic) -> Group<'a> {
+        let file = &self.files[fault.span.file];
+        let level = match fault.weight {
+            Weight::Error => Level::ERROR,
+            Weight::Warning => Level::WARNING,
+        };
+        let mut primary = AnnotationKind::Primary.span(fault.span.range());
+        if let Some(label) = &fault.label {
+            primary = primary.label(label.as_str());
+        }
+        let context = fault
+            .context
+            .iter()
+            .map(|(span, text)| AnnotationKind::Context.span(span.range()).label(text.as_str()));
+        let snippet = Snippet::source(&*file.text).path(&*file.name).annotation(primary).annotations(context);
+        let group = level.primary_title(fault.message.as_str()).id(fault.code.0).element(snippet);
+        match &fault.help {
+            Some(help) => group.element(Level::HELP.message(help.as_str())),
+            None => group,
+        }
+    }
+
+    /// One line: what was read and what was found. The caller may append how long it took.
+    pub fn summary(&self) -> String {
+        let files = match &self.files[..] {
+            [only] => only.name.to_string(),
+            many => counted(many.len(), "file"),
+        };
+        let (rules, nodes) = (counted(self.rules, "rule"), counted(self.nodes, "expression node"));
+        let (errors, warnings) = (counted(self.errors(), "error"), counted(self.warnings(), "warning"));
+        format!("{files}: {rules}, {nodes}, {errors}, {warnings}")
+    }
+
+    /// All faults as one JSON array; `line` and `column` count from 1, columns in characters.
+    pub fn json(&self) -> String {
+        let mut out = String::from("[");
+        for (at, fault) in self.list.iter().enumerate() {
+            let (line, column) = self.position(fault.span);
+            let (end_line, end_column) =
+                self.position(Span { start: fault.span.end, end: fault.span.end, ..fault.span });
+            let weight = match fault.weight {
+                Weight::Error => "error",
+                Weight::Warning => "warning",
+            };
+            let comma = if at == 0 { "" } else { "," };
+            // Writing to a String cannot fail.
+            let _ =
+                write!(out, "{comma}{{\"code\":\"{}\",\"severity\":\"{weight}\",\"message\":", fault.code.0);
+            json_text(&mut out, &fault.message);
+            out.push_str(",\"file\":");
+            json_text(&mut out, &self.files[fault.span.file].name);
+            let _ = write!(
+                out,
+                ",\"line\":{line},\"column\":{column},\"end_line\":{end_line},\"end_column\":{end_column}"
+            );
+            for (name, text) in [("label", &fault.label), ("help", &fault.help)] {
+                if let Some(text) = text {
+                    let _ = write!(out, ",\"{name}\":");
+                    json_text(&mut out, text);
+                }
+            }
+            out.push('}');
+        }
+        out.push(']');
+        out
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn json_text(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            control if u32::from(control) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+/// The known name that is nearest to a misspelt one, if any is near.
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (wrong.chars().count() / 3).clamp(1, 3);
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .filter(|(distance, name)| *distance <= most && *distance < name.chars().count())
+        .min()
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_lines_count_from_one() {
+        let mut faults = Diagnostics::new(&[File::new("a.yaml", "x: 1\ntitle: Zürich é oops\n")]);
+        let start = "x: 1\ntitle: Zürich é ".len();
+        faults.error("E201", "no \"such\" name", Span { file: 0, start, end: start + 4 }).label("here");
+        assert_eq!(faults.position(faults.list()[0].span), (2, 17));
+        assert!(faults.render(Paint::Plain).contains("--> a.yaml:2:17"), "{}", faults.render(Paint::Plain));
+        assert!(
+            faults.json().contains(r#""message":"no \"such\" name","file":"a.yaml","line":2,"column":17"#)
+        );
+    }
+
+    #[test]
+    fn suggestions_are_near_or_absent() {
+        assert_eq!(nearest("severty", ["title", "severity"]), Some("severity"));
+        assert_eq!(nearest("on", ["id", "by"]), None);
+        assert_eq!(nearest("ovr", ["over", "by"]), Some("over"));
+    }
+}

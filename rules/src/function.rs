@@ -1,0 +1,169 @@
+//! The arithmetic and functions of the language, on plain numbers: the one place that computes them.
+//!
+//! It does not know registers; an answer that does not exist is `None`, which is "missing".
+
+use crate::ast::{Arithmetic, Compare};
+use crate::graph::{Extreme, Local, Unary};
+use crate::value::{Geo, MONEY_MINOR_MAX_EXACT, TextKey};
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+/// Mean radius of the earth, km (IUGG).
+pub const EARTH_RADIUS_KM: f64 = 6_371.008_8;
+
+/// 2⁵³, beyond which money is missing.
+#[expect(clippy::cast_precision_loss, reason = "a power of two is exact")]
+const MONEY_MAX: f64 = MONEY_MINOR_MAX_EXACT as f64;
+
+/// A comparison.
+#[inline]
+pub fn compares(op: Compare, a: f64, b: f64) -> bool {
+    match op {
+        Compare::Eq => a == b,
+        Compare::Ne => a != b,
+        Compare::Lt => a < b,
+        Compare::Le => a <= b,
+        Compare::Gt => a > b,
+        Compare::Ge => a >= b,
+    }
+}
+
+/// Arithmetic. By zero, beyond what is finite, money beyond what is exact: `None`.
+#[inline]
+pub fn arithmetic(op: Arithmetic, a: f64, b: f64, money: bool) -> Option<f64> {
+    let result = match op {
+        Arithmetic::Add => a + b,
+        Arithmetic::Sub => a - b,
+        Arithmetic::Mul => a * b,
+        // By zero it is infinite or no number: refused below.
+        Arithmetic::Div => a / b,
+    };
+    (result.is_finite() && (!money || result.abs() <= MONEY_MAX)).then_some(result)
+}
+
+/// A function of one number.
+#[inline]
+pub fn unary(op: Unary, a: f64) -> Option<f64> {
+    let result = match op {
+        Unary::Negative => -a,
+        Unary::Abs => a.abs(),
+        Unary::Log => libm::log(a),
+    };
+    result.is_finite().then_some(result)
+}
+
+/// The smaller or the larger number.
+#[inline]
+pub fn extreme(op: Extreme, a: f64, b: f64) -> f64 {
+    match op {
+        Extreme::Min => a.min(b),
+        Extreme::Max => a.max(b),
+    }
+}
+
+/// Whether `a` is a whole multiple of `b`; of zero nothing is said.
+#[inline]
+pub fn multiple_of(a: f64, b: f64) -> Option<bool> {
+    (b != 0.0).then(|| a % b == 0.0)
+}
+
+/// Great-circle distance by the haversine formula, km.
+pub fn km_between(a: Geo, b: Geo) -> f64 {
+    let half_chord = |one: f64, other: f64| {
+        let sine = libm::sin((other - one).to_radians() / 2.0);
+        sine * sine
+    };
+    let (from, to) = (a.latitude.to_radians(), b.latitude.to_radians());
+    let across = half_chord(a.longitude, b.longitude) * libm::cos(from) * libm::cos(to);
+    let square = (half_chord(a.latitude, b.latitude) + across).min(1.0);
+    2.0 * EARTH_RADIUS_KM * libm::asin(libm::sqrt(square))
+}
+
+/// Hour or weekday of a time, ms, in a zone.
+pub fn local(what: Local, zone: &TimeZone, at_ms: f64) -> Option<f64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "times are whole and far below 2^63 ms; others saturate"
+    )]
+    let at = Timestamp::from_millisecond(at_ms as i64).ok()?;
+    let local = zone.to_datetime(at);
+    Some(match what {
+        Local::Hour => f64::from(local.hour()),
+        Local::Weekday => f64::from(local.weekday().to_monday_one_offset()),
+    })
+}
+
+/// The zone of an IANA name, from the bundled database.
+pub fn zone(name: &str) -> Option<TimeZone> {
+    TimeZoneDatabase::bundled().get(name).ok()
+}
+
+/// Every zone by the keyed hash of its name: text fields hold hashes.
+#[derive(Clone, Debug, Default)]
+pub struct Zones(Vec<(u64, TimeZone)>);
+
+impl Zones {
+    /// All zones of the bundled database.
+    pub fn new(key: TextKey) -> Zones {
+        let database = TimeZoneDatabase::bundled();
+        let mut zones: Vec<(u64, TimeZone)> = database
+            .available()
+            .filter_map(|name| Some((key.text(name.as_str().as_bytes()), database.get(name.as_str()).ok()?)))
+            .collect();
+        zones.sort_by_key(|(hash, _)| *hash);
+        Zones(zones)
+    }
+
+    /// The zone whose name has this hash.
+    pub fn find(&self, hash: u64) -> Option<&TimeZone> {
+        let at = self.0.binary_search_by_key(&hash, |(held, _)| *held).ok()?;
+        Some(&self.0[at].1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_between_cities_is_what_an_atlas_says() {
+        let london = Geo { latitude: 51.5074, longitude: -0.1278 };
+        let new_york = Geo { latitude: 40.7128, longitude: -74.0060 };
+        assert!((km_between(london, new_york) - 5570.2).abs() < 0.5);
+        assert_eq!(km_between(london, london), 0.0);
+        let antipodes =
+            km_between(Geo { latitude: 0.0, longitude: 0.0 }, Geo { latitude: 0.0, longitude: 180.0 });
+        assert!((antipodes - EARTH_RADIUS_KM * std::f64::consts::PI).abs() < 1e-6);
+    }
+
+    #[test]
+    fn local_hour_follows_daylight_saving() {
+        let zone = zone("America/New_York").unwrap();
+        // 2026-11-01 05:30 UTC is 01:30 in summer time; an hour later it is 01:30 again.
+        let at = 1_793_511_000_000.0;
+        assert_eq!(local(Local::Hour, &zone, at), Some(1.0));
+        assert_eq!(local(Local::Hour, &zone, at + 3_600_000.0), Some(1.0));
+        assert_eq!(local(Local::Hour, &zone, at + 7_200_000.0), Some(2.0));
+        assert_eq!(local(Local::Weekday, &zone, at), Some(7.0));
+    }
+
+    #[test]
+    fn every_zone_is_found_by_the_hash_of_its_name() {
+        let key = TextKey::default();
+        let zones = Zones::new(key);
+        assert_eq!(zones.find(key.text(b"Asia/Tokyo")).and_then(TimeZone::iana_name), Some("Asia/Tokyo"));
+        assert!(zones.find(key.text(b"Mars/Olympus")).is_none());
+    }
+
+    #[test]
+    fn what_does_not_exist_is_missing() {
+        assert_eq!(arithmetic(Arithmetic::Div, 1.0, 0.0, false), None);
+        assert_eq!(arithmetic(Arithmetic::Div, 0.0, 0.0, false), None);
+        assert_eq!(arithmetic(Arithmetic::Mul, 1e200, 1e200, false), None);
+        assert_eq!(arithmetic(Arithmetic::Add, MONEY_MAX, 1.0, true), Some(MONEY_MAX));
+        assert_eq!(arithmetic(Arithmetic::Add, MONEY_MAX, 2.0, true), None);
+        assert_eq!(unary(Unary::Log, 0.0), None);
+        assert_eq!(multiple_of(20.0, 0.0), None);
+        assert_eq!(multiple_of(-30.0, 10.0), Some(true));
+    }
+}

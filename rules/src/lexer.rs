@@ -1,0 +1,219 @@
+//! Tokens of the expression language, each with its place in the file.
+//!
+//! It does not know which names exist or what they mean.
+
+use crate::diagnostic::{Diagnostics, Span};
+use crate::money::Decimal;
+use crate::yaml::Positions;
+
+/// A token.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Token {
+    /// `12`, `0.5`, and `5%` as 0.05.
+    Number(Decimal),
+    /// `10m`, in milliseconds.
+    Duration(i64),
+    /// A quoted text, without its quotes.
+    Text(String),
+    /// A name, maybe dotted.
+    Name(String),
+    /// `$name`, without the sign.
+    Param(String),
+    /// `@name`, without the sign.
+    List(String),
+    /// An operator, a bracket, a comma or a word of the language.
+    Sign(&'static str),
+}
+
+/// A token and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lexeme {
+    /// The token.
+    pub token: Token,
+    /// Its place.
+    pub span: Span,
+}
+
+const WORDS: [&str; 9] = ["and", "or", "not", "in", "between", "is", "missing", "true", "false"];
+const SIGNS: [&str; 16] =
+    ["==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ",", "%"];
+/// What people write out of habit, and what it is called here.
+const HABITS: [(&str, &str); 5] = [
+    ("&&", "write `and` instead of `&&`"),
+    ("||", "write `or` instead of `||`"),
+    ("<>", "write `!=` instead of `<>`"),
+    ("=", "`=` does not compare; write `==`"),
+    ("!", "write `not` instead of `!`"),
+];
+const UNITS: [(&str, i64); 6] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
+
+/// Milliseconds of a length of time such as `10m` or `90d`.
+pub fn duration(text: &str) -> Option<i64> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let unit = UNITS.iter().find(|(unit, _)| *unit == &text[digits..]).map(|(_, ms)| ms)?;
+    text[..digits].parse::<i64>().ok()?.checked_mul(*unit)
+}
+
+/// An expression's text inside a scalar: where its bytes stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a> {
+    /// The expression.
+    pub text: &'a str,
+    /// Where it starts in the scalar's text.
+    pub base: usize,
+    /// Places of the scalar's text.
+    pub positions: &'a Positions,
+}
+
+impl Written<'_> {
+    /// Place of a range of the expression's bytes.
+    pub fn span(&self, start: usize, end: usize) -> Span {
+        self.positions.span(self.base + start..self.base + end)
+    }
+}
+
+/// All tokens, or `None` when a character belongs to no token (every such fault is reported).
+pub fn tokens(written: Written<'_>, faults: &mut Diagnostics) -> Option<Vec<Lexeme>> {
+    let mut found = Vec::new();
+    let mut fine = true;
+    let mut at = 0;
+    while let Some(first) = written.text[at..].chars().next() {
+        if first.is_whitespace() {
+            at += first.len_utf8();
+            continue;
+        }
+        let rest = &written.text[at..];
+        let (token, length) = token(rest, first);
+        match token {
+            Ok(token) => {
+                found.push(Lexeme { token, span: written.span(at, at + length) });
+            }
+            Err(Wrong { code, message, help }) => {
+                fine = false;
+                faults.error(code, message, written.span(at, at + length)).label("here").help_maybe(help);
+            }
+        }
+        at += length;
+    }
+    fine.then_some(found)
+}
+
+struct Wrong {
+    code: &'static str,
+    message: String,
+    help: Option<String>,
+}
+
+fn wrong(code: &'static str, message: impl Into<String>) -> Result<Token, Wrong> {
+    Err(Wrong { code, message: message.into(), help: None })
+}
+
+fn token(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
+    match first {
+        '"' | '\'' => quoted(rest, first),
+        '0'..='9' => number(rest),
+        '$' | '@' => {
+            let length = 1 + name_length(&rest[1..]);
+            if length == 1 {
+                return (wrong("E100", format!("a name follows `{first}`")), 1);
+            }
+            let name = rest[1..length].to_owned();
+            (Ok(if first == '$' { Token::Param(name) } else { Token::List(name) }), length)
+        }
+        'a'..='z' | 'A'..='Z' | '_' => {
+            let length = name_length(rest);
+            let word = &rest[..length];
+            let token = match WORDS.iter().find(|known| **known == word) {
+                Some(known) => Token::Sign(known),
+                None => Token::Name(word.to_owned()),
+            };
+            (Ok(token), length)
+        }
+        _ => sign(rest, first),
+    }
+}
+
+fn sign(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
+    let two = SIGNS.iter().filter(|sign| sign.len() == 2).find(|sign| rest.starts_with(**sign));
+    if let Some(sign) = two {
+        return (Ok(Token::Sign(sign)), 2);
+    }
+    if let Some((habit, message)) = HABITS.iter().find(|(habit, _)| rest.starts_with(habit)) {
+        return (wrong("E100", *message), habit.len());
+    }
+    match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
+        Some(sign) => (Ok(Token::Sign(sign)), 1),
+        None => (wrong("E100", format!("`{first}` means nothing here")), first.len_utf8()),
+    }
+}
+
+/// Bytes of a name: words of letters, digits and `_`, joined by dots.
+fn name_length(text: &str) -> usize {
+    let mut length = 0;
+    for (at, character) in text.char_indices() {
+        let joins = character == '.'
+            && at > 0
+            && text[at + 1..].starts_with(|next: char| next.is_ascii_alphabetic() || next == '_');
+        if !(character.is_ascii_alphanumeric() || character == '_' || joins) {
+            break;
+        }
+        length = at + 1;
+    }
+    length
+}
+
+fn quoted(rest: &str, quote: char) -> (Result<Token, Wrong>, usize) {
+    match rest[1..].find(quote) {
+        Some(end) => (Ok(Token::Text(rest[1..=end].to_owned())), end + 2),
+        None => (wrong("E101", "this text is never closed"), rest.trim_end().len()),
+    }
+}
+
+fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
+    let digits = |text: &str| text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
+    let mut length = digits(rest);
+    let fraction = rest[length..].strip_prefix('.').map_or(0, digits);
+    if fraction > 0 {
+        length += 1 + fraction;
+    }
+    if rest[length..].starts_with('%') {
+        length += 1;
+        let share = Decimal::parse_share(&rest[..length]);
+        return (share.map(Token::Number).ok_or_else(too_long), length);
+    }
+    let unit =
+        rest[length..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+    if unit == 0 {
+        return (Decimal::parse(&rest[..length]).map(Token::Number).ok_or_else(too_long), length);
+    }
+    let whole = length + unit;
+    let Some(duration) = duration(&rest[..whole]) else {
+        let fault = Wrong {
+            code: "E106",
+            message: format!("`{}` is neither a number nor a length of time", &rest[..whole]),
+            help: Some("lengths of time: `30s`, `10m`, `24h`, `90d`; shares: `5%`".to_owned()),
+        };
+        return (Err(fault), whole);
+    };
+    (Ok(Token::Duration(duration)), whole)
+}
+
+fn too_long() -> Wrong {
+    Wrong { code: "E106", message: "this number has too many digits".to_owned(), help: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_have_a_unit() {
+        assert_eq!(duration("10m"), Some(600_000));
+        assert_eq!(duration("90d"), Some(7_776_000_000));
+        assert_eq!(duration("250ms"), Some(250));
+        for wrong in ["10", "m", "", "1.5h", "10x", "99999999999999999999d"] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+}

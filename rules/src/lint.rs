@@ -1,0 +1,29 @@
+//! Checks beyond names and types: one a file.
+//!
+//! They see everything that has been looked up, and change nothing of it.
+
+mod average;
+mod constant;
+pub(crate) mod duplicate;
+mod label;
+mod missing;
+mod space;
+mod unused;
+
+use crate::resolve::Resolver;
+use crate::ruleset::{CheckedFeature, CheckedRule, CheckedSignal};
+
+/// Runs all checks.
+pub(crate) fn run(
+    resolver: &mut Resolver<'_>,
+    rules: &[CheckedRule<'_>],
+    signals: &[CheckedSignal<'_>],
+    features: &[CheckedFeature<'_>],
+) {
+    unused::check(resolver);
+    space::check(resolver, rules, signals, features);
+    constant::check(resolver, rules);
+    label::check(resolver, rules);
+    missing::check(resolver, rules);
+    average::check(resolver, rules);
+}

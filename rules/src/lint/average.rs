@@ -1,0 +1,43 @@
+//! An amount compared with an average that it is part of: the larger it is, the more it hides itself.
+
+use crate::ast::{Compare, Expr, ExprKind};
+use crate::resolve::{Resolver, Source};
+use crate::ruleset::CheckedRule;
+use crate::value::Slot;
+
+pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
+    let mut found = Vec::new();
+    for expr in rules.iter().filter_map(|rule| rule.text.when.as_ref()) {
+        expr.walk(&mut |part| {
+            if let ExprKind::Compare(op, a, b) = &part.kind
+                && !matches!(op, Compare::Eq | Compare::Ne)
+                && let Some(fact) = inside(a, b, resolver).or_else(|| inside(b, a, resolver))
+            {
+                found.push((part.span, fact));
+            }
+        });
+    }
+    for (span, fact) in found {
+        resolver
+            .faults
+            .warning("W502", format!("`{fact}` includes the very amount it is compared with"), span)
+            .label("the event counts itself")
+            .help(format!("add `include_current: false` to `{fact}`"));
+    }
+}
+
+/// The statistic in `facts` that counts the event's own field that `amount` reads.
+fn inside(amount: &Expr, facts: &Expr, resolver: &Resolver<'_>) -> Option<String> {
+    let fields: Vec<Slot> = resolver
+        .reads_of(amount)
+        .into_iter()
+        .filter_map(|read| match read.source {
+            Source::Field(slot, _) => Some(slot),
+            _ => None,
+        })
+        .collect();
+    resolver.reads_of(facts).into_iter().find_map(|read| match &read.source {
+        Source::Fact(fact) if fact.includes.is_some_and(|field| fields.contains(&field)) => Some(read.name),
+        _ => None,
+    })
+}

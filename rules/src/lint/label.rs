@@ -1,0 +1,34 @@
+//! A label read as if the purchase carried it: what is known later must not be seen earlier.
+
+use crate::graph::NodeId;
+use crate::resolve::{Resolver, Source};
+use crate::ruleset::CheckedRule;
+use crate::schema::EVENT_TYPE;
+use crate::value::Slot;
+use std::collections::BTreeMap;
+
+pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
+    let label = resolver.schema.event_types().code("label");
+    for rule in rules {
+        let Some(when) = rule.when else { continue };
+        for read in &rule.reads {
+            let Source::Field(slot, _) = read.source else { continue };
+            let elsewhere = |code: &&u16| Some(**code) != label;
+            if read.name.starts_with("label.")
+                && rule.events.iter().filter(elsewhere).any(|code| reads(resolver, when, *code, slot))
+            {
+                resolver
+                    .faults
+                    .error("E409", format!("`{}` is read on events that are no labels", read.name), read.span)
+                    .label("known only later")
+                    .help("say `event: label`, or count labels in an aggregate");
+            }
+        }
+    }
+}
+
+/// Whether the condition still reads the field once the event's type is known.
+fn reads(resolver: &mut Resolver<'_>, when: NodeId, code: u16, field: Slot) -> bool {
+    let given = resolver.graph.given(when, EVENT_TYPE, u64::from(code), &mut BTreeMap::new());
+    resolver.slots_of([given]).contains(&field)
+}

@@ -1,0 +1,67 @@
+//! Who may read whose facts: an account's rules cannot see a terminal's ledger, which may lie in another process.
+
+use crate::diagnostic::Span;
+use crate::resolve::{Read, Resolver, Source};
+use crate::ruleset::{CheckedFeature, CheckedRule, CheckedSignal};
+
+pub(super) fn check(
+    resolver: &mut Resolver<'_>,
+    rules: &[CheckedRule<'_>],
+    signals: &[CheckedSignal<'_>],
+    features: &[CheckedFeature<'_>],
+) {
+    for rule in rules {
+        let who = format!("rule {}", rule.text.id.text);
+        foreign(resolver, &who, rule.space, &rule.reads);
+    }
+    for signal in signals {
+        foreign(resolver, &format!("signal `{}`", signal.text.name.text), signal.space, &signal.reads);
+    }
+    for feature in features {
+        two_spaces(resolver, feature);
+    }
+}
+
+fn derived(read: &Read) -> Option<(usize, Span)> {
+    match &read.source {
+        Source::Fact(fact) if fact.space != 0 => Some((fact.space, read.span)),
+        _ => None,
+    }
+}
+
+fn entity(resolver: &Resolver<'_>, space: usize) -> String {
+    resolver.plans[space].space().entity.clone()
+}
+
+/// Facts of a derived key space other than one's own.
+fn foreign(resolver: &mut Resolver<'_>, who: &str, own: usize, reads: &[Read]) {
+    for read in reads {
+        let Some((space, span)) = derived(read).filter(|(space, _)| *space != own) else { continue };
+        let (theirs, ours) = (entity(resolver, space), entity(resolver, own));
+        resolver
+            .faults
+            .error("E403", format!("{who} runs by {ours} and cannot read `{}`", read.name), span)
+            .label(format!("a fact by {theirs}"))
+            .help(format!("publish it under `signals:` as `{theirs}.…`, or let the rule run `by: {theirs}`"));
+    }
+}
+
+/// A feature is computed in one key space; there the account's facts are known too.
+fn two_spaces(resolver: &mut Resolver<'_>, feature: &CheckedFeature<'_>) {
+    let mut spaces: Vec<(usize, Span)> = feature.reads.iter().filter_map(derived).collect();
+    spaces.dedup_by_key(|(space, _)| *space);
+    if let [(first, _), .., (last, span)] = spaces[..]
+        && first != last
+    {
+        let (one, other) = (entity(resolver, first), entity(resolver, last));
+        resolver
+            .faults
+            .error(
+                "E403",
+                format!("feature `{}` reads facts by {one} and by {other}", feature.name.text),
+                span,
+            )
+            .label(format!("a fact by {other}"))
+            .help("one of them can be published under `signals:`");
+    }
+}

@@ -1,0 +1,28 @@
+//! What is declared and read by nothing.
+//!
+//! What a misspelt name probably meant counts as read: mending the name mends both.
+
+use crate::resolve::Resolver;
+
+pub(super) fn check(resolver: &mut Resolver<'_>) {
+    for (name, entry) in resolver.aggregates.iter().filter(|(_, entry)| !entry.used) {
+        resolver
+            .faults
+            .warning(
+                "W401",
+                format!("aggregate `{name}` is used by no rule or feature"),
+                entry.text.name.span,
+            )
+            .label("nothing reads it")
+            .help("remove it, or read it in a rule or a feature");
+    }
+    for (name, entry) in resolver.params.iter().filter(|(_, entry)| !entry.used) {
+        resolver.faults.warning("W402", format!("parameter `${name}` is used by nothing"), entry.span);
+    }
+    for (name, entry) in resolver.lists.iter().filter(|(_, entry)| !entry.used) {
+        resolver.faults.warning("W403", format!("list `@{name}` is used by nothing"), entry.text.name.span);
+    }
+    for (name, entry) in resolver.terms.iter().filter(|(_, entry)| !entry.used) {
+        resolver.faults.warning("W404", format!("term `{name}` is used by nothing"), entry.text.name.span);
+    }
+}

@@ -1,0 +1,168 @@
+//! Currencies and their minor units (ISO 4217).
+
+/// A currency and the number of decimal places of its minor unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Currency {
+    /// ISO 4217 alphabetic code.
+    pub code: &'static str,
+    /// Decimal places: 2 for EUR, 0 for JPY, 3 for KWD.
+    pub exponent: u8,
+}
+
+/// Decimal places of the currency with the most.
+pub const EXPONENT_MAX: u8 = 4;
+
+macro_rules! currencies {
+    ($($exponent:literal: $($code:ident)+;)+) => {
+        /// The currencies in use (ISO 4217 list one), ordered by minor unit, then code. A currency's number is its position.
+        pub const CURRENCIES: &[Currency] = &[$($(Currency { code: stringify!($code), exponent: $exponent },)+)+];
+    };
+}
+
+currencies! {
+    2: AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP
+       CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR
+       IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN
+       NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP
+       STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW ZWG;
+    0: BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF;
+    3: BHD IQD JOD KWD LYD OMR TND;
+    4: CLF UYW;
+}
+
+/// The number of a currency, from its code.
+pub fn currency(code: &str) -> Option<u16> {
+    (0u16..).zip(CURRENCIES).find(|(_, currency)| currency.code == code).map(|(number, _)| number)
+}
+
+/// An exact decimal number: `mantissa · 10^-scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal {
+    /// The digits.
+    pub mantissa: i64,
+    /// How many of them stand after the point.
+    pub scale: u32,
+}
+
+/// At most so many digits after the point: beyond it a power of ten is not exact in an `f64`.
+pub const SCALE_MAX: u32 = 22;
+
+impl Decimal {
+    /// Parses digits with an optional sign and fraction; underscores may group digits.
+    pub fn parse(text: &str) -> Option<Decimal> {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        let numeric = |part: &str| {
+            part.starts_with(|first: char| first.is_ascii_digit())
+                && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
+        };
+        if !numeric(whole) || !numeric(fraction) {
+            return None;
+        }
+        let fraction = fraction.trim_end_matches('0');
+        let scale = u32::try_from(fraction.bytes().filter(u8::is_ascii_digit).count()).ok()?;
+        let mantissa: i64 = format!("{whole}{fraction}").replace('_', "").parse().ok()?;
+        (scale <= SCALE_MAX)
+            .then_some(Decimal { mantissa: if negative { -mantissa } else { mantissa }, scale })
+    }
+
+    /// Parses a number or a percentage: `70%` is 0.7.
+    pub fn parse_share(text: &str) -> Option<Decimal> {
+        match text.strip_suffix('%') {
+            Some(number) => Decimal::parse(number)?.shifted(2),
+            None => Decimal::parse(text),
+        }
+    }
+
+    /// A whole number.
+    pub fn whole(number: i64) -> Decimal {
+        Decimal { mantissa: number, scale: 0 }
+    }
+
+    /// The decimal that prints as this number does; `None` beyond the digits held.
+    pub fn of(number: f64) -> Option<Decimal> {
+        Decimal::parse(&number.to_string())
+    }
+
+    fn shifted(self, places: u32) -> Option<Decimal> {
+        let scale = self.scale + places;
+        (scale <= SCALE_MAX).then_some(Decimal { scale, ..self })
+    }
+
+    /// The nearest `f64` of `self · 10^exponent`.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a mantissa beyond 2^53 is rounded once, as any literal is"
+    )]
+    pub fn scaled(self, exponent: u8) -> f64 {
+        let up = u32::from(exponent);
+        if up >= self.scale {
+            self.mantissa as f64 * power_of_ten(up - self.scale)
+        } else {
+            self.mantissa as f64 / power_of_ten(self.scale - up)
+        }
+    }
+
+    /// The nearest `f64`.
+    pub fn number(self) -> f64 {
+        self.scaled(0)
+    }
+
+    /// Sum, if its digits can be held.
+    pub fn plus(self, other: Decimal) -> Option<Decimal> {
+        let scale = self.scale.max(other.scale);
+        let align = |one: Decimal| one.mantissa.checked_mul(10i64.checked_pow(scale - one.scale)?);
+        Some(Decimal { mantissa: align(self)?.checked_add(align(other)?)?, scale })
+    }
+
+    /// Product, if its digits can be held.
+    pub fn times(self, other: Decimal) -> Option<Decimal> {
+        Decimal { mantissa: self.mantissa.checked_mul(other.mantissa)?, scale: self.scale }
+            .shifted(other.scale)
+    }
+
+    /// The same with the other sign.
+    pub fn negative(self) -> Option<Decimal> {
+        Some(Decimal { mantissa: self.mantissa.checked_neg()?, ..self })
+    }
+
+    /// How the two compare.
+    pub fn compare(self, other: Decimal) -> std::cmp::Ordering {
+        self.number().total_cmp(&other.number())
+    }
+}
+
+impl std::fmt::Display for Decimal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.number())
+    }
+}
+
+/// 10^n, exact up to n = 22.
+fn power_of_ten(n: u32) -> f64 {
+    (0..n).fold(1.0, |power, _| power * 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_reach_minor_units_without_an_error() {
+        let minor = |text: &str, exponent| Decimal::parse_share(text).unwrap().scaled(exponent);
+        assert_eq!(minor("2.00", 2), 200.0);
+        assert_eq!(minor("0.29", 2), 29.0);
+        assert_eq!(minor("1.005", 3), 1005.0);
+        assert_eq!(minor("0.2%", 0), 0.002);
+        assert_eq!(minor("-12.5", 0), -12.5);
+        assert_eq!(Decimal::parse("1_000").unwrap(), Decimal::whole(1000));
+        for wrong in ["", "-", "1.", ".5", "1e3", "1.2.3", "0x1", "--1"] {
+            assert_eq!(Decimal::parse(wrong), None, "{wrong}");
+        }
+        let product = Decimal::parse("1.1").unwrap().times(Decimal::whole(3)).unwrap();
+        assert_eq!(product.scaled(2), 330.0);
+    }
+}

@@ -1,0 +1,156 @@
+//! The section `aggregates`: one operation each, and what narrows it.
+//!
+//! It does not know fields and key spaces.
+
+use super::{AggregateText, Name, OpText, Pack, declared, expression, name, section};
+use crate::diagnostic::{Diagnostics, Span};
+use crate::yaml::{Keys, Node};
+
+/// Where `distinct` stops counting unless the pack says otherwise.
+pub const DISTINCT_DEFAULT: u32 = 1_024;
+/// Where `distinct` stops counting at most.
+pub const DISTINCT_MAX: i64 = 65_536;
+const LATER: &[&str] = &["since", "error"];
+
+const OPS: [(&str, OpText); 16] = [
+    ("count", OpText::Count),
+    ("sum", OpText::Sum),
+    ("avg", OpText::Avg),
+    ("min", OpText::Min),
+    ("max", OpText::Max),
+    ("stddev", OpText::Stddev),
+    ("median", OpText::Median),
+    ("trimmed_mean", OpText::TrimmedMean),
+    ("quantile", OpText::Quantile(0.5)),
+    ("distinct", OpText::Distinct),
+    ("last", OpText::Last),
+    ("first", OpText::First),
+    ("nth", OpText::Nth(1)),
+    ("rate", OpText::Rate),
+    ("ratio", OpText::Ratio),
+    ("rank", OpText::Rank),
+];
+
+pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, faults: &mut Diagnostics) {
+    for (key, value) in section(keys, "aggregates", faults) {
+        pack.aggregates.extend(aggregate(key, value, faults));
+    }
+}
+
+fn aggregate(key: &Node, node: &Node, faults: &mut Diagnostics) -> Option<AggregateText> {
+    let name = declared(key, "an aggregate's name", faults)?;
+    let called = format!("aggregate `{}`", name.text);
+    let mut keys = Keys::of(node, called.clone(), faults)?.later(LATER);
+    let errors = faults.errors();
+    let (op, value) = operation(&mut keys, &name, &called, faults);
+    let over_node = keys.optional("over");
+    let delay = keys.optional("delay").and_then(|node| node.duration("`delay`", faults)).unwrap_or(0);
+    let filter_node = keys.optional("where");
+    let filter = filter_node.and_then(|node| expression(node, "`where`", faults));
+    let current = keys.optional("include_current").and_then(|node| node.boolean("`include_current`", faults));
+    let mut number = |key, min, max, default, faults: &mut Diagnostics| {
+        let written = keys.optional(key).and_then(|node| node.whole(&format!("`{key}`"), min, max, faults));
+        written.and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
+    };
+    let at_least = number("at_least", 0, 4_096, 0, faults);
+    let distinct_max = number("max_distinct", 1, DISTINCT_MAX, DISTINCT_DEFAULT, faults);
+    let by = match keys.optional("by") {
+        Some(node) => by(node, faults),
+        None => vec![Name { text: "account".to_owned(), span: name.span }],
+    };
+    let over = over_node.and_then(|node| positive(node, faults));
+    let reads_held = matches!(op, Some(OpText::Last | OpText::First | OpText::Nth(_)) | None);
+    if over_node.is_none() && !reads_held {
+        faults
+            .error("S021", format!("{called} has no window"), name.span)
+            .label("add `over:`, e.g. `over: 24h`");
+    }
+    keys.finish(faults);
+    Some(AggregateText {
+        whole: faults.errors() == errors,
+        name,
+        op,
+        value,
+        by,
+        over,
+        over_span: over_node.map(|node| node.span),
+        delay,
+        filter,
+        include_current: current.unwrap_or(true),
+        at_least,
+        distinct_max,
+    })
+}
+
+fn positive(node: &Node, faults: &mut Diagnostics) -> Option<i64> {
+    let over = node.duration("`over`", faults)?;
+    if over == 0 {
+        faults.error("S004", "a window has a length", node.span).label("nothing fits in");
+        return None;
+    }
+    Some(over)
+}
+
+/// The one operation key, its number where it has one, and what it reads.
+fn operation(
+    keys: &mut Keys<'_>,
+    name: &Name,
+    called: &str,
+    faults: &mut Diagnostics,
+) -> (Option<OpText>, Option<crate::ast::Expr>) {
+    let mut found: Option<(OpText, &Node, Span)> = None;
+    for (key, op) in OPS {
+        let Some(node) = keys.optional(key) else { continue };
+        let span = keys.key_span(key).unwrap_or(node.span);
+        match found {
+            None => found = Some((op, node, span)),
+            Some((_, _, first)) => {
+                faults
+                    .error("S022", format!("{called} has two operations"), span)
+                    .label("second operation")
+                    .context(first, "first operation");
+            }
+        }
+    }
+    let Some((op, node, span)) = found else {
+        faults
+            .error("S020", format!("{called} has no operation"), name.span)
+            .label("add one, e.g. `count: events`")
+            .help(OPS.map(|(key, _)| key).join(", "));
+        return (None, None);
+    };
+    let op = match op {
+        OpText::Quantile(_) => {
+            keys.required("q", span, faults).and_then(|node| quantile(node, faults)).map(OpText::Quantile)
+        }
+        OpText::Nth(_) => keys
+            .required("n", span, faults)
+            .and_then(|node| node.whole("`n`", 1, 4_096, faults))
+            .and_then(|n| u32::try_from(n).ok())
+            .map(OpText::Nth),
+        other => Some(other),
+    };
+    if !matches!(op, Some(OpText::Count | OpText::Rate)) {
+        return (op, expression(node, "an aggregate's value", faults));
+    }
+    if node.text("what is counted", faults).is_some_and(|text| text != "events") {
+        faults
+            .error("S006", "only `events` are counted", node.span)
+            .label("here")
+            .help("to count different values, write `distinct:`; to count some events, add `where:`");
+    }
+    (op, None)
+}
+
+fn quantile(node: &Node, faults: &mut Diagnostics) -> Option<f64> {
+    let q = node.number("`q`", faults)?.number();
+    if !(0.0..=1.0).contains(&q) {
+        faults.error("S004", "`q` is between 0% and 100%", node.span).label("outside");
+        return None;
+    }
+    Some(q)
+}
+
+fn by(node: &Node, faults: &mut Diagnostics) -> Vec<Name> {
+    node.items("`by`", faults).iter().filter_map(|item| name(item, "`by`", faults)).collect()
+}

@@ -1,0 +1,223 @@
+//! The small sections: `lists`, `params`, `terms`, `features`, `signals`, `decide`, `defaults`.
+//!
+//! It does not know rules and aggregates.
+
+use super::{
+    CooldownText, DecideText, ListText, Name, NamedText, Pack, ParamText, ParamValue, SignalText, declared,
+    expression, items, name, section,
+};
+use crate::diagnostic::Diagnostics;
+use crate::lexer;
+use crate::list::ENTRIES_MAX;
+use crate::money::Decimal;
+use crate::ruleset::{Action, Mode, Target, Verb};
+use crate::yaml::{Keys, Node};
+
+pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, faults: &mut Diagnostics) {
+    for (key, value) in section(keys, "lists", faults) {
+        pack.lists.extend(list(key, value, faults));
+    }
+    for (key, value) in section(keys, "params", faults) {
+        pack.params.extend(param(key, value, faults));
+    }
+    for (key, value) in section(keys, "terms", faults) {
+        pack.terms.extend(named(key, value, "a term", faults));
+    }
+    for (key, value) in section(keys, "features", faults) {
+        pack.features.extend(named(key, value, "a feature", faults));
+    }
+    for (key, value) in section(keys, "signals", faults) {
+        pack.signals.extend(signal(key, value, faults));
+    }
+    for item in items(keys, "decide", faults) {
+        pack.decide.extend(decide(item, faults));
+    }
+    if let Some(node) = keys.optional("defaults")
+        && let Some(mut defaults) = Keys::of(node, "`defaults`", faults)
+    {
+        pack.default_cooldown =
+            defaults.optional("cooldown").and_then(|node| cooldown(node, faults)).flatten();
+        pack.default_mode = defaults.optional("mode").and_then(|node| mode(node, faults));
+        if let Some(owner) = defaults.optional("owner") {
+            owner.text("`owner`", faults);
+        }
+        defaults.finish(faults);
+    }
+}
+
+fn list(key: &Node, value: &Node, faults: &mut Diagnostics) -> Option<ListText> {
+    let list = declared(key, "a list's name", faults)?;
+    let mut keys = Keys::of(value, format!("list `@{}`", list.text), faults)?;
+    let file = keys.required("file", list.span, faults).and_then(|node| name(node, "`file`", faults));
+    let column = keys.optional("column").and_then(|node| name(node, "`column`", faults));
+    let numbers = keys
+        .optional("of")
+        .and_then(|node| node.word("`of`", &[("text", false), ("number", true)], faults))
+        .unwrap_or(false);
+    let most = i64::try_from(ENTRIES_MAX).expect("the bound is small");
+    let entries_max = keys
+        .optional("max_entries")
+        .and_then(|node| node.whole("`max_entries`", 1, most, faults))
+        .and_then(|most| usize::try_from(most).ok())
+        .unwrap_or(ENTRIES_MAX);
+    if let Some(doc) = keys.optional("doc") {
+        doc.text("`doc`", faults);
+    }
+    keys.finish(faults);
+    Some(ListText { name: list, file: file?, column, numbers, entries_max })
+}
+
+fn param(key: &Node, value: &Node, faults: &mut Diagnostics) -> Option<ParamText> {
+    let param = declared(key, "a parameter's name", faults)?;
+    let mut keys = Keys::of(value, format!("parameter `${}`", param.text), faults)?;
+    let default_node = keys.required("default", param.span, faults);
+    let default = default_node.and_then(|node| param_value(node, faults));
+    let min = keys.optional("min").and_then(|node| Some((as_decimal(param_value(node, faults)?), node)));
+    let max = keys.optional("max").and_then(|node| Some((as_decimal(param_value(node, faults)?), node)));
+    if let Some(doc) = keys.optional("doc") {
+        doc.text("`doc`", faults);
+    }
+    keys.finish(faults);
+    let sides = [(min, "below", "minimum"), (max, "above", "maximum")];
+    for (bound, side, called) in sides {
+        let (Some((limit, at)), Some(value), Some(node)) = (bound, default, default_node) else { continue };
+        let order = as_decimal(value).compare(limit);
+        if order == (if side == "below" { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater }) {
+            let (written, limit) = (node.scalar().unwrap_or_default(), at.scalar().unwrap_or_default());
+            faults
+                .error("S010", format!("default of `${}` is {side} its own {called}", param.text), node.span)
+                .label(format!("{written} is {side} {limit}"))
+                .context(at.span, format!("{called} set here"));
+        }
+    }
+    let limit = |bound: Option<(Decimal, &Node)>| bound.map(|(limit, _)| limit);
+    Some(ParamText { name: param, default, min: limit(min), max: limit(max) })
+}
+
+/// The number of a parameter, a length of time in milliseconds.
+pub(crate) fn as_decimal(value: ParamValue) -> Decimal {
+    match value {
+        ParamValue::Number(number, _) => number,
+        ParamValue::Duration(ms) => Decimal::whole(ms),
+    }
+}
+
+fn param_value(node: &Node, faults: &mut Diagnostics) -> Option<ParamValue> {
+    let text = node.text("a parameter's value", faults)?;
+    let value = parsed_value(text);
+    if value.is_none() {
+        faults
+            .error("S004", "a parameter is a number, a percentage or a length of time", node.span)
+            .label("none of these");
+    }
+    value
+}
+
+/// A parameter's value from its text.
+pub(crate) fn parsed_value(text: &str) -> Option<ParamValue> {
+    match lexer::duration(text) {
+        Some(ms) => Some(ParamValue::Duration(ms)),
+        None => Decimal::parse_share(text).map(|number| ParamValue::Number(number, text.ends_with('%'))),
+    }
+}
+
+fn named(key: &Node, value: &Node, what: &str, faults: &mut Diagnostics) -> Option<NamedText> {
+    let name = declared(key, what, faults)?;
+    let expr = expression(value, what, faults);
+    Some(NamedText { name, expr })
+}
+
+fn signal(key: &Node, value: &Node, faults: &mut Diagnostics) -> Option<SignalText> {
+    let signal = name(key, "a signal's name", faults)?;
+    if signal.text.split('.').count() != 2 {
+        faults
+            .error("S006", format!("`{}` is not a signal's name", signal.text), signal.span)
+            .label("here")
+            .help("an entity and a name: `terminal.fraud_rate_7d`");
+        return None;
+    }
+    let mut keys = Keys::of(value, format!("signal `{}`", signal.text), faults)?;
+    let value =
+        keys.required("value", signal.span, faults).and_then(|node| expression(node, "`value`", faults));
+    let step = keys.optional("step").and_then(|node| node.number("`step`", faults));
+    let valid_for =
+        keys.required("valid_for", signal.span, faults).and_then(|node| node.duration("`valid_for`", faults));
+    keys.finish(faults);
+    Some(SignalText { name: signal, value, step, valid_for: valid_for.unwrap_or(0) })
+}
+
+fn decide(node: &Node, faults: &mut Diagnostics) -> Option<DecideText> {
+    let mut keys = Keys::of(node, "a line of `decide`", faults)?;
+    let at = crate::diagnostic::Span { end: node.span.start, ..node.span };
+    let score = keys.required("score", at, faults).and_then(|node| node.whole("`score`", 0, 100, faults));
+    let action = keys.required("action", at, faults).and_then(|node| action(node, faults));
+    keys.finish(faults);
+    let score = i32::try_from(score?).expect("between 0 and 100");
+    Some(DecideText { score, action: action? })
+}
+
+const VERBS: [(&str, Verb); 6] = [
+    ("none", Verb::None),
+    ("alert", Verb::Alert),
+    ("review", Verb::Review),
+    ("step_up", Verb::StepUp),
+    ("hold", Verb::Hold),
+    ("block", Verb::Block),
+];
+
+/// A word, or `{do, target, for}`.
+pub(super) fn action(node: &Node, faults: &mut Diagnostics) -> Option<Action> {
+    if node.scalar().is_some() {
+        let verb = node.word("`action`", &VERBS, faults)?;
+        return Some(Action { verb, target: None, length: None });
+    }
+    let mut keys = Keys::of(node, "an action", faults)?;
+    let at = crate::diagnostic::Span { end: node.span.start, ..node.span };
+    let verb = keys.required("do", at, faults).and_then(|node| node.word("`do`", &VERBS, faults));
+    let target = keys.optional("target").and_then(|node| {
+        if node.scalar() == Some("transaction") {
+            faults
+                .error("E407", "a transaction cannot be acted on: it has already happened", node.span)
+                .label("too late")
+                .help("actions apply from now on: to a card, an account or a payee");
+            return None;
+        }
+        let targets = [("card", Target::Card), ("account", Target::Account), ("payee", Target::Payee)];
+        node.word("`target`", &targets, faults)
+    });
+    let length = keys.optional("for").and_then(|node| node.duration("`for`", faults));
+    keys.finish(faults);
+    Some(Action { verb: verb?, target, length })
+}
+
+pub(super) fn mode(node: &Node, faults: &mut Diagnostics) -> Option<Mode> {
+    // `off` is also a word that YAML versions read differently; quoted it is fine, and bare it has been reported.
+    node.word("`mode`", &[("off", Mode::Off), ("shadow", Mode::Shadow), ("live", Mode::Live)], faults)
+}
+
+/// `none`, or `{by: rule+card, for: 30m, unless: score_increases}`.
+pub(super) fn cooldown(node: &Node, faults: &mut Diagnostics) -> Option<Option<CooldownText>> {
+    if node.scalar().is_some() {
+        return node.word("`cooldown`", &[("none", ())], faults).map(|()| None);
+    }
+    let mut keys = Keys::of(node, "a cooldown", faults)?;
+    let at = crate::diagnostic::Span { end: node.span.start, ..node.span };
+    let by = keys.required("by", at, faults).and_then(|node| name(node, "`by`", faults));
+    let length = keys.required("for", at, faults).and_then(|node| node.duration("`for`", faults));
+    let unless = keys
+        .optional("unless")
+        .and_then(|node| node.word("`unless`", &[("score_increases", true)], faults))
+        .unwrap_or(false);
+    keys.finish(faults);
+    let by = by?;
+    let entity = by.text.strip_prefix("rule+").map(str::to_owned);
+    let Some(text) = entity else {
+        faults
+            .error("S006", format!("a cooldown cannot be by `{}`", by.text), by.span)
+            .label("unknown value")
+            .help("`rule+card`, `rule+account`, or `rule+` and the entity of the rule's key space");
+        return None;
+    };
+    let entity = Name { text, span: by.span };
+    Some(Some(CooldownText { entity, length: length?, unless_score_increases: unless }))
+}

@@ -1,0 +1,234 @@
+//! One operation: what it reads, where it writes.
+//!
+//! It does not know why it is there.
+
+use crate::ast::{Arithmetic, Compare};
+use crate::function::Zones;
+use crate::graph::{Extreme, Local, TextTest, Unary};
+use crate::money::EXPONENT_MAX;
+use crate::schema::{ACCOUNT_CURRENCY, TX_CURRENCY};
+use crate::value::{Registers, Slot};
+use jiff::tz::TimeZone;
+use regex_automata::meta::{Config, Regex};
+use regex_automata::util::syntax;
+
+/// A compiled pattern takes at most so many bytes.
+pub const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// An operation. Registers are read and written by slot; unknown operands give unknown results unless said otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Op {
+    /// Loads a known word.
+    Load {
+        to: Slot,
+        word: u64,
+    },
+    /// Makes unknown.
+    Unknown {
+        to: Slot,
+    },
+    /// Loads an amount of the event's currency, by number.
+    Major {
+        to: Slot,
+        amount: u16,
+    },
+    /// Three-valued.
+    Not {
+        to: Slot,
+        a: Slot,
+    },
+    /// Three-valued.
+    And {
+        to: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    /// Three-valued.
+    Or {
+        to: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    Compare {
+        to: Slot,
+        op: Compare,
+        a: Slot,
+        b: Slot,
+    },
+    CompareTo {
+        to: Slot,
+        op: Compare,
+        a: Slot,
+        value: f64,
+    },
+    Same {
+        to: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    SameTo {
+        to: Slot,
+        a: Slot,
+        word: u64,
+    },
+    Within {
+        to: Slot,
+        a: Slot,
+        set: u32,
+    },
+    /// Always known.
+    Known {
+        to: Slot,
+        a: Slot,
+    },
+    /// The second where the first is unknown.
+    Coalesce {
+        to: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    Arithmetic {
+        to: Slot,
+        op: Arithmetic,
+        a: Slot,
+        b: Slot,
+        money: bool,
+    },
+    Unary {
+        to: Slot,
+        op: Unary,
+        a: Slot,
+    },
+    Extreme {
+        to: Slot,
+        op: Extreme,
+        a: Slot,
+        b: Slot,
+    },
+    MultipleOf {
+        to: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    KmBetween {
+        to: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    LocalIn {
+        to: Slot,
+        what: Local,
+        zone: u32,
+    },
+    LocalOf {
+        to: Slot,
+        what: Local,
+        a: Slot,
+    },
+    Text {
+        to: Slot,
+        field: Slot,
+        pattern: u32,
+    },
+    /// Goes on at operation `to` where the condition is known and false.
+    SkipIfFalse {
+        a: Slot,
+        to: u32,
+    },
+    /// Gives a rule's answer.
+    Judge {
+        rule: u32,
+        a: Slot,
+    },
+}
+
+/// Some operations, and where their results are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Block {
+    pub(crate) ops: Vec<Op>,
+    pub(crate) results: Vec<Slot>,
+}
+
+impl Block {
+    /// Computes the results.
+    pub(crate) fn run(&self, shared: &Shared, registers: &mut Registers, texts: &dyn super::TextSource) {
+        super::run::run(&self.ops, shared, registers, texts, &mut super::Fired::default(), &mut ());
+    }
+}
+
+/// Amounts of major units in minor units, each by the currency's exponent.
+pub(crate) type Amounts = Vec<[f64; EXPONENT_MAX as usize + 1]>;
+
+/// What operations refer to by number.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) sets: Vec<Box<[u64]>>,
+    pub(crate) amounts: Amounts,
+    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) zones: Vec<TimeZone>,
+    pub(crate) zones_by_name: Zones,
+}
+
+/// Decimal places of the event's money: the transaction's currency, else the account's, else 2.
+#[inline]
+pub(crate) fn exponent(registers: &Registers) -> usize {
+    currency(registers).map_or(2, |currency| usize::from(currency.exponent))
+}
+
+/// The currency of the event's money, if it says so.
+pub(crate) fn currency(registers: &Registers) -> Option<crate::money::Currency> {
+    let number = registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY))?;
+    crate::money::CURRENCIES.get(usize::try_from(number).ok()?).copied()
+}
+
+/// A pattern that texts are tested with.
+#[derive(Clone, Debug)]
+pub enum Pattern {
+    /// The text starts so.
+    Start(String),
+    /// A part of the text matches; linear in the text's length.
+    Regex(String, Box<Regex>),
+}
+
+impl Pattern {
+    /// A regular expression.
+    ///
+    /// # Errors
+    /// Why it is not one, or that it is too large.
+    pub fn regex(text: &str) -> Result<Pattern, String> {
+        let bounds =
+            Config::new().nfa_size_limit(Some(PATTERN_BYTES_MAX)).onepass_size_limit(Some(PATTERN_BYTES_MAX));
+        let regex = Regex::builder()
+            .configure(bounds)
+            .syntax(syntax::Config::new().nest_limit(32))
+            .build(text)
+            .map_err(|fault| match fault.size_limit() {
+                Some(most) => format!("it would take more than {most} bytes"),
+                None => "it cannot be read as a regular expression".to_owned(),
+            })?;
+        Ok(Pattern::Regex(text.to_owned(), Box::new(regex)))
+    }
+
+    /// As it is written.
+    pub fn text(&self) -> &str {
+        match self {
+            Pattern::Start(text) | Pattern::Regex(text, _) => text,
+        }
+    }
+
+    /// Which test it is for.
+    pub(crate) fn test(&self) -> TextTest {
+        match self {
+            Pattern::Start(_) => TextTest::StartsWith,
+            Pattern::Regex(..) => TextTest::Matches,
+        }
+    }
+
+    /// Whether a text passes.
+    pub fn holds(&self, text: &str) -> bool {
+        match self {
+            Pattern::Start(start) => text.starts_with(start),
+            Pattern::Regex(_, regex) => regex.is_match(text),
+        }
+    }
+}

@@ -1,0 +1,453 @@
+//! Aggregates: from what a pack writes to a normal form in the plan of a key space.
+//!
+//! It does not know rows; it says what must be computed.
+
+use super::{Looked, Resolver, Ty, called};
+use crate::aggregate::{Aggregate, Lane, Op, Population, TAGS_MAX, TagId};
+use crate::ast::Expr;
+use crate::diagnostic::{Span, nearest};
+use crate::graph::NodeId;
+use crate::pack::{AggregateText, Name, OpText};
+use crate::plan::Placed;
+use crate::schema::{ACCOUNT_CURRENCY, ACCOUNT_ID, CurrencyOf, EVENT_TIME, EVENT_TYPE, Kind, TX_CURRENCY};
+use crate::value::Slot;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// A fact that expressions read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fact {
+    pub(crate) slot: Slot,
+    pub(crate) kind: Kind,
+    /// Index of its key space.
+    pub(crate) space: usize,
+    pub(crate) placed: Placed,
+    /// For statistics of a field that count the event itself: the field.
+    pub(crate) includes: Option<Slot>,
+}
+
+/// Whose rows an aggregate reads.
+struct Whose {
+    space: usize,
+    lane: Vec<Slot>,
+    /// Of everybody: the histogram's group.
+    all: Option<Option<Slot>>,
+}
+
+impl Resolver<'_> {
+    /// The fact of a declared aggregate, in its plan unless only faults are looked for.
+    pub(crate) fn fact(&mut self, name: &str, span: Span) -> Option<Fact> {
+        let entry = self.aggregates.get_mut(name)?;
+        entry.used = true;
+        let text = entry.text;
+        match &entry.fact {
+            Looked::Done(fact) => return fact.clone(),
+            Looked::Open => {
+                self.faults.error("E207", format!("aggregate `{name}` is part of itself"), span);
+                return None;
+            }
+            Looked::NotYet => entry.fact = Looked::Open,
+        }
+        let fact = self.resolved(text);
+        self.aggregates.get_mut(name)?.fact = Looked::Done(fact.clone());
+        fact
+    }
+
+    fn resolved(&mut self, text: &AggregateText) -> Option<Fact> {
+        let whose = self.whose(text);
+        let condition = text.filter.as_ref().map(|filter| self.over_rows(filter, text));
+        let ratio = match (text.op?, &text.value) {
+            (OpText::Ratio, Some(share)) => Some(self.over_rows(share, text)?),
+            (OpText::Ratio, None) => return None,
+            _ => None,
+        };
+        let read = self.value(text);
+        let (whose, (value, kind)) = (whose?, read?);
+        let filter = match condition {
+            Some(filter) => Some(filter?),
+            None => None,
+        };
+        if !text.whole {
+            return None;
+        }
+        self.check_window(text);
+        let fact_kind = self.fact_kind(text, value, &kind, &whose)?;
+        if let Some(group) = whose.all {
+            return self.population(text, value?, group, filter);
+        }
+        let slot = self.register();
+        let filter = self.filter_tag(filter, whose.space, text.name.span)?;
+        let op = match ratio {
+            Some(node) => Op::Ratio(self.tag(node, whose.space, text.name.span)?),
+            None => op(text)?,
+        };
+        let aggregate = Aggregate {
+            name: text.name.text.clone(),
+            op,
+            value,
+            value_kind: kind,
+            lane: 0,
+            over: text.over,
+            delay: text.delay,
+            filter,
+            include_current: text.include_current,
+            at_least: text.at_least,
+            slot,
+            kind: fact_kind.clone(),
+        };
+        let includes = value.filter(|_| is_centre(text.op) && text.include_current && text.delay == 0);
+        self.place(aggregate, Lane { fields: whose.lane }, whose.space, text.name.span).map(|fact| Fact {
+            includes,
+            kind: fact_kind,
+            ..fact
+        })
+    }
+
+    /// The tag of a condition over rows; inner `None` for one that always holds.
+    #[expect(clippy::option_option, reason = "no tag needed and no tag left are two things")]
+    fn filter_tag(&mut self, filter: Option<NodeId>, space: usize, span: Span) -> Option<Option<TagId>> {
+        match filter {
+            Some(node) if self.graph.constant(node) != Some(1) => self.tag(node, space, span).map(Some),
+            _ => Some(None),
+        }
+    }
+
+    fn tag(&mut self, node: NodeId, space: usize, span: Span) -> Option<TagId> {
+        if self.dry {
+            return Some(TagId(0));
+        }
+        let tag = self.plans[space].tag(node);
+        if tag.is_none() {
+            self.faults.error(
+                "S007",
+                format!("a key space has at most {TAGS_MAX} different `where` conditions"),
+                span,
+            );
+        }
+        tag
+    }
+
+    fn place(&mut self, aggregate: Aggregate, lane: Lane, space: usize, span: Span) -> Option<Fact> {
+        let kind = aggregate.kind.clone();
+        let slot = aggregate.slot;
+        if self.dry {
+            return Some(Fact { slot, kind, space, placed: Placed::Aggregate(0), includes: None });
+        }
+        match self.plans[space].aggregate(aggregate, lane) {
+            Ok((index, slot)) => {
+                Some(Fact { slot, kind, space, placed: Placed::Aggregate(index), includes: None })
+            }
+            Err(bound) => {
+                self.faults.error("S007", format!("a key space has at most {bound}"), span);
+                None
+            }
+        }
+    }
+
+    fn population(
+        &mut self,
+        text: &AggregateText,
+        value: Slot,
+        group: Option<Slot>,
+        filter: Option<NodeId>,
+    ) -> Option<Fact> {
+        let days =
+            text.over.filter(|over| over % DAY_MS == 0).and_then(|over| u32::try_from(over / DAY_MS).ok());
+        let Some(days) = days else {
+            self.faults
+                .error("E414", "a rank among all counts whole days", text.over_span.unwrap_or(text.name.span))
+                .label("not whole days")
+                .help("such as `over: 30d`");
+            return None;
+        };
+        let filter = self.filter_tag(filter, 0, text.name.span)?;
+        let slot = self.register();
+        let population = Population {
+            name: text.name.text.clone(),
+            value,
+            group,
+            days,
+            filter,
+            at_least: text.at_least,
+            slot,
+        };
+        let slot = if self.dry { slot } else { self.plans[0].population(population) };
+        Some(Fact { slot, kind: Kind::Number, space: 0, placed: Placed::Population, includes: None })
+    }
+
+    /// `seen_before(field)`: how many earlier rows of the account hold the same value.
+    pub(super) fn seen_fact(&mut self, field: Slot, span: Span) -> Option<Fact> {
+        let name = format!("seen_before({})", self.schema.field(field).name);
+        if !self.kept(field, span, &name) {
+            return None;
+        }
+        let slot = self.register();
+        let aggregate = Aggregate {
+            name,
+            op: Op::Count,
+            value: None,
+            value_kind: Kind::Bool,
+            lane: 0,
+            over: None,
+            delay: 0,
+            filter: None,
+            include_current: false,
+            at_least: 0,
+            slot,
+            kind: Kind::Number,
+        };
+        self.place(aggregate, Lane { fields: vec![field] }, 0, span)
+    }
+
+    /// Register of a fact's coverage.
+    pub(super) fn coverage_of(&mut self, name: &str, span: Span) -> Option<Slot> {
+        let windowed = self.aggregates.get(name)?.text.over.is_some();
+        let fact = self.fact(name, span)?;
+        let Placed::Aggregate(index) = fact.placed else {
+            self.faults.error("E305", "a rank among all has no coverage", span).label("here");
+            return None;
+        };
+        if !windowed {
+            self.faults
+                .error("E305", format!("`{name}` has no window to be covered"), span)
+                .label("reads the rows held");
+            return None;
+        }
+        let slot = self.register();
+        Some(if self.dry { slot } else { self.plans[fact.space].coverage(index, slot) })
+    }
+
+    /// A condition over rows.
+    fn over_rows(&mut self, expr: &Expr, text: &AggregateText) -> Option<NodeId> {
+        let outer = std::mem::replace(&mut self.over_rows, true);
+        let node = self.condition(expr);
+        self.over_rows = outer;
+        let node = node?;
+        let called = &text.name.text;
+        let mut fine = true;
+        for read in self.reads_of(expr) {
+            match read.source {
+                super::Source::Field(slot, _) => fine &= self.kept(slot, read.span, called),
+                super::Source::Param(_) => {}
+                _ => {
+                    fine = false;
+                    self.faults
+                        .error(
+                            "E401",
+                            "the condition of an aggregate reads rows, not facts or scores",
+                            read.span,
+                        )
+                        .label("not in a row");
+                }
+            }
+        }
+        // Functions read fields that nobody names: `kmh` the event's place. A bare amount's currency is the account's own.
+        let currencies = [TX_CURRENCY, ACCOUNT_CURRENCY];
+        for slot in self.slots_of([node]) {
+            if fine && self.is_field(slot) && !currencies.contains(&slot) {
+                fine &= self.kept(slot, expr.span, called);
+            }
+        }
+        fine.then_some(node)
+    }
+
+    /// Whether rows hold a field; reports it if not.
+    pub(super) fn kept(&mut self, slot: Slot, span: Span, aggregate: &str) -> bool {
+        let kept = slot == EVENT_TYPE || slot == EVENT_TIME || self.schema.keep().contains(&slot);
+        if !kept {
+            let name = &self.schema.field(slot).name;
+            self.faults
+                .error("E402", format!("rows do not keep `{name}`, so `{aggregate}` cannot read it"), span)
+                .label("not kept")
+                .help(format!("add `{name}` to the schema's `keep:`; it counts from then on"));
+        }
+        kept
+    }
+
+    /// The field that is read of each row, and its kind.
+    fn value(&mut self, text: &AggregateText) -> Option<(Option<Slot>, Kind)> {
+        if matches!(text.op?, OpText::Count | OpText::Rate | OpText::Ratio) {
+            return Some((None, Kind::Bool));
+        }
+        let expr = text.value.as_ref()?;
+        let Some(slot) = self.plain_field(expr) else {
+            let typed = self.expr(expr);
+            if typed.ty != Ty::Fault {
+                self.faults
+                    .error("E406", "an aggregate reads one field of each row", expr.span)
+                    .label("not a field");
+            }
+            return None;
+        };
+        let kind = self.schema.field(slot).kind.clone();
+        self.kept(slot, expr.span, &text.name.text).then_some((Some(slot), kind))
+    }
+
+    /// What the fact is; an operation that does not fit its field is reported.
+    fn fact_kind(
+        &mut self,
+        text: &AggregateText,
+        value: Option<Slot>,
+        kind: &Kind,
+        whose: &Whose,
+    ) -> Option<Kind> {
+        let op = text.op?;
+        let at = text.value.as_ref().map_or(text.name.span, |value| value.span);
+        let numeric = matches!(kind, Kind::Number | Kind::Money(_));
+        let fits = match op {
+            OpText::Count | OpText::Rate | OpText::Ratio | OpText::Last | OpText::First | OpText::Nth(_) => {
+                true
+            }
+            OpText::Distinct => !matches!(kind, Kind::Geo),
+            _ => numeric,
+        };
+        if !fits {
+            self.faults
+                .error("E302", "this operation reads numbers or money", at)
+                .label(format!("this is {}", called(&Ty::Is(kind.clone()))));
+            return None;
+        }
+        let reads_amounts = value.is_some()
+            && !matches!(op, OpText::Distinct | OpText::Last | OpText::First | OpText::Nth(_));
+        if reads_amounts && *kind == Kind::Money(CurrencyOf::Account) && whose.space != 0 {
+            // One account has one currency; the accounts that meet at a terminal have many.
+            self.faults
+                .error("E410", "this mixes the currencies of different accounts", at)
+                .label("each account's own currency")
+                .help("read a field in one currency (`money in EUR`), or count instead");
+            return None;
+        }
+        Some(match op {
+            OpText::Count | OpText::Rate | OpText::Ratio | OpText::Rank | OpText::Distinct => Kind::Number,
+            _ => kind.clone(),
+        })
+    }
+
+    fn check_window(&mut self, text: &AggregateText) {
+        let (Some(over), Some(retention)) = (text.over, self.options.retention) else { return };
+        if over.saturating_add(text.delay) > retention {
+            let days = |ms: i64| format!("{} h", ms / 3_600_000);
+            self.faults
+                .error(
+                    "E411",
+                    format!("aggregate `{}` looks further back than rows are kept", text.name.text),
+                    text.over_span.unwrap_or(text.name.span),
+                )
+                .label(format!(
+                    "{} back, retention is {}",
+                    days(over.saturating_add(text.delay)),
+                    days(retention)
+                ));
+        }
+    }
+
+    /// Key space and lane of `by:`.
+    fn whose(&mut self, text: &AggregateText) -> Option<Whose> {
+        let (first, rest) = text.by.split_first()?;
+        if first.text == "all" {
+            return self.everybody(text, first, rest);
+        }
+        let own = |name: &str| name == "account" || name == "card";
+        let declared = self.schema.entities().iter().position(|entity| *entity == first.text);
+        let space = match declared {
+            Some(at) => at + 1,
+            None if text.by.iter().any(|name| own(&name.text)) => 0,
+            None => {
+                self.undeclared(first);
+                return None;
+            }
+        };
+        let key = self.plans[space].space().key;
+        let mut lane = Vec::new();
+        for name in &text.by {
+            let slot = self.by_field(name)?;
+            if slot != key && slot != ACCOUNT_ID && !self.kept(slot, name.span, &text.name.text) {
+                return None;
+            }
+            let whole = slot == key;
+            if !whole && !lane.contains(&slot) {
+                lane.push(slot);
+            }
+        }
+        lane.sort_unstable();
+        Some(Whose { space, lane, all: None })
+    }
+
+    fn everybody(&mut self, text: &AggregateText, first: &Name, rest: &[Name]) -> Option<Whose> {
+        if text.op != Some(OpText::Rank) || rest.len() > 1 {
+            self.faults
+                .error(
+                    "E415",
+                    "only `rank` is taken among all, with one field to group by at most",
+                    first.span,
+                )
+                .label("here");
+            return None;
+        }
+        let group = match rest.first() {
+            None => None,
+            Some(name) => {
+                let slot = self.by_field(name)?;
+                self.kept(slot, name.span, &text.name.text).then_some(())?;
+                Some(slot)
+            }
+        };
+        Some(Whose { space: 0, lane: Vec::new(), all: Some(group) })
+    }
+
+    pub(crate) fn undeclared(&mut self, entity: &Name) {
+        let near = nearest(
+            &entity.text,
+            ["account", "card"].into_iter().chain(self.schema.entities().iter().map(String::as_str)),
+        );
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare it under the schema's `entities:`, or pair it with the account: `[account, …]`"
+                .to_owned(),
+        };
+        self.faults
+            .error("E405", format!("`{}` has no key space of its own", entity.text), entity.span)
+            .label("not declared")
+            .help(help);
+    }
+
+    /// The field behind an entity or a field's own name.
+    fn by_field(&mut self, name: &Name) -> Option<Slot> {
+        let field = if name.text.contains('.') { name.text.clone() } else { format!("{}.id", name.text) };
+        let slot = self.schema.slot(&field);
+        if slot.is_none() {
+            let near = nearest(&field, self.schema.fields().iter().map(|field| field.name.as_str()));
+            self.faults
+                .error("E201", format!("nothing is named `{field}`"), name.span)
+                .label("not a field of the schema")
+                .help_maybe(near.map(|near| format!("did you mean `{near}`?")));
+        }
+        slot
+    }
+}
+
+fn is_centre(op: Option<OpText>) -> bool {
+    use OpText::{Avg, Median, Quantile, Stddev, TrimmedMean};
+    matches!(op, Some(Avg | Median | Quantile(_) | Stddev | TrimmedMean))
+}
+
+fn op(text: &AggregateText) -> Option<Op> {
+    Some(match text.op? {
+        OpText::Count => Op::Count,
+        OpText::Sum => Op::Sum,
+        OpText::Avg => Op::Avg,
+        OpText::Min => Op::Min,
+        OpText::Max => Op::Max,
+        OpText::Stddev => Op::Stddev,
+        OpText::Median => Op::Median,
+        OpText::TrimmedMean => Op::TrimmedMean,
+        OpText::Quantile(q) => Op::Quantile(q),
+        OpText::Distinct => Op::Distinct { max: text.distinct_max },
+        OpText::Last => Op::Last,
+        OpText::First => Op::First,
+        OpText::Nth(n) => Op::Nth(n),
+        OpText::Rate => Op::Rate,
+        OpText::Rank => Op::Rank,
+        OpText::Ratio => return None,
+    })
+}

@@ -1,0 +1,349 @@
+//! Functions: their arguments, and what they become.
+//!
+//! It does not compute them; most are made of simpler nodes.
+
+use super::{Resolver, Ty, Typed, called, is};
+use crate::ast::{Arithmetic, Compare, Expr, ExprKind};
+use crate::diagnostic::{Span, nearest};
+use crate::function;
+use crate::graph::{Extreme, Local, Node, NodeId, TextTest, Unary};
+use crate::program::Pattern;
+use crate::schema::{EVENT_TIME, Kind};
+
+/// The functions, and how many arguments each takes at least and at most.
+pub const FUNCTIONS: [(&str, usize, usize); 17] = [
+    ("abs", 1, 1),
+    ("coalesce", 2, 8),
+    ("coverage", 1, 1),
+    ("days_since", 1, 1),
+    ("hours_since", 1, 1),
+    ("is_multiple_of", 2, 2),
+    ("km_between", 2, 2),
+    ("kmh", 2, 2),
+    ("local_hour", 1, 1),
+    ("local_weekday", 1, 1),
+    ("log", 1, 1),
+    ("matches", 2, 2),
+    ("max", 2, 8),
+    ("min", 2, 8),
+    ("minutes_since", 1, 1),
+    ("ratio", 2, 2),
+    ("seen_before", 1, 1),
+];
+/// The one function more: a test of a text's start.
+const STARTS_WITH: (&str, usize, usize) = ("starts_with", 2, 2);
+
+const HOUR_MS: f64 = 3_600_000.0;
+
+impl Resolver<'_> {
+    pub(super) fn call(&mut self, name: &str, at: Span, args: &[Expr], span: Span) -> Typed {
+        let known = FUNCTIONS.iter().chain([&STARTS_WITH]).find(|(known, ..)| *known == name);
+        let Some((_, least, most)) = known else {
+            let all = FUNCTIONS.iter().chain([&STARTS_WITH]).map(|(known, ..)| *known);
+            let near = nearest(name, all).map(|near| format!("did you mean `{near}`?"));
+            self.faults
+                .error("E204", format!("no function named `{name}`"), at)
+                .label("unknown function")
+                .help_maybe(near);
+            // What the arguments read is still looked at.
+            args.iter().for_each(|arg| {
+                self.expr(arg);
+            });
+            return self.fault(span);
+        };
+        if !(*least..=*most).contains(&args.len()) {
+            let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            self.faults
+                .error("E305", format!("`{name}` takes {takes} values, not {}", args.len()), span)
+                .label("here");
+            return self.fault(span);
+        }
+        let result = match name {
+            "km_between" => self.km_between(&args[0], &args[1]).map(|node| (Kind::Number, node)),
+            "kmh" => self.kmh(&args[0], &args[1], span).map(|node| (Kind::Number, node)),
+            "minutes_since" => self.since(&args[0], 60_000.0),
+            "hours_since" => self.since(&args[0], HOUR_MS),
+            "days_since" => self.since(&args[0], 86_400_000.0),
+            "local_hour" => self.local(Local::Hour, &args[0]),
+            "local_weekday" => self.local(Local::Weekday, &args[0]),
+            "coalesce" => self.folded(name, args, Node::Coalesce),
+            "min" => self.folded(name, args, |a, b| Node::Extreme(Extreme::Min, a, b)),
+            "max" => self.folded(name, args, |a, b| Node::Extreme(Extreme::Max, a, b)),
+            "abs" => self.abs(&args[0]),
+            "log" => self.log(&args[0]),
+            "ratio" => {
+                self.pair(name, args, |a, b| Node::Arithmetic(Arithmetic::Div, a, b, false), Kind::Number)
+            }
+            "is_multiple_of" => self.pair(name, args, Node::MultipleOf, Kind::Bool),
+            "starts_with" => self.text_test(TextTest::StartsWith, args),
+            "matches" => self.text_test(TextTest::Matches, args),
+            "seen_before" => self.seen_before(&args[0], span),
+            _ => self.coverage(&args[0]),
+        };
+        match result {
+            Some((kind, node)) => is(kind, node, span),
+            None => self.fault(span),
+        }
+    }
+
+    /// An argument that must be of one kind.
+    fn argument(&mut self, expr: &Expr, wanted: &Kind, what: &str) -> Option<NodeId> {
+        let typed = self.expr(expr);
+        match &typed.ty {
+            Ty::Is(kind) if kind == wanted => Some(typed.node),
+            Ty::Fault => None,
+            other => {
+                self.wrong(expr.span, what, other);
+                None
+            }
+        }
+    }
+
+    fn wrong(&mut self, span: Span, what: &str, ty: &Ty) {
+        self.faults
+            .error("E305", format!("{what} is needed here"), span)
+            .label(format!("this is {}", called(ty)));
+    }
+
+    fn km_between(&mut self, a: &Expr, b: &Expr) -> Option<NodeId> {
+        let (a, b) = (self.argument(a, &Kind::Geo, "a location"), self.argument(b, &Kind::Geo, "a location"));
+        Some(self.graph.add(Node::KmBetween(a?, b?)))
+    }
+
+    /// Speed from a place and time to this event's.
+    fn kmh(&mut self, geo: &Expr, time: &Expr, span: Span) -> Option<NodeId> {
+        let from = self.argument(geo, &Kind::Geo, "a location");
+        let hours = self.since(time, HOUR_MS);
+        let here = self.schema.slot("tx.geo").filter(|slot| self.schema.field(*slot).kind == Kind::Geo);
+        let Some(here) = here else {
+            self.faults
+                .error("E305", "`kmh` measures to `tx.geo`, which the schema does not have", span)
+                .label("here")
+                .help("add `tx.geo: location` to the schema's `fields:`");
+            return None;
+        };
+        let here = self.graph.add(Node::Read(here));
+        let km = self.graph.add(Node::KmBetween(from?, here));
+        Some(self.graph.add(Node::Arithmetic(Arithmetic::Div, km, hours?.1, false)))
+    }
+
+    fn since(&mut self, time: &Expr, unit_ms: f64) -> Option<(Kind, NodeId)> {
+        let time = self.argument(time, &Kind::Time, "a time")?;
+        let now = self.graph.add(Node::Read(EVENT_TIME));
+        let elapsed = self.graph.add(Node::Arithmetic(Arithmetic::Sub, now, time, false));
+        let unit = self.graph.number(unit_ms);
+        Some((Kind::Number, self.graph.add(Node::Arithmetic(Arithmetic::Div, elapsed, unit, false))))
+    }
+
+    fn local(&mut self, what: Local, zone: &Expr) -> Option<(Kind, NodeId)> {
+        let typed = self.expr(zone);
+        let node = match &typed.ty {
+            Ty::Fault => return None,
+            Ty::Is(Kind::Text) => {
+                self.zones_by_field = true;
+                Node::LocalOf(what, typed.node)
+            }
+            Ty::Quoted(name) => Node::LocalIn(what, self.zone(name, zone.span)?),
+            other => {
+                let other = other.clone();
+                self.wrong(zone.span, "a time zone", &other);
+                return None;
+            }
+        };
+        Some((Kind::Number, self.graph.add(node)))
+    }
+
+    fn zone(&mut self, name: &str, span: Span) -> Option<u32> {
+        let at = match self.zones.iter().position(|(held, _)| held == name) {
+            Some(at) => at,
+            None => {
+                let Some(zone) = function::zone(name) else {
+                    self.faults
+                        .error("E309", format!("no time zone named \"{name}\""), span)
+                        .label("not in the tz database")
+                        .help("such as \"America/New_York\" or \"UTC\"");
+                    return None;
+                };
+                self.zones.push((name.to_owned(), zone));
+                self.zones.len() - 1
+            }
+        };
+        u32::try_from(at).ok()
+    }
+
+    /// Several values of one kind, joined from the left.
+    fn folded(
+        &mut self,
+        name: &str,
+        args: &[Expr],
+        join: impl Fn(NodeId, NodeId) -> Node,
+    ) -> Option<(Kind, NodeId)> {
+        let mut all = Vec::new();
+        for arg in args {
+            all.push(self.expr(arg));
+        }
+        if all.iter().any(|arg| arg.ty == Ty::Fault) {
+            return None;
+        }
+        // A kind that is plain to see decides what constants mean, wherever it stands.
+        let lead = all
+            .iter()
+            .find(|arg| matches!(arg.ty, Ty::Is(_)) && arg.exact.is_none())
+            .or(all.first())?
+            .clone();
+        let mut kind = None;
+        let mut joined: Option<NodeId> = None;
+        for arg in all {
+            let span = arg.span;
+            let ty = arg.ty.clone();
+            let Some((_, node, own)) = self.alike(lead.clone(), arg, "never be chosen")? else {
+                self.faults
+                    .error("E305", format!("the values of `{name}` are of one kind"), span)
+                    .label(format!("this is {}", called(&ty)))
+                    .context(lead.span, format!("this is {}", called(&lead.ty)));
+                return None;
+            };
+            let numeric = matches!(own, Kind::Number | Kind::Money(_) | Kind::Time | Kind::Duration);
+            if name != "coalesce" && !numeric {
+                self.wrong(span, "something that has an order", &ty);
+                return None;
+            }
+            kind = Some(own);
+            joined = Some(match joined {
+                None => node,
+                Some(joined) => self.graph.add(join(joined, node)),
+            });
+        }
+        kind.zip(joined)
+    }
+
+    fn abs(&mut self, arg: &Expr) -> Option<(Kind, NodeId)> {
+        let typed = self.expr(arg);
+        match typed.ty {
+            Ty::Is(kind @ (Kind::Number | Kind::Money(_) | Kind::Duration)) => {
+                Some((kind, self.graph.add(Node::Unary(Unary::Abs, typed.node))))
+            }
+            Ty::Fault => None,
+            other => {
+                self.wrong(arg.span, "a number", &other);
+                None
+            }
+        }
+    }
+
+    fn log(&mut self, arg: &Expr) -> Option<(Kind, NodeId)> {
+        let number = self.argument(arg, &Kind::Number, "a number")?;
+        Some((Kind::Number, self.graph.add(Node::Unary(Unary::Log, number))))
+    }
+
+    /// Two numbers, or two amounts of one currency.
+    fn pair(
+        &mut self,
+        name: &str,
+        args: &[Expr],
+        node: impl Fn(NodeId, NodeId) -> Node,
+        result: Kind,
+    ) -> Option<(Kind, NodeId)> {
+        let (a, b) = (self.expr(&args[0]), self.expr(&args[1]));
+        if a.ty == Ty::Fault || b.ty == Ty::Fault {
+            return None;
+        }
+        let (span, left, right) = (b.span, a.ty.clone(), b.ty.clone());
+        match self.alike(a, b, "never be true")? {
+            Some((a, b, Kind::Number | Kind::Money(_) | Kind::Duration)) => {
+                Some((result, self.graph.add(node(a, b))))
+            }
+            _ => {
+                self.faults
+                    .error("E305", format!("`{name}` takes two numbers or two amounts"), span)
+                    .label(format!("{} and {}", called(&left), called(&right)));
+                None
+            }
+        }
+    }
+
+    fn text_test(&mut self, test: TextTest, args: &[Expr]) -> Option<(Kind, NodeId)> {
+        let slot = self.plain_field(&args[0]).filter(|slot| self.schema.field(*slot).kind == Kind::Text);
+        let Some(slot) = slot else {
+            let typed = self.expr(&args[0]);
+            if typed.ty != Ty::Fault {
+                self.faults
+                    .error("E404", "only the event's own text fields can be searched", args[0].span)
+                    .label("not a text field of the event")
+                    .help("facts and rows hold a text's hash, not the text");
+            }
+            return None;
+        };
+        if self.over_rows {
+            self.faults
+                .error("E401", "rows hold a text's hash, so an aggregate cannot search it", args[0].span)
+                .label("not in a row");
+            return None;
+        }
+        let ExprKind::Text(text) = &args[1].kind else {
+            self.faults
+                .error("E305", "the pattern is written here, in quotes", args[1].span)
+                .label("not a text");
+            return None;
+        };
+        let pattern = match test {
+            TextTest::StartsWith => Pattern::Start(text.clone()),
+            TextTest::Matches => match Pattern::regex(text) {
+                Ok(pattern) => pattern,
+                Err(fault) => {
+                    self.faults.error("E313", format!("not a pattern: {fault}"), args[1].span).label("here");
+                    return None;
+                }
+            },
+        };
+        let at = match self
+            .patterns
+            .iter()
+            .position(|held| held.text() == pattern.text() && held.test() == test)
+        {
+            Some(at) => at,
+            None => {
+                self.patterns.push(pattern);
+                self.patterns.len() - 1
+            }
+        };
+        self.text_slots.insert(slot);
+        Some((Kind::Bool, self.graph.add(Node::Text(test, slot, u32::try_from(at).ok()?))))
+    }
+
+    /// Whether an earlier row of the account holds the event's value of a field.
+    fn seen_before(&mut self, field: &Expr, span: Span) -> Option<(Kind, NodeId)> {
+        let Some(slot) = self.plain_field(field) else {
+            self.faults.error("E305", "a field is needed here", field.span).label("not a field");
+            return None;
+        };
+        if self.over_rows {
+            self.faults
+                .error("E401", "the condition of an aggregate reads rows, not facts", span)
+                .label("a fact");
+            return None;
+        }
+        let fact = self.seen_fact(slot, field.span)?;
+        let count = self.graph.add(Node::Read(fact.slot));
+        let zero = self.graph.number(0.0);
+        Some((Kind::Bool, self.graph.add(Node::Compare(Compare::Gt, count, zero))))
+    }
+
+    fn coverage(&mut self, fact: &Expr) -> Option<(Kind, NodeId)> {
+        let name = match &fact.kind {
+            ExprKind::Name(name) if self.aggregates.contains_key(name.as_str()) => name.clone(),
+            _ => {
+                let typed = self.expr(fact);
+                if typed.ty != Ty::Fault {
+                    self.wrong(fact.span, "an aggregate", &typed.ty);
+                }
+                return None;
+            }
+        };
+        if self.expr(fact).ty == Ty::Fault {
+            return None;
+        }
+        let slot = self.coverage_of(&name, fact.span)?;
+        Some((Kind::Number, self.graph.add(Node::Read(slot))))
+    }
+}

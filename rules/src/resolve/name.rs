@@ -1,0 +1,292 @@
+//! What a name stands for: a term, a fact, a field, a signal, a model's score.
+//!
+//! It does not know operators.
+
+use super::{Fact, Looked, Resolver, Ty, Typed, is};
+use crate::ast::{Expr, ExprKind};
+use crate::catalogue;
+use crate::diagnostic::{Span, nearest};
+use crate::graph::{Node, NodeId};
+use crate::pack::ParamValue;
+use crate::parser::DEPTH_MAX;
+use crate::schema::Kind;
+use crate::value::Slot;
+
+/// A name that an expression reads, directly or through a term.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Read {
+    /// As it is written, a parameter with its `$`.
+    pub(crate) name: String,
+    /// Where the outermost expression reads it.
+    pub(crate) span: Span,
+    pub(crate) source: Source,
+}
+
+/// Where a read name's value comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Source {
+    Field(Slot, Kind),
+    Fact(Fact),
+    /// A signal or a model's score.
+    Other(Slot, Kind),
+    Param(ParamValue),
+}
+
+impl Resolver<'_> {
+    pub(super) fn name(&mut self, name: &str, span: Span) -> Typed {
+        if self.terms.contains_key(name) {
+            return self.term(name, span);
+        }
+        if self.aggregates.contains_key(name) {
+            return self.fact_value(name, span);
+        }
+        if let Some(slot) = self.schema.slot(name) {
+            let kind = self.schema.field(slot).kind.clone();
+            return self.read(slot, kind, span);
+        }
+        match name.split_once('.') {
+            Some(("signal", signal)) => self.signal(signal, span),
+            Some(("model", model)) => self.model(model, span),
+            _ => self.unknown(name, span),
+        }
+    }
+
+    fn read(&mut self, slot: Slot, kind: Kind, span: Span) -> Typed {
+        let node = self.graph.add(Node::Read(slot));
+        is(kind, node, span)
+    }
+
+    fn unknown(&mut self, name: &str, span: Span) -> Typed {
+        if name.split('.').nth(1) == Some("mark") {
+            self.faults.error("S005", "marks are known but not in this version yet", span).label("not yet");
+            return self.fault(span);
+        }
+        let fields = self.schema.fields().iter().map(|field| ("field", field.name.as_str()));
+        let aggregates = self.aggregates.keys().map(|name| ("aggregate", *name));
+        let terms = self.terms.keys().map(|name| ("term", *name));
+        let all: Vec<(&str, &str)> = aggregates.chain(fields).chain(terms).collect();
+        let near = nearest(name, all.iter().map(|(_, known)| *known)).map(str::to_owned);
+        let kind = near.as_ref().and_then(|near| all.iter().find(|(_, known)| known == near));
+        let help = match (kind, catalogue::field(name)) {
+            (_, Some(_)) => {
+                Some(format!("`{name}` is a well-known field; add it to the schema's `fields:` to read it"))
+            }
+            (Some((kind, near)), None) => Some(format!("did you mean the {kind} `{near}`?")),
+            (None, None) => None,
+        };
+        self.faults
+            .error("E201", format!("nothing is named `{name}`"), span)
+            .label("not a field, aggregate or term")
+            .help_maybe(help);
+        let near = near.unwrap_or_default();
+        if let Some(aggregate) = self.aggregates.get_mut(near.as_str()) {
+            aggregate.used = true;
+        }
+        if let Some(term) = self.terms.get_mut(near.as_str()) {
+            term.used = true;
+        }
+        self.fault(span)
+    }
+
+    fn term(&mut self, name: &str, span: Span) -> Typed {
+        let entry = self.terms.get_mut(name).expect("the caller found it");
+        entry.used = true;
+        let expr = match (&entry.typed, &entry.text.expr) {
+            (Looked::Done(typed), _) => return Typed { span, exact: None, ..typed.clone() },
+            (Looked::Open, _) => {
+                self.faults
+                    .error("E207", format!("term `{name}` is part of itself"), span)
+                    .label("comes back to where it started");
+                return self.fault(span);
+            }
+            (Looked::NotYet, None) => return self.fault(span),
+            (Looked::NotYet, Some(expr)) => expr,
+        };
+        if self.term_depth == DEPTH_MAX {
+            self.faults
+                .error("E104", format!("terms are nested more than {DEPTH_MAX} deep"), span)
+                .label("one term too many");
+            return self.fault(span);
+        }
+        entry.typed = Looked::Open;
+        self.term_depth += 1;
+        let node = self.condition(expr);
+        self.term_depth -= 1;
+        let typed = match node {
+            Some(node) => is(Kind::Bool, node, span),
+            None => self.fault(span),
+        };
+        self.terms.get_mut(name).expect("the caller found it").typed = Looked::Done(typed.clone());
+        typed
+    }
+
+    fn fact_value(&mut self, name: &str, span: Span) -> Typed {
+        if self.over_rows {
+            self.faults
+                .error("E401", "the condition of an aggregate reads rows, not facts", span)
+                .label("a fact")
+                .help("compare facts in a rule's `when:`");
+            return self.fault(span);
+        }
+        match self.fact(name, span) {
+            Some(fact) => self.read(fact.slot, fact.kind, span),
+            None => self.fault(span),
+        }
+    }
+
+    fn signal(&mut self, name: &str, span: Span) -> Typed {
+        let Some(entry) = self.signals.get_mut(name) else {
+            let near = nearest(name, self.signals.keys().copied()).map(str::to_owned);
+            self.faults
+                .error("E205", format!("no signal named `{name}`"), span)
+                .label("not declared under `signals:`")
+                .help_maybe(near.map(|near| format!("did you mean `signal.{near}`?")));
+            return self.fault(span);
+        };
+        let slot = entry.slot;
+        let typed = self.signal_value(name);
+        let Ty::Is(kind) = typed.ty else { return self.fault(span) };
+        let slot = slot.unwrap_or_else(|| self.register());
+        self.signals.get_mut(name).expect("found above").slot = Some(slot);
+        self.read(slot, kind, span)
+    }
+
+    /// What a signal's own key space publishes.
+    pub(crate) fn signal_value(&mut self, name: &str) -> Typed {
+        let entry = self.signals.get_mut(name).expect("the caller found it");
+        let at = entry.text.name.span;
+        match (&entry.typed, &entry.text.value) {
+            (Looked::Done(typed), _) => typed.clone(),
+            (Looked::NotYet, Some(expr)) => {
+                entry.typed = Looked::Open;
+                let mut typed = self.expr(expr);
+                if !matches!(typed.ty, Ty::Is(Kind::Number | Kind::Money(_) | Kind::Bool) | Ty::Fault) {
+                    self.faults
+                        .error("E308", "a signal publishes a number, money or yes/no", typed.span)
+                        .label(format!("this is {}", super::called(&typed.ty)));
+                    typed = self.fault(at);
+                }
+                self.signals.get_mut(name).expect("found above").typed = Looked::Done(typed.clone());
+                typed
+            }
+            (Looked::Open, _) => {
+                self.faults.error("E207", format!("signal `{name}` is part of itself"), at);
+                self.fault(at)
+            }
+            (Looked::NotYet, None) => self.fault(at),
+        }
+    }
+
+    fn model(&mut self, path: &str, span: Span) -> Typed {
+        let name = path.strip_suffix(".score").filter(|name| self.options.models.contains(name));
+        let Some(name) = name else {
+            let known = self.options.models.iter().map(|name| format!("{name}.score")).collect::<Vec<_>>();
+            let near = nearest(path, known.iter().map(String::as_str)).map(str::to_owned);
+            self.faults
+                .error("E206", format!("no model gives `model.{path}`"), span)
+                .label("not a configured model's score")
+                .help_maybe(near.map(|near| format!("did you mean `model.{near}`?")));
+            return self.fault(span);
+        };
+        let slot = match self.models.get(name) {
+            Some(slot) => *slot,
+            None => {
+                let slot = self.register();
+                self.models.insert(name.to_owned(), slot);
+                slot
+            }
+        };
+        self.read(slot, Kind::Number, span)
+    }
+
+    /// Every name that an expression reads, through terms too, each once, in the order written.
+    pub(crate) fn reads_of(&self, expr: &Expr) -> Vec<Read> {
+        let mut reads = Vec::new();
+        self.collect(expr, None, &mut reads);
+        reads
+    }
+
+    fn collect(&self, expr: &Expr, outer: Option<Span>, reads: &mut Vec<Read>) {
+        expr.walk(&mut |part| {
+            let span = outer.unwrap_or(part.span);
+            let (name, source) = match &part.kind {
+                ExprKind::Name(name) => match self.terms.get(name.as_str()) {
+                    Some(term) => {
+                        // A term that comes back to itself has no meaning, and has been reported.
+                        let sound = matches!(&term.typed, Looked::Done(typed) if typed.ty != Ty::Fault);
+                        if let (true, Some(expr)) = (sound, &term.text.expr) {
+                            self.collect(expr, Some(span), reads);
+                        }
+                        return;
+                    }
+                    None => (name.clone(), self.source(name)),
+                },
+                ExprKind::Param(name) => {
+                    let value = self.params.get(name.as_str()).and_then(|param| param.value);
+                    (format!("${name}"), value.map(Source::Param))
+                }
+                _ => return,
+            };
+            if let Some(source) = source
+                && !reads.iter().any(|read| read.name == name)
+            {
+                reads.push(Read { name, span, source });
+            }
+        });
+    }
+
+    fn source(&self, name: &str) -> Option<Source> {
+        if let Some(aggregate) = self.aggregates.get(name) {
+            return match &aggregate.fact {
+                Looked::Done(Some(fact)) => Some(Source::Fact(fact.clone())),
+                _ => None,
+            };
+        }
+        if let Some(slot) = self.schema.slot(name) {
+            return Some(Source::Field(slot, self.schema.field(slot).kind.clone()));
+        }
+        match name.split_once('.') {
+            Some(("signal", signal)) => {
+                let entry = self.signals.get(signal)?;
+                match &entry.typed {
+                    Looked::Done(Typed { ty: Ty::Is(kind), .. }) => {
+                        Some(Source::Other(entry.slot?, kind.clone()))
+                    }
+                    _ => None,
+                }
+            }
+            Some(("model", model)) => {
+                let slot = self.models.get(model.strip_suffix(".score")?)?;
+                Some(Source::Other(*slot, Kind::Number))
+            }
+            _ => None,
+        }
+    }
+
+    /// The field that an expression is, if it is nothing but a field.
+    pub(crate) fn plain_field(&self, expr: &Expr) -> Option<Slot> {
+        match &expr.kind {
+            ExprKind::Name(name)
+                if !self.terms.contains_key(name.as_str())
+                    && !self.aggregates.contains_key(name.as_str()) =>
+            {
+                self.schema.slot(name)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a register holds a field of the event.
+    pub(crate) fn is_field(&self, slot: Slot) -> bool {
+        slot.index() < self.schema.fields().len()
+    }
+
+    /// Registers that some nodes read, in order, each once.
+    pub(crate) fn slots_of(&self, nodes: impl IntoIterator<Item = NodeId>) -> Vec<Slot> {
+        let mut slots = std::collections::BTreeSet::new();
+        self.graph.reads(nodes, &mut |slot| {
+            slots.insert(slot);
+        });
+        slots.into_iter().collect()
+    }
+}

@@ -1,0 +1,397 @@
+//! From checked rules to programs: registers, operations, hash.
+//!
+//! It does not check: everything has been found right.
+
+use super::{CheckedFeature, CheckedRule, CheckedSignal, Overrides, ToldNode};
+use crate::aggregate::{FactSet, Plan};
+use crate::ast::Expr;
+use crate::function::{self, Zones};
+use crate::graph::{Graph, NodeId};
+use crate::list::Entries;
+use crate::pack::{CooldownText, Pack, ParamValue, as_decimal};
+use crate::plan::{Placed, PlanBuilder};
+use crate::program::{Amounts, Block, Emitter, JudgedRule, Program, ProgramBuilder, Shared};
+use crate::reason::Printed;
+use crate::resolve::{Looked, Read, Resolver, Source};
+use crate::ruleset::{
+    Cooldown, Decision, EventTypes, Feature, Mode, ReadFrom, ReadValue, Rule, Ruleset, Signal, Told,
+};
+use crate::schema::{ACCOUNT_ID, Kind, Schema};
+use crate::value::Slot;
+use jiff::tz::TimeZone;
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+/// More registers than slots can name.
+pub(super) struct TooLarge;
+
+/// What is known of a key space when its program is built.
+struct Space {
+    plan: Plan,
+    tags: Vec<NodeId>,
+    facts: BTreeMap<Slot, usize>,
+}
+
+impl Space {
+    fn new(plan: PlanBuilder) -> Space {
+        let (plan, tags) = plan.finish();
+        let facts = plan.aggregates.iter().enumerate().map(|(at, aggregate)| (aggregate.slot, at)).collect();
+        Space { plan, tags, facts }
+    }
+
+    /// Facts of this key space that nodes read.
+    fn facts_of(&self, graph: &Graph, nodes: impl IntoIterator<Item = NodeId>) -> FactSet {
+        let mut facts = FactSet::default();
+        graph.reads(nodes, &mut |slot| {
+            if let Some(at) = self.facts.get(&slot) {
+                facts.insert(*at);
+            }
+        });
+        facts
+    }
+
+    fn is_used(&self) -> bool {
+        !self.plan.aggregates.is_empty() || !self.plan.populations.is_empty()
+    }
+}
+
+pub(super) fn build(
+    mut resolver: Resolver<'_>,
+    packs: &[Pack],
+    rules: Vec<CheckedRule<'_>>,
+    signals: &[CheckedSignal<'_>],
+    features: &[CheckedFeature<'_>],
+    overrides: &Overrides,
+) -> Result<Ruleset, TooLarge> {
+    let hash = hash(packs, &resolver, overrides);
+    let rules: Vec<CheckedRule<'_>> = rules.into_iter().filter(|rule| mode(rule) != Mode::Off).collect();
+    let spaces: Vec<Space> = std::mem::take(&mut resolver.plans).into_iter().map(Space::new).collect();
+    let field_slots = field_slots(&resolver, &spaces, &rules, signals, features);
+    let mut amounts = Amounts::new();
+    let mut graph = std::mem::take(&mut resolver.graph);
+    let mut compiled = Compiled {
+        graph: &mut graph,
+        amounts: &mut amounts,
+        base: resolver.registers,
+        highest: resolver.registers,
+    };
+    let feature_block = compiled.block(features.iter().map(|feature| feature.node));
+    let described: Vec<Signal> = signals.iter().map(|signal| compiled.signal(signal, &resolver)).collect();
+    let finished: Vec<Rule> = rules.iter().map(|rule| compiled.rule(rule, resolver.schema)).collect();
+    let programs = compiled.programs(&resolver, &spaces, &rules, signals);
+    let highest = compiled.highest;
+    if highest > usize::from(u16::MAX) || amounts.len() > usize::from(u16::MAX) {
+        return Err(TooLarge);
+    }
+    let features = features.iter().map(|feature| described_feature(feature, &graph, &spaces)).collect();
+    let shared = Arc::new(shared(&resolver, &graph, amounts));
+    let mut programs_by_space = Vec::new();
+    for ((at, space), types) in (0u8..).zip(spaces).zip(programs) {
+        let used = at == 0
+            || space.is_used()
+            || finished.iter().any(|rule| rule.space == at)
+            || described.iter().any(|signal| signal.space == at);
+        if used {
+            programs_by_space.push(Arc::new(Program::new(space.plan, at, &shared, types)));
+        }
+    }
+    let mut text_slots = resolver.text_slots;
+    for value in finished.iter().flat_map(|rule| &rule.values) {
+        if let (ReadFrom::Field(slot), Kind::Text) = (value.from, &value.kind) {
+            text_slots.insert(slot);
+        }
+    }
+    Ok(Ruleset {
+        registers: highest,
+        programs: programs_by_space,
+        rules: finished,
+        features,
+        feature_block,
+        signals: described,
+        decide: packs.iter().flat_map(|pack| &pack.decide).map(decision).collect(),
+        models: resolver.models,
+        text_slots,
+        field_slots,
+        shared,
+        hash,
+    })
+}
+
+fn decision(line: &crate::pack::DecideText) -> Decision {
+    Decision { score: line.score, action: line.action.clone() }
+}
+
+fn shared(resolver: &Resolver<'_>, graph: &Graph, amounts: Amounts) -> Shared {
+    Shared {
+        sets: graph.sets().to_vec(),
+        amounts,
+        patterns: resolver.patterns.clone(),
+        zones: resolver.zones.iter().map(|(_, zone)| zone.clone()).collect(),
+        zones_by_name: if resolver.zones_by_field {
+            Zones::new(resolver.options.key)
+        } else {
+            Zones::default()
+        },
+    }
+}
+
+/// What is emitted into.
+struct Compiled<'a> {
+    graph: &'a mut Graph,
+    amounts: &'a mut Amounts,
+    base: usize,
+    highest: usize,
+}
+
+impl Compiled<'_> {
+    fn block(&mut self, nodes: impl IntoIterator<Item = NodeId>) -> Block {
+        let (block, highest) = Emitter::new(self.graph, self.amounts, self.base).block(nodes);
+        self.highest = self.highest.max(highest);
+        block
+    }
+
+    fn signal(&mut self, signal: &CheckedSignal<'_>, resolver: &Resolver<'_>) -> Signal {
+        let full = signal.text.name.text.as_str();
+        let (entity, name) = full.split_once('.').unwrap_or((full, ""));
+        Signal {
+            name: name.to_owned(),
+            entity: entity.to_owned(),
+            key: resolver.schema.slot(&format!("{entity}.id")).unwrap_or(ACCOUNT_ID),
+            space: number(signal.space),
+            kind: signal.kind.clone(),
+            slot: resolver.signals.get(full).and_then(|entry| entry.slot),
+            step: signal.text.step.map_or(0.0, |step| step.number()),
+            valid_for: signal.text.valid_for,
+            block: self.block([signal.node]),
+        }
+    }
+
+    fn rule(&mut self, rule: &CheckedRule<'_>, schema: &Schema) -> Rule {
+        let text = rule.text;
+        let nodes: Vec<NodeId> = rule.told.iter().filter_map(ToldNode::node).collect();
+        let block = self.block(nodes);
+        let mut results = block.results.iter();
+        let reason = rule.told.iter().map(|told| told.with(results.by_ref())).collect();
+        let mut events = EventTypes::default();
+        rule.events.iter().for_each(|code| events.insert(*code));
+        let cooldown = match &text.cooldown {
+            Some(own) => own.as_ref(),
+            None => rule.pack.default_cooldown.as_ref(),
+        };
+        let zone = rule.pack.timezone.as_ref().and_then(|zone| function::zone(&zone.text));
+        Rule {
+            id: text.id.text.clone(),
+            title: text.title.clone(),
+            pack: rule.pack.name.clone(),
+            version: text.version.clone(),
+            mode: mode(rule),
+            severity: text.severity,
+            score: text.score,
+            action: text.action.clone(),
+            events,
+            space: number(rule.space),
+            cooldown: cooldown.and_then(|cooldown| described_cooldown(cooldown, schema)),
+            typology: text.typology.clone(),
+            values: rule.reads.iter().map(read_value).collect(),
+            reason,
+            block,
+            zone: zone.unwrap_or(TimeZone::UTC),
+        }
+    }
+
+    /// Every key space's operations, by event type.
+    fn programs(
+        &mut self,
+        resolver: &Resolver<'_>,
+        spaces: &[Space],
+        rules: &[CheckedRule<'_>],
+        signals: &[CheckedSignal<'_>],
+    ) -> Vec<crate::program::Types> {
+        let judged: Vec<JudgedRule> = rules.iter().enumerate().map(|(at, rule)| judged(at, rule)).collect();
+        let types = u16::try_from(resolver.schema.event_types().values().len()).unwrap_or(u16::MAX);
+        let mut programs = Vec::new();
+        for (at, space) in spaces.iter().enumerate() {
+            let always = space.facts_of(self.graph, signals.iter().map(|signal| signal.node));
+            let mut builder = ProgramBuilder {
+                graph: &mut *self.graph,
+                amounts: &mut *self.amounts,
+                base: self.base,
+                fields: resolver.schema.fields().len(),
+                space: at,
+                facts: &space.facts,
+                always,
+                types,
+            };
+            let (types, highest) = builder.build(&space.tags, &judged);
+            self.highest = self.highest.max(highest);
+            programs.push(types);
+        }
+        programs
+    }
+}
+
+impl ToldNode {
+    fn node(&self) -> Option<NodeId> {
+        match self {
+            ToldNode::Words(_) => None,
+            ToldNode::Value { node, .. } => Some(*node),
+        }
+    }
+
+    fn with<'a>(&self, mut results: impl Iterator<Item = &'a Slot>) -> Told {
+        match self {
+            ToldNode::Words(words) => Told::Words(words.clone()),
+            ToldNode::Value { kind, shape, format, text, .. } => Told::Value(Printed {
+                slot: *results.next().expect("a result for every value"),
+                kind: kind.clone(),
+                shape: *shape,
+                format: *format,
+                text: text.is_some(),
+            }),
+        }
+    }
+}
+
+fn judged(at: usize, rule: &CheckedRule<'_>) -> JudgedRule {
+    JudgedRule {
+        rule: at,
+        space: rule.space,
+        when: rule.when.expect("a rule without faults has a condition"),
+        told: rule.told.iter().filter_map(ToldNode::node).collect(),
+        events: rule.events.clone(),
+    }
+}
+
+fn mode(rule: &CheckedRule<'_>) -> Mode {
+    rule.text.mode.or(rule.pack.default_mode).unwrap_or(Mode::Live)
+}
+
+fn number(space: usize) -> u8 {
+    u8::try_from(space).expect("schemas bound their entities")
+}
+
+fn described_cooldown(cooldown: &CooldownText, schema: &Schema) -> Option<Cooldown> {
+    let entity = cooldown.entity.text.clone();
+    let key = schema.slot(&format!("{entity}.id"))?;
+    let unless_score_increases = cooldown.unless_score_increases;
+    Some(Cooldown { entity, key, length: cooldown.length, unless_score_increases })
+}
+
+fn described_feature(feature: &CheckedFeature<'_>, graph: &Graph, spaces: &[Space]) -> Feature {
+    let facts: BTreeMap<u8, FactSet> = (0u8..)
+        .zip(spaces)
+        .map(|(at, space)| (at, space.facts_of(graph, [feature.node])))
+        .filter(|(_, facts)| !facts.is_empty())
+        .collect();
+    Feature {
+        name: feature.name.text.clone(),
+        kind: feature.kind.clone(),
+        space: facts.keys().copied().max().unwrap_or(0),
+        facts,
+    }
+}
+
+fn read_value(read: &Read) -> ReadValue {
+    let (kind, from) = match &read.source {
+        Source::Field(slot, kind) => (kind.clone(), ReadFrom::Field(*slot)),
+        Source::Other(slot, kind) => (kind.clone(), ReadFrom::Other(*slot)),
+        Source::Fact(fact) => {
+            let aggregate = match fact.placed {
+                Placed::Aggregate(at) => Some(at),
+                Placed::Population => None,
+            };
+            (fact.kind.clone(), ReadFrom::Fact { slot: fact.slot, space: number(fact.space), aggregate })
+        }
+        Source::Param(value) => {
+            let kind = match value {
+                ParamValue::Number(..) => Kind::Number,
+                ParamValue::Duration(_) => Kind::Duration,
+            };
+            (kind, ReadFrom::Param(as_decimal(*value).number()))
+        }
+    };
+    ReadValue { name: read.name.clone(), kind, from }
+}
+
+/// Every field of the event that something reads.
+fn field_slots(
+    resolver: &Resolver<'_>,
+    spaces: &[Space],
+    rules: &[CheckedRule<'_>],
+    signals: &[CheckedSignal<'_>],
+    features: &[CheckedFeature<'_>],
+) -> BTreeSet<Slot> {
+    let conditions = rules.iter().filter_map(|rule| rule.when);
+    let told = rules.iter().flat_map(|rule| rule.told.iter().filter_map(ToldNode::node));
+    let tags = spaces.iter().flat_map(|space| space.tags.iter().copied());
+    let nodes = conditions
+        .chain(told)
+        .chain(tags)
+        .chain(signals.iter().map(|signal| signal.node))
+        .chain(features.iter().map(|feature| feature.node));
+    let mut slots: BTreeSet<Slot> = resolver.slots_of(nodes).into_iter().collect();
+    for space in spaces {
+        slots.insert(space.plan.space.key);
+        slots.extend(space.plan.lanes.iter().flat_map(|lane| lane.fields.iter().copied()));
+        slots.extend(space.plan.aggregates.iter().filter_map(|aggregate| aggregate.value));
+        slots.extend(space.plan.populations.iter().map(|population| population.value));
+        slots.extend(space.plan.populations.iter().filter_map(|population| population.group));
+    }
+    slots.extend(rules.iter().flat_map(|rule| &rule.reads).filter_map(|read| match read.source {
+        Source::Field(slot, _) => Some(slot),
+        _ => None,
+    }));
+    let cooldowns = rules.iter().filter_map(|rule| match &rule.text.cooldown {
+        Some(own) => own.as_ref(),
+        None => rule.pack.default_cooldown.as_ref(),
+    });
+    slots.extend(
+        cooldowns.filter_map(|cooldown| resolver.schema.slot(&format!("{}.id", cooldown.entity.text))),
+    );
+    slots.retain(|slot| resolver.is_field(*slot));
+    slots
+}
+
+/// Hash of the packs' content, the lists they read and the overrides.
+fn hash(packs: &[Pack], resolver: &Resolver<'_>, overrides: &Overrides) -> String {
+    let mut hasher = SipHasher13::new();
+    let mut eat = |bytes: &[u8]| {
+        hasher.write(&bytes.len().to_le_bytes());
+        hasher.write(bytes);
+    };
+    packs.iter().for_each(|pack| eat(&pack.content));
+    for (name, entry) in &resolver.lists {
+        eat(name.as_bytes());
+        match &entry.entries {
+            Looked::Done(Some(Entries::Texts(texts))) => texts.iter().for_each(|text| eat(text.as_bytes())),
+            Looked::Done(Some(Entries::Numbers(numbers))) => {
+                numbers.iter().for_each(|number| eat(number.to_string().as_bytes()));
+            }
+            _ => {}
+        }
+    }
+    for (name, value) in overrides {
+        eat(name.as_bytes());
+        eat(value.as_bytes());
+    }
+    format!("{:032x}", hasher.finish128().as_u128())
+}
+
+impl Resolver<'_> {
+    /// Operators and references of a condition, those of its terms included.
+    pub(super) fn expanded_nodes(&self, expr: &Expr) -> usize {
+        let mut terms = 0;
+        expr.walk(&mut |part| {
+            if let crate::ast::ExprKind::Name(name) = &part.kind
+                && let Some(term) = self.terms.get(name.as_str())
+                && matches!(term.typed, Looked::Done(_))
+                && let Some(expr) = &term.text.expr
+            {
+                terms += self.expanded_nodes(expr);
+            }
+        });
+        expr.nodes() + terms
+    }
+}

@@ -1,0 +1,118 @@
+//! Reasons: which values they print, and how.
+//!
+//! It does not print.
+
+use crate::ast::{Expr, ExprKind};
+use crate::graph::NodeId;
+use crate::pack::ParamValue;
+use crate::reason::{Format, Part, Shape, Template};
+use crate::resolve::{Resolver, Ty, called};
+use crate::schema::{CurrencyOf, Kind};
+use crate::value::Slot;
+
+/// A part of a reason with its meaning.
+pub(in crate::ruleset) enum ToldNode {
+    Words(String),
+    Value {
+        node: NodeId,
+        kind: Kind,
+        shape: Shape,
+        format: Option<Format>,
+        /// The field whose text is printed.
+        text: Option<Slot>,
+    },
+}
+
+/// The expressions of a reason.
+pub(super) fn expressions(template: &Template) -> impl Iterator<Item = &Expr> {
+    template.parts.iter().filter_map(|part| match part {
+        Part::Value(expr, _) => expr.as_ref(),
+        Part::Words(_) => None,
+    })
+}
+
+/// Types of all values; faults are reported.
+pub(super) fn check(resolver: &mut Resolver<'_>, template: &Template) -> Vec<ToldNode> {
+    let mut told = Vec::new();
+    for part in &template.parts {
+        match part {
+            Part::Words(words) => told.push(ToldNode::Words(words.clone())),
+            Part::Value(Some(expr), format) => told.extend(value(resolver, expr, *format)),
+            Part::Value(None, _) => {}
+        }
+    }
+    told
+}
+
+fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Option<ToldNode> {
+    let mut typed = resolver.expr(expr);
+    if format == Some(Format::Money) {
+        resolver.as_money(&mut typed, &Ty::Is(Kind::Money(CurrencyOf::Account)));
+    }
+    let kind = match typed.ty {
+        Ty::Is(kind) => kind,
+        Ty::Fault => return None,
+        Ty::Quoted(text) => return Some(ToldNode::Words(text)),
+    };
+    let text = match kind {
+        Kind::Text => {
+            let field = resolver.plain_field(expr);
+            if field.is_none() {
+                resolver
+                    .faults
+                    .error("E404", "only the event's own text fields can be printed", expr.span)
+                    .label("known by its hash alone")
+                    .help("rows keep a text's hash, never the text; compare it instead");
+                return None;
+            }
+            resolver.text_slots.extend(field);
+            field
+        }
+        _ => None,
+    };
+    if let Some(format) = format
+        && !fits(format, &kind)
+    {
+        let called = called(&Ty::Is(kind));
+        resolver
+            .faults
+            .error("E311", format!("the format `{}` does not fit {called}", name(format)), expr.span)
+            .label(format!("this is {called}"));
+        return None;
+    }
+    let shape = shape(resolver, expr);
+    Some(ToldNode::Value { node: typed.node, kind, shape, format, text })
+}
+
+fn fits(format: Format, kind: &Kind) -> bool {
+    match format {
+        Format::Money => matches!(kind, Kind::Money(_)),
+        Format::Km | Format::Percent => *kind == Kind::Number,
+        Format::Minutes | Format::Days => matches!(kind, Kind::Number | Kind::Duration),
+        Format::Date | Format::Time => *kind == Kind::Time,
+    }
+}
+
+fn name(format: Format) -> &'static str {
+    match format {
+        Format::Money => "money",
+        Format::Km => "km",
+        Format::Minutes => "minutes",
+        Format::Days => "days",
+        Format::Percent => "percent",
+        Format::Date => "date",
+        Format::Time => "time",
+    }
+}
+
+/// What was measured is told in whole units, what was set as a percentage is told as one.
+fn shape(resolver: &Resolver<'_>, expr: &Expr) -> Shape {
+    match &expr.kind {
+        ExprKind::Call(name, ..) if name.ends_with("_since") || name.starts_with("km") => Shape::Whole,
+        ExprKind::Param(name) => match resolver.params.get(name.as_str()).and_then(|param| param.value) {
+            Some(ParamValue::Number(_, true)) => Shape::Share,
+            _ => Shape::Plain,
+        },
+        _ => Shape::Plain,
+    }
+}

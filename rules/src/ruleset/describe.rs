@@ -1,0 +1,97 @@
+//! Values of registers for people and programs outside: what an alert says that a rule read.
+//!
+//! It does not know alerts.
+
+use super::{ReadFrom, Ruleset};
+use crate::money::{CURRENCIES, Currency};
+use crate::program::{TextSource, event_currency};
+use crate::schema::{CurrencyOf, Kind};
+use crate::value::{Geo, Registers, Slot};
+
+/// A value that can leave the engine. A text that only its hash is known of cannot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Described<'a> {
+    /// Not known.
+    Missing,
+    /// A number.
+    Number(f64),
+    /// Money in minor units, and its currency where known.
+    Money(f64, Option<Currency>),
+    /// yes/no.
+    Bool(bool),
+    /// A text or the value of a closed set.
+    Text(&'a str),
+    /// Milliseconds since 1970, UTC.
+    Time(f64),
+    /// Milliseconds.
+    Duration(f64),
+    /// A location.
+    Geo(Geo),
+}
+
+impl Ruleset {
+    /// Names and values of what a rule reads, in the order written; texts that are known by hash alone are left out.
+    pub fn values<'a>(
+        &'a self,
+        rule: usize,
+        registers: &'a Registers,
+        texts: &'a dyn TextSource,
+    ) -> impl Iterator<Item = (&'a str, Described<'a>)> {
+        self.rules[rule].values.iter().filter_map(move |value| {
+            let described = match value.from {
+                ReadFrom::Param(number) => match value.kind {
+                    Kind::Duration => Described::Duration(number),
+                    _ => Described::Number(number),
+                },
+                ReadFrom::Field(slot) if value.kind == Kind::Text => {
+                    texts.text(slot).map_or(Described::Missing, Described::Text)
+                }
+                ReadFrom::Field(slot) | ReadFrom::Fact { slot, .. } | ReadFrom::Other(slot) => {
+                    describe(&value.kind, slot, registers)?
+                }
+            };
+            Some((value.name.as_str(), described))
+        })
+    }
+}
+
+/// A register's value; `None` for the hash of a text.
+fn describe<'a>(kind: &'a Kind, slot: Slot, registers: &Registers) -> Option<Described<'a>> {
+    let Some(word) = registers.get(slot) else { return Some(Described::Missing) };
+    let number = f64::from_bits(word);
+    Some(match kind {
+        Kind::Number => Described::Number(number),
+        Kind::Money(of) => Described::Money(number, currency_of(of, registers)),
+        Kind::Bool => Described::Bool(word == 1),
+        Kind::OneOf(codes) => u16::try_from(word)
+            .ok()
+            .and_then(|code| codes.value(code))
+            .map_or(Described::Missing, Described::Text),
+        Kind::Time => Described::Time(number),
+        Kind::Duration => Described::Duration(number),
+        Kind::Geo => Described::Geo(Geo::unpack(word)),
+        Kind::Text => return None,
+    })
+}
+
+fn currency_of(of: &CurrencyOf, registers: &Registers) -> Option<Currency> {
+    match of {
+        CurrencyOf::Fixed(number) => CURRENCIES.get(usize::from(*number)).copied(),
+        CurrencyOf::Account => event_currency(registers),
+    }
+}
+
+/// A feature's number: money in major units, durations in hours, yes/no 0 or 1.
+pub(super) fn in_major_units(kind: &Kind, slot: Slot, registers: &Registers) -> Option<f64> {
+    let word = registers.get(slot)?;
+    let number = f64::from_bits(word);
+    Some(match kind {
+        Kind::Bool => f64::from(u8::from(word == 1)),
+        Kind::Money(of) => {
+            let exponent = currency_of(of, registers).map_or(2, |currency| currency.exponent);
+            number / (0..exponent).fold(1.0, |power, _| power * 10.0)
+        }
+        Kind::Duration => number / 3_600_000.0,
+        _ => number,
+    })
+}

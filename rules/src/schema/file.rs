@@ -1,0 +1,294 @@
+//! A schema from its file: `version`, `fields`, `keep`, `entities`.
+//!
+//! It does not know where a field sits in a bank's record.
+
+use super::{BUILT_IN_FIELDS, Codes, CurrencyOf, EVENT_ID, EVENT_TYPE, Field, Kind, Schema};
+use crate::catalogue::{self, EVENT_TYPES, FIELDS};
+use crate::diagnostic::{Diagnostics, File, Span, nearest};
+use crate::money;
+use crate::value::Slot;
+use crate::yaml::{self, Keys, Node};
+use std::sync::Arc;
+
+/// Fields of a schema, built-in ones included.
+pub const FIELDS_MAX: usize = 1_024;
+/// Values of a closed set.
+pub const CODES_MAX: usize = 4_096;
+/// Key spaces beside the account's.
+pub const ENTITIES_MAX: usize = 16;
+
+impl Schema {
+    /// Reads a schema file. `None` exactly when something is wrong with it.
+    pub fn load(file: &File) -> (Option<Schema>, Diagnostics) {
+        let mut faults = Diagnostics::new(std::slice::from_ref(file));
+        let schema = yaml::parse(0, &mut faults).and_then(|root| read(&root, &mut faults));
+        if schema.is_none() && faults.errors() == 0 {
+            faults.error("S002", "the schema file is empty", Span::default());
+        }
+        faults.sort();
+        (schema.filter(|_| faults.errors() == 0), faults)
+    }
+
+    /// The built-in fields alone.
+    pub fn built_in() -> Schema {
+        Schema::new(built_in(), Vec::new(), Vec::new())
+    }
+}
+
+/// The built-in fields as the catalogue has them.
+pub(super) fn built_in() -> Vec<Field> {
+    FIELDS[..BUILT_IN_FIELDS]
+        .iter()
+        .map(|known| {
+            let kind = match known.name {
+                "event.type" => Kind::OneOf(Arc::new(Codes::new(EVENT_TYPES))),
+                _ => kind_of(known.kind).expect("the catalogue's kinds are written well"),
+            };
+            field(known.name, kind, None)
+        })
+        .collect()
+}
+
+fn field(name: &str, kind: Kind, doc: Option<String>) -> Field {
+    let known = catalogue::field(name);
+    let doc = doc.or(known.map(|known| known.doc.to_owned())).unwrap_or_default();
+    Field { name: name.to_owned(), kind, doc, iso8583: known.and_then(|known| known.iso8583) }
+}
+
+/// A kind as it is written; the error says what is wrong.
+fn kind_of(written: &str) -> Result<Kind, String> {
+    let written = written.trim();
+    Ok(match written {
+        "text" => Kind::Text,
+        "number" => Kind::Number,
+        "yes/no" => Kind::Bool,
+        "time" => Kind::Time,
+        "duration" => Kind::Duration,
+        "location" => Kind::Geo,
+        "currency" => currencies(),
+        "money in account.currency" => Kind::Money(CurrencyOf::Account),
+        _ => match (written.strip_prefix("one of "), written.strip_prefix("money in ")) {
+            (Some(values), _) => one_of(values)?,
+            (_, Some(code)) => Kind::Money(CurrencyOf::Fixed(
+                money::currency(code).ok_or_else(|| format!("`{code}` is not an ISO 4217 currency"))?,
+            )),
+            _ => {
+                let kinds =
+                    ["text", "number", "yes/no", "time", "duration", "location", "one of", "money in"];
+                let near =
+                    nearest(written, kinds).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                return Err(format!("`{written}` is not a kind{near}"));
+            }
+        },
+    })
+}
+
+fn one_of(values: &str) -> Result<Kind, String> {
+    let values: Vec<&str> = values.split('|').map(str::trim).collect();
+    if values.iter().any(|value| value.is_empty()) {
+        return Err("a value is missing between `|`".to_owned());
+    }
+    if values.len() > CODES_MAX {
+        return Err(format!("more than {CODES_MAX} values"));
+    }
+    let codes = Codes::new(values.iter().copied());
+    if codes.values().len() < values.len() {
+        return Err("a value is written twice".to_owned());
+    }
+    Ok(Kind::OneOf(Arc::new(codes)))
+}
+
+fn currencies() -> Kind {
+    Kind::OneOf(Arc::new(Codes::new(money::CURRENCIES.iter().map(|currency| currency.code))))
+}
+
+fn read(root: &Node, faults: &mut Diagnostics) -> Option<Schema> {
+    let mut keys = Keys::of(root, "a schema", faults)?;
+    if let Some(version) = keys.required("version", Span { end: root.span.start, ..root.span }, faults) {
+        version.whole("`version`", 1, 1, faults);
+    }
+    let mut fields = built_in();
+    if let Some(written) = keys.optional("fields")
+        && let Some(written) = Keys::of(written, "`fields`", faults)
+    {
+        for (name, kind) in written.entries() {
+            read_field(name, kind, &mut fields, faults);
+        }
+    }
+    if fields.len() > FIELDS_MAX {
+        faults.error("S007", format!("a schema has at most {FIELDS_MAX} fields"), root.span);
+        return None;
+    }
+    let entities = keys.optional("entities").map_or(Vec::new(), |node| read_entities(node, &fields, faults));
+    let keep = keys.optional("keep").map_or(Vec::new(), |node| read_keep(node, &fields, faults));
+    keys.finish(faults);
+    Some(Schema::new(fields, keep, entities))
+}
+
+fn read_field(name: &Node, kind: &Node, fields: &mut Vec<Field>, faults: &mut Diagnostics) {
+    let Some(text) = name.scalar() else { return };
+    if !is_field_name(text) {
+        faults
+            .error("S006", format!("`{text}` is not a field name"), name.span)
+            .label("here")
+            .help("lower-case words joined by dots: whose it is, then what, as in `merchant.mcc`");
+        return;
+    }
+    let Some(written) = kind.text("a kind", faults) else { return };
+    let kind = match kind_of(written) {
+        Ok(read) => read,
+        Err(message) => {
+            faults.error("S008", message, kind.span).label("not a kind");
+            return;
+        }
+    };
+    let at = fields.iter().position(|field| field.name == text);
+    match at {
+        None => fields.push(field(text, kind, None)),
+        Some(at) if at < BUILT_IN_FIELDS => built_in_field(name, kind, at, fields, faults),
+        // Written twice: the YAML reader has said so.
+        Some(_) => {}
+    }
+}
+
+/// A built-in field keeps its kind, but for what a bank may say about it.
+fn built_in_field(name: &Node, kind: Kind, at: usize, fields: &mut [Field], faults: &mut Diagnostics) {
+    let field = &mut fields[at];
+    match (&field.kind, kind) {
+        (Kind::OneOf(known), Kind::OneOf(own)) if at == EVENT_TYPE.index() => {
+            let all = known.values().iter().chain(own.values()).cloned().collect::<Vec<_>>();
+            field.kind = Kind::OneOf(Arc::new(Codes::new(all)));
+        }
+        // `tx.amount` may be in one currency; a currency may be called text.
+        (Kind::Money(_), money @ Kind::Money(_)) => field.kind = money,
+        (Kind::OneOf(_), Kind::Text) if field.name.ends_with(".currency") => {}
+        (known, written) if *known == written => {}
+        _ => {
+            let expected = catalogue::field(&field.name).map_or("", |known| known.kind);
+            faults
+                .error("S008", format!("`{}` has another kind here than everywhere", field.name), name.span)
+                .label("a built-in field")
+                .help(format!("write `{expected}`, or leave the line out"));
+        }
+    }
+}
+
+fn is_field_name(name: &str) -> bool {
+    let word = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    let reserved = ["signal.", "model."].iter().any(|prefix| name.starts_with(prefix));
+    name.contains('.') && name.split('.').all(word) && !reserved
+}
+
+fn slot_of(name: &str, fields: &[Field]) -> Option<Slot> {
+    let at = fields.iter().position(|field| field.name == name)?;
+    u16::try_from(at).ok().map(Slot)
+}
+
+fn read_keep(node: &Node, fields: &[Field], faults: &mut Diagnostics) -> Vec<Slot> {
+    let mut keep = Vec::new();
+    for item in node.items("`keep`", faults) {
+        let Some(name) = item.text("a kept field", faults) else { continue };
+        match slot_of(name, fields) {
+            None => {
+                let help = nearest(name, fields.iter().map(|field| field.name.as_str()))
+                    .map(|near| format!("did you mean `{near}`?"));
+                faults
+                    .error("E201", format!("nothing is named `{name}`"), item.span)
+                    .label("not a field of this schema")
+                    .help_maybe(help);
+            }
+            Some(EVENT_ID) => {
+                faults
+                    .error("S009", "`event.id` cannot be kept", item.span)
+                    .label("here")
+                    .help("every row holds the id's hash already");
+            }
+            Some(slot) if keep.contains(&slot) => {
+                faults.error("Y003", format!("`{name}` is written twice"), item.span).label("again here");
+            }
+            Some(slot) => keep.push(slot),
+        }
+    }
+    keep
+}
+
+fn read_entities(node: &Node, fields: &[Field], faults: &mut Diagnostics) -> Vec<String> {
+    let mut entities: Vec<String> = Vec::new();
+    let items = node.items("`entities`", faults);
+    if items.len() > ENTITIES_MAX {
+        faults.error("S007", format!("a schema has at most {ENTITIES_MAX} entities"), node.span);
+    }
+    for item in items {
+        let Some(name) = item.text("an entity", faults) else { continue };
+        let key = slot_of(&format!("{name}.id"), fields).map(|slot| &fields[slot.index()].kind);
+        if ["account", "card"].contains(&name) {
+            faults
+                .error("S009", format!("`{name}` lives in the account's key space"), item.span)
+                .label("not to be declared");
+        } else if key != Some(&Kind::Text) {
+            faults
+                .error("S009", format!("entity `{name}` needs a text field `{name}.id`"), item.span)
+                .label("no such field");
+        } else if entities.iter().any(|held| held == name) {
+            faults.error("Y003", format!("`{name}` is written twice"), item.span).label("again here");
+        } else {
+            entities.push(name.to_owned());
+        }
+    }
+    entities
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Paint;
+    use crate::schema::{ACCOUNT_CURRENCY, TX_AMOUNT};
+
+    fn load(text: &str) -> (Option<Schema>, String) {
+        let (schema, faults) = Schema::load(&File::new("schema.yaml", text));
+        (schema, faults.render(Paint::Plain))
+    }
+
+    #[test]
+    fn built_in_fields_are_there_unasked_and_may_be_narrowed() {
+        let (schema, faults) = load(
+            "version: 1\nfields:\n  tx.amount: money in EUR\n  account.currency: text\n  event.type: one of purchase|parking\n  \
+             terminal.id: text\nkeep: [tx.amount, event.type]\nentities: [terminal]\n",
+        );
+        let schema = schema.expect(&faults);
+        assert_eq!(
+            schema.field(TX_AMOUNT).kind,
+            Kind::Money(CurrencyOf::Fixed(money::currency("EUR").unwrap()))
+        );
+        assert!(matches!(schema.field(ACCOUNT_CURRENCY).kind, Kind::OneOf(_)));
+        assert_eq!(schema.event_types().code("label"), Some(17));
+        assert_eq!(schema.event_types().code("parking"), Some(18));
+        assert_eq!((schema.keep(), schema.entities()), (&[TX_AMOUNT][..], &["terminal".to_owned()][..]));
+    }
+
+    #[test]
+    fn every_fault_of_a_schema_is_reported_at_once() {
+        let (schema, faults) = load(
+            "version: 2\nfields: {tx.geo: locaton, tx.declined: text, Bad: text, x.y: money in EUX}\n\
+             keep: [event.id, tx.amout]\nentities: [card, ip]\nfeilds: {}\n",
+        );
+        assert_eq!(schema, None);
+        for part in [
+            "S004",
+            "did you mean `location`?",
+            "`tx.declined` has another kind",
+            "`Bad` is not a field",
+            "`EUX` is not an ISO",
+            "`event.id` cannot be kept",
+            "`tx.amout`",
+            "`card` lives",
+            "`ip.id`",
+            "did you mean `fields`?",
+        ] {
+            assert!(faults.contains(part), "{part}\n{faults}");
+        }
+    }
+}

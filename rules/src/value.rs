@@ -1,0 +1,229 @@
+//! Values on the hot path: one 64-bit word and one known bit each, addressed by slot.
+//!
+//! A word means what its [`Kind`](crate::schema::Kind) says:
+//!
+//! | kind | word |
+//! |---|---|
+//! | yes/no | 0 or 1 |
+//! | number | bits of an `f64` |
+//! | money | bits of an `f64`, minor units; whole and exact up to [`MONEY_MINOR_MAX_EXACT`] |
+//! | time, duration | bits of an `f64`, milliseconds (UTC, since 1970); whole |
+//! | one-of | index of the value in its closed set |
+//! | text | 64-bit keyed hash ([`TextKey`]) |
+//! | location | [`Geo`] packed: latitude then longitude, 10⁻⁷ degrees, `i32` each |
+//!
+//! An unknown register's word is always 0, so that branch-free code may read it.
+
+use siphasher::sip::SipHasher13;
+use siphasher::sip128::SipHasher13 as SipHasher13x128;
+
+/// The largest magnitude of money, in minor units, that a register holds exactly (2⁵³).
+/// A sum beyond it is missing, never rounded.
+pub const MONEY_MINOR_MAX_EXACT: i64 = 1 << 53;
+
+/// Index of a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u16);
+
+impl Slot {
+    /// The slot as an index.
+    #[inline]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// A location on earth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Geo {
+    /// Degrees north, −90 to 90.
+    pub latitude: f64,
+    /// Degrees east, −180 to 180.
+    pub longitude: f64,
+}
+
+/// 10⁻⁷ degrees: about a centimetre.
+const GEO_UNITS_PER_DEGREE: f64 = 1e7;
+
+impl Geo {
+    /// Packs into a register word; coordinates are rounded to 10⁻⁷ degrees. `None` outside the globe or not finite.
+    pub fn pack(self) -> Option<u64> {
+        let in_range = self.latitude.abs() <= 90.0 && self.longitude.abs() <= 180.0;
+        in_range.then(|| u64::from(packed(self.latitude)) << 32 | u64::from(packed(self.longitude)))
+    }
+
+    /// The location in a register word.
+    #[inline]
+    pub fn unpack(word: u64) -> Geo {
+        Geo { latitude: unpacked(word >> 32), longitude: unpacked(word) }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "within ±1.8e9, which fits an i32"
+)]
+fn packed(degrees: f64) -> u32 {
+    libm::round(degrees * GEO_UNITS_PER_DEGREE) as i32 as u32
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the low 32 bits are an i32")]
+fn unpacked(word: u64) -> f64 {
+    f64::from(word as u32 as i32) / GEO_UNITS_PER_DEGREE
+}
+
+/// Registers of one event: fields, facts, signals, model scores and temporaries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registers(Box<[Register]>);
+
+/// A word beside its known bit, so that both come with one look.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Register {
+    word: u64,
+    known: bool,
+}
+
+const UNKNOWN: Register = Register { word: 0, known: false };
+
+impl Registers {
+    /// `count` registers, all unknown.
+    pub fn new(count: usize) -> Registers {
+        Registers(vec![UNKNOWN; count].into_boxed_slice())
+    }
+
+    /// How many registers there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no register.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Makes every register unknown.
+    pub fn clear(&mut self) {
+        self.0.fill(UNKNOWN);
+    }
+
+    /// The word, 0 when unknown.
+    #[inline]
+    pub fn word(&self, slot: Slot) -> u64 {
+        self.0[slot.index()].word
+    }
+
+    /// Whether the value is known.
+    #[inline]
+    pub fn is_known(&self, slot: Slot) -> bool {
+        self.0[slot.index()].known
+    }
+
+    /// The word, if known.
+    #[inline]
+    pub fn get(&self, slot: Slot) -> Option<u64> {
+        let Register { word, known } = self.0[slot.index()];
+        known.then_some(word)
+    }
+
+    /// The number (also money, time, duration), if known.
+    #[inline]
+    pub fn number(&self, slot: Slot) -> Option<f64> {
+        self.get(slot).map(f64::from_bits)
+    }
+
+    /// Sets a word.
+    #[inline]
+    pub fn set(&mut self, slot: Slot, word: u64) {
+        self.0[slot.index()] = Register { word, known: true };
+    }
+
+    /// Sets a number; one that is not finite makes the register unknown.
+    #[inline]
+    pub fn set_number(&mut self, slot: Slot, value: f64) {
+        if value.is_finite() {
+            // -0.0 and 0.0 are one value and must be one word.
+            self.set(slot, (value + 0.0).to_bits());
+        } else {
+            self.unset(slot);
+        }
+    }
+
+    /// Sets a yes/no.
+    #[inline]
+    pub fn set_bool(&mut self, slot: Slot, value: bool) {
+        self.set(slot, u64::from(value));
+    }
+
+    /// Makes a register unknown.
+    #[inline]
+    pub fn unset(&mut self, slot: Slot) {
+        self.0[slot.index()] = UNKNOWN;
+    }
+
+    /// Sets a word, or makes the register unknown.
+    #[inline]
+    pub fn put(&mut self, slot: Slot, word: Option<u64>) {
+        self.0[slot.index()] = Register { word: word.unwrap_or(0), known: word.is_some() };
+    }
+}
+
+/// The secret under which texts and keys are hashed. One per installation; the same key gives the same state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TextKey([u8; 16]);
+
+impl TextKey {
+    /// A key from 16 secret bytes.
+    pub fn new(bytes: [u8; 16]) -> TextKey {
+        TextKey(bytes)
+    }
+
+    /// 64-bit keyed hash of a text, as registers and rows hold it.
+    #[inline]
+    pub fn text(&self, text: &[u8]) -> u64 {
+        SipHasher13::new_with_key(&self.0).hash(text)
+    }
+
+    /// 128-bit keyed hash of an entity's id.
+    #[inline]
+    pub fn entity(&self, id: &[u8]) -> u128 {
+        SipHasher13x128::new_with_key(&self.0).hash(id).as_u128()
+    }
+}
+
+impl Default for TextKey {
+    /// The key of tests, demos and replays without a configured secret.
+    fn default() -> TextKey {
+        TextKey(*b"tripline default")
+    }
+}
+
+impl std::fmt::Debug for TextKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TextKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_survives_packing_to_a_centimetre() {
+        let geo = Geo { latitude: -33.8567844, longitude: 151.2152967 };
+        assert_eq!(Geo::unpack(geo.pack().unwrap()), geo);
+        assert_eq!(Geo { latitude: 90.1, longitude: 0.0 }.pack(), None);
+        assert_eq!(Geo { latitude: f64::NAN, longitude: 0.0 }.pack(), None);
+    }
+
+    #[test]
+    fn unknown_registers_read_as_zero_and_infinities_are_unknown() {
+        let mut registers = Registers::new(70);
+        registers.set_number(Slot(69), 2.5);
+        assert_eq!(registers.number(Slot(69)), Some(2.5));
+        registers.set_number(Slot(69), f64::INFINITY);
+        assert_eq!((registers.get(Slot(69)), registers.word(Slot(69))), (None, 0));
+        registers.set_number(Slot(3), -0.0);
+        assert_eq!(registers.word(Slot(3)), 0.0f64.to_bits());
+    }
+}

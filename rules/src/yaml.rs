@@ -1,0 +1,292 @@
+//! YAML with positions: the strict subset that packs, schemas and configurations are written in.
+//!
+//! The only user of the YAML parser. Types come from whoever reads a node, never from YAML: every scalar is text.
+//! Anchors, aliases, tags, merge keys, repeated keys and the words that YAML versions read differently are errors.
+
+mod keys;
+mod position;
+
+pub use keys::Keys;
+pub use position::Positions;
+
+use crate::diagnostic::{Diagnostics, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
+
+/// Files larger than this are refused, bytes.
+pub const FILE_BYTES_MAX: usize = 4 << 20;
+/// Nodes lie at most so deep.
+pub const DEPTH_MAX: usize = 32;
+
+/// How a scalar was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes.
+    Plain,
+    /// In single quotes.
+    Single,
+    /// In double quotes.
+    Double,
+    /// A `|` block.
+    Literal,
+    /// A `>` block.
+    Folded,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A text; an empty plain one is "nothing was written".
+    Scalar {
+        /// Its text, escapes and folds undone.
+        text: String,
+        /// How it was written.
+        style: Style,
+    },
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in the order written; keys are scalars.
+    Map(Vec<(Node, Node)>),
+}
+
+/// A node and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Where it is written, quotes included.
+    pub span: Span,
+    /// What it is.
+    pub value: Value,
+}
+
+/// Parses one file, `file` being its number in `diagnostics`. `None` when it is not YAML or empty; faults that leave
+/// a readable tree are reported and the tree is given.
+pub fn parse(file: usize, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let text = diagnostics.files()[file].text.clone();
+    let whole = Span { file, start: 0, end: 0 };
+    if text.len() > FILE_BYTES_MAX {
+        diagnostics.error("Y006", format!("file is larger than {FILE_BYTES_MAX} bytes"), whole);
+        return None;
+    }
+    let mut builder =
+        Builder { file, offsets: byte_offsets(&text), open: Vec::new(), root: None, diagnostics };
+    let mut documents = 0;
+    for event in Parser::new_from_str(&text) {
+        match event {
+            Ok((Event::DocumentStart(_), span)) => {
+                documents += 1;
+                if documents > 1 {
+                    let span = builder.span(span);
+                    builder.diagnostics.error("Y007", "a file holds one YAML document", span);
+                    break;
+                }
+            }
+            Ok((event, span)) => {
+                let span = builder.span(span);
+                if builder.event(event, span).is_err() {
+                    return None;
+                }
+            }
+            Err(fault) => {
+                let start = builder.byte(fault.marker().index());
+                let span = Span { file, start, end: start };
+                builder.diagnostics.error("Y000", format!("not valid YAML: {}", fault.info()), span);
+                return None;
+            }
+        }
+    }
+    builder.root.filter(|root| !root.is_nothing())
+}
+
+/// Byte offset of every character and of the end: the parser counts characters.
+fn byte_offsets(text: &str) -> Vec<usize> {
+    text.char_indices().map(|(at, _)| at).chain([text.len()]).collect()
+}
+
+struct TooDeep;
+
+enum Open {
+    List(Span, Vec<Node>),
+    Map(Span, Vec<(Node, Node)>, Option<Node>),
+}
+
+struct Builder<'a> {
+    file: usize,
+    offsets: Vec<usize>,
+    open: Vec<Open>,
+    root: Option<Node>,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Builder<'_> {
+    fn byte(&self, character: usize) -> usize {
+        self.offsets.get(character).or(self.offsets.last()).copied().unwrap_or(0)
+    }
+
+    fn span(&self, span: YamlSpan) -> Span {
+        let (start, end) = (self.byte(span.start.index()), self.byte(span.end.index()));
+        Span { file: self.file, start, end: end.max(start) }
+    }
+
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), TooDeep> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_extras(anchor, tag.is_some(), span);
+                let style = match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::SingleQuoted => Style::Single,
+                    ScalarStyle::DoubleQuoted => Style::Double,
+                    ScalarStyle::Literal => Style::Literal,
+                    ScalarStyle::Folded => Style::Folded,
+                };
+                self.refuse_ambiguous(&text, style, span);
+                self.close(Node { span, value: Value::Scalar { text: text.into_owned(), style } });
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse_extras(anchor, tag.is_some(), span);
+                self.begin(Open::List(span, Vec::new()), span)?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse_extras(anchor, tag.is_some(), span);
+                self.begin(Open::Map(span, Vec::new(), None), span)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(span),
+            Event::Alias(_) => {
+                self.diagnostics.error("Y001", "anchors and aliases are not used here; write it out", span);
+                self.close(Node { span, value: Value::Scalar { text: String::new(), style: Style::Plain } });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn refuse_extras(&mut self, anchor: usize, tag: bool, span: Span) {
+        if anchor != 0 {
+            self.diagnostics.error("Y001", "anchors and aliases are not used here; write it out", span);
+        }
+        if tag {
+            self.diagnostics.error(
+                "Y002",
+                "tags are not used here; the type comes from what the value is for",
+                span,
+            );
+        }
+    }
+
+    fn refuse_ambiguous(&mut self, text: &str, style: Style, span: Span) {
+        let lower = text.to_ascii_lowercase();
+        if style == Style::Plain && ["yes", "no", "on", "off"].contains(&lower.as_str()) {
+            self.diagnostics
+                .error("Y004", format!("`{text}` is text in YAML 1.2 but true/false in YAML 1.1 tools"), span)
+                .label("ambiguous word")
+                .help(format!("write true / false, or quote it: \"{text}\""));
+        }
+    }
+
+    fn begin(&mut self, open: Open, span: Span) -> Result<(), TooDeep> {
+        if self.open.len() == DEPTH_MAX {
+            self.diagnostics.error("Y006", format!("nested more than {DEPTH_MAX} deep"), span);
+            return Err(TooDeep);
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn end(&mut self, end: Span) {
+        let node = match self.open.pop().expect("the parser balances starts and ends") {
+            Open::List(span, nodes) => {
+                Node { span: whole(span, end, nodes.last()), value: Value::List(nodes) }
+            }
+            Open::Map(span, entries, _) => Node {
+                span: whole(span, end, entries.last().map(|(_, last)| last)),
+                value: Value::Map(entries),
+            },
+        };
+        self.close(node);
+    }
+
+    /// A finished node becomes a list's item, a mapping's key or value, or the root.
+    fn close(&mut self, node: Node) {
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(Open::List(_, nodes)) => nodes.push(node),
+            Some(Open::Map(_, entries, key)) => match key.take() {
+                Some(key) => entries.push((key, node)),
+                None => {
+                    check_key(&node, entries, self.diagnostics);
+                    *key = Some(node);
+                }
+            },
+        }
+    }
+}
+
+fn whole(start: Span, end: Span, last: Option<&Node>) -> Span {
+    // A block's end marker stands where the next thing starts; its last node's end is what a reader sees.
+    let last_end = last.map_or(start.end, |node| node.span.end);
+    let flow = end.end > end.start;
+    Span { file: start.file, start: start.start, end: if flow { end.end } else { last_end } }
+}
+
+fn check_key(key: &Node, entries: &[(Node, Node)], diagnostics: &mut Diagnostics) {
+    let Some(name) = key.scalar() else {
+        diagnostics.error("Y008", "a key is one word", key.span);
+        return;
+    };
+    if name == "<<" {
+        diagnostics.error("Y005", "merge keys are not used here; write it out", key.span);
+    }
+    if let Some((first, _)) = entries.iter().find(|(held, _)| held.scalar() == Some(name)) {
+        diagnostics
+            .error("Y003", format!("`{name}` is written twice"), key.span)
+            .label("again here")
+            .context(first.span, "first here");
+    }
+}
+
+impl Node {
+    /// The text, if it is a scalar.
+    pub fn scalar(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether a key stands there without a value.
+    pub fn is_nothing(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, style: Style::Plain } if text.is_empty())
+    }
+
+    /// The value of a key, if this is a mapping that has it.
+    pub fn value_of(&self, key: &str) -> Option<&Node> {
+        match &self.value {
+            Value::Map(entries) => {
+                entries.iter().find(|(held, _)| held.scalar() == Some(key)).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// Feeds structure and texts to `eat`, without places, quotes and comments: equal content, equal bytes.
+    pub fn content(&self, eat: &mut impl FnMut(&[u8])) {
+        match &self.value {
+            Value::Scalar { text, .. } => {
+                eat(b"s");
+                eat(&text.len().to_le_bytes());
+                eat(text.as_bytes());
+            }
+            Value::List(nodes) => {
+                eat(b"[");
+                nodes.iter().for_each(|node| node.content(eat));
+                eat(b"]");
+            }
+            Value::Map(entries) => {
+                eat(b"{");
+                for (key, value) in entries {
+                    key.content(eat);
+                    value.content(eat);
+                }
+                eat(b"}");
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Walking a mapping: required and optional keys, unknown ones, and scalars read as what they are for.
+//!
+//! It does not know packs or configurations; both are read through it, so both get the same messages.
+
+use super::{Node, Value};
+use crate::diagnostic::{Diagnostics, Span, nearest};
+use crate::money::Decimal;
+
+/// A mapping that is being read. Every key that is asked for is known; [`Keys::finish`] reports the others.
+#[derive(Debug)]
+pub struct Keys<'a> {
+    what: String,
+    span: Span,
+    entries: &'a [(Node, Node)],
+    known: Vec<&'static str>,
+    later: &'static [&'static str],
+}
+
+impl<'a> Keys<'a> {
+    /// Starts reading `node`, which is `what` (as in "is not a setting of `what`"). Reports anything but a mapping.
+    pub fn of(node: &'a Node, what: impl Into<String>, faults: &mut Diagnostics) -> Option<Keys<'a>> {
+        let what = what.into();
+        match &node.value {
+            Value::Map(entries) => {
+                Some(Keys { what, span: node.span, entries, known: Vec::new(), later: &[] })
+            }
+            _ => {
+                faults
+                    .error(
+                        "S003",
+                        format!("{what} is written as `name: value` lines"),
+                        first_line(node, faults),
+                    )
+                    .label("not a mapping");
+                None
+            }
+        }
+    }
+
+    /// Keys that exist in the language and not yet in this version.
+    pub fn later(mut self, keys: &'static [&'static str]) -> Keys<'a> {
+        self.later = keys;
+        self
+    }
+
+    /// Where the mapping stands.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// What the mapping is called in messages.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// The value of a key that may be absent.
+    pub fn optional(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.known.push(key);
+        self.entries.iter().find(|(held, _)| held.scalar() == Some(key)).map(|(_, value)| value)
+    }
+
+    /// The place of a key.
+    pub fn key_span(&self, key: &str) -> Option<Span> {
+        self.entries.iter().find(|(held, _)| held.scalar() == Some(key)).map(|(held, _)| held.span)
+    }
+
+    /// Whether a key is written, known or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.key_span(key).is_some()
+    }
+
+    /// The value of a key that must be there; its absence is reported at `at`.
+    pub fn required(&mut self, key: &'static str, at: Span, faults: &mut Diagnostics) -> Option<&'a Node> {
+        let found = self.optional(key);
+        if found.is_none() {
+            faults.error("S002", format!("{} has no `{key}`", self.what), at).label(format!("add `{key}:`"));
+        }
+        found
+    }
+
+    /// All entries, for mappings whose keys are names.
+    pub fn entries(&self) -> &'a [(Node, Node)] {
+        self.entries
+    }
+
+    /// Reports every key that nothing asked for.
+    pub fn finish(self, faults: &mut Diagnostics) {
+        for (key, value) in self.entries {
+            let name = key.scalar().unwrap_or_default();
+            if self.known.contains(&name) {
+                continue;
+            }
+            if self.later.contains(&name) {
+                // A value that is already faulty is mended first; two messages about one line confuse.
+                if !faults.any_inside(value.span) {
+                    faults
+                        .error("S005", format!("`{name}` is known but not in this version yet"), key.span)
+                        .label("not yet");
+                }
+                continue;
+            }
+            let help = nearest(name, self.known.iter().chain(self.later).copied())
+                .map(|near| format!("did you mean `{near}`?"));
+            faults
+                .error("S001", format!("`{name}` is not a setting of {}", self.what), key.span)
+                .label("unknown setting")
+                .help_maybe(help);
+        }
+    }
+}
+
+/// A long block is pointed at by its first line.
+fn first_line(node: &Node, faults: &Diagnostics) -> Span {
+    let text = &faults.files()[node.span.file].text;
+    let end =
+        text[node.span.start..node.span.end].find('\n').map_or(node.span.end, |at| node.span.start + at);
+    Span { end, ..node.span }
+}
+
+impl Node {
+    /// The text of a scalar; anything else is reported.
+    pub fn text(&self, what: &str, faults: &mut Diagnostics) -> Option<&str> {
+        match self.scalar() {
+            Some(text) if !self.is_nothing() => Some(text),
+            _ => {
+                let span = first_line(self, faults);
+                faults.error("S003", format!("{what} is one text"), span).label("not a text");
+                None
+            }
+        }
+    }
+
+    /// One of some words; anything else is reported with a suggestion.
+    pub fn word<T: Copy>(&self, what: &str, words: &[(&str, T)], faults: &mut Diagnostics) -> Option<T> {
+        let text = self.text(what, faults)?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let all = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+            let near = nearest(text, words.iter().map(|(word, _)| *word));
+            faults
+                .error("S006", format!("{what} cannot be `{text}`"), self.span)
+                .label("unknown value")
+                .help(near.map_or(format!("one of {all}"), |near| format!("did you mean `{near}`?")));
+        }
+        found
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&self, what: &str, faults: &mut Diagnostics) -> Option<bool> {
+        self.word(what, &[("true", true), ("false", false)], faults)
+    }
+
+    /// A decimal number, or a percentage as its share.
+    pub fn number(&self, what: &str, faults: &mut Diagnostics) -> Option<Decimal> {
+        let text = self.text(what, faults)?;
+        let number = Decimal::parse_share(text);
+        if number.is_none() {
+            faults.error("S004", format!("{what} is a number"), self.span).label("not a number");
+        }
+        number
+    }
+
+    /// A whole number within bounds, both included.
+    pub fn whole(&self, what: &str, min: i64, max: i64, faults: &mut Diagnostics) -> Option<i64> {
+        let text = self.text(what, faults)?;
+        let number = text.parse::<i64>().ok().filter(|number| (min..=max).contains(number));
+        if number.is_none() {
+            faults
+                .error("S004", format!("{what} is a whole number from {min} to {max}"), self.span)
+                .label("not such a number");
+        }
+        number
+    }
+
+    /// A length of time such as `10m` or `90d`, in milliseconds.
+    pub fn duration(&self, what: &str, faults: &mut Diagnostics) -> Option<i64> {
+        let text = self.text(what, faults)?;
+        let duration = crate::lexer::duration(text);
+        if duration.is_none() {
+            faults
+                .error("S004", format!("{what} is a length of time"), self.span)
+                .label("not a length of time")
+                .help("a number and ms, s, m, h, d or w: `30s`, `10m`, `24h`, `90d`");
+        }
+        duration
+    }
+
+    /// The items of a list; a single scalar is a list of one.
+    pub fn items(&self, what: &str, faults: &mut Diagnostics) -> &[Node] {
+        match &self.value {
+            Value::List(items) => items,
+            Value::Scalar { .. } if !self.is_nothing() => std::slice::from_ref(self),
+            _ => {
+                let span = first_line(self, faults);
+                faults.error("S003", format!("{what} is a list"), span).label("not a list");
+                &[]
+            }
+        }
+    }
+}

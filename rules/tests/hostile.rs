@@ -1,0 +1,107 @@
+//! Files that nobody meant to write: whatever the bytes, faults are reported and nothing panics.
+
+use proptest::prelude::*;
+use tripline_rules::diagnostic::{File, Paint};
+use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::schema::Schema;
+use tripline_rules::value::TextKey;
+
+const SCHEMA: &str = include_str!("golden/schema.yaml");
+const PACK: &str = include_str!("golden/broken/pack.yaml");
+const FINE: &str = "version: 1
+params: {p: {default: 5%, min: 1%}}
+terms: {t: \"tx.channel in ['ecom', \\\"pos\\\"] and not tx.declined\"}
+aggregates:
+  a: {count: events, by: card, over: 10m, where: t}
+features: {f: a * $p}
+rules:
+  - id: R
+    when: >
+      a > 3 and (tx.amount between 1 and 2.50
+      or 'it''s' == merchant.id)
+    reason: 'ü {a} of {tx.amount | money}'
+    action: {do: block, target: card, for: 1h}
+";
+
+/// Pieces that break things when they land in the wrong place.
+const SHARDS: [&str; 24] = [
+    "&a ", "*a", "!!str ", "<<: ", "|\n", ">-\n  ", "\"", "'", "{", "}", "[", "]", "\\u00e9", "\\x4", "\\",
+    "é", "\u{feff}", "\t", "\r\n", "\n\n", ": ", "- ", "#", "\0",
+];
+
+fn survives(schema: &str, pack: &str) {
+    let (loaded, faults) = Schema::load(&File::new("schema.yaml", schema));
+    let shown = faults.render(Paint::Plain) + &faults.json();
+    assert_eq!(loaded.is_none(), faults.errors() > 0, "{shown}");
+    let (fallback, _) = Schema::load(&File::new("schema.yaml", SCHEMA));
+    let Some(schema) = loaded.or(fallback) else { panic!("the schema loads") };
+    let list = |_: &str| Ok("code\nx\n".to_owned());
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list, now: None };
+    let (ruleset, faults) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
+    let shown =
+        faults.render(Paint::Plain) + &faults.render(Paint::Colour) + &faults.json() + &faults.summary();
+    assert_eq!(ruleset.is_none(), faults.errors() > 0, "{shown}");
+}
+
+/// Cuts, repeats and splinters at random places.
+fn mangled(text: &str, cuts: &[(usize, usize, usize, u8)]) -> String {
+    let mut text: Vec<char> = text.chars().collect();
+    for (at, length, shard, what) in cuts {
+        let at = at % (text.len() + 1);
+        let end = (at + length).min(text.len());
+        match what % 3 {
+            0 => drop(text.drain(at..end)),
+            1 => drop(text.splice(at..at, SHARDS[shard % SHARDS.len()].chars())),
+            _ => {
+                let piece: Vec<char> = text[at..end].to_vec();
+                drop(text.splice(at..at, piece));
+            }
+        }
+    }
+    text.into_iter().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mangled_files_give_faults_and_no_panic(
+        cuts in prop::collection::vec((any::<usize>(), 0usize..40, any::<usize>(), any::<u8>()), 1..6),
+        which in 0usize..3,
+    ) {
+        match which {
+            0 => survives(&mangled(SCHEMA, &cuts), FINE),
+            1 => survives(SCHEMA, &mangled(PACK, &cuts)),
+            _ => survives(SCHEMA, &mangled(FINE, &cuts)),
+        }
+    }
+
+    #[test]
+    fn any_text_in_a_condition_gives_faults_and_no_panic(condition in "\\PC{0,60}", style in 0usize..5) {
+        let quoted = condition.replace('\\', "\\\\").replace('"', "\\\"");
+        let written = match style {
+            0 => condition.clone(),
+            1 => format!("'{}'", condition.replace('\'', "''")),
+            2 => format!("\"{quoted}\""),
+            3 => format!("|\n      {condition}"),
+            _ => format!(">\n      {condition}"),
+        };
+        survives(SCHEMA, &format!("version: 1\nrules:\n  - id: R\n    when: {written}\n    reason: \"{{{quoted}}}\"\n"));
+    }
+}
+
+#[test]
+fn deep_and_wide_files_are_bounded() {
+    survives(SCHEMA, &"[".repeat(100_000));
+    survives(SCHEMA, &format!("version: {}", "{a: ".repeat(10_000)));
+    survives(SCHEMA, &format!("rules:\n{}", "- {id: R, when: x}\n".repeat(5_000)));
+    let chain: String = (1..200).map(|at| format!("  t{at}: t{} or tx.declined\n", at - 1)).collect();
+    survives(SCHEMA, &format!("version: 1\nterms:\n  t0: tx.declined\n{chain}features: {{f: t199}}\n"));
+    let double: String =
+        (1..40).map(|at| format!("  t{at}: t{0} and (t{0} or tx.declined)\n", at - 1)).collect();
+    survives(
+        SCHEMA,
+        &format!("version: 1\nterms:\n  t0: tx.reversed\n{double}rules: [{{id: R, when: t14}}]\n"),
+    );
+}
