@@ -1,0 +1,105 @@
+//! What the core is fed: consecutive records of one shard, in blocks.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::ops::Range;
+
+/// Milliseconds since 1970, UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC, to the millisecond.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(time) => write!(f, "{time:.3}"),
+            // Beyond the years that have names; decoded events never are.
+            Err(_) => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
+        Ok(Timestamp(time.as_millisecond()))
+    }
+}
+
+/// One partition of one key space. Key space 0 is the account's, the others are the schema's entities in order, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Shard {
+    /// Number of the key space.
+    pub space: u8,
+    /// Partition of its topic.
+    pub partition: u32,
+}
+
+/// Where one record lies in its batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Offset in the partition, or the record's number in a file.
+    pub offset: i64,
+    /// The log's trusted time; `None` for files without one.
+    pub appended_at: Option<Timestamp>,
+    /// Bytes of the key.
+    pub key: Range<usize>,
+    /// Bytes of the value.
+    pub value: Range<usize>,
+}
+
+/// Consecutive records of one shard.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Whose records these are.
+    pub shard: Shard,
+    /// All keys and values.
+    pub bytes: Vec<u8>,
+    /// In log order.
+    pub records: Vec<Record>,
+}
+
+impl Batch {
+    /// No records yet.
+    pub fn new(shard: Shard) -> Batch {
+        Batch { shard, bytes: Vec::new(), records: Vec::new() }
+    }
+
+    /// Takes a record in.
+    pub fn push(&mut self, offset: i64, appended_at: Option<Timestamp>, key: &[u8], value: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        let middle = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.records.push(Record {
+            offset,
+            appended_at,
+            key: start..middle,
+            value: middle..self.bytes.len(),
+        });
+    }
+
+    /// Forgets the records; the memory stays.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+    }
+
+    /// Key of a record.
+    pub fn key(&self, record: &Record) -> &[u8] {
+        &self.bytes[record.key.clone()]
+    }
+
+    /// Value of a record.
+    pub fn value(&self, record: &Record) -> &[u8] {
+        &self.bytes[record.value.clone()]
+    }
+}

@@ -1,0 +1,84 @@
+//! When a record may be believed: the log's trusted time against the event's own.
+
+use crate::batch::Timestamp;
+use crate::limits::{FUTURE_MS_MAX, TIME_JUMP_MS_MAX};
+
+/// What is said of an event's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// It takes its place.
+    InTime,
+    /// Older than the lateness allows.
+    Late,
+    /// Ahead of the log: one bad clock must not evict everybody's history.
+    Future,
+    /// In a log without append times: too far ahead of everything before it.
+    Jump,
+}
+
+/// The trusted time of one log.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    lateness_ms: i64,
+    greatest: Option<Timestamp>,
+}
+
+impl Clock {
+    /// A clock that has seen nothing.
+    pub fn new(lateness_ms: i64) -> Clock {
+        Clock { lateness_ms, greatest: None }
+    }
+
+    /// Places an event. Without an append time the log's time is the greatest event time so far, this one's included.
+    pub fn place(&mut self, at: Timestamp, appended_at: Option<Timestamp>) -> Timing {
+        let now = match appended_at {
+            Some(appended_at) => appended_at,
+            None => {
+                let jumps = self.greatest.is_some_and(|greatest| at.0 - greatest.0 > TIME_JUMP_MS_MAX);
+                if jumps {
+                    return Timing::Jump;
+                }
+                let greatest = self.greatest.map_or(at, |greatest| greatest.max(at));
+                self.greatest = Some(greatest);
+                greatest
+            }
+        };
+        if at.0 - now.0 > FUTURE_MS_MAX {
+            Timing::Future
+        } else if now.0 - at.0 > self.lateness_ms {
+            Timing::Late
+        } else {
+            Timing::InTime
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+    const DAY: i64 = 24 * 60 * MINUTE;
+
+    #[test]
+    fn lateness_and_future_are_properties_of_the_record_alone() {
+        let mut clock = Clock::new(DAY);
+        let appended = Some(Timestamp(100 * DAY));
+        let mut place = |at| clock.place(Timestamp(at), appended);
+        assert_eq!(place(99 * DAY), Timing::InTime);
+        assert_eq!(place(99 * DAY - 1), Timing::Late);
+        assert_eq!(place(100 * DAY + 5 * MINUTE), Timing::InTime);
+        assert_eq!(place(100 * DAY + 5 * MINUTE + 1), Timing::Future);
+    }
+
+    #[test]
+    fn a_file_keeps_its_own_time_and_refuses_a_jump_without_following_it() {
+        let mut clock = Clock::new(DAY);
+        let mut place = |at| clock.place(Timestamp(at), None);
+        assert_eq!(place(0), Timing::InTime);
+        assert_eq!(place(30 * DAY), Timing::InTime);
+        assert_eq!(place(60 * DAY + 1), Timing::Jump);
+        assert_eq!(place(29 * DAY), Timing::InTime);
+        assert_eq!(place(29 * DAY - 1), Timing::Late);
+    }
+}

@@ -1,0 +1,102 @@
+//! The values that were found at the places a mapping reads, as they stand in the record. It knows neither JSON nor CSV.
+
+use super::shape::Source;
+
+/// A value as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Raw<'a> {
+    /// Absent, `null` or an empty cell.
+    Missing,
+    /// A text, or a cell.
+    Text(&'a str),
+    /// A JSON number.
+    Number(&'a str),
+    /// `true` or `false`.
+    Bool(bool),
+    /// An object or array.
+    Nested,
+}
+
+impl<'a> Raw<'a> {
+    /// The value as a value map spells it.
+    pub(super) fn written(self) -> Option<&'a str> {
+        match self {
+            Raw::Text(text) | Raw::Number(text) => Some(text),
+            Raw::Bool(true) => Some("true"),
+            Raw::Bool(false) => Some("false"),
+            Raw::Missing | Raw::Nested => None,
+        }
+    }
+}
+
+/// Where a value's text is, or what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Missing,
+    /// In the record.
+    Text,
+    /// In the scratch text: escapes or doubled quotes were resolved.
+    Unescaped,
+    Number,
+    True,
+    False,
+    Nested,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Capture {
+    form: Form,
+    start: usize,
+    end: usize,
+    /// Place in the record.
+    at: usize,
+}
+
+const MISSING: Capture = Capture { form: Form::Missing, start: 0, end: 0, at: 0 };
+
+/// The values of one record, by source.
+#[derive(Clone, Debug)]
+pub(super) struct Captures {
+    captures: Vec<Capture>,
+    /// Texts without their escapes.
+    pub(super) scratch: String,
+}
+
+impl Captures {
+    /// Room for so many sources.
+    pub(super) fn new(sources: usize) -> Captures {
+        Captures { captures: vec![MISSING; sources], scratch: String::new() }
+    }
+
+    /// Forgets all values.
+    pub(super) fn clear(&mut self) {
+        self.captures.fill(MISSING);
+        self.scratch.clear();
+    }
+
+    /// Notes a value: its form, its text in the record or the scratch text, its place in the record.
+    #[inline]
+    pub(super) fn put(&mut self, source: Source, form: Form, (start, end): (usize, usize), at: usize) {
+        self.captures[usize::from(source)] = Capture { form, start, end, at };
+    }
+
+    /// The value of a source.
+    #[inline]
+    pub(super) fn raw<'a>(&'a self, source: Source, record: &'a str) -> Raw<'a> {
+        let capture = self.captures[usize::from(source)];
+        match capture.form {
+            Form::Missing => Raw::Missing,
+            Form::Text => Raw::Text(&record[capture.start..capture.end]),
+            Form::Unescaped => Raw::Text(&self.scratch[capture.start..capture.end]),
+            Form::Number => Raw::Number(&record[capture.start..capture.end]),
+            Form::True => Raw::Bool(true),
+            Form::False => Raw::Bool(false),
+            Form::Nested => Raw::Nested,
+        }
+    }
+
+    /// Where in the record the value of a source stands; 0 when it is absent.
+    pub(super) fn at(&self, source: Source) -> usize {
+        self.captures[usize::from(source)].at
+    }
+}

@@ -1,0 +1,138 @@
+//! Splits one CSV record (RFC 4180) into cells and notes those of mapped columns. It does not know what they mean.
+//!
+//! An own splitter, because the `csv` and `csv-core` crates read any bytes (a quote inside a cell, an unclosed quote)
+//! as something, and a record that two readers could read differently must be refused. It is tested against `csv`.
+
+use super::capture::{Captures, Form};
+use super::mapping::HeaderError;
+use super::pan;
+use super::reject::{Fault, Reason};
+use super::shape::Source;
+use memchr::{memchr, memchr3};
+
+/// Reads records of one header.
+#[derive(Clone, Debug)]
+pub(super) struct CsvReader {
+    delimiter: u8,
+    /// Mapped column names, by source.
+    names: Vec<String>,
+    /// By source: what looks like a card number there is none.
+    exempt: Vec<bool>,
+    /// What is read of each column; none before the header is known.
+    columns: Vec<Option<Source>>,
+}
+
+/// A cell: its text's range in the record or (with doubled quotes) in the scratch text, and where the cell ends.
+struct Cell {
+    range: (usize, usize),
+    unescaped: bool,
+    end: usize,
+}
+
+impl CsvReader {
+    /// A reader of mapped columns, by source.
+    pub(super) fn new(delimiter: u8, names: Vec<String>, exempt: Vec<bool>) -> CsvReader {
+        CsvReader { delimiter, names, exempt, columns: Vec::new() }
+    }
+
+    /// Takes the names of the columns from a header line.
+    pub(super) fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
+        let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+        let line = std::str::from_utf8(line).map_err(|_| HeaderError::Malformed)?;
+        let (text, mut scratch) = (without_line_end(line), String::new());
+        let (mut header, mut at) = (Vec::new(), 0);
+        loop {
+            let cell = self.cell(text, at, &mut scratch).map_err(|_| HeaderError::Malformed)?;
+            let whole = if cell.unescaped { scratch.as_str() } else { text };
+            header.push(whole[cell.range.0..cell.range.1].to_owned());
+            if cell.end == text.len() {
+                break;
+            }
+            at = cell.end + 1;
+        }
+        let times = |name: &String| header.iter().filter(|column| *column == name).count();
+        let with = |wanted: fn(usize) -> bool| -> Vec<String> {
+            self.names.iter().filter(|name| wanted(times(name))).cloned().collect()
+        };
+        let (missing, twice) = (with(|times| times == 0), with(|times| times > 1));
+        if !missing.is_empty() {
+            return Err(HeaderError::Missing(missing));
+        }
+        if !twice.is_empty() {
+            return Err(HeaderError::Twice(twice));
+        }
+        let source = |column: &String| (0u16..).zip(&self.names).find(|(_, name)| *name == column);
+        self.columns = header.iter().map(|column| source(column).map(|(source, _)| source)).collect();
+        Ok(())
+    }
+
+    /// Checks a record and notes the mapped cells. Before the header is known no record has the right number of cells.
+    pub(super) fn read(&self, record: &str, into: &mut Captures) -> Result<(), Fault> {
+        let text = without_line_end(record);
+        let mut at = 0;
+        for (column, source) in self.columns.iter().enumerate() {
+            let cell = self.cell(text, at, &mut into.scratch)?;
+            let whole = if cell.unescaped { into.scratch.as_str() } else { text };
+            let value = &whole[cell.range.0..cell.range.1];
+            let exempt = source.is_some_and(|source| self.exempt[usize::from(source)]);
+            if !exempt && pan::in_text(value) {
+                return Err(Fault { reason: Reason::CardNumber, at, source: *source });
+            }
+            if let Some(source) = source {
+                let form = match (value.is_empty(), cell.unescaped) {
+                    (true, _) => Form::Missing,
+                    (false, true) => Form::Unescaped,
+                    (false, false) => Form::Text,
+                };
+                into.put(*source, form, cell.range, at);
+            }
+            let last = column + 1 == self.columns.len();
+            if last != (cell.end == text.len()) {
+                return Err(Fault::new(Reason::WrongCellCount, cell.end));
+            }
+            at = cell.end + 1;
+        }
+        if self.columns.is_empty() { Err(Fault::new(Reason::WrongCellCount, 0)) } else { Ok(()) }
+    }
+
+    /// The cell that begins at `at`.
+    fn cell(&self, text: &str, at: usize, scratch: &mut String) -> Result<Cell, Fault> {
+        let bytes = text.as_bytes();
+        if bytes.get(at) == Some(&b'"') {
+            return self.quoted_cell(text, at, scratch);
+        }
+        let length = memchr(self.delimiter, &bytes[at..]).unwrap_or(bytes.len() - at);
+        match memchr3(b'"', b'\r', b'\n', &bytes[at..at + length]) {
+            Some(offset) => Err(Fault::new(Reason::BadCsv, at + offset)),
+            None => Ok(Cell { range: (at, at + length), unescaped: false, end: at + length }),
+        }
+    }
+
+    fn quoted_cell(&self, text: &str, open: usize, scratch: &mut String) -> Result<Cell, Fault> {
+        let bytes = text.as_bytes();
+        let from = scratch.len();
+        let mut start = open + 1;
+        loop {
+            let quote = memchr(b'"', &bytes[start..]).ok_or(Fault::new(Reason::BadCsv, open))? + start;
+            match bytes.get(quote + 1) {
+                Some(b'"') => {
+                    scratch.push_str(&text[start..=quote]);
+                    start = quote + 2;
+                }
+                Some(byte) if *byte != self.delimiter => return Err(Fault::new(Reason::BadCsv, quote + 1)),
+                _ if scratch.len() == from => {
+                    return Ok(Cell { range: (start, quote), unescaped: false, end: quote + 1 });
+                }
+                _ => {
+                    scratch.push_str(&text[start..quote]);
+                    return Ok(Cell { range: (from, scratch.len()), unescaped: true, end: quote + 1 });
+                }
+            }
+        }
+    }
+}
+
+fn without_line_end(line: &str) -> &str {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    line.strip_suffix('\r').unwrap_or(line)
+}

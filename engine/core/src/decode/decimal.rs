@@ -1,0 +1,184 @@
+//! Exact decimals from their text: the value times a power of ten, as an integer. No floats are involved.
+//!
+//! The grammar is JSON's, and leading zeros besides (`000057.16`), as fixed-width feeds write them: an optional minus,
+//! digits, optionally a point and digits, optionally an exponent. No plus sign, no blanks, no `.5` or `5.`, no `NaN`.
+
+/// What happens to decimals beyond the places asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rounding {
+    /// They must be zeros.
+    Exact,
+    /// Rounded half away from zero.
+    HalfAway,
+    /// Rounded towards minus infinity.
+    Floor,
+}
+
+/// The parts of a decimal's text.
+struct Parts<'a> {
+    negative: bool,
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    exponent: i64,
+}
+
+/// Exponents are cut here; every decimal of a bounded record has left the range of an `i64` long before, or is 0.
+const EXPONENT_CUT: i64 = 1_000_000;
+
+fn digits(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+fn parts(text: &[u8]) -> Option<Parts<'_>> {
+    let (negative, rest) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
+    let (whole, rest) = digits(rest);
+    let (fraction, rest) = match rest.strip_prefix(b".") {
+        Some(rest) => digits(rest),
+        None => (&b"0"[..], rest),
+    };
+    if whole.is_empty() || fraction.is_empty() {
+        return None;
+    }
+    let exponent = match rest {
+        [] => 0,
+        [b'e' | b'E', rest @ ..] => exponent(rest)?,
+        _ => return None,
+    };
+    Some(Parts { negative, whole, fraction, exponent })
+}
+
+fn exponent(text: &[u8]) -> Option<i64> {
+    let (negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let (digits, []) = digits(text) else { return None };
+    if digits.is_empty() {
+        return None;
+    }
+    let value =
+        digits.iter().fold(0, |sum: i64, digit| (sum * 10 + i64::from(digit - b'0')).min(EXPONENT_CUT));
+    Some(if negative { -value } else { value })
+}
+
+/// `text · 10^places` as an integer of at most `max` in magnitude; `None` when the text is no decimal, is out of range,
+/// or (with [`Rounding::Exact`]) has more decimals than zeros beyond the places. A negative zero is 0.
+pub(super) fn scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> Option<i64> {
+    let parts = parts(text)?;
+    let count = i64::try_from(parts.whole.len()).ok()?;
+    // So many digits lie left of the point once it has moved.
+    let kept = count + parts.exponent + i64::from(places);
+    let mut sum: u64 = 0;
+    let mut dropped_any = false;
+    let mut first_dropped = 0;
+    for (at, digit) in (0i64..).zip(parts.whole.iter().chain(parts.fraction)) {
+        let digit = u64::from(digit - b'0');
+        if at < kept {
+            sum = sum.checked_mul(10)?.checked_add(digit)?;
+        } else {
+            if at == kept {
+                first_dropped = digit;
+            }
+            dropped_any |= digit != 0;
+        }
+    }
+    let missing = kept - count - i64::try_from(parts.fraction.len()).ok()?;
+    if missing > 0 && sum > 0 {
+        sum = sum.checked_mul(10u64.checked_pow(u32::try_from(missing).ok()?)?)?;
+    }
+    match rounding {
+        Rounding::Exact if dropped_any => return None,
+        Rounding::HalfAway if first_dropped >= 5 => sum = sum.checked_add(1)?,
+        Rounding::Floor if dropped_any && parts.negative => sum = sum.checked_add(1)?,
+        _ => {}
+    }
+    let magnitude = i64::try_from(Some(sum).filter(|sum| *sum <= max)?).ok()?;
+    Some(if parts.negative { -magnitude } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MAX: u64 = 1_000_000_000_000_000;
+
+    #[test]
+    fn the_written_verdicts_of_odd_numbers() {
+        let cents = |text: &str| scaled(text.as_bytes(), 2, Rounding::Exact, MAX);
+        for (text, verdict) in [
+            ("57.16", Some(5716)),
+            ("146.0", Some(14600)),
+            ("1.0", Some(100)),
+            ("1.000000000000000000000000000000", Some(100)),
+            ("1e2", Some(10_000)),
+            ("1.5E+1", Some(1500)),
+            ("1234e-2", Some(1234)),
+            ("12345e-3", None),
+            ("12340e-3", Some(1234)),
+            ("-0", Some(0)),
+            ("-0.00", Some(0)),
+            ("0e999999999999999999999", Some(0)),
+            ("1e400", None),
+            ("1e-400", None),
+            ("-57.16", Some(-5716)),
+            ("000057.16", Some(5716)),
+            ("10000000000000", Some(1_000_000_000_000_000)),
+            ("10000000000000.01", None),
+            ("-10000000000000", Some(-1_000_000_000_000_000)),
+            ("99999999999999999999999999", None),
+            ("57.161", None),
+            ("NaN", None),
+            ("Infinity", None),
+            ("", None),
+            ("-", None),
+            ("+1", None),
+            (" 1", None),
+            ("1 ", None),
+            (".5", None),
+            ("5.", None),
+            ("1,5", None),
+            ("1.2.3", None),
+            ("0x10", None),
+            ("1e", None),
+            ("1e+", None),
+            ("1e1.5", None),
+            ("--1", None),
+            ("１", None),
+        ] {
+            assert_eq!(cents(text), verdict, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_round_half_away_from_zero_and_times_round_down() {
+        let rounded = |text: &str, rounding| scaled(text.as_bytes(), 3, rounding, MAX);
+        assert_eq!(rounded("1.2345", Rounding::HalfAway), Some(1235));
+        assert_eq!(rounded("-1.2345", Rounding::HalfAway), Some(-1235));
+        assert_eq!(rounded("1.23449", Rounding::HalfAway), Some(1234));
+        assert_eq!(rounded("5e-4", Rounding::HalfAway), Some(1));
+        assert_eq!(rounded("5e-5", Rounding::HalfAway), Some(0));
+        assert_eq!(rounded("1.9999", Rounding::Floor), Some(1999));
+        assert_eq!(rounded("-1.9991", Rounding::Floor), Some(-2000));
+        assert_eq!(rounded("-1e-9", Rounding::Floor), Some(-1));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+        /// Wherever the point and the exponent stand, the value is that of the integer they shift.
+        #[test]
+        fn a_shifted_point_changes_nothing(value in -999_999_999_999i64..=999_999_999_999, shift in 0usize..12) {
+            let digits = format!("{:013}", value.abs());
+            let (whole, fraction) = digits.split_at(13 - shift.max(1));
+            let sign = if value < 0 { "-" } else { "" };
+            let shift = shift.max(1);
+            let text = format!("{sign}{whole}.{fraction}e{shift}");
+            prop_assert_eq!(scaled(text.as_bytes(), 0, Rounding::Exact, MAX), Some(value));
+            let text = format!("{sign}{whole}.{fraction}");
+            let places = u8::try_from(shift).unwrap();
+            prop_assert_eq!(scaled(text.as_bytes(), places, Rounding::Exact, MAX), Some(value));
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! From the bytes of one record to the fields of one event, or a reason why not.
+//!
+//! A record is read in two passes. The first checks every byte (`json`, `csv`) and notes where the mapped values
+//! stand; the second reads the values that something wants, field by field. No value tree is built, and a steady stream
+//! allocates nothing. The verdict is a function of the record's bytes and number alone.
+//!
+//! Written verdicts, beside the bounds of [`crate::limits`]:
+//!
+//! | value | as money | as a number | as an id | unread |
+//! |---|---|---|---|---|
+//! | `57.16`, `"57.16"` | 5716 minor units of EUR | 57.16 | number `bad_id`, text taken | taken |
+//! | `1.0` | 100 (in minor units: 1) | 1 | `bad_id` | taken |
+//! | `1e2` | 10,000 (in minor units: 100) | 100 | `bad_id` | taken |
+//! | `57.161` | `bad_money` (EUR has two places) | 57.161 | `bad_id` | taken |
+//! | `0.0000005` | `bad_money` | 0.000001 (six places, half away from zero) | `bad_id` | taken |
+//! | `-0` | 0 | 0 | `bad_id` | taken |
+//! | `007` | `bad_json`; as a text 700 | `bad_json`; as a text 7 | `bad_json`; as a text taken | `bad_json`; text taken |
+//! | `NaN`, `Infinity`, `+1`, `.5`, `5.` | `bad_json`; as a text `bad_money` | … `bad_number` | as a text by its characters | `bad_json`; text taken |
+//! | `1e400` | `bad_money` | `bad_number` | `bad_id` | taken: it is JSON |
+//! | `true`, `{}` | `bad_money` | `bad_number` | `bad_id` | taken |
+//! | `null`, an absent key, an empty cell | missing | missing | missing | taken |
+//! | `""` | `bad_money` | `bad_number` | `bad_id` | taken |
+//!
+//! A free text may be empty in JSON. Half a surrogate pair is `bad_json`. A location without one of its two numbers is
+//! missing. An amount such as `85.64999999999999`, left over from binary floats, is `bad_money` unless its mapping says
+//! [`AmountForm::MajorFloat`]. Amounts in `account.currency` are checked against it where the record has it.
+
+mod capture;
+mod convert;
+mod coverage;
+mod csv;
+mod decimal;
+mod json;
+mod mapping;
+mod money;
+mod pan;
+mod plan;
+mod reject;
+mod scan;
+mod shape;
+mod text;
+mod time;
+
+pub use coverage::{Coverage, FieldCoverage};
+pub use mapping::{
+    AmountForm, CurrencySource, FieldMapping, FieldSource, Format, HeaderError, LabelMapping, Mapping,
+    MappingError, MoneyForm, Otherwise, TimeFormat,
+};
+pub use reject::{Reason, Reject};
+
+use crate::batch::Timestamp;
+use crate::event::{DerivedLabel, Event};
+use crate::limits::EVENT_BYTES_MAX;
+use capture::{Captures, Raw};
+use convert::{Conversion, Value};
+use money::Amount;
+use plan::{How, Place, Plan, REQUIRED, Reader, Step};
+use reject::Fault;
+use std::fmt::Write;
+use tripline_rules::schema::{
+    ACCOUNT_ID, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, Schema, TX_AMOUNT, TX_CURRENCY,
+};
+use tripline_rules::value::{Slot, TextKey};
+
+/// Whether bytes that nothing has read, such as a record's key, hold something like a card number.
+pub(crate) fn holds_card_number(bytes: &[u8]) -> bool {
+    pan::in_record(bytes)
+}
+
+/// Reads the records of one feed.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    plan: Plan,
+    key: TextKey,
+    captures: Captures,
+    scratch: String,
+}
+
+impl Decoder {
+    /// A decoder of records as `mapping` describes them.
+    ///
+    /// `wanted`: the fields that something reads or keeps; the id, type, time, account and reference of the event are
+    /// read always, currencies wherever an amount is. `texts`: the text fields whose text the event carries; its id and
+    /// account always do. Before CSV records can be read, [`Decoder::set_header`] names their columns.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the mapping.
+    pub fn new(
+        mapping: &Mapping,
+        schema: &Schema,
+        wanted: &[Slot],
+        texts: &[Slot],
+        key: TextKey,
+    ) -> Result<Decoder, Vec<MappingError>> {
+        let plan = plan::plan(mapping, schema, wanted, texts)?;
+        let captures = Captures::new(plan.slots.len());
+        Ok(Decoder { plan, key, captures, scratch: String::new() })
+    }
+
+    /// Takes the names of the columns from a CSV header line; the columns stay until the next header.
+    ///
+    /// # Errors
+    /// When a mapped column is missing or stands there twice, the line is no header, or the records are not CSV.
+    pub fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
+        match &mut self.plan.reader {
+            Reader::Csv(reader) => reader.set_header(line),
+            Reader::Json(_) => Err(HeaderError::NotCsv),
+        }
+    }
+
+    /// Reads one record into `event`. `offset` is its number, which `event.id` may be.
+    ///
+    /// # Errors
+    /// Why the record cannot be taken; `event` is then incomplete.
+    pub fn decode(&mut self, value: &[u8], offset: i64, event: &mut Event) -> Result<(), Reject> {
+        event.clear();
+        self.read(value, offset, event).map_err(|reject| match reject.reason {
+            // What is too large is not looked through; it must not be forwarded either.
+            Reason::TooLarge => reject,
+            Reason::CardNumber => Reject { card_number: true, ..reject },
+            _ => Reject { card_number: pan::in_record(value), ..reject },
+        })
+    }
+
+    fn read(&mut self, value: &[u8], offset: i64, event: &mut Event) -> Result<(), Reject> {
+        let slots = &self.plan.slots;
+        let reject = |fault: Fault| {
+            let field = fault.source.and_then(|source| slots[usize::from(source)]);
+            Reject { reason: fault.reason, field, at: fault.at, card_number: false }
+        };
+        if value.len() > EVENT_BYTES_MAX {
+            return Err(reject(Fault::new(Reason::TooLarge, EVENT_BYTES_MAX)));
+        }
+        let record = std::str::from_utf8(value)
+            .map_err(|error| reject(Fault::new(Reason::NotUtf8, error.valid_up_to())))?;
+        self.captures.clear();
+        match &mut self.plan.reader {
+            Reader::Json(reader) => reader.read(record, &mut self.captures),
+            Reader::Csv(reader) => reader.read(record, &mut self.captures),
+        }
+        .map_err(reject)?;
+        let found = Found { record, offset, captures: &self.captures, key: &self.key };
+        for step in &mut self.plan.steps {
+            found.take(step, &mut self.scratch, event).map_err(|reason| Reject {
+                reason,
+                field: Some(step.slot),
+                at: found.at(&step.place),
+                card_number: false,
+            })?;
+        }
+        if let Some(label) = &self.plan.label {
+            let is_label = self.captures.raw(label.source, record).written() == Some(&*label.equals);
+            event.label = is_label.then_some(DerivedLabel { outcome: label.outcome, after: label.after_ms });
+        }
+        Ok(())
+    }
+}
+
+/// What was found in one record.
+struct Found<'a> {
+    record: &'a str,
+    offset: i64,
+    captures: &'a Captures,
+    key: &'a TextKey,
+}
+
+impl Found<'_> {
+    fn at(&self, place: &Place) -> usize {
+        match place {
+            Place::Source(source) | Place::Pair(source, _) => self.captures.at(*source),
+            Place::Constant(_) | Place::RowNumber => 0,
+        }
+    }
+
+    /// Reads one field into the event.
+    fn take(&self, step: &mut Step, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
+        let Step { slot, place, how, values, otherwise, keep_text } = step;
+        let slot = *slot;
+        let raw = match place {
+            Place::Source(source) => self.captures.raw(*source, self.record),
+            Place::Constant(text) => Raw::Text(text),
+            Place::RowNumber => return self.row_number(scratch, event),
+            Place::Pair(latitude, longitude) => {
+                let (latitude, longitude) = (self.raw(*latitude), self.raw(*longitude));
+                let word = location(latitude, longitude, otherwise)?;
+                event.registers.put(slot, word);
+                return Ok(());
+            }
+        };
+        if raw == Raw::Missing {
+            return if REQUIRED.contains(&slot) { Err(Reason::MissingField) } else { Ok(()) };
+        }
+        let mapped = mapped(raw, values);
+        let strict = *otherwise == Otherwise::Reject;
+        let open = matches!(how, How::Value(Conversion::Id | Conversion::Text));
+        let outcome = if mapped.is_none() && open && !strict && !values.is_empty() {
+            Err(Reason::BadValue)
+        } else {
+            self.put(slot, mapped.unwrap_or(raw), how, *keep_text, scratch, event)
+        };
+        match (outcome, &*otherwise) {
+            (Err(Reason::TextTooLong | Reason::CurrencyMismatch), _)
+            | (Ok(()), _)
+            | (_, Otherwise::Reject) => outcome,
+            (Err(_), Otherwise::Missing) => Ok(()),
+            (Err(_), Otherwise::Constant(text)) => {
+                self.put(slot, Raw::Text(text), how, *keep_text, scratch, event)
+            }
+        }
+    }
+
+    fn raw(&self, source: u16) -> Raw<'_> {
+        self.captures.raw(source, self.record)
+    }
+
+    /// Converts a value and sets what it is in the event.
+    #[inline]
+    fn put(
+        &self,
+        slot: Slot,
+        raw: Raw<'_>,
+        how: &mut How,
+        keep_text: bool,
+        scratch: &mut String,
+        event: &mut Event,
+    ) -> Result<(), Reason> {
+        let value = match how {
+            How::Value(conversion) => conversion.read(raw, scratch).map_err(|reason| match slot {
+                EVENT_TYPE if reason == Reason::BadValue => Reason::UnknownEventType,
+                _ => reason,
+            })?,
+            How::Money(money) => {
+                let currency = money.currency(self.captures, self.record, &event.registers, slot)?;
+                set_amount(slot, money.amount(raw, currency)?, event);
+                return Ok(());
+            }
+            How::Location => return Err(Reason::BadLocation),
+        };
+        match value {
+            Value::Text(text) => self.set_text(slot, text, keep_text, event),
+            Value::Bool(value) => event.registers.set_bool(slot, value),
+            Value::Number(value) => event.registers.set_number(slot, value),
+            Value::Millis(ms) => set_millis(slot, ms, event),
+            Value::Code(code) => {
+                event.registers.set(slot, u64::from(code));
+                if slot == EVENT_TYPE {
+                    event.event_type = code;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn set_text(&self, slot: Slot, text: &str, keep_text: bool, event: &mut Event) {
+        let hash = self.key.text(text.as_bytes());
+        event.registers.set(slot, hash);
+        if keep_text {
+            event.texts.set(slot, text);
+        }
+        match slot {
+            EVENT_ID => event.id = hash,
+            EVENT_REF => event.reference = Some(hash),
+            ACCOUNT_ID => event.account = self.key.entity(text.as_bytes()),
+            _ => {}
+        }
+    }
+
+    fn row_number(&self, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
+        scratch.clear();
+        write!(scratch, "{}", self.offset).map_err(|_| Reason::BadId)?;
+        self.set_text(EVENT_ID, scratch, true, event);
+        Ok(())
+    }
+}
+
+/// What the value map says of a value.
+fn mapped<'a>(raw: Raw<'_>, values: &'a [(String, String)]) -> Option<Raw<'a>> {
+    let text = if values.is_empty() { None } else { raw.written() }?;
+    values.iter().find(|(from, _)| from == text).map(|(_, to)| Raw::Text(to))
+}
+
+fn location(latitude: Raw<'_>, longitude: Raw<'_>, otherwise: &Otherwise) -> Result<Option<u64>, Reason> {
+    if latitude == Raw::Missing || longitude == Raw::Missing {
+        return Ok(None);
+    }
+    match (convert::location(latitude, longitude), otherwise) {
+        (None, Otherwise::Reject) => Err(Reason::BadLocation),
+        (word, _) => Ok(word),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "amounts are bounded far below 2^53")]
+fn set_amount(slot: Slot, amount: Amount, event: &mut Event) {
+    event.registers.set_number(slot, amount.minor as f64);
+    if slot == TX_AMOUNT || !event.registers.is_known(TX_CURRENCY) {
+        event.registers.set(TX_CURRENCY, u64::from(amount.currency));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times are bounded far below 2^53")]
+fn set_millis(slot: Slot, ms: i64, event: &mut Event) {
+    event.registers.set_number(slot, ms as f64);
+    if slot == EVENT_TIME {
+        event.at = Timestamp(ms);
+    }
+}

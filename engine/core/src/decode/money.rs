@@ -1,0 +1,93 @@
+//! Amounts: exact minor units in a currency, without floats. It does not know where values were found.
+
+use super::capture::{Captures, Raw};
+use super::convert::{Table, decimal};
+use super::decimal::{Rounding, scaled};
+use super::mapping::AmountForm;
+use super::reject::Reason;
+use super::shape::Source;
+use crate::limits::MONEY_MINOR_MAX;
+use tripline_rules::money::{CURRENCIES, EXPONENT_MAX};
+use tripline_rules::schema::{ACCOUNT_CURRENCY, TX_AMOUNT, TX_CURRENCY};
+use tripline_rules::value::{Registers, Slot};
+
+/// How an amount is read.
+#[derive(Clone, Debug)]
+pub(super) struct MoneyPlan {
+    pub(super) form: AmountForm,
+    pub(super) currency: CurrencyPlan,
+    /// The field's fixed currency; without one it is the account's.
+    pub(super) own: Option<u16>,
+}
+
+/// Where an amount's currency is from.
+#[derive(Clone, Debug)]
+pub(super) enum CurrencyPlan {
+    Fixed(u16),
+    Source(Source, Table),
+    /// `account.currency` of the record.
+    Account,
+}
+
+/// An amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Amount {
+    pub(super) minor: i64,
+    pub(super) currency: u16,
+}
+
+/// Whether a text is an amount in some currency.
+pub(super) fn is_amount(text: &str) -> bool {
+    scaled(text.as_bytes(), EXPONENT_MAX, Rounding::Exact, u64::MAX).is_some()
+}
+
+/// Decimals beyond the minor unit's that a printed float must round to zeros; with them the range still fits an `i64`.
+const GUARD_PLACES: u8 = 3;
+const GUARD: i64 = 1_000;
+
+/// The amount that a float stood for.
+fn near_whole(text: &[u8], exponent: u8) -> Option<i64> {
+    let max = MONEY_MINOR_MAX * GUARD.unsigned_abs();
+    let guarded = scaled(text, exponent + GUARD_PLACES, Rounding::HalfAway, max)?;
+    (guarded % GUARD == 0).then_some(guarded / GUARD)
+}
+
+impl MoneyPlan {
+    /// The currency of the amount in this record, checked against the field's.
+    pub(super) fn currency(
+        &mut self,
+        captures: &Captures,
+        record: &str,
+        registers: &Registers,
+        slot: Slot,
+    ) -> Result<u16, Reason> {
+        let code =
+            |slot: Slot| registers.get(slot).map(|word| u16::try_from(word).expect("a code of a one-of"));
+        let account = code(ACCOUNT_CURRENCY);
+        let found = match &mut self.currency {
+            CurrencyPlan::Fixed(code) => Some(*code),
+            CurrencyPlan::Source(source, table) => {
+                captures.raw(*source, record).written().and_then(|text| table.find(text))
+            }
+            CurrencyPlan::Account => account,
+        };
+        let found = found.ok_or(Reason::BadMoney)?;
+        let expected = self.own.or(account);
+        // The transaction's currency is known before its amount only when it is mapped by itself.
+        let stated = if slot == TX_AMOUNT { code(TX_CURRENCY) } else { None };
+        let differs = |other: Option<u16>| other.is_some_and(|other| other != found);
+        if differs(expected) || differs(stated) { Err(Reason::CurrencyMismatch) } else { Ok(found) }
+    }
+
+    /// The amount in a known currency.
+    #[inline]
+    pub(super) fn amount(&self, raw: Raw<'_>, currency: u16) -> Result<Amount, Reason> {
+        let exponent = CURRENCIES[usize::from(currency)].exponent;
+        let minor = decimal(raw).and_then(|text| match self.form {
+            AmountForm::Major => scaled(text, exponent, Rounding::Exact, MONEY_MINOR_MAX),
+            AmountForm::Minor => scaled(text, 0, Rounding::Exact, MONEY_MINOR_MAX),
+            AmountForm::MajorFloat => near_whole(text, exponent),
+        });
+        minor.map(|minor| Amount { minor, currency }).ok_or(Reason::BadMoney)
+    }
+}

@@ -1,0 +1,396 @@
+//! From a mapping as configured to the steps that every record takes. All faults of a mapping are found at once.
+
+use super::capture::Raw;
+use super::convert::{Conversion, Table};
+use super::csv::CsvReader;
+use super::json::JsonReader;
+use super::mapping::{
+    CurrencySource, FieldMapping, FieldSource, Format, Mapping, MappingError, Otherwise, TimeFormat,
+};
+use super::money::{CurrencyPlan, MoneyPlan, is_amount};
+use super::shape::Source;
+use super::time::TimeReader;
+use crate::limits::{DEPTH_MAX, SOURCES_MAX};
+use std::collections::BTreeSet;
+use tripline_rules::money::{CURRENCIES, currency};
+use tripline_rules::schema::{
+    ACCOUNT_CURRENCY, ACCOUNT_ID, CurrencyOf, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, Kind,
+    LABEL_OUTCOME, Schema, TX_CURRENCY,
+};
+use tripline_rules::value::Slot;
+
+/// What every event must have; its steps come first.
+pub(super) const REQUIRED: [Slot; 4] = [EVENT_TYPE, EVENT_ID, EVENT_TIME, ACCOUNT_ID];
+
+/// One field of every record.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) slot: Slot,
+    pub(super) place: Place,
+    pub(super) how: How,
+    /// Raw values and what they stand for; those of a one-of are in its table.
+    pub(super) values: Vec<(String, String)>,
+    pub(super) otherwise: Otherwise,
+    /// Whether the event keeps the text.
+    pub(super) keep_text: bool,
+}
+
+/// Where a step's value is from.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Source(Source),
+    Constant(String),
+    RowNumber,
+    Pair(Source, Source),
+}
+
+/// How a step's value is read.
+#[derive(Clone, Debug)]
+pub(super) enum How {
+    Value(Conversion),
+    Money(MoneyPlan),
+    Location,
+}
+
+/// A record's own label.
+#[derive(Clone, Debug)]
+pub(super) struct LabelPlan {
+    pub(super) source: Source,
+    pub(super) equals: String,
+    pub(super) outcome: u16,
+    pub(super) after_ms: i64,
+}
+
+/// Reads records into captures.
+#[derive(Clone, Debug)]
+pub(super) enum Reader {
+    Json(JsonReader),
+    Csv(CsvReader),
+}
+
+/// All that a record goes through.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) reader: Reader,
+    pub(super) steps: Vec<Step>,
+    pub(super) label: Option<LabelPlan>,
+    /// By source: the first field that reads it.
+    pub(super) slots: Vec<Option<Slot>>,
+}
+
+/// A mapping on its way to a plan.
+struct Planner<'a> {
+    mapping: &'a Mapping,
+    schema: &'a Schema,
+    places: Vec<String>,
+    paths: Vec<Vec<String>>,
+    slots: Vec<Option<Slot>>,
+    faults: Vec<MappingError>,
+}
+
+/// Plans a mapping for the fields that are wanted.
+pub(super) fn plan(
+    mapping: &Mapping,
+    schema: &Schema,
+    wanted: &[Slot],
+    texts: &[Slot],
+) -> Result<Plan, Vec<MappingError>> {
+    let faults = Vec::new();
+    let mut planner =
+        Planner { mapping, schema, places: Vec::new(), paths: Vec::new(), slots: Vec::new(), faults };
+    planner.check_fields();
+    let mut steps: Vec<Step> = mapping.fields.iter().filter_map(|field| planner.step(field, texts)).collect();
+    let label = planner.label();
+    let exempt = planner.exempt(&steps);
+    let reader = planner.reader(exempt);
+    if !planner.faults.is_empty() {
+        return Err(planner.faults);
+    }
+    let money = |step: &Step| matches!(step.how, How::Money(_)) && wanted.contains(&step.slot);
+    let any_money = steps.iter().any(money);
+    steps.retain(|step| {
+        let currency = step.slot == ACCOUNT_CURRENCY || step.slot == TX_CURRENCY;
+        let always = REQUIRED.contains(&step.slot) || step.slot == EVENT_REF;
+        always || (any_money && currency) || wanted.contains(&step.slot)
+    });
+    steps.sort_by_key(|step| order(step.slot));
+    Ok(Plan { reader, steps, label, slots: planner.slots })
+}
+
+/// The order of the steps, and so which of several faults a record is refused for: what an event must have, what
+/// amounts depend on, the rest as the schema has it.
+fn order(slot: Slot) -> (usize, Slot) {
+    let first = [EVENT_TYPE, EVENT_ID, EVENT_TIME, ACCOUNT_ID, EVENT_REF, ACCOUNT_CURRENCY, TX_CURRENCY];
+    (first.iter().position(|early| *early == slot).unwrap_or(first.len()), slot)
+}
+
+impl Planner<'_> {
+    fn name(&self, slot: Slot) -> String {
+        self.schema.field(slot).name.clone()
+    }
+
+    fn fault(&mut self, fault: MappingError) {
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    fn check_fields(&mut self) {
+        let mut mapped = BTreeSet::new();
+        for field in &self.mapping.fields {
+            if !mapped.insert(field.slot) {
+                self.fault(MappingError::Twice(self.name(field.slot)));
+            }
+            let unreadable = field.otherwise == Otherwise::Missing;
+            if unreadable && REQUIRED.contains(&field.slot) {
+                self.fault(MappingError::Required(self.name(field.slot)));
+            }
+            let mut raws = BTreeSet::new();
+            for (raw, _) in &field.values {
+                if !raws.insert(raw) {
+                    self.fault(MappingError::Repeated { field: self.name(field.slot), raw: raw.clone() });
+                }
+            }
+        }
+        for slot in REQUIRED.into_iter().filter(|slot| !mapped.contains(slot)) {
+            self.fault(MappingError::Unmapped(self.name(slot)));
+        }
+    }
+
+    /// The number of a place in the record.
+    fn source(&mut self, place: &str, slot: Option<Slot>) -> Source {
+        let at = self.places.iter().position(|known| known == place).unwrap_or_else(|| {
+            if matches!(self.mapping.format, Format::Json) {
+                let path = pointer(place);
+                if path.is_none() {
+                    self.fault(MappingError::Pointer(place.to_owned()));
+                }
+                self.paths.push(path.unwrap_or_default());
+            }
+            self.places.push(place.to_owned());
+            self.slots.push(None);
+            self.places.len() - 1
+        });
+        self.slots[at] = self.slots[at].or(slot);
+        if at >= SOURCES_MAX {
+            self.fault(MappingError::TooMany);
+        }
+        Source::try_from(at.min(SOURCES_MAX)).expect("far fewer than 65,536 sources")
+    }
+
+    fn place(&mut self, field: &FieldMapping) -> Option<Place> {
+        let is_geo = self.schema.field(field.slot).kind == Kind::Geo;
+        let json = self.mapping.format == Format::Json;
+        let fits = match &field.source {
+            FieldSource::Pointer(_) => json && !is_geo,
+            FieldSource::Column(_) => !json && !is_geo,
+            FieldSource::Constant(_) => !is_geo,
+            FieldSource::RowNumber => field.slot == EVENT_ID,
+            FieldSource::Pair { .. } => is_geo,
+        };
+        if !fits {
+            let from = match &field.source {
+                FieldSource::Pointer(_) => "a pointer",
+                FieldSource::Column(_) => "a column",
+                FieldSource::Constant(_) => "a constant",
+                FieldSource::RowNumber => "the row number",
+                FieldSource::Pair { .. } => "a pair of latitude and longitude",
+            };
+            self.fault(MappingError::Source { field: self.name(field.slot), from });
+            return None;
+        }
+        Some(match &field.source {
+            FieldSource::Pointer(place) | FieldSource::Column(place) => {
+                Place::Source(self.source(place, Some(field.slot)))
+            }
+            FieldSource::Constant(text) => Place::Constant(text.clone()),
+            FieldSource::RowNumber => Place::RowNumber,
+            FieldSource::Pair { latitude, longitude } => {
+                Place::Pair(self.source(latitude, Some(field.slot)), self.source(longitude, Some(field.slot)))
+            }
+        })
+    }
+
+    fn step(&mut self, field: &FieldMapping, texts: &[Slot]) -> Option<Step> {
+        let place = self.place(field)?;
+        let how = self.how(field)?;
+        self.check_values(field, &how);
+        let in_table = matches!(how, How::Value(Conversion::OneOf(_)));
+        let printed = field.slot == EVENT_ID || field.slot == ACCOUNT_ID || texts.contains(&field.slot);
+        Some(Step {
+            slot: field.slot,
+            place,
+            how,
+            values: if in_table { Vec::new() } else { field.values.clone() },
+            otherwise: field.otherwise.clone(),
+            keep_text: printed && self.schema.field(field.slot).kind == Kind::Text,
+        })
+    }
+
+    fn how(&mut self, field: &FieldMapping) -> Option<How> {
+        let name = self.name(field.slot);
+        let kind = self.schema.field(field.slot).kind.clone();
+        let is_id = field.slot == EVENT_ID || field.slot == EVENT_REF || name.ends_with(".id");
+        Some(match kind {
+            Kind::Text if is_id => How::Value(Conversion::Id),
+            Kind::Text => How::Value(Conversion::Text),
+            Kind::Bool => How::Value(Conversion::Bool),
+            Kind::Number => How::Value(Conversion::Number),
+            Kind::Geo => How::Location,
+            Kind::Time => match TimeReader::new(&field.time) {
+                Ok(reader) => How::Value(Conversion::Time(reader)),
+                Err(fault) => {
+                    self.fault(fault);
+                    return None;
+                }
+            },
+            Kind::Duration => match field.time {
+                TimeFormat::EpochSeconds => How::Value(Conversion::Duration { places: 3 }),
+                TimeFormat::EpochMillis => How::Value(Conversion::Duration { places: 0 }),
+                _ => {
+                    self.fault(MappingError::Duration(name));
+                    return None;
+                }
+            },
+            Kind::OneOf(codes) => {
+                let mapped =
+                    field.values.iter().filter_map(|(raw, value)| Some((raw.clone(), codes.code(value)?)));
+                let own = codes.values().iter().cloned().zip(0u16..);
+                How::Value(Conversion::OneOf(Table::new(mapped.chain(own))))
+            }
+            Kind::Money(of) => How::Money(self.money(field, &of)?),
+        })
+    }
+
+    fn money(&mut self, field: &FieldMapping, of: &CurrencyOf) -> Option<MoneyPlan> {
+        let own = match of {
+            CurrencyOf::Fixed(code) => Some(*code),
+            CurrencyOf::Account => None,
+        };
+        let currency = match (&field.money.currency, own) {
+            (CurrencySource::From(place), _) => {
+                let source = self.source(place, None);
+                CurrencyPlan::Source(source, self.currencies(place))
+            }
+            (CurrencySource::Constant(code), _) => {
+                let Some(number) = currency(code) else {
+                    self.fault(MappingError::Currency(code.clone()));
+                    return None;
+                };
+                if own.is_some_and(|own| own != number) {
+                    let (field, currency) = (self.name(field.slot), code.clone());
+                    self.fault(MappingError::OtherCurrency { field, currency });
+                }
+                CurrencyPlan::Fixed(number)
+            }
+            (CurrencySource::OfField, Some(own)) => CurrencyPlan::Fixed(own),
+            (CurrencySource::OfField, None) => {
+                if !self.mapping.fields.iter().any(|other| other.slot == ACCOUNT_CURRENCY) {
+                    self.fault(MappingError::NoCurrency(self.name(field.slot)));
+                }
+                CurrencyPlan::Account
+            }
+        };
+        Some(MoneyPlan { form: field.money.amount, currency, own })
+    }
+
+    /// The currencies, and what the value maps of currency fields from the same place add.
+    fn currencies(&self, place: &str) -> Table {
+        let same = |field: &&FieldMapping| {
+            let from = matches!(&field.source, FieldSource::Pointer(from) | FieldSource::Column(from) if from == place);
+            from && (field.slot == TX_CURRENCY || field.slot == ACCOUNT_CURRENCY)
+        };
+        let values = self.mapping.fields.iter().filter(same).flat_map(|field| &field.values);
+        let mapped = values.filter_map(|(raw, value)| Some((raw.clone(), currency(value)?)));
+        Table::new(mapped.chain(CURRENCIES.iter().map(|known| known.code.to_owned()).zip(0u16..)))
+    }
+
+    /// Constants and mapped values must be values of the field.
+    fn check_values(&mut self, field: &FieldMapping, how: &How) {
+        let mut written: Vec<&String> = field.values.iter().map(|(_, value)| value).collect();
+        if let FieldSource::Constant(text) = &field.source {
+            written.push(text);
+        }
+        if let Otherwise::Constant(text) = &field.otherwise {
+            written.push(text);
+        }
+        for text in written {
+            let valid = match (how, &self.schema.field(field.slot).kind) {
+                // A raw value of the map is no value of the field.
+                (_, Kind::OneOf(codes)) => codes.code(text).is_some(),
+                (How::Value(conversion), _) => {
+                    conversion.clone().read(Raw::Text(text), &mut String::new()).is_ok()
+                }
+                (How::Money(_), _) => is_amount(text),
+                (How::Location, _) => false,
+            };
+            if !valid {
+                self.fault(MappingError::Value { field: self.name(field.slot), value: text.clone() });
+            }
+        }
+    }
+
+    fn label(&mut self) -> Option<LabelPlan> {
+        let label = self.mapping.labels.as_ref()?;
+        let known = match &self.schema.field(LABEL_OUTCOME).kind {
+            Kind::OneOf(codes) => codes.value(label.outcome).is_some(),
+            _ => false,
+        };
+        if !known || label.after_ms < 0 {
+            self.fault(MappingError::Label);
+        }
+        let source = self.source(&label.source, None);
+        Some(LabelPlan {
+            source,
+            equals: label.equals.clone(),
+            outcome: label.outcome,
+            after_ms: label.after_ms,
+        })
+    }
+
+    /// By source: times, money and the configured fields are exempt from the search for card numbers, unless another
+    /// field reads the same place.
+    fn exempt(&self, steps: &[Step]) -> Vec<bool> {
+        let exempt = |step: &Step| {
+            let kind = &self.schema.field(step.slot).kind;
+            matches!(kind, Kind::Time | Kind::Money(_)) || self.mapping.pan_exempt.contains(&step.slot)
+        };
+        let reads = |step: &Step, source: usize| match step.place {
+            Place::Source(at) => usize::from(at) == source,
+            Place::Pair(a, b) => usize::from(a) == source || usize::from(b) == source,
+            Place::Constant(_) | Place::RowNumber => false,
+        };
+        (0..self.places.len())
+            .map(|source| {
+                let mut readers = steps.iter().filter(|step| reads(step, source)).peekable();
+                readers.peek().is_some() && readers.all(exempt)
+            })
+            .collect()
+    }
+
+    fn reader(&mut self, exempt: Vec<bool>) -> Reader {
+        match self.mapping.format {
+            Format::Json => Reader::Json(JsonReader::new(&self.paths, exempt)),
+            Format::Csv { delimiter } => {
+                if !delimiter.is_ascii()
+                    || delimiter.is_ascii_digit()
+                    || matches!(delimiter, b'"' | b'\r' | b'\n')
+                {
+                    self.fault(MappingError::Delimiter);
+                }
+                Reader::Csv(CsvReader::new(delimiter, self.places.clone(), exempt))
+            }
+        }
+    }
+}
+
+/// The keys of a JSON pointer (RFC 6901) of one to four.
+fn pointer(text: &str) -> Option<Vec<String>> {
+    let keys: Option<Vec<String>> = text.strip_prefix('/')?.split('/').map(unescaped).collect();
+    keys.filter(|keys| keys.len() <= DEPTH_MAX)
+}
+
+fn unescaped(key: &str) -> Option<String> {
+    let valid = key.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    valid.then(|| key.replace("~1", "/").replace("~0", "~"))
+}

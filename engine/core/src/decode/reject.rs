@@ -1,0 +1,119 @@
+//! Why a record was not taken: a closed set of reasons with stable names. It never holds a byte of the record.
+
+use std::fmt;
+use tripline_rules::value::Slot;
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// Why a record became a dead letter. The names are stable: headers and metric labels spell them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Reason {
+            /// All reasons.
+            pub const ALL: &[Reason] = &[$(Reason::$variant,)+];
+
+            /// The stable name, snake case.
+            pub fn name(self) -> &'static str {
+                match self { $(Reason::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// More bytes than [`EVENT_BYTES_MAX`](crate::limits::EVENT_BYTES_MAX).
+    TooLarge = "too_large",
+    /// Not UTF-8.
+    NotUtf8 = "not_utf8",
+    /// Not one JSON object.
+    BadJson = "bad_json",
+    /// A key occurs twice in one object.
+    DuplicateKey = "duplicate_key",
+    /// Deeper nested than [`DEPTH_MAX`](crate::limits::DEPTH_MAX).
+    TooDeep = "too_deep",
+    /// Not one CSV record: quotes or line ends where none may be.
+    BadCsv = "bad_csv",
+    /// More or fewer CSV cells than the header has columns.
+    WrongCellCount = "wrong_cell_count",
+    /// Not a number, or out of range.
+    BadNumber = "bad_number",
+    /// Not a time in the mapped format, or out of range.
+    BadTime = "bad_time",
+    /// Not an amount, more decimals than the currency has, out of range, or of no known currency.
+    BadMoney = "bad_money",
+    /// An amount in another currency than its field's.
+    CurrencyMismatch = "currency_mismatch",
+    /// Not an id: empty, too long, or of other characters.
+    BadId = "bad_id",
+    /// More characters than [`TEXT_CHARS_MAX`](crate::limits::TEXT_CHARS_MAX).
+    TextTooLong = "text_too_long",
+    /// A value that the field cannot have.
+    BadValue = "bad_value",
+    /// Not a place on earth.
+    BadLocation = "bad_location",
+    /// An event type that the schema does not have.
+    UnknownEventType = "unknown_event_type",
+    /// The id, type, time or account of the event is missing.
+    MissingField = "missing_field",
+    /// A card number where none belongs.
+    CardNumber = "card_number",
+    /// The identity of an earlier event with another time or other kept fields.
+    IdConflict = "id_conflict",
+    /// An event time too far ahead of the log.
+    FutureTime = "future_time",
+    /// A time too far ahead of all earlier ones.
+    TimeJump = "time_jump",
+}
+
+/// A record that was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Why.
+    pub reason: Reason,
+    /// The mapped field it is about, where it is about one.
+    pub field: Option<Slot>,
+    /// Where in the record, bytes from its start.
+    pub at: usize,
+    /// The record holds something like a card number, whatever the reason: its content must not be forwarded. Records that
+    /// are [`Reason::TooLarge`] were not searched.
+    pub card_number: bool,
+}
+
+impl fmt::Display for Reject {
+    /// The reason and the place, never the content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.reason.name(), self.at)
+    }
+}
+
+impl std::error::Error for Reject {}
+
+/// A fault found inside the decoder, before it is known which field it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) reason: Reason,
+    pub(super) at: usize,
+    /// Number of the source it is about.
+    pub(super) source: Option<u16>,
+}
+
+impl Fault {
+    /// A fault of the record as such.
+    pub(super) fn new(reason: Reason, at: usize) -> Fault {
+        Fault { reason, at, source: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_reason_has_a_name_of_its_own() {
+        let names: BTreeSet<&str> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b"_8".contains(&b))));
+    }
+}

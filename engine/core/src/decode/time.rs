@@ -1,0 +1,323 @@
+//! Times from their text, to the millisecond; what is finer is cut off. The only user of the tz database.
+//!
+//! RFC 3339 is read here. Local times are read here when they are written `2024-01-15 10:30:00`, by jiff otherwise.
+//! A leap second counts as the second before it, and is one only at the end of a UTC day.
+
+use super::decimal::{Rounding, scaled};
+use super::mapping::{MappingError, TimeFormat};
+use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};
+use jiff::civil::DateTime;
+use jiff::fmt::strtime::{self, BrokenDownTime};
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
+
+const SECOND_MS: i64 = 1_000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Reads times of one format.
+#[derive(Clone, Debug)]
+pub(super) enum TimeReader {
+    /// RFC 3339.
+    Rfc3339,
+    /// A number of seconds (`places` 3) or milliseconds (`places` 0).
+    Epoch { places: u8 },
+    /// By a pattern, in a zone.
+    Local(Box<LocalReader>),
+}
+
+/// Reads local times.
+#[derive(Clone, Debug)]
+pub(super) struct LocalReader {
+    pattern: String,
+    /// The separator, if the pattern is a plain date, separator and time.
+    plain: Option<u8>,
+    zone: TimeZone,
+    /// The zone's offset, if it has but one.
+    offset_ms: Option<i64>,
+}
+
+impl TimeReader {
+    /// A reader of a format.
+    pub(super) fn new(format: &TimeFormat) -> Result<TimeReader, MappingError> {
+        Ok(match format {
+            TimeFormat::Rfc3339 => TimeReader::Rfc3339,
+            TimeFormat::EpochSeconds => TimeReader::Epoch { places: 3 },
+            TimeFormat::EpochMillis => TimeReader::Epoch { places: 0 },
+            TimeFormat::Local { pattern, zone } => {
+                TimeReader::Local(Box::new(LocalReader::new(pattern, zone)?))
+            }
+        })
+    }
+
+    /// Milliseconds since 1970; `None` when the text is no such time or out of range.
+    pub(super) fn read(&self, text: &str) -> Option<i64> {
+        let ms = match self {
+            TimeReader::Rfc3339 => rfc3339(text.as_bytes()),
+            TimeReader::Epoch { places } => {
+                scaled(text.as_bytes(), *places, Rounding::Floor, TIME_MS_MAX.unsigned_abs())
+            }
+            TimeReader::Local(local) => local.read(text),
+        }?;
+        (TIME_MS_MIN..=TIME_MS_MAX).contains(&ms).then_some(ms)
+    }
+}
+
+impl LocalReader {
+    fn new(pattern: &str, zone: &str) -> Result<LocalReader, MappingError> {
+        let tz = match offset(zone.as_bytes()) {
+            Some(ms) => {
+                let seconds = i32::try_from(ms / SECOND_MS).expect("an offset is below a day");
+                TimeZone::fixed(Offset::from_seconds(seconds).expect("an offset is below a day"))
+            }
+            None => TimeZoneDatabase::bundled().get(zone).map_err(|_| MappingError::Zone(zone.to_owned()))?,
+        };
+        let plain = match pattern {
+            "%Y-%m-%d %H:%M:%S" | "%F %T" => Some(b' '),
+            "%Y-%m-%dT%H:%M:%S" | "%FT%T" => Some(b'T'),
+            _ => None,
+        };
+        let offset_ms = tz.to_fixed_offset().ok().map(|offset| i64::from(offset.seconds()) * SECOND_MS);
+        let reader = LocalReader { pattern: pattern.to_owned(), plain, zone: tz, offset_ms };
+        reader.check().ok_or_else(|| MappingError::Pattern(pattern.to_owned())).map(|()| reader)
+    }
+
+    /// The pattern reads a date and what it writes itself; a date alone is a day's first moment.
+    fn check(&self) -> Option<()> {
+        let sample = jiff::civil::date(2024, 11, 23).at(16, 47, 38, 0);
+        let zoned = self.zone.to_zoned(sample).ok()?;
+        let written = strtime::format(&self.pattern, &zoned).ok()?;
+        let read = self.read(&written)?;
+        let day = self.zone.to_timestamp(sample.date().at(0, 0, 0, 0)).ok()?.as_millisecond();
+        (day..=zoned.timestamp().as_millisecond()).contains(&read).then_some(())
+    }
+
+    fn read(&self, text: &str) -> Option<i64> {
+        let plain = self.plain.and_then(|separator| plain(text.as_bytes(), separator));
+        match (plain, self.offset_ms) {
+            (Some(civil_ms), Some(offset_ms)) => Some(civil_ms - offset_ms),
+            (Some(civil_ms), None) => self.in_zone(civil(civil_ms)?),
+            (None, _) => self.by_pattern(text),
+        }
+    }
+
+    fn by_pattern(&self, text: &str) -> Option<i64> {
+        let read = BrokenDownTime::parse(&self.pattern, text).ok()?;
+        if read.offset().is_some() || read.timestamp().is_some() {
+            return Some(read.to_timestamp().ok()?.as_millisecond());
+        }
+        let time = read.to_time().ok()?;
+        self.in_zone(read.to_date().ok()?.to_datetime(time))
+    }
+
+    fn in_zone(&self, at: DateTime) -> Option<i64> {
+        Some(self.zone.to_timestamp(at).ok()?.as_millisecond())
+    }
+}
+
+/// The date and time so many milliseconds after 1970 began, on the clock on the wall.
+fn civil(ms: i64) -> Option<DateTime> {
+    Some(Offset::UTC.to_datetime(jiff::Timestamp::from_millisecond(ms).ok()?))
+}
+
+/// `2024-01-15 10:30:00` as milliseconds, as if it were UTC.
+fn plain(text: &[u8], separator: u8) -> Option<i64> {
+    let text: &[u8; 19] = text.try_into().ok()?;
+    (text[10] == separator && text[17..] != *b"60").then_some(())?;
+    Some(date(text.first_chunk()?)? + clock(text[11..].first_chunk()?)?)
+}
+
+fn two(text: &[u8], at: usize) -> Option<i64> {
+    let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
+}
+
+/// `2024-01-15` as milliseconds since 1970.
+fn date(text: &[u8; 10]) -> Option<i64> {
+    let year = two(text, 0)? * 100 + two(text, 2)?;
+    let (month, day) = (two(text, 5)?, two(text, 8)?);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    (text[4] == b'-' && text[7] == b'-' && (1..=days).contains(&day)).then_some(())?;
+    // Years from March, so that the leap day comes last: 153 days in any five months from March or August.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (leaps, month_days) =
+        (year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400), (153 * month + 2) / 5);
+    const MARCH_0000_TO_1970: i64 = 719_468;
+    Some((year * 365 + leaps + month_days + day - 1 - MARCH_0000_TO_1970) * DAY_MS)
+}
+
+/// `10:30:00` as milliseconds. A 60th second is left to the caller.
+fn clock(text: &[u8; 8]) -> Option<i64> {
+    let (hour, minute, second) = (two(text, 0)?, two(text, 3)?, two(text, 6)?);
+    let valid = text[2] == b':' && text[5] == b':' && hour < 24 && minute < 60 && second <= 60;
+    valid.then_some(hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS)
+}
+
+/// `Z` or `+02:00` as milliseconds.
+fn offset(text: &[u8]) -> Option<i64> {
+    match text {
+        b"Z" | b"z" => Some(0),
+        [sign @ (b'+' | b'-'), rest @ ..] if rest.len() == 5 && rest[2] == b':' => {
+            let (hours, minutes) = (two(rest, 0)?, two(rest, 3)?);
+            (hours < 24 && minutes < 60).then_some(())?;
+            let ms = hours * HOUR_MS + minutes * MINUTE_MS;
+            Some(if *sign == b'-' { -ms } else { ms })
+        }
+        _ => None,
+    }
+}
+
+fn rfc3339(text: &[u8]) -> Option<i64> {
+    let (moment, rest) = text.split_first_chunk::<19>()?;
+    matches!(moment[10], b'T' | b't' | b' ').then_some(())?;
+    let leap = moment[17..] == *b"60";
+    let (fraction_ms, rest) = fraction(rest)?;
+    let (date, clock) = (date(moment.first_chunk()?)?, clock(moment[11..].first_chunk()?)?);
+    let ms = date + clock - i64::from(leap) * SECOND_MS + fraction_ms - offset(rest)?;
+    (!leap || ms.rem_euclid(DAY_MS) >= DAY_MS - SECOND_MS).then_some(ms)
+}
+
+/// Milliseconds of a fraction of a second, and what follows it.
+fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    let Some(text) = text.strip_prefix(b".") else { return Some((0, text)) };
+    let count = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let digit = |at: usize| if at < count { i64::from(text[at] - b'0') } else { 0 };
+    (count > 0).then(|| (digit(0) * 100 + digit(1) * 10 + digit(2), &text[count..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ANY_RFC_3339: &str = "(19[1-9]|20[0-9])[0-9]-[0-9]{2}-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\
+        (\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])";
+
+    fn local(pattern: &str, zone: &str) -> TimeReader {
+        TimeReader::new(&TimeFormat::Local { pattern: pattern.into(), zone: zone.into() }).unwrap()
+    }
+
+    #[test]
+    fn the_written_verdicts_of_odd_rfc_3339_times() {
+        for (text, verdict) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("1969-12-31T23:59:59.999Z", Some(-1)),
+            ("2024-02-29T12:00:00.5Z", Some(1_709_208_000_500)),
+            ("2024-02-29t12:00:00.123999999999999z", Some(1_709_208_000_123)),
+            ("2024-02-29 12:00:00+00:00", Some(1_709_208_000_000)),
+            ("2024-02-29T13:30:00+01:30", Some(1_709_208_000_000)),
+            ("2024-02-29T11:00:00-01:00", Some(1_709_208_000_000)),
+            ("2024-02-29T12:00:00-00:00", Some(1_709_208_000_000)),
+            ("2016-12-31T23:59:60Z", Some(1_483_228_799_000)),
+            ("2017-01-01T00:59:60.5+01:00", Some(1_483_228_799_500)),
+            ("2017-01-01T00:59:60Z", None),
+            ("1900-01-01T00:00:00Z", Some(TIME_MS_MIN)),
+            ("1899-12-31T23:59:59.999Z", None),
+            ("2199-12-31T23:59:59.999Z", Some(TIME_MS_MAX)),
+            ("2200-01-01T00:00:00Z", None),
+            ("0000-01-01T00:00:00Z", None),
+            ("2023-02-29T12:00:00Z", None),
+            ("2100-02-29T12:00:00Z", None),
+            ("2024-13-01T12:00:00Z", None),
+            ("2024-00-01T12:00:00Z", None),
+            ("2024-04-31T12:00:00Z", None),
+            ("2024-01-00T12:00:00Z", None),
+            ("2024-01-01T24:00:00Z", None),
+            ("2024-01-01T12:60:00Z", None),
+            ("2024-01-01T12:00:61Z", None),
+            ("2024-01-01T12:00:00", None),
+            ("2024-01-01T12:00Z", None),
+            ("2024-01-01", None),
+            ("2024-01-01T12:00:00.Z", None),
+            ("2024-01-01T12:00:00,5Z", None),
+            ("2024-01-01T12:00:00+0100", None),
+            ("2024-01-01T12:00:00+24:00", None),
+            ("2024-01-01T12:00:00+01:60", None),
+            ("2024-01-01T12:00:00ZZ", None),
+            ("2024-01-01T12:00:00Z ", None),
+            (" 2024-01-01T12:00:00Z", None),
+            ("+2024-01-01T12:00:00Z", None),
+            ("2024-1-1T12:00:00Z", None),
+            ("２０２４-01-01T12:00:00Z", None),
+            ("now", None),
+            ("", None),
+        ] {
+            assert_eq!(TimeReader::Rfc3339.read(text), verdict, "{text}");
+        }
+    }
+
+    #[test]
+    fn epoch_times_are_decimals_cut_to_the_millisecond() {
+        let seconds = TimeReader::new(&TimeFormat::EpochSeconds).unwrap();
+        let millis = TimeReader::new(&TimeFormat::EpochMillis).unwrap();
+        assert_eq!(seconds.read("1709208000"), Some(1_709_208_000_000));
+        assert_eq!(seconds.read("1709208000.1239"), Some(1_709_208_000_123));
+        assert_eq!(seconds.read("1.709208e9"), Some(1_709_208_000_000));
+        assert_eq!(seconds.read("-0.0001"), Some(-1));
+        assert_eq!(millis.read("1709208000123"), Some(1_709_208_000_123));
+        assert_eq!(millis.read("1709208000123.9"), Some(1_709_208_000_123));
+        // Milliseconds taken for seconds are far out of range.
+        assert_eq!(seconds.read("1709208000123"), None);
+        assert_eq!((seconds.read("NaN"), seconds.read(""), millis.read("1e400")), (None, None, None));
+    }
+
+    #[test]
+    fn local_times_follow_the_zone_through_clock_changes() {
+        let berlin = local("%Y-%m-%d %H:%M:%S", "Europe/Berlin");
+        let utc = |text: &str| TimeReader::Rfc3339.read(text);
+        assert_eq!(berlin.read("2024-01-15 10:30:00"), utc("2024-01-15T09:30:00Z"));
+        assert_eq!(berlin.read("2024-07-15 10:30:00"), utc("2024-07-15T08:30:00Z"));
+        // Skipped on 31 March, 02:00 to 03:00; repeated on 27 October, 02:00 to 03:00.
+        assert_eq!(berlin.read("2024-03-31 02:30:00"), utc("2024-03-31T01:30:00Z"));
+        assert_eq!(berlin.read("2024-10-27 02:30:00"), utc("2024-10-27T00:30:00Z"));
+        assert_eq!(berlin.read("2024-02-30 02:30:00"), None);
+        let fixed = local("%Y-%m-%d %H:%M:%S", "-03:30");
+        assert_eq!(fixed.read("2024-01-15 10:30:00"), utc("2024-01-15T14:00:00Z"));
+        let named = local("%d/%b/%Y %I:%M %p", "UTC");
+        assert_eq!(named.read("15/Jan/2024 01:30 PM"), utc("2024-01-15T13:30:00Z"));
+        let with_offset = local("%Y%m%d%H%M%S%z", "UTC");
+        assert_eq!(with_offset.read("20240115103000+0200"), utc("2024-01-15T08:30:00Z"));
+        assert_eq!(local("%Y-%m-%d", "UTC").read("2024-01-15"), utc("2024-01-15T00:00:00Z"));
+    }
+
+    #[test]
+    fn what_is_no_zone_or_no_whole_pattern_is_refused() {
+        let refused = |pattern: &str, zone: &str| {
+            TimeReader::new(&TimeFormat::Local { pattern: pattern.into(), zone: zone.into() }).unwrap_err()
+        };
+        assert_eq!(refused("%Y-%m-%d", "Mars/Olympus"), MappingError::Zone("Mars/Olympus".into()));
+        for pattern in ["%H:%M", "%Y-%m", "noon", "%Q%", ""] {
+            assert_eq!(refused(pattern, "UTC"), MappingError::Pattern(pattern.into()));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
+
+        /// jiff is the oracle of every valid date, and of the short cut for plain local times.
+        #[test]
+        fn times_are_those_of_jiff(ms in TIME_MS_MIN..=TIME_MS_MAX - DAY_MS, minutes in -1439i32..1440) {
+            let at = jiff::Timestamp::from_millisecond(ms).unwrap();
+            prop_assert_eq!(TimeReader::Rfc3339.read(&at.to_string()), Some(ms));
+            let shifted = at.display_with_offset(Offset::from_seconds(minutes * 60).unwrap()).to_string();
+            prop_assert_eq!(TimeReader::Rfc3339.read(&shifted), Some(ms));
+            let zone = TimeZoneDatabase::bundled().get("America/New_York").unwrap();
+            let wall = zone.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string();
+            let reader = local("%Y-%m-%d %H:%M:%S", "America/New_York");
+            let TimeReader::Local(inner) = &reader else { unreachable!() };
+            prop_assert_eq!(reader.read(&wall), inner.by_pattern(&wall));
+        }
+
+        #[test]
+        fn no_text_is_a_time_to_us_and_none_to_jiff(text in ANY_RFC_3339) {
+            let theirs = text.parse::<jiff::Timestamp>().ok().map(|at| at.as_nanosecond().div_euclid(1_000_000));
+            prop_assert_eq!(TimeReader::Rfc3339.read(&text).map(i128::from), theirs);
+        }
+    }
+}

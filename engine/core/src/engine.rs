@@ -1,0 +1,423 @@
+//! One partition of the input: `step` takes its records from bytes to outputs.
+//!
+//! It is a pure function of the records it was given. Derived key spaces, where they run in the same process, are handed
+//! in; where time, files and brokers are is the edge's business.
+
+use crate::batch::{Batch, Record, Timestamp};
+use crate::clock::{Clock, Timing};
+use crate::counts::Counts;
+use crate::decode::{Decoder, Mapping, MappingError, Reason, Reject, holds_card_number};
+use crate::event::Event;
+use crate::fact::profile::ProfileReader;
+use crate::judge::{Judge, Scene};
+use crate::labels::PendingLabels;
+use crate::limits::{EVENT_BYTES_MAX, FUTURE_MS_MAX, SPACES_MAX};
+use crate::lines::Lines;
+use crate::outputs::{Outputs, Topic, header};
+pub use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::space::{Seated, Space, Taken};
+use ndarray::ArrayView2;
+use std::sync::Arc;
+use tripline_models::model::Model;
+use tripline_models::profile::{INPUTS, Profile};
+use tripline_rules::aggregate::FactSet;
+use tripline_rules::ruleset::{ReadFrom, Ruleset};
+use tripline_rules::schema::{ACCOUNT_ID, Schema};
+use tripline_rules::value::Slot;
+
+/// One partition of the input.
+pub struct Engine {
+    ruleset: Arc<Ruleset>,
+    settings: Arc<Settings>,
+    decoder: Decoder,
+    clock: Clock,
+    /// Whether a record was seen.
+    has_begun: bool,
+    space: Space,
+    labels: PendingLabels,
+    label_type: Option<u16>,
+    profile: Option<ProfileReader>,
+    /// Account facts that are wanted whatever the account's own rules ask for.
+    always: FactSet,
+    records: Vec<Decoded>,
+    derived: Vec<Event>,
+    seats: Vec<Seat>,
+    inputs: Vec<f64>,
+    scores: Vec<f64>,
+    judge: Judge,
+    counts: Counts,
+}
+
+/// The other key spaces, where they run in this process.
+#[derive(Default)]
+pub struct Derived {
+    /// In the order of the ruleset's programs, without the account's.
+    pub spaces: Vec<Space>,
+    /// What they publish.
+    pub signals: Signals,
+}
+
+/// A record of the batch after decoding.
+struct Decoded {
+    event: Event,
+    reject: Option<Reject>,
+}
+
+/// An event of the batch that has its rows, with what each space made of it.
+struct Seat {
+    event: Source,
+    record: usize,
+    spaces: [Option<Seated>; SPACES_MAX],
+    /// Row of the model's inputs.
+    inputs: Option<usize>,
+}
+
+/// Where a seated event is held.
+#[derive(Clone, Copy)]
+enum Source {
+    Record(usize),
+    Label(usize),
+}
+
+impl Engine {
+    /// An engine without any row.
+    ///
+    /// # Errors
+    /// What is wrong with the mapping.
+    pub fn new(
+        schema: &Arc<Schema>,
+        ruleset: &Arc<Ruleset>,
+        mapping: &Mapping,
+        settings: &Arc<Settings>,
+    ) -> Result<Engine, Vec<MappingError>> {
+        let mut wanted: Vec<Slot> = ruleset.field_slots();
+        wanted.extend(schema.keep());
+        let mut texts = ruleset.text_slots();
+        texts.extend(
+            ruleset
+                .programs()
+                .iter()
+                .map(|program| program.plan().space.key)
+                .filter(|key| *key != ACCOUNT_ID),
+        );
+        wanted.extend(&texts);
+        let decoder = Decoder::new(mapping, schema, &wanted, &texts, settings.key)?;
+        let program = Arc::clone(&ruleset.programs()[0]);
+        let space = Space::new(program, schema, ruleset, settings.ledger_limits(ruleset));
+        let mut always = carried(ruleset);
+        if settings.features {
+            always.union(&ruleset.feature_demand(0));
+        }
+        Ok(Engine {
+            decoder,
+            clock: Clock::new(settings.lateness_ms),
+            has_begun: false,
+            labels: PendingLabels::default(),
+            label_type: schema.event_types().code("label"),
+            profile: settings.profile.then(|| ProfileReader::new(schema, space.ledgers())).flatten(),
+            space,
+            always,
+            records: Vec::new(),
+            derived: Vec::new(),
+            seats: Vec::new(),
+            inputs: Vec::new(),
+            scores: Vec::new(),
+            judge: Judge::new(schema, ruleset, settings),
+            counts: Counts { fired: vec![0; ruleset.rules().len()], ..Counts::default() },
+            ruleset: Arc::clone(ruleset),
+            settings: Arc::clone(settings),
+        })
+    }
+
+    /// Takes the names of the columns from a CSV header line.
+    ///
+    /// # Errors
+    /// What is wrong with the header.
+    pub fn set_header(&mut self, line: &[u8]) -> Result<(), crate::decode::HeaderError> {
+        self.decoder.set_header(line)
+    }
+
+    /// Takes consecutive records of the partition from bytes to outputs: decode all, touch all ledgers, seat in order,
+    /// score all, judge in order. `derived`: the other key spaces, where they run in this process.
+    pub fn step(&mut self, batch: &Batch, derived: &mut Derived, out: &mut Outputs, lines: &mut Lines) {
+        self.decode(batch);
+        self.touch(batch, derived);
+        self.seat_all(batch, derived, Some(out));
+        self.score();
+        self.judge_all(batch, derived, out, lines);
+        if let Some(last) = batch.records.last() {
+            out.next = Some((batch.shard, last.offset + 1));
+        }
+    }
+
+    /// Inserts rows without judging them: how a shard is filled again from its log.
+    pub fn restore(&mut self, batch: &Batch, derived: &mut Derived) {
+        self.decode(batch);
+        self.touch(batch, derived);
+        self.seat_all(batch, derived, None);
+    }
+
+    /// Says of a shard that is filled again that its log has older records, and that all appended from `since` on are
+    /// read: so far back what is held is whole, whether or not anything happened then.
+    pub fn skip_before(&mut self, since: Timestamp) {
+        self.space.hold_from(Timestamp(since.0.saturating_add(FUTURE_MS_MAX)));
+    }
+
+    /// What became of the records so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The account's key space.
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// The account's key space, to fold decision state into.
+    pub fn space_mut(&mut self) -> &mut Space {
+        &mut self.space
+    }
+
+    fn decode(&mut self, batch: &Batch) {
+        let registers = self.ruleset.registers();
+        while self.records.len() < batch.records.len() {
+            self.records.push(Decoded { event: Event::new(registers), reject: None });
+        }
+        for (record, decoded) in batch.records.iter().zip(&mut self.records) {
+            decoded.reject =
+                self.decoder.decode(batch.value(record), record.offset, &mut decoded.event).err();
+        }
+    }
+
+    fn touch(&self, batch: &Batch, derived: &Derived) {
+        for decoded in self.records[..batch.records.len()].iter().filter(|decoded| decoded.reject.is_none()) {
+            self.space.touch(&decoded.event);
+            derived.spaces.iter().for_each(|space| space.touch(&decoded.event));
+        }
+    }
+
+    /// Gives every event its rows, in order. Without outputs nothing is judged later: rows alone.
+    fn seat_all(&mut self, batch: &Batch, derived: &mut Derived, mut out: Option<&mut Outputs>) {
+        self.seats.clear();
+        self.inputs.clear();
+        if let Some(first) = batch.records.first().filter(|_| !self.has_begun) {
+            self.has_begun = true;
+            // The log begins here, whatever became of its first records.
+            first.appended_at.into_iter().for_each(|appended_at| self.skip_before(appended_at));
+        }
+        let mut labels_used = 0;
+        for (number, record) in batch.records.iter().enumerate() {
+            self.counts.records += 1;
+            if let Some(appended_at) = record.appended_at {
+                // No event from before this time can follow, whatever becomes of this one.
+                let known = Timestamp(appended_at.0.saturating_sub(self.settings.lateness_ms));
+                self.seat_labels(known, number, &mut labels_used, derived, out.is_some());
+            }
+            let decoded = &self.records[number];
+            if let Some(reject) = decoded.reject {
+                self.counts.dead_letters += 1;
+                self.refuse(batch, record, reject.reason, reject.card_number, out.as_deref_mut());
+                continue;
+            }
+            let at = decoded.event.at;
+            match self.clock.place(at, record.appended_at) {
+                Timing::InTime => {}
+                Timing::Late => {
+                    self.counts.late += 1;
+                    if let Some(out) = out.as_deref_mut() {
+                        write(out, Topic::Late, batch, record, (true, true), Vec::new());
+                    }
+                    continue;
+                }
+                timing @ (Timing::Future | Timing::Jump) => {
+                    self.counts.dead_letters += 1;
+                    let reason = if timing == Timing::Future { Reason::FutureTime } else { Reason::TimeJump };
+                    self.refuse(batch, record, reason, false, out.as_deref_mut());
+                    continue;
+                }
+            }
+            self.seat_labels(at, number, &mut labels_used, derived, out.is_some());
+            self.seat_record(batch, number, derived, out.as_deref_mut());
+        }
+    }
+
+    /// Labels that became known before this record take their place first.
+    fn seat_labels(
+        &mut self,
+        now: Timestamp,
+        record: usize,
+        used: &mut usize,
+        derived: &mut Derived,
+        judged: bool,
+    ) {
+        let Some(label_type) = self.label_type else { return };
+        while self.labels.is_due(now) {
+            if self.derived.len() == *used {
+                self.derived.push(Event::new(self.ruleset.registers()));
+            }
+            self.labels.take(now, label_type, &mut self.derived[*used]);
+            let mut event = std::mem::replace(&mut self.derived[*used], Event::new(0));
+            if let Taken::Row(seated) = self.seat(&mut event, Source::Label(*used), record, derived, judged) {
+                self.counts.labels += 1;
+                self.note_reference(&event, &seated);
+            }
+            self.derived[*used] = event;
+            *used += 1;
+        }
+    }
+
+    fn seat_record(
+        &mut self,
+        batch: &Batch,
+        number: usize,
+        derived: &mut Derived,
+        out: Option<&mut Outputs>,
+    ) {
+        let mut event = std::mem::replace(&mut self.records[number].event, Event::new(0));
+        match self.seat(&mut event, Source::Record(number), number, derived, out.is_some()) {
+            Taken::Row(seated) => {
+                self.counts.rows += 1;
+                self.note_reference(&event, &seated);
+                if let Some(label) = event.label {
+                    self.labels.add(&event, label);
+                }
+            }
+            Taken::Duplicate => self.counts.duplicates += 1,
+            Taken::Conflict | Taken::Elsewhere => {
+                self.counts.conflicts += 1;
+                self.refuse(batch, &batch.records[number], Reason::IdConflict, false, out);
+            }
+        }
+        self.records[number].event = event;
+    }
+
+    fn note_reference(&mut self, event: &Event, seated: &Seated) {
+        self.counts.unresolved_references += u64::from(event.reference.is_some() && !seated.resolved);
+    }
+
+    /// Gives one event its row in the account's space and, with it, in the others.
+    fn seat(
+        &mut self,
+        event: &mut Event,
+        source: Source,
+        record: usize,
+        derived: &mut Derived,
+        judged: bool,
+    ) -> Taken {
+        let judged = judged && self.settings.judge_from.is_none_or(|from| event.at >= from);
+        let taken = self.space.take(event, judged.then_some(&self.always));
+        let Taken::Row(seated) = taken else { return taken };
+        let mut spaces = [None; SPACES_MAX];
+        spaces[0] = Some(seated);
+        let mut inputs = None;
+        if let Some(profile) = &mut self.profile {
+            profile.begin_day(event.at);
+            if judged && profile.reads(event) {
+                let start = self.inputs.len();
+                self.inputs.resize(start + INPUTS.len(), 0.0);
+                profile.read(self.space.ledgers(), seated.row, event, &mut self.inputs[start..]);
+                inputs = Some(start / INPUTS.len());
+            }
+            profile.observe(event);
+        }
+        derived.signals.read(&self.ruleset, event);
+        for (seat, space) in spaces[1..].iter_mut().zip(&mut derived.spaces) {
+            let wanted = if self.settings.features { space.feature_facts } else { FactSet::default() };
+            if let Taken::Row(seated) = space.take(event, judged.then_some(&wanted)) {
+                *seat = Some(seated);
+                if judged {
+                    derived.signals.publish(&self.ruleset, space.program().space_index(), event);
+                }
+            }
+        }
+        if judged {
+            self.seats.push(Seat { event: source, record, spaces, inputs });
+        }
+        taken
+    }
+
+    fn score(&mut self) {
+        self.scores.clear();
+        let rows = self.inputs.len() / INPUTS.len();
+        self.scores.resize(rows, f64::NAN);
+        let x = ArrayView2::from_shape((rows, INPUTS.len()), &self.inputs)
+            .expect("whole rows of inputs were pushed");
+        Profile.score(x, &mut self.scores);
+    }
+
+    fn judge_all(&mut self, batch: &Batch, derived: &mut Derived, out: &mut Outputs, lines: &mut Lines) {
+        let x = ArrayView2::from_shape((self.scores.len(), INPUTS.len()), &self.inputs)
+            .expect("whole rows of inputs were pushed");
+        for seat in &self.seats {
+            let (event, is_label) = match seat.event {
+                Source::Record(number) => (&mut self.records[number].event, false),
+                Source::Label(number) => (&mut self.derived[number], true),
+            };
+            let score = seat.inputs.map_or(f64::NAN, |row| self.scores[row]);
+            let scene = Scene {
+                partition: batch.shard.partition,
+                record: &batch.records[seat.record],
+                score,
+                inputs: seat.inputs.map(|row| x.row(row)),
+            };
+            self.judge.prepare(event, score);
+            let mut spaces =
+                std::iter::once(&mut self.space).chain(derived.spaces.iter_mut()).zip(&seat.spaces);
+            let mut outcome = crate::judge::Outcome::default();
+            for (space, seated) in &mut spaces {
+                if let Some(seated) = seated {
+                    self.judge.judge(space, seated, event, &scene, out, &mut self.counts, &mut outcome);
+                }
+            }
+            if !is_label {
+                lines.add(&self.ruleset, event, &outcome, score);
+            }
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        batch: &Batch,
+        record: &Record,
+        reason: Reason,
+        hide: bool,
+        out: Option<&mut Outputs>,
+    ) {
+        *self.counts.reasons.entry(reason).or_default() += 1;
+        if let Some(out) = out {
+            let headers = vec![(header::ERROR_REASON, reason.name().to_owned())];
+            let is_read = reason != Reason::TooLarge;
+            write(out, Topic::DeadLetters, batch, record, (!hide, !hide && is_read), headers);
+        }
+    }
+}
+
+/// Publishes a record as it came: its key and its value, where they may be forwarded. A key that nothing has read yet is
+/// searched for card numbers; one longer than an event may be is not forwarded at all.
+fn write(
+    out: &mut Outputs,
+    topic: Topic,
+    batch: &Batch,
+    record: &Record,
+    (key, value): (bool, bool),
+    headers: Vec<(&'static str, String)>,
+) {
+    let is_clean = |key: &&[u8]| key.len() <= EVENT_BYTES_MAX && !holds_card_number(key);
+    let key = Some(batch.key(record)).filter(|_| key).filter(is_clean);
+    let value = Some(batch.value(record)).filter(|_| value);
+    out.push(topic, record.offset, key.unwrap_or_default(), value.unwrap_or_default(), headers);
+}
+
+/// Account facts that rules of other key spaces read: they travel along with the event.
+fn carried(ruleset: &Ruleset) -> FactSet {
+    let mut facts = FactSet::default();
+    for rule in ruleset.rules().iter().filter(|rule| rule.space > 0) {
+        for value in &rule.values {
+            if let ReadFrom::Fact { space: 0, aggregate: Some(fact), .. } = value.from {
+                facts.insert(fact);
+            }
+        }
+    }
+    facts
+}

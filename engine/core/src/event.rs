@@ -1,0 +1,105 @@
+//! One decoded event: registers, the texts that may be printed, and who it is about.
+
+use crate::batch::Timestamp;
+use tripline_rules::program::TextSource;
+use tripline_rules::value::{Registers, Slot};
+
+/// A decoded event. It is reused from record to record, so that a steady stream allocates nothing.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Fields first (a field's slot is its place in the schema), then what the ruleset needs.
+    pub registers: Registers,
+    /// Texts of the event's own text fields, for alerts, verdicts and reasons.
+    pub texts: Texts,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Code of its type in the schema's event types.
+    pub event_type: u16,
+    /// Keyed hash of its id. Identity is (`event_type`, `id`).
+    pub id: u64,
+    /// Keyed hash of the id it refers to (`event.ref`).
+    pub reference: Option<u64>,
+    /// Keyed hash of the account.
+    pub account: u128,
+    /// The label that the mapping derives from this record, due that many ms after `at`.
+    pub label: Option<DerivedLabel>,
+}
+
+/// `labels: {when, after}` of a mapping: the record says what it turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DerivedLabel {
+    /// Code of `label.outcome`.
+    pub outcome: u16,
+    /// How long after the event the label becomes known, ms.
+    pub after: i64,
+}
+
+impl Event {
+    /// An empty event with so many registers.
+    pub fn new(registers: usize) -> Event {
+        Event {
+            registers: Registers::new(registers),
+            texts: Texts::default(),
+            at: Timestamp(0),
+            event_type: 0,
+            id: 0,
+            reference: None,
+            account: 0,
+            label: None,
+        }
+    }
+
+    /// Forgets everything; the memory stays.
+    pub fn clear(&mut self) {
+        self.registers.clear();
+        self.texts.clear();
+        self.at = Timestamp(0);
+        self.event_type = 0;
+        self.id = 0;
+        self.reference = None;
+        self.account = 0;
+        self.label = None;
+    }
+}
+
+impl TextSource for Texts {
+    fn text(&self, slot: Slot) -> Option<&str> {
+        self.get(slot)
+    }
+}
+
+/// Texts by field, in one buffer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    bytes: String,
+    ranges: Vec<(Slot, u32, u32)>,
+}
+
+impl Texts {
+    /// Forgets all; the memory stays.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ranges.clear();
+    }
+
+    /// Sets the text of a field, the last one wins.
+    ///
+    /// # Panics
+    /// When all texts together pass 4 GiB; records are bounded to 16 KiB.
+    pub fn set(&mut self, slot: Slot, text: &str) {
+        let end = |bytes: &String| u32::try_from(bytes.len()).expect("a record's texts are bounded");
+        let start = end(&self.bytes);
+        self.bytes.push_str(text);
+        let range = (slot, start, end(&self.bytes));
+        match self.ranges.iter_mut().find(|(held, ..)| *held == slot) {
+            Some(held) => *held = range,
+            None => self.ranges.push(range),
+        }
+    }
+
+    /// The text of a field.
+    pub fn get(&self, slot: Slot) -> Option<&str> {
+        let (_, start, end) = self.ranges.iter().find(|(held, ..)| *held == slot)?;
+        Some(&self.bytes[*start as usize..*end as usize])
+    }
+}

@@ -1,0 +1,75 @@
+//! From what was gathered of the matching rows to the fact in its register. Every way of gathering ends here, and all
+//! that is gathered is exact, so that none of them can give another bit.
+
+use super::lens::Fact;
+use super::order::{self, float};
+use tripline_rules::aggregate::Op;
+use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers};
+
+const DAY_MS: f64 = 86_400_000.0;
+
+/// What is gathered of the matching rows: which of it, the operation decides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gathered {
+    /// Matching rows.
+    pub(crate) rows: u32,
+    /// Rows that satisfy a ratio's condition; different values.
+    pub(crate) hits: u32,
+    /// The one value of `Min`, `Max`, `Last`, `First`, `Nth`.
+    pub(crate) word: Option<u64>,
+    pub(crate) sum: i128,
+    /// Sum of squares: below 2¹²⁵ by the bounds of rows and their values.
+    pub(crate) squares: i128,
+}
+
+/// Writes the fact, or makes its register unknown. `values`: those of an order statistic; `own`: the event's value.
+/// Says whether the fact is less than exact.
+pub(crate) fn answer(
+    fact: &Fact,
+    gathered: &Gathered,
+    values: &mut [i64],
+    own: Option<i64>,
+    registers: &mut Registers,
+) -> bool {
+    registers.unset(fact.slot);
+    if gathered.rows < fact.at_least {
+        return false;
+    }
+    let units = fact.value.map_or(1.0, |place| place.units());
+    let rows = f64::from(gathered.rows);
+    let any = gathered.rows > 0;
+    let number = match fact.op {
+        Op::Count => Some(rows),
+        Op::Sum => whole_sum(gathered.sum).map(|sum| sum / units),
+        Op::Avg => whole_sum(gathered.sum).filter(|_| any).map(|sum| sum / (rows * units)),
+        Op::Stddev => spread(gathered).map(|spread| spread / units),
+        Op::Median => order::median(values).map(|median| median / units),
+        Op::TrimmedMean => order::trimmed_mean(values).map(|mean| mean / units),
+        Op::Quantile(q) => order::quantile(values, q).map(|quantile| quantile / units),
+        Op::Distinct { max } => Some(f64::from(gathered.hits.min(max))),
+        Op::Rate => fact.span.over.map(|over| rows * DAY_MS / float(over.into())),
+        Op::Ratio(_) => any.then(|| f64::from(gathered.hits) / rows),
+        Op::Rank => own.and_then(|own| order::rank(values, own)),
+        Op::Min | Op::Max | Op::Last | Op::First | Op::Nth(_) => {
+            let place = fact.value.expect("operations that give a value read one");
+            registers.put(fact.slot, gathered.word.map(|word| place.to_register(word)));
+            return false;
+        }
+    };
+    if let Some(number) = number {
+        registers.set_number(fact.slot, number);
+    }
+    matches!(fact.op, Op::Distinct { max } if gathered.hits >= max)
+}
+
+/// A sum that registers hold exactly.
+fn whole_sum(sum: i128) -> Option<f64> {
+    (sum.abs() <= MONEY_MINOR_MAX_EXACT.into()).then(|| float(sum))
+}
+
+/// The sample standard deviation; missing below two rows, and where its integers would pass 2¹²⁷.
+fn spread(gathered: &Gathered) -> Option<f64> {
+    let rows = i128::from(gathered.rows);
+    let scaled = rows.checked_mul(gathered.squares)?.checked_sub(gathered.sum.checked_mul(gathered.sum)?)?;
+    (rows > 1).then(|| libm::sqrt(float(scaled) / float(rows * (rows - 1))))
+}

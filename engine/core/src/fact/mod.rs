@@ -1,0 +1,50 @@
+//! Facts: what the aggregates of a plan come to at one event, computed over the rows of its ledger.
+//!
+//! `tripline_rules::aggregate` defines what each aggregate means. It knows neither how rows came nor what reads the facts.
+//!
+//! - `lens`: a plan against a layout of rows, once a pack
+//! - `scan`: all facts in one pass, for small ledgers
+//! - `totals`: running totals of a large ledger, a cache
+//! - `answer`: from what was gathered to a register, the same for every way of gathering
+//! - `order`, `distinct`: statistics that need the values themselves
+//! - `population`: what is usual among everybody, without rows
+//! - `profile`: the inputs of the profile model
+
+mod answer;
+mod distinct;
+pub(crate) mod lens;
+mod order;
+pub mod population;
+pub mod profile;
+pub(crate) mod scan;
+pub(crate) mod totals;
+
+use crate::batch::Timestamp;
+use crate::ledger::RowsView;
+use tripline_rules::aggregate::FactSet;
+
+/// What is to be said about computed facts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FactMarks {
+    /// Facts that dropped rows may have changed, or that stopped counting at their maximum.
+    pub approximate: FactSet,
+}
+
+/// A ledger as one event sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) rows: RowsView<'a>,
+    /// Position of the event's own row.
+    pub(crate) event: usize,
+    /// Rows at or before this time are not held.
+    pub(crate) held_after: Timestamp,
+    /// Time of the newest row that the ledger's cap dropped.
+    pub(crate) dropped_at: Option<Timestamp>,
+}
+
+impl View<'_> {
+    /// When the event happened.
+    fn at(&self) -> Timestamp {
+        self.rows.at(self.event)
+    }
+}

@@ -1,0 +1,403 @@
+//! What is usual among everybody: running histograms of a field over the shard's events of the last days.
+//!
+//! Integer counts a bin and UTC day, so a function of the shard's log. It knows no rows: an event is counted once, after
+//! it was ranked among the events before it, and is forgotten with its day.
+
+use crate::batch::Timestamp;
+use crate::ledger::layout::mixed;
+use hashbrown::HashTable;
+use std::collections::VecDeque;
+use tripline_rules::aggregate::{Plan, Tags};
+use tripline_rules::aggregate::{Population as Rank, TagId};
+use tripline_rules::value::{Registers, Slot};
+
+/// Groups of one population; values of further ones are not counted until a group has lost all its events.
+pub const GROUPS_MAX: usize = 1024;
+
+const DAY_MS: i64 = 86_400_000;
+/// Natural logarithm of 1.01: a bin is 1 % wide.
+const LN_BIN: f64 = 0.009_950_330_853_168_083;
+/// Bin 0 holds what is not positive or below 10⁻⁶, and bin `b` above it 1.01^(b - `ONE`) to 1.01^(b + 1 - `ONE`).
+const ONE: f64 = 1390.0;
+/// The last bin holds 4 · 10¹⁶ and all above.
+const BINS: usize = 5248;
+const LAST: f64 = 5247.0;
+
+/// The bin of a value: `floor(ln(value) / ln(1.01))`, shifted and bounded.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the clamp")]
+fn bin(value: f64) -> u16 {
+    if value > 0.0 { (libm::floor(libm::log(value) / LN_BIN) + ONE).clamp(0.0, LAST) as u16 } else { 0 }
+}
+
+/// The middle of a bin, by ratio.
+fn middle(bin: u16) -> f64 {
+    if bin == 0 { 0.0 } else { libm::exp((f64::from(bin) + 0.5 - ONE) * LN_BIN) }
+}
+
+/// Counts a bin, as a Fenwick tree.
+#[derive(Clone, Debug)]
+struct Histogram {
+    group: u64,
+    count: u32,
+    tree: Box<[u32]>,
+}
+
+impl Histogram {
+    fn change(&mut self, bin: u16, change: impl Fn(u32) -> u32) {
+        self.count = change(self.count);
+        let mut node = usize::from(bin) + 1;
+        while node <= BINS {
+            self.tree[node - 1] = change(self.tree[node - 1]);
+            node += node & node.wrapping_neg();
+        }
+    }
+
+    fn below(&self, bin: u16) -> u32 {
+        let (mut node, mut sum) = (usize::from(bin), 0);
+        while node > 0 {
+            sum += self.tree[node - 1];
+            node &= node - 1;
+        }
+        sum
+    }
+
+    /// The first bin up to which at least `rank` events lie.
+    fn reaching(&self, rank: u32) -> u16 {
+        let (mut node, mut left, mut step) = (0, rank, BINS.next_power_of_two());
+        while step > 0 {
+            if node + step <= BINS && self.tree[node + step - 1] < left {
+                node += step;
+                left -= self.tree[node - 1];
+            }
+            step /= 2;
+        }
+        u16::try_from(node).expect("a bin is below 5,248")
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    histogram: u16,
+    bin: u16,
+    count: u32,
+}
+
+fn entry_hash(histogram: u16, bin: u16) -> u64 {
+    mixed(u64::from(histogram) << 16 | u64::from(bin))
+}
+
+/// Histograms of one field, one for each group.
+#[derive(Clone, Debug)]
+pub struct Population {
+    days: usize,
+    /// The newest day that was seen.
+    today: i64,
+    /// What each day added, today's first.
+    by_day: VecDeque<HashTable<Entry>>,
+    histograms: Vec<Histogram>,
+    vacant: Vec<u16>,
+    groups: HashTable<(u64, u16)>,
+}
+
+impl Population {
+    /// Nothing counted yet; whole UTC days are counted, the newest one included.
+    ///
+    /// # Panics
+    /// When `days` is 0.
+    pub fn new(days: u32) -> Population {
+        assert!(days > 0, "a population counts a day at least");
+        Population {
+            days: days as usize,
+            today: i64::MIN,
+            by_day: VecDeque::new(),
+            histograms: Vec::new(),
+            vacant: Vec::new(),
+            groups: HashTable::new(),
+        }
+    }
+
+    /// Counts a value in its group and day. A day that has left the count, or a group too many, changes nothing.
+    pub fn observe(&mut self, at: Timestamp, group: u64, value: f64) {
+        let day = at.0.div_euclid(DAY_MS);
+        self.turn_to(day);
+        let Ok(age) = usize::try_from(self.today - day) else { return };
+        if age >= self.days {
+            return;
+        }
+        let Some(histogram) = self.histogram(group) else { return };
+        let bin = bin(value);
+        let held = &mut self.histograms[usize::from(histogram)];
+        if held.count == u32::MAX {
+            return;
+        }
+        held.change(bin, |count| count + 1);
+        if age >= self.by_day.len() {
+            self.by_day.resize_with(age + 1, HashTable::new);
+        }
+        let same = |entry: &Entry| (entry.histogram, entry.bin) == (histogram, bin);
+        let rehash = |entry: &Entry| entry_hash(entry.histogram, entry.bin);
+        let mut entry = self.by_day[age].entry(entry_hash(histogram, bin), same, rehash).or_insert(Entry {
+            histogram,
+            bin,
+            count: 0,
+        });
+        entry.get_mut().count += 1;
+    }
+
+    /// A new day begins: the oldest are forgotten. Days never turn back, not even of an empty population.
+    fn turn_to(&mut self, day: i64) {
+        if self.by_day.is_empty() {
+            self.today = self.today.max(day);
+        }
+        while self.today < day && !self.by_day.is_empty() {
+            let mut free = if self.by_day.len() == self.days { self.by_day.pop_back() } else { None }
+                .unwrap_or_default();
+            self.forget(&free);
+            free.clear();
+            self.by_day.push_front(free);
+            self.today += 1;
+            if self.by_day.iter().all(HashTable::is_empty) {
+                self.by_day.clear();
+                self.today = day;
+            }
+        }
+    }
+
+    fn forget(&mut self, day: &HashTable<Entry>) {
+        // The order of subtractions does not matter; that of freed groups must not depend on it.
+        for entry in day {
+            let histogram = &mut self.histograms[usize::from(entry.histogram)];
+            histogram.change(entry.bin, |count| count - entry.count);
+        }
+        for number in 0..u16::try_from(self.histograms.len()).expect("at most 1,024 groups") {
+            let histogram = &self.histograms[usize::from(number)];
+            let group = histogram.group;
+            let own = |held: &(u64, u16)| *held == (group, number);
+            if histogram.count == 0
+                && let Ok(held) = self.groups.find_entry(mixed(group), own)
+            {
+                held.remove();
+                self.vacant.push(number);
+            }
+        }
+    }
+
+    fn find(&self, group: u64) -> Option<&Histogram> {
+        let held = self.groups.find(mixed(group), |held| held.0 == group)?;
+        Some(&self.histograms[usize::from(held.1)])
+    }
+
+    fn histogram(&mut self, group: u64) -> Option<u16> {
+        if let Some(held) = self.groups.find(mixed(group), |held| held.0 == group) {
+            return Some(held.1);
+        }
+        let number = match self.vacant.pop() {
+            Some(number) => number,
+            None if self.histograms.len() == GROUPS_MAX => return None,
+            None => {
+                self.histograms.push(Histogram { group, count: 0, tree: vec![0; BINS].into_boxed_slice() });
+                u16::try_from(self.histograms.len() - 1).expect("at most 1,024 groups")
+            }
+        };
+        self.histograms[usize::from(number)].group = group;
+        self.groups.insert_unique(mixed(group), (group, number), |held| mixed(held.0));
+        Some(number)
+    }
+
+    /// Events counted in a group.
+    pub fn count(&self, group: u64) -> u32 {
+        self.find(group).map_or(0, |histogram| histogram.count)
+    }
+
+    /// Share of a group's events in a bin below the value's, in [0, 1]; missing of no events.
+    pub fn share_smaller(&self, group: u64, value: f64) -> Option<f64> {
+        let histogram = self.find(group)?;
+        (histogram.count > 0).then(|| f64::from(histogram.below(bin(value))) / f64::from(histogram.count))
+    }
+
+    /// Share of a group's events in the value's bin or above, in [0, 1]; missing of no events.
+    pub fn share_at_least(&self, group: u64, value: f64) -> Option<f64> {
+        let histogram = self.find(group)?;
+        let at_least = histogram.count - histogram.below(bin(value));
+        (histogram.count > 0).then(|| f64::from(at_least) / f64::from(histogram.count))
+    }
+
+    /// The middle of the first bin up to which a share of a group's events lies, `share` in (0, 1]; missing of no events.
+    pub fn quantile(&self, group: u64, share: f64) -> Option<f64> {
+        let histogram = self.find(group)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a u32 fits one"
+        )]
+        let rank = libm::ceil(share.clamp(0.0, 1.0) * f64::from(histogram.count)) as u32;
+        (histogram.count > 0).then(|| middle(histogram.reaching(rank.max(1))))
+    }
+
+    /// Forgets the days that no longer count at this time.
+    pub fn begin_day(&mut self, at: Timestamp) {
+        self.turn_to(at.0.div_euclid(DAY_MS));
+    }
+
+    /// Bytes of memory.
+    pub fn counted_bytes(&self) -> usize {
+        let days: usize = self.by_day.iter().map(HashTable::allocation_size).sum();
+        let histogram = size_of::<Histogram>() + BINS * size_of::<u32>();
+        days + self.histograms.len() * histogram + self.groups.allocation_size()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Ranked {
+    value: Slot,
+    group: Option<Slot>,
+    filter: Option<TagId>,
+    at_least: u32,
+    slot: Slot,
+    population: Population,
+}
+
+impl Ranked {
+    /// The event's group and value; `None` when it lacks one of them.
+    fn of(&self, registers: &Registers) -> Option<(u64, f64)> {
+        let group = self.group.map_or(Some(0), |slot| registers.get(slot))?;
+        Some((group, registers.number(self.value)?))
+    }
+}
+
+/// All population ranks of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Populations {
+    ranked: Vec<Ranked>,
+}
+
+impl Populations {
+    /// The plan's ranks, nothing counted yet.
+    pub fn new(plan: &Plan) -> Populations {
+        let ranked = |rank: &Rank| Ranked {
+            value: rank.value,
+            group: rank.group,
+            filter: rank.filter,
+            at_least: rank.at_least,
+            slot: rank.slot,
+            population: Population::new(rank.days),
+        };
+        Populations { ranked: plan.populations.iter().map(ranked).collect() }
+    }
+
+    /// Forgets the days that no longer count at this time.
+    pub fn begin_day(&mut self, at: Timestamp) {
+        self.ranked.iter_mut().for_each(|ranked| ranked.population.begin_day(at));
+    }
+
+    /// Writes the event's ranks among the events counted before it; missing where there are too few.
+    pub fn rank(&self, registers: &mut Registers) {
+        for ranked in &self.ranked {
+            let share = ranked.of(registers).and_then(|(group, value)| {
+                let enough = ranked.population.count(group) >= ranked.at_least;
+                ranked.population.share_smaller(group, value).filter(|_| enough)
+            });
+            registers.put(ranked.slot, share.map(f64::to_bits));
+        }
+    }
+
+    /// Counts an event that was ranked.
+    pub fn observe(&mut self, at: Timestamp, tags: &Tags, registers: &Registers) {
+        for ranked in &mut self.ranked {
+            if let Some((group, value)) = ranked.of(registers)
+                && ranked.filter.is_none_or(|tag| tags.has(tag))
+            {
+                ranked.population.observe(at, group, value);
+            }
+        }
+    }
+
+    /// Bytes of memory.
+    pub fn counted_bytes(&self) -> usize {
+        self.ranked.iter().map(|ranked| ranked.population.counted_bytes()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn noon(day: i64) -> Timestamp {
+        Timestamp(day * DAY_MS + DAY_MS / 2)
+    }
+
+    #[test]
+    fn a_value_is_ranked_among_bins_of_one_per_cent() {
+        let mut amounts = Population::new(2);
+        for value in [1000.0, 2000.0, 2001.0, 4000.0, 0.0] {
+            amounts.observe(noon(0), 0, value);
+        }
+        assert_eq!(amounts.share_smaller(0, 2001.0), Some(0.4), "2000 and 2001 share a bin");
+        assert_eq!(amounts.share_at_least(0, 2001.0), Some(0.6));
+        assert_eq!(amounts.share_at_least(0, 1e9), Some(0.0));
+        assert_eq!(amounts.share_smaller(0, -5.0), Some(0.0));
+        let median = amounts.quantile(0, 0.5).unwrap();
+        assert!((median / 2000.0 - 1.0).abs() < 0.01, "{median}");
+        assert_eq!((amounts.count(7), amounts.quantile(7, 0.5)), (0, None));
+    }
+
+    #[test]
+    fn whole_days_are_counted_and_the_oldest_forgotten_when_a_new_one_begins() {
+        let mut amounts = Population::new(2);
+        amounts.observe(Timestamp(DAY_MS - 1), 0, 10.0);
+        amounts.observe(Timestamp(DAY_MS), 0, 10.0);
+        assert_eq!(amounts.count(0), 2);
+        amounts.observe(Timestamp(2 * DAY_MS - 1), 0, 10.0);
+        assert_eq!(amounts.count(0), 3);
+        amounts.observe(Timestamp(2 * DAY_MS), 0, 10.0);
+        assert_eq!(amounts.count(0), 3, "yesterday's two and today's one");
+        amounts.observe(Timestamp(0), 0, 10.0);
+        assert_eq!(amounts.count(0), 3, "a day that has left");
+        amounts.observe(noon(400), 0, 10.0);
+        assert_eq!(amounts.count(0), 1);
+    }
+
+    #[test]
+    fn a_group_too_many_is_not_counted_until_another_has_gone() {
+        let mut amounts = Population::new(1);
+        (0..=GROUPS_MAX as u64).for_each(|group| amounts.observe(noon(0), group, 1.0));
+        assert_eq!((amounts.count(0), amounts.count(GROUPS_MAX as u64)), (1, 0));
+        amounts.observe(noon(1), GROUPS_MAX as u64, 1.0);
+        assert_eq!((amounts.count(0), amounts.count(GROUPS_MAX as u64)), (0, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn shares_and_medians_equal_a_recount(
+            events in prop::collection::vec((0..6i64, 0..3i64, 0..3u64, -10.0..1e6f64), 1..80),
+            days in 1..4u32,
+        ) {
+            let mut population = Population::new(days);
+            let mut today = 0;
+            let mut counted: Vec<(i64, u64, f64)> = Vec::new();
+            for (step, back, group, value) in events {
+                today += i64::from(step == 5);
+                let day = today - back;
+                let newest = counted.iter().map(|(day, ..)| *day).max().unwrap_or(day).max(day);
+                if newest - day < i64::from(days) {
+                    population.observe(noon(day), group, value);
+                    counted.push((day, group, value));
+                }
+                let mut bins: Vec<u16> = counted
+                    .iter()
+                    .filter(|(day, held, _)| newest - day < i64::from(days) && *held == group)
+                    .map(|(_, _, value)| bin(*value))
+                    .collect();
+                bins.sort_unstable();
+                prop_assert_eq!(population.count(group) as usize, bins.len());
+                let count = |bins: usize| f64::from(u32::try_from(bins).unwrap());
+                let below = count(bins.iter().filter(|held| **held < bin(value)).count());
+                let share = (!bins.is_empty()).then(|| below / count(bins.len()));
+                prop_assert_eq!(population.share_smaller(group, value), share);
+                let median = bins.get(bins.len().saturating_sub(1) / 2).map(|bin| middle(*bin));
+                prop_assert_eq!(population.quantile(group, 0.5), median);
+            }
+        }
+    }
+}

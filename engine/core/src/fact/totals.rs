@@ -1,0 +1,489 @@
+//! Running totals of a large ledger: for every lane value the places of its rows, and for every aggregate asked of them
+//! what its window comes to, moved along by two cursors.
+//!
+//! A cache: it follows every change of the rows, or is dropped and built again, and no answer depends on it. Everything
+//! is kept exact, so that taking a row out undoes exactly what putting it in did.
+
+use super::answer::{Gathered, answer};
+use super::lens::{Fact, LaneLens, Lens};
+use super::scan::{both, extreme, in_lanes};
+use super::{FactMarks, View};
+use crate::batch::Timestamp;
+use crate::ledger::RowsView;
+use crate::ledger::layout::mixed;
+use hashbrown::HashTable;
+use std::collections::VecDeque;
+use tripline_rules::aggregate::{FactSet, ORDER_ROWS_MAX, Op};
+use tripline_rules::value::Registers;
+
+/// A row that takes its place before at most so many others is woven in; further back the totals are built anew.
+const WOVEN_ROWS_MAX: usize = 64;
+/// Dropped totals are built again after so many events, which are answered by scans: each build is paid for by them.
+const EVENTS_BEFORE_BUILD: u32 = 16;
+/// Before numbers of rows run out, the totals are built anew.
+const NUMBER_MAX: u32 = u32::MAX - 1_000_000;
+
+/// What one aggregate comes to over the rows `tail..head` of its lane.
+#[derive(Clone, Debug, Default)]
+struct Running {
+    tail: u64,
+    head: u64,
+    gathered: Gathered,
+    /// The extreme value has left the window.
+    is_stale: bool,
+    /// How many rows hold each value.
+    values: HashTable<(u64, u32)>,
+}
+
+impl Running {
+    fn add(&mut self, fact: &Fact, rows: &RowsView<'_>, row: &[u64]) {
+        let Some(word) = fact.admitted(rows.layout(), row) else { return };
+        take(&mut self.gathered, fact, rows, row, word);
+        if matches!(fact.op, Op::Distinct { .. }) {
+            let same = |held: &(u64, u32)| held.0 == word;
+            let entry = self.values.entry(mixed(word), same, |held| mixed(held.0));
+            entry.or_insert((word, 0)).get_mut().1 += 1;
+        }
+    }
+
+    fn remove(&mut self, fact: &Fact, rows: &RowsView<'_>, row: &[u64]) {
+        let Some(word) = fact.admitted(rows.layout(), row) else { return };
+        let (gathered, number) = (&mut self.gathered, i128::from(word.cast_signed()));
+        gathered.rows -= 1;
+        match fact.op {
+            Op::Sum | Op::Avg => gathered.sum -= number,
+            Op::Stddev => {
+                gathered.sum -= number;
+                gathered.squares -= number * number;
+            }
+            Op::Ratio(_) => gathered.hits -= u32::from(fact.is_hit(rows.layout(), row)),
+            Op::Min | Op::Max => self.is_stale |= gathered.word == Some(word),
+            Op::Distinct { .. } => {
+                let entry = self.values.find_entry(mixed(word), |held| held.0 == word);
+                let mut entry = entry.expect("a row that was counted");
+                entry.get_mut().1 -= 1;
+                if entry.get().1 == 0 {
+                    entry.remove();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Takes a matching row into what is gathered beside distinct and single values.
+fn take(gathered: &mut Gathered, fact: &Fact, rows: &RowsView<'_>, row: &[u64], word: u64) {
+    let number = i128::from(word.cast_signed());
+    gathered.rows += 1;
+    match fact.op {
+        Op::Sum | Op::Avg => gathered.sum += number,
+        Op::Stddev => {
+            gathered.sum += number;
+            gathered.squares += number * number;
+        }
+        Op::Ratio(_) => gathered.hits += u32::from(fact.is_hit(rows.layout(), row)),
+        Op::Min | Op::Max => gathered.word = Some(extreme(fact.op, gathered.word, word)),
+        _ => {}
+    }
+}
+
+/// The rows of one lane value, oldest first, and the totals over them.
+#[derive(Clone, Debug)]
+struct Group {
+    /// Numbers of the rows; the row at the ledger's front has number [`Totals::first`].
+    rows: VecDeque<u32>,
+    /// Rows that have left at the front: places in the group are counted from the first that ever was in it.
+    left: u64,
+    /// One for each aggregate of the lane, once it was asked for.
+    running: Vec<Running>,
+}
+
+impl Group {
+    fn end(&self) -> u64 {
+        self.left + self.rows.len() as u64
+    }
+
+    fn number(&self, place: u64) -> u32 {
+        let index = usize::try_from(place - self.left).expect("places lie among the rows held");
+        self.rows[index]
+    }
+
+    /// The oldest row leaves the ledger.
+    fn pop_front(&mut self, lens: &Lens, lane: &LaneLens, rows: &RowsView<'_>, row: &[u64]) {
+        let place = self.left;
+        for (running, index) in self.running.iter_mut().zip(&lane.each) {
+            if running.tail == place {
+                if running.head > place {
+                    running.remove(&lens.facts[*index], rows, row);
+                }
+                running.tail = place + 1;
+                running.head = running.head.max(place + 1);
+            }
+        }
+        self.rows.pop_front();
+        self.left += 1;
+    }
+
+    /// The newest row is taken out, to be put back after another.
+    fn pop_back(&mut self, lens: &Lens, lane: &LaneLens, rows: &RowsView<'_>, row: &[u64]) {
+        self.rows.pop_back();
+        let place = self.end();
+        for (running, index) in self.running.iter_mut().zip(&lane.each) {
+            if running.head > place {
+                if running.tail <= place {
+                    running.remove(&lens.facts[*index], rows, row);
+                }
+                running.head = place;
+                running.tail = running.tail.min(place);
+            }
+        }
+    }
+
+    /// Calls for every total that covers a row.
+    fn covering(&mut self, lane: &LaneLens, number: u32, mut call: impl FnMut(&mut Running, usize)) {
+        let place = self.left + self.rows.partition_point(|held| *held < number) as u64;
+        for (running, index) in self.running.iter_mut().zip(&lane.each) {
+            if (running.tail..running.head).contains(&place) {
+                call(running, *index);
+            }
+        }
+    }
+}
+
+/// Groups of one lane.
+#[derive(Clone, Debug, Default)]
+struct Lane {
+    groups: Vec<Group>,
+    vacant: Vec<u32>,
+    by_value: HashTable<u32>,
+}
+
+/// The totals of one ledger.
+#[derive(Clone, Debug)]
+pub(crate) struct Totals {
+    /// Number of the ledger's oldest row.
+    first: u32,
+    lanes: Vec<Lane>,
+    is_dropped: bool,
+    /// Events to come before dropped totals are built again.
+    waits: u32,
+    /// Room for the values of an order statistic, and for values that no total holds yet.
+    values: Vec<i64>,
+}
+
+impl Totals {
+    /// Totals of a ledger's rows.
+    pub(crate) fn new(lens: &Lens, rows: &RowsView<'_>) -> Totals {
+        let mut totals =
+            Totals { first: 0, lanes: Vec::new(), is_dropped: true, waits: 0, values: Vec::new() };
+        totals.build(lens, rows);
+        totals
+    }
+
+    fn build(&mut self, lens: &Lens, rows: &RowsView<'_>) {
+        self.first = 0;
+        self.is_dropped = false;
+        self.lanes.clear();
+        self.lanes.resize_with(lens.lanes.len(), Lane::default);
+        (0..rows.len()).for_each(|position| self.push(lens, rows, position));
+    }
+
+    fn drop(&mut self) {
+        self.is_dropped = true;
+        self.waits = EVENTS_BEFORE_BUILD;
+        self.lanes.clear();
+    }
+
+    fn number(&self, position: usize) -> u32 {
+        self.first + u32::try_from(position).expect("at most 32,001 rows")
+    }
+
+    fn group(&self, lens: &Lens, lane: usize, rows: &RowsView<'_>, row: &[u64]) -> Option<u32> {
+        let (likeness, lane) = (&lens.lanes[lane].likeness, &self.lanes[lane]);
+        let same = |group: &u32| {
+            let number = lane.groups[*group as usize].rows.front();
+            number.is_some_and(|number| likeness.agrees(rows.row((number - self.first) as usize), row))
+        };
+        lane.by_value.find(likeness.hash(row), same).copied()
+    }
+
+    /// Puts a row at the end of its lanes.
+    fn push(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize) {
+        let (row, number) = (rows.row(position), self.number(position));
+        for lane in 0..self.lanes.len() {
+            if !lens.lanes[lane].likeness.is_known(row) {
+                continue;
+            }
+            let group = self.group(lens, lane, rows, row).unwrap_or_else(|| {
+                let (likeness, lane) = (&lens.lanes[lane].likeness, &mut self.lanes[lane]);
+                let group = lane.vacant.pop().unwrap_or_else(|| {
+                    lane.groups.push(Group { rows: VecDeque::new(), left: 0, running: Vec::new() });
+                    u32::try_from(lane.groups.len() - 1).expect("no more than rows")
+                });
+                let (groups, first) = (&lane.groups, self.first);
+                // A group that is being made has no row yet, and its hash is known.
+                let rehash = |held: &u32| {
+                    let number = groups[*held as usize].rows.front();
+                    number.map_or(0, |number| likeness.hash(rows.row((number - first) as usize)))
+                };
+                lane.by_value.insert_unique(likeness.hash(row), group, rehash);
+                group
+            });
+            self.lanes[lane].groups[group as usize].rows.push_back(number);
+        }
+    }
+
+    /// Takes a row out of its lanes, at the front or the end of them.
+    fn pop(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize, at_front: bool) {
+        let row = rows.row(position);
+        for (lane, held) in lens.lanes.iter().enumerate() {
+            if !held.likeness.is_known(row) {
+                continue;
+            }
+            let group = self.group(lens, lane, rows, row).expect("every row is in its lanes");
+            let lane = &mut self.lanes[lane];
+            if lane.groups[group as usize].rows.len() == 1 {
+                let hash = held.likeness.hash(row);
+                if let Ok(entry) = lane.by_value.find_entry(hash, |other| *other == group) {
+                    entry.remove();
+                }
+                lane.groups[group as usize] = Group { rows: VecDeque::new(), left: 0, running: Vec::new() };
+                lane.vacant.push(group);
+            } else if at_front {
+                lane.groups[group as usize].pop_front(lens, held, rows, row);
+            } else {
+                lane.groups[group as usize].pop_back(lens, held, rows, row);
+            }
+        }
+    }
+
+    /// The oldest rows are about to leave.
+    pub(crate) fn retire(&mut self, lens: &Lens, rows: &RowsView<'_>, count: usize) {
+        if self.is_dropped || self.first > NUMBER_MAX {
+            return self.drop();
+        }
+        for position in 0..count {
+            // Numbers are counted from the front, which moves only when all have left.
+            self.pop(lens, rows, position, true);
+        }
+        self.first += u32::try_from(count).expect("at most 32,001 rows");
+    }
+
+    /// A row is about to take its place before the row at a position: those after it are taken out.
+    pub(crate) fn make_way(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize) {
+        if self.is_dropped || rows.len() - position > WOVEN_ROWS_MAX {
+            return self.drop();
+        }
+        (position..rows.len()).rev().for_each(|position| self.pop(lens, rows, position, false));
+    }
+
+    /// A row has taken its place: it and those after it are put in.
+    pub(crate) fn follow(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize) {
+        if !self.is_dropped {
+            (position..rows.len()).for_each(|position| self.push(lens, rows, position));
+        }
+    }
+
+    /// A row is about to be amended.
+    pub(crate) fn withdraw(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize) {
+        self.each_covering(lens, rows, position, |fact, running, row| running.remove(fact, rows, row));
+    }
+
+    /// A row was amended; `has_moved`: it may be in other lanes now.
+    pub(crate) fn restore(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize, has_moved: bool) {
+        if has_moved {
+            return self.drop();
+        }
+        self.each_covering(lens, rows, position, |fact, running, row| running.add(fact, rows, row));
+    }
+
+    fn each_covering(
+        &mut self,
+        lens: &Lens,
+        rows: &RowsView<'_>,
+        position: usize,
+        mut call: impl FnMut(&Fact, &mut Running, &[u64]),
+    ) {
+        if self.is_dropped {
+            return;
+        }
+        let (row, number) = (rows.row(position), self.number(position));
+        for (lane, held) in lens.lanes.iter().enumerate() {
+            if let Some(group) = self.group(lens, lane, rows, row).filter(|_| held.likeness.is_known(row)) {
+                let group = &mut self.lanes[lane].groups[group as usize];
+                group.covering(held, number, |running, index| call(&lens.facts[index], running, row));
+            }
+        }
+    }
+
+    /// Whether an event can be answered, or should be by a scan.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        self.waits = self.waits.saturating_sub(1);
+        !self.is_dropped || self.waits == 0
+    }
+
+    /// Writes every wanted fact into its register, or makes the register unknown. The event has no newer row.
+    pub(crate) fn facts(
+        &mut self,
+        lens: &Lens,
+        view: &View<'_>,
+        want: &FactSet,
+        registers: &mut Registers,
+        marks: &mut FactMarks,
+    ) {
+        if self.is_dropped {
+            self.build(lens, &view.rows);
+        }
+        let event = view.rows.row(view.event);
+        let wanted = in_lanes(lens, event, want, registers);
+        let mut values = std::mem::take(&mut self.values);
+        for (lane, held) in lens.lanes.iter().enumerate() {
+            if both(&wanted, &held.facts).is_empty() {
+                continue;
+            }
+            let group = self.group(lens, lane, &view.rows, event).expect("the event is in its lanes");
+            let own = self.number(view.event);
+            let group = &mut self.lanes[lane].groups[group as usize];
+            if group.running.is_empty() {
+                let fresh = Running { tail: group.left, head: group.left, ..Running::default() };
+                group.running.resize(held.each.len(), fresh);
+            }
+            let mut asked = Asked { group, first: self.first, own, view };
+            for (which, index) in held.each.iter().enumerate().filter(|(_, index)| wanted.has(**index)) {
+                let fact = &lens.facts[*index];
+                let (from, to) = fact.span.at(view.at(), view.held_after);
+                let gathered = asked.gather(fact, which, from, to, &mut values);
+                let own = fact.value.and_then(|place| place.number(event));
+                if answer(fact, &gathered, &mut values, own, registers)
+                    || view.dropped_at.is_some_and(|dropped_at| dropped_at > from)
+                {
+                    marks.approximate.insert(*index);
+                }
+            }
+        }
+        self.values = values;
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn counted_bytes(&self) -> usize {
+        let group = |group: &Group| {
+            let values: usize = group.running.iter().map(|running| running.values.allocation_size()).sum();
+            group.rows.capacity() * size_of::<u32>()
+                + group.running.capacity() * size_of::<Running>()
+                + values
+                + size_of::<Group>()
+        };
+        let lane =
+            |lane: &Lane| lane.by_value.allocation_size() + lane.groups.iter().map(group).sum::<usize>();
+        self.lanes.iter().map(lane).sum()
+    }
+}
+
+/// One lane's rows as asked for by an event.
+struct Asked<'a> {
+    group: &'a mut Group,
+    first: u32,
+    own: u32,
+    view: &'a View<'a>,
+}
+
+impl Asked<'_> {
+    fn row(&self, place: u64) -> &[u64] {
+        self.view.rows.row((self.group.number(place) - self.first) as usize)
+    }
+
+    fn at(&self, place: u64) -> Timestamp {
+        self.view.rows.at((self.group.number(place) - self.first) as usize)
+    }
+
+    /// The value of a row that matches in all respects but the window's start.
+    fn matching(&self, fact: &Fact, place: u64, to: Timestamp) -> Option<u64> {
+        let is_left_out = !fact.include_current && self.group.number(place) == self.own;
+        if is_left_out || self.at(place) > to {
+            return None;
+        }
+        fact.admitted(self.view.rows.layout(), self.row(place))
+    }
+
+    /// Moves the total to the window: it holds the rows before the event's own.
+    fn advance(&mut self, fact: &Fact, which: usize, from: Timestamp, to: Timestamp) -> Running {
+        let mut running = std::mem::take(&mut self.group.running[which]);
+        let (rows, left) = (&self.view.rows, self.group.left);
+        if running.head > left && self.group.number(running.head - 1) >= self.own {
+            // A later event asked before: its total is of no use.
+            running = Running { tail: left, head: left, ..Running::default() };
+        }
+        while running.head < self.group.end()
+            && self.group.number(running.head) < self.own
+            && self.at(running.head) <= to
+        {
+            running.add(fact, rows, self.row(running.head));
+            running.head += 1;
+        }
+        while running.tail < running.head && self.at(running.tail) <= from {
+            running.remove(fact, rows, self.row(running.tail));
+            running.tail += 1;
+        }
+        if running.is_stale {
+            running.is_stale = false;
+            let words = (running.tail..running.head)
+                .filter_map(|place| fact.admitted(rows.layout(), self.row(place)));
+            running.gathered.word = words.fold(None, |held, word| Some(extreme(fact.op, held, word)));
+        }
+        running
+    }
+
+    /// What the fact comes to: the total, and the event's own row and those of its time after it.
+    fn gather(
+        &mut self,
+        fact: &Fact,
+        which: usize,
+        from: Timestamp,
+        to: Timestamp,
+        values: &mut Vec<i64>,
+    ) -> Gathered {
+        let running = self.advance(fact, which, from, to);
+        let mut gathered = running.gathered;
+        values.clear();
+        for place in running.head..self.group.end() {
+            let is_inside = self.at(place) > from;
+            let Some(word) = self.matching(fact, place, to).filter(|_| is_inside) else { continue };
+            take(&mut gathered, fact, &self.view.rows, self.row(place), word);
+            let is_new = running.values.find(mixed(word), |held| held.0 == word).is_none();
+            if matches!(fact.op, Op::Distinct { .. }) && is_new && !values.contains(&word.cast_signed()) {
+                values.push(word.cast_signed());
+            }
+        }
+        match fact.op {
+            Op::Distinct { .. } => {
+                gathered.hits = u32::try_from(running.values.len() + values.len()).unwrap_or(u32::MAX);
+            }
+            Op::Last => gathered.word = self.newest(fact, 1, gathered.rows, to),
+            Op::Nth(nth) => gathered.word = self.newest(fact, nth, gathered.rows, to),
+            Op::First => {
+                let mut places = running.tail..self.group.end();
+                gathered.word = (gathered.rows > 0)
+                    .then(|| places.find_map(|place| self.matching(fact, place, to)))
+                    .flatten();
+            }
+            Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank => {
+                let places = (self.group.left..self.group.end()).rev();
+                let count = ORDER_ROWS_MAX.min(gathered.rows as usize);
+                let newest = places.filter_map(|place| self.matching(fact, place, to)).take(count);
+                values.extend(newest.map(u64::cast_signed));
+            }
+            _ => {}
+        }
+        self.group.running[which] = running;
+        gathered
+    }
+
+    /// The value of the `nth`-newest of so many matching rows.
+    fn newest(&self, fact: &Fact, nth: u32, rows: u32, to: Timestamp) -> Option<u64> {
+        if nth == 0 || nth > rows {
+            return None;
+        }
+        let places = (self.group.left..self.group.end()).rev();
+        places.filter_map(|place| self.matching(fact, place, to)).nth(nth as usize - 1)
+    }
+}

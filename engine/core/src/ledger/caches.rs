@@ -1,0 +1,159 @@
+//! What large ledgers keep beside their rows so that a hot key stays bounded work: running totals and an index of ids.
+//!
+//! Only so many ledgers at once, those that are used; nothing that is answered depends on which. Never saved.
+
+use super::layout::{self, mixed};
+use super::rows::Rows;
+use crate::batch::Timestamp;
+use crate::fact::lens::Lens;
+use crate::fact::totals::Totals;
+use hashbrown::HashTable;
+
+/// Ledgers with a cache; the others are scanned. One with 40 aggregates over many lanes may take 100 kB.
+const CACHES_MAX: usize = 256;
+
+/// Times of rows by the id of their event.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    table: HashTable<(u64, Timestamp)>,
+}
+
+impl Ids {
+    fn insert(&mut self, row: &[u64]) {
+        let (id, at) = (layout::id(row), layout::at(row));
+        self.table.insert_unique(mixed(id), (id, at), |held| mixed(held.0));
+    }
+
+    fn remove(&mut self, row: &[u64]) {
+        let own = (layout::id(row), layout::at(row));
+        if let Ok(entry) = self.table.find_entry(mixed(own.0), |held| *held == own) {
+            entry.remove();
+        }
+    }
+
+    /// Position of the newest row after a time that has the id and satisfies a condition.
+    pub(super) fn newest(
+        &self,
+        rows: &Rows<'_>,
+        id: u64,
+        after: Timestamp,
+        is_meant: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let times = self.table.iter_hash(mixed(id)).filter(|held| held.0 == id && held.1 > after);
+        let of_time = |at: Timestamp| {
+            let mut positions = (0..rows.until(at)).rev().take_while(|position| rows.at(*position) == at);
+            positions.find(|position| rows.id(*position) == id && is_meant(*position))
+        };
+        times.filter_map(|held| of_time(held.1)).max()
+    }
+}
+
+/// The cache of one ledger.
+#[derive(Debug)]
+pub(super) struct Cache {
+    ledger: u32,
+    is_used: bool,
+    pub(super) ids: Ids,
+    pub(super) totals: Totals,
+}
+
+impl Cache {
+    fn new(ledger: u32, lens: &Lens, rows: &Rows<'_>) -> Cache {
+        let mut ids = Ids::default();
+        (0..rows.len()).for_each(|position| ids.insert(rows.row(position)));
+        Cache { ledger, is_used: true, ids, totals: Totals::new(lens, rows) }
+    }
+
+    /// The oldest rows are about to leave.
+    pub(super) fn retire(&mut self, lens: &Lens, rows: &Rows<'_>, count: usize) {
+        (0..count).for_each(|position| self.ids.remove(rows.row(position)));
+        self.totals.retire(lens, rows, count);
+    }
+
+    /// A row has taken its place; [`Totals::make_way`] was called before.
+    pub(super) fn follow(&mut self, lens: &Lens, rows: &Rows<'_>, position: usize) {
+        self.ids.insert(rows.row(position));
+        self.totals.follow(lens, rows, position);
+    }
+}
+
+/// The caches of a shard.
+#[derive(Debug, Default)]
+pub(super) struct Caches {
+    slots: Vec<Cache>,
+    by_ledger: HashTable<(u32, usize)>,
+    hand: usize,
+}
+
+impl Caches {
+    fn slot(&self, ledger: u32) -> Option<usize> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        let hash = mixed(u64::from(ledger));
+        self.by_ledger.find(hash, |held| held.0 == ledger).map(|held| held.1)
+    }
+
+    pub(super) fn of(&self, ledger: u32) -> Option<&Cache> {
+        self.slot(ledger).map(|slot| &self.slots[slot])
+    }
+
+    pub(super) fn of_mut(&mut self, ledger: u32) -> Option<&mut Cache> {
+        self.slot(ledger).map(|slot| &mut self.slots[slot])
+    }
+
+    /// Gives a large ledger a cache, if it has none and there is room or another was not used lately.
+    pub(super) fn admit(&mut self, ledger: u32, lens: &Lens, rows: &Rows<'_>) {
+        if let Some(cache) = self.of_mut(ledger) {
+            cache.is_used = true;
+            return;
+        }
+        if self.slots.len() < CACHES_MAX {
+            self.slots.push(Cache::new(ledger, lens, rows));
+            self.index(ledger, self.slots.len() - 1);
+            return;
+        }
+        self.hand = (self.hand + 1) % CACHES_MAX;
+        let held = &mut self.slots[self.hand];
+        if held.is_used {
+            held.is_used = false;
+        } else {
+            let other = held.ledger;
+            *held = Cache::new(ledger, lens, rows);
+            self.unindex(other);
+            self.index(ledger, self.hand);
+        }
+    }
+
+    fn index(&mut self, ledger: u32, slot: usize) {
+        let hash = mixed(u64::from(ledger));
+        self.by_ledger.insert_unique(hash, (ledger, slot), |held| mixed(u64::from(held.0)));
+    }
+
+    fn unindex(&mut self, ledger: u32) {
+        if let Ok(entry) = self.by_ledger.find_entry(mixed(u64::from(ledger)), |held| held.0 == ledger) {
+            entry.remove();
+        }
+    }
+
+    /// A ledger is gone.
+    pub(super) fn forget(&mut self, ledger: u32) {
+        let Some(slot) = self.slot(ledger) else { return };
+        self.unindex(ledger);
+        self.slots.swap_remove(slot);
+        if let Some(moved) = self.slots.get(slot).map(|cache| cache.ledger) {
+            self.unindex(moved);
+            self.index(moved, slot);
+        }
+    }
+
+    /// Bytes of memory.
+    pub(super) fn counted_bytes(&self) -> usize {
+        let caches: usize = self
+            .slots
+            .iter()
+            .map(|cache| cache.ids.table.allocation_size() + cache.totals.counted_bytes())
+            .sum();
+        caches + self.slots.capacity() * size_of::<Cache>() + self.by_ledger.allocation_size()
+    }
+}

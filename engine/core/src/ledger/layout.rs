@@ -1,0 +1,382 @@
+//! How a row lies in memory: eight-byte words, in this order: time, hash of the id, packed bits, one word a kept value.
+//!
+//! Packed are the event's type, a known and an amended bit for every kept field, codes and yes/no values, and one bit for
+//! every distinct condition of the pack. Nothing outside this module knows a position, so a denser layout may replace it.
+
+use crate::batch::Timestamp;
+use tripline_rules::aggregate::Tags;
+use tripline_rules::schema::{EVENT_TIME, EVENT_TYPE, Kind, Schema};
+use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers, Slot};
+
+/// Rows hold numbers in units of 10⁻⁶, exactly as the decoder rounds them.
+pub(crate) const NUMBER_UNITS: f64 = 1e6;
+/// Largest magnitude of a number in a row, in units of 10⁻⁶: 3.6 · 10¹⁰. A larger one is not held: the row's value is unknown.
+/// With at most [`ROWS_MAX`] rows no sum of squares passes 2¹²⁵.
+pub(crate) const NUMBER_FIXED_MAX: i64 = 1 << 55;
+/// Most rows that a ledger can be configured to hold.
+pub const ROWS_MAX: u16 = 32_000;
+
+const AT: usize = 0;
+const ID: usize = 1;
+const PACKED: usize = 2;
+
+/// How a value is written in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    /// The register's word as it is.
+    Raw,
+    /// A whole number that registers hold as `f64`: minor units, milliseconds.
+    Whole,
+    /// A number in units of 10⁻⁶.
+    Fixed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bit {
+    word: usize,
+    shift: u32,
+}
+
+impl Bit {
+    fn at(position: usize) -> Bit {
+        Bit { word: PACKED + position / 64, shift: u32::try_from(position % 64).expect("below 64") }
+    }
+
+    #[inline]
+    fn is_set(self, row: &[u64]) -> bool {
+        row[self.word] >> self.shift & 1 == 1
+    }
+
+    fn put(self, row: &mut [u64], on: bool) {
+        row[self.word] = row[self.word] & !(1 << self.shift) | u64::from(on) << self.shift;
+    }
+}
+
+/// Where a value lies in a row and how it is written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    word: usize,
+    shift: u32,
+    mask: u64,
+    known: Option<Bit>,
+    encoding: Encoding,
+}
+
+impl Place {
+    /// The value as the row holds it.
+    #[inline]
+    pub(crate) fn read(&self, row: &[u64]) -> Option<u64> {
+        let known = self.known.is_none_or(|known| known.is_set(row));
+        known.then(|| row[self.word] >> self.shift & self.mask)
+    }
+
+    /// The value as a whole number of [`Place::units`].
+    #[inline]
+    pub(crate) fn number(&self, row: &[u64]) -> Option<i64> {
+        self.read(row).map(u64::cast_signed)
+    }
+
+    /// How many units of the row make one of the register's.
+    pub(crate) fn units(&self) -> f64 {
+        if self.encoding == Encoding::Fixed { NUMBER_UNITS } else { 1.0 }
+    }
+
+    /// A row's value as registers hold it.
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest f64, which is the decoder's own")]
+    pub(crate) fn to_register(self, held: u64) -> u64 {
+        match self.encoding {
+            Encoding::Raw => held,
+            Encoding::Whole => (held.cast_signed() as f64).to_bits(),
+            Encoding::Fixed => (held.cast_signed() as f64 / NUMBER_UNITS).to_bits(),
+        }
+    }
+
+    /// A register's value as rows hold it; `None` for what a row cannot hold exactly.
+    #[inline]
+    fn to_row(self, word: u64) -> Option<u64> {
+        match self.encoding {
+            Encoding::Raw => (word <= self.mask).then_some(word),
+            Encoding::Whole => whole(f64::from_bits(word), MONEY_MINOR_MAX_EXACT),
+            Encoding::Fixed => whole(f64::from_bits(word) * NUMBER_UNITS, NUMBER_FIXED_MAX),
+        }
+    }
+
+    /// Writes a row's value, or makes it unknown; an unknown value's bits are 0.
+    fn write(&self, row: &mut [u64], held: Option<u64>) {
+        row[self.word] = row[self.word] & !(self.mask << self.shift) | held.unwrap_or(0) << self.shift;
+        if let Some(known) = self.known {
+            known.put(row, held.is_some());
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "within ±2^55 when converted, and the bounds are powers of two"
+)]
+fn whole(value: f64, max: i64) -> Option<u64> {
+    let rounded = libm::round(value);
+    (rounded.abs() <= max as f64).then(|| (rounded as i64).cast_unsigned())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kept {
+    slot: Slot,
+    place: Place,
+    amended: Bit,
+}
+
+/// What of an event is its own: two arrivals of one event agree in it.
+pub(crate) struct Identity {
+    pub(crate) at: Timestamp,
+    pub(crate) event_type: u16,
+    pub(crate) id: u64,
+}
+
+/// The positions of one schema's kept fields and one plan's conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    kept: Vec<Kept>,
+    event_type: Place,
+    tags_from: usize,
+    tags: usize,
+    width: usize,
+}
+
+impl Layout {
+    /// The layout of a schema's rows with so many conditions.
+    pub(crate) fn new(schema: &Schema, tags: usize) -> Layout {
+        let mut free = 0;
+        let event_type = packed_place(&mut free, bits_for(schema.event_types().values().len()));
+        let mut kept: Vec<Kept> = Vec::new();
+        for slot in schema.keep() {
+            let (known, amended) = (Bit::at(free), Bit::at(free + 1));
+            free += 2;
+            let kind = &schema.field(*slot).kind;
+            let place = match kind {
+                Kind::Bool => packed_place(&mut free, 1),
+                Kind::OneOf(codes) => packed_place(&mut free, bits_for(codes.values().len())),
+                other => Place {
+                    word: usize::MAX,
+                    shift: 0,
+                    mask: u64::MAX,
+                    known: None,
+                    encoding: encoding_of(other),
+                },
+            };
+            kept.push(Kept { slot: *slot, place: Place { known: Some(known), ..place }, amended });
+        }
+        let packed = (free + tags).div_ceil(64);
+        let words = kept.iter_mut().filter(|kept| kept.place.word == usize::MAX);
+        (PACKED + packed..).zip(words).for_each(|(word, kept)| kept.place.word = word);
+        let words = kept.iter().filter(|kept| kept.place.mask == u64::MAX).count();
+        Layout { kept, event_type, tags_from: free, tags, width: PACKED + packed + words }
+    }
+
+    /// Words of a row.
+    #[inline]
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Where a field lies; `None` when rows do not keep it.
+    pub(crate) fn place(&self, slot: Slot) -> Option<Place> {
+        let time = Place { word: AT, shift: 0, mask: u64::MAX, known: None, encoding: Encoding::Whole };
+        match slot {
+            EVENT_TIME => Some(time),
+            EVENT_TYPE => Some(self.event_type),
+            _ => self.kept.iter().find(|kept| kept.slot == slot).map(|kept| kept.place),
+        }
+    }
+
+    /// Writes a whole row.
+    pub(crate) fn encode(&self, row: &mut [u64], own: &Identity, registers: &Registers, tags: Tags) {
+        row.fill(0);
+        row[AT] = own.at.0.cast_unsigned();
+        row[ID] = own.id;
+        self.event_type.write(row, Some(u64::from(own.event_type) & self.event_type.mask));
+        for kept in &self.kept {
+            let held = registers.get(kept.slot).and_then(|word| kept.place.to_row(word));
+            kept.place.write(row, held);
+        }
+        self.set_tags(row, tags);
+    }
+
+    /// Sets the registers of the event's type and time and of every kept field.
+    pub(crate) fn load(&self, row: &[u64], registers: &mut Registers) {
+        registers.set(EVENT_TYPE, u64::from(self.event_type(row)));
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
+        registers.set_number(EVENT_TIME, at(row).0 as f64);
+        for kept in &self.kept {
+            registers.put(kept.slot, kept.place.read(row).map(|held| kept.place.to_register(held)));
+        }
+    }
+
+    /// Whether rows keep a field, beside their type and time.
+    pub(crate) fn keeps(&self, slot: Slot) -> bool {
+        self.kept.iter().any(|kept| kept.slot == slot)
+    }
+
+    /// Replaces a kept field and marks it amended.
+    pub(crate) fn amend(&self, row: &mut [u64], slot: Slot, word: Option<u64>) {
+        for kept in self.kept.iter().filter(|kept| kept.slot == slot) {
+            kept.place.write(row, word.and_then(|word| kept.place.to_row(word)));
+            kept.amended.put(row, true);
+        }
+    }
+
+    /// Whether an arriving row is the same event as a held one of equal identity: equal in time and in every kept
+    /// field, but for those that were amended since and those that another event filled in.
+    pub(crate) fn same_event(&self, held: &[u64], arriving: &[u64], inherited: &[Slot]) -> bool {
+        at(held) == at(arriving)
+            && self.kept.iter().all(|kept| {
+                kept.place.read(held) == kept.place.read(arriving)
+                    || kept.amended.is_set(held)
+                    || inherited.contains(&kept.slot)
+            })
+    }
+
+    /// Code of the event's type.
+    #[inline]
+    pub(crate) fn event_type(&self, row: &[u64]) -> u16 {
+        u16::try_from(row[self.event_type.word] & self.event_type.mask).expect("codes are 16 bits")
+    }
+
+    /// The order of rows in a ledger: a function of what arrived, not of when.
+    #[inline]
+    pub(crate) fn order(&self, row: &[u64]) -> (i64, u16, u64) {
+        (at(row).0, self.event_type(row), row[ID])
+    }
+
+    /// Truth of conditions `64 · word` and following.
+    #[inline]
+    pub(crate) fn tag_word(&self, row: &[u64], word: usize) -> u64 {
+        let from = self.tags_from + 64 * word;
+        let (first, shift) = (PACKED + from / 64, from % 64);
+        let count = (self.tags - 64 * word).min(64);
+        let mut bits = row[first] >> shift;
+        if shift != 0 && shift + count > 64 {
+            bits |= row[first + 1] << (64 - shift);
+        }
+        bits & low_bits(count)
+    }
+
+    /// Whether one condition holds.
+    #[inline]
+    pub(crate) fn has_tag(&self, row: &[u64], tag: usize) -> bool {
+        Bit::at(self.tags_from + tag).is_set(row)
+    }
+
+    /// Number of words of [`Layout::tag_word`].
+    pub(crate) fn tag_words(&self) -> usize {
+        self.tags.div_ceil(64)
+    }
+
+    /// Replaces the conditions.
+    pub(crate) fn set_tags(&self, row: &mut [u64], tags: Tags) {
+        for (word, tags) in tags.0.iter().enumerate().take(self.tag_words()) {
+            let from = self.tags_from + 64 * word;
+            let (first, shift) = (PACKED + from / 64, from % 64);
+            let mask = low_bits((self.tags - 64 * word).min(64));
+            row[first] = row[first] & !(mask << shift) | (tags & mask) << shift;
+            let beyond = mask.checked_shr(64 - u32::try_from(shift).expect("below 64")).unwrap_or(0);
+            if beyond != 0 {
+                row[first + 1] = row[first + 1] & !beyond | (tags & mask) >> (64 - shift);
+            }
+        }
+    }
+
+    /// Copies a row of another layout of the same schema, without its conditions.
+    pub(crate) fn adopt(&self, row: &mut [u64], other: &Layout, theirs: &[u64]) {
+        row.fill(0);
+        row[AT] = theirs[AT];
+        row[ID] = theirs[ID];
+        self.event_type.write(row, Some(u64::from(other.event_type(theirs))));
+        for (kept, old) in self.kept.iter().zip(&other.kept) {
+            kept.place.write(row, old.place.read(theirs));
+            kept.amended.put(row, old.amended.is_set(theirs));
+        }
+    }
+
+    /// Equality of the given fields, for rows in which the first has them all; `None` when rows lack one of them.
+    pub(crate) fn likeness(&self, fields: &[Slot]) -> Option<Likeness> {
+        let places = fields.iter().map(|slot| self.place(*slot)).collect::<Option<Vec<Place>>>()?;
+        Some(Likeness { places })
+    }
+}
+
+/// Compares rows in some fields.
+#[derive(Clone, Debug)]
+pub(crate) struct Likeness {
+    places: Vec<Place>,
+}
+
+impl Likeness {
+    /// Whether the row has all fields.
+    #[inline]
+    pub(crate) fn is_known(&self, row: &[u64]) -> bool {
+        self.places.iter().all(|place| place.known.is_none_or(|known| known.is_set(row)))
+    }
+
+    /// Whether a row agrees with one that has all fields.
+    #[inline]
+    pub(crate) fn agrees(&self, row: &[u64], known: &[u64]) -> bool {
+        self.places.iter().all(|place| place.read(row) == place.read(known))
+    }
+
+    /// A hash of the fields' values.
+    pub(crate) fn hash(&self, row: &[u64]) -> u64 {
+        self.places.iter().fold(0, |hash, place| mixed(hash ^ place.read(row).unwrap_or(0)))
+    }
+}
+
+/// Spreads a word over 64 bits, by the finaliser of SplitMix64. Texts and ids are keyed hashes already.
+#[inline]
+pub(crate) fn mixed(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ word >> 31
+}
+
+/// A row's event time.
+#[inline]
+pub(crate) fn at(row: &[u64]) -> Timestamp {
+    Timestamp(row[AT].cast_signed())
+}
+
+/// A row's id hash.
+#[inline]
+pub(crate) fn id(row: &[u64]) -> u64 {
+    row[ID]
+}
+
+fn encoding_of(kind: &Kind) -> Encoding {
+    match kind {
+        Kind::Bool | Kind::OneOf(_) | Kind::Text | Kind::Geo => Encoding::Raw,
+        Kind::Money(_) | Kind::Time | Kind::Duration => Encoding::Whole,
+        Kind::Number => Encoding::Fixed,
+    }
+}
+
+/// Bits that tell so many values apart, at least one.
+fn bits_for(values: usize) -> usize {
+    let bits = usize::BITS - values.saturating_sub(1).leading_zeros();
+    usize::try_from(bits.max(1)).expect("at most 64")
+}
+
+fn low_bits(count: usize) -> u64 {
+    if count == 64 { u64::MAX } else { (1 << count) - 1 }
+}
+
+/// Takes that many adjacent bits of one word.
+fn packed_place(free: &mut usize, bits: usize) -> Place {
+    if *free % 64 + bits > 64 {
+        *free = free.next_multiple_of(64);
+    }
+    let bit = Bit::at(*free);
+    *free += bits;
+    Place { word: bit.word, shift: bit.shift, mask: (1 << bits) - 1, known: None, encoding: Encoding::Raw }
+}

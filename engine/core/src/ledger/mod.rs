@@ -1,0 +1,369 @@
+//! Ledgers: every key's recent rows, in event-time order. The rows are the only state.
+//!
+//! It knows neither rules nor alerts: a plan says what to look back at, a closure the truth of conditions over rows.
+//! A row's place among rows of the same time follows from its type and id, so any arrival order gives one ledger.
+//!
+//! - `layout`: how a row lies in memory
+//! - `pool`: blocks of rows in size classes
+//! - `index`: from a key to its ledger
+//! - `rows`: placing and dropping rows
+//! - `sweep`: what is held and for how long
+//! - `evict`: retention and caps at work
+//! - `caches`: running totals and ids of large ledgers
+
+mod caches;
+mod evict;
+mod index;
+pub(crate) mod layout;
+mod pool;
+mod rows;
+mod sweep;
+
+use crate::batch::Timestamp;
+use crate::fact::lens::Lens;
+use crate::fact::scan::Scan;
+use crate::fact::{FactMarks, View};
+use crate::limits::FUTURE_MS_MAX;
+use caches::Caches;
+use hashbrown::HashTable;
+use index::Index;
+use layout::{Identity, Layout, Place};
+use pool::Pool;
+use rows::Rows;
+pub(crate) use rows::Rows as RowsView;
+use sweep::Tally;
+use tripline_rules::aggregate::{FactSet, Ms, Plan, Tags};
+use tripline_rules::schema::Schema;
+use tripline_rules::value::{Registers, Slot};
+
+pub use layout::ROWS_MAX;
+
+/// So far back beyond the lateness a repeat is recognised: an event's clock may run ahead of the record's.
+pub const CLOCK_AHEAD_MS_MAX: Ms = FUTURE_MS_MAX;
+
+/// What bounds the ledgers of one shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerLimits {
+    /// Rows of one ledger, at most [`ROWS_MAX`]; beyond it the oldest go.
+    pub rows_per_ledger: u16,
+    /// Keys of the shard with a row; beyond it those go whose newest row is oldest.
+    pub keys: usize,
+    /// Bytes of the shard's rows and keys, by [`Ledgers::bytes_of`]; beyond it the same go.
+    pub bytes: usize,
+    /// Ledgers of more rows than this keep running totals: 0 always, `usize::MAX` never. No answer depends on it.
+    /// Scans are faster up to about 100 rows and far smaller always; 512 is a good choice.
+    pub totals_threshold: usize,
+    /// Rows with `at <= watermark - retention` are not held. At least lateness + [`CLOCK_AHEAD_MS_MAX`].
+    pub retention: Ms,
+    /// How late an event may come, ms.
+    pub lateness: Ms,
+}
+
+/// An event that takes its place in a ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// Whose ledger.
+    pub key: u128,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Code of its type.
+    pub event_type: u16,
+    /// Keyed hash of its id.
+    pub id: u64,
+    /// Fields it does not carry itself and that the event it refers to fills in, found or not: they are no part of what
+    /// makes a repeat equal.
+    pub inherited: &'a [Slot],
+}
+
+/// A row, until the next row is inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowRef {
+    ledger: u32,
+    position: usize,
+}
+
+/// What became of an arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It has a row now.
+    New {
+        /// Whether the ledger held a newer row.
+        out_of_order: bool,
+        /// The row.
+        row: RowRef,
+    },
+    /// The same event came before.
+    Duplicate,
+    /// Another event of the same type and id came before.
+    Conflict,
+}
+
+/// A ledger that was looked at before its event is processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Time of its newest row.
+    pub newest: Timestamp,
+    /// Time of its oldest row.
+    pub oldest: Timestamp,
+}
+
+/// What went for lack of room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evicted {
+    /// Keys, by the caps on keys and bytes.
+    pub keys: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Rows of full ledgers.
+    pub capped_rows: u64,
+}
+
+/// All ledgers of one shard.
+#[derive(Debug)]
+pub struct Ledgers {
+    limits: LedgerLimits,
+    layout: Layout,
+    label: Option<u16>,
+    index: Index,
+    pool: Pool,
+    tally: Tally,
+    watermark: Timestamp,
+    /// Capped ledgers and the time of their newest dropped row.
+    capped: HashTable<(u32, Timestamp)>,
+    evicted: Evicted,
+    /// The next ledger to be swept, and in how many events.
+    sweep_at: u32,
+    sweep_in: u32,
+    arriving: Vec<u64>,
+    lens: Lens,
+    scan: Scan,
+    caches: Caches,
+}
+
+impl Ledgers {
+    /// No ledgers yet.
+    ///
+    /// # Panics
+    /// When the plan reads fields that the schema does not keep, or limits contradict themselves; both are refused when
+    /// they are configured.
+    pub fn new(plan: &Plan, schema: &Schema, limits: LedgerLimits) -> Ledgers {
+        assert!((1..=ROWS_MAX).contains(&limits.rows_per_ledger), "rows of a ledger: 1 to {ROWS_MAX}");
+        assert!(limits.retention >= limits.lateness + CLOCK_AHEAD_MS_MAX, "rows outlive the lateness");
+        let layout = Layout::new(schema, plan.tags);
+        let lens = Lens::new(plan, &layout);
+        Ledgers {
+            label: schema.event_types().code("label"),
+            index: Index::new(),
+            pool: rows::pool_for(&layout, &limits),
+            tally: Tally::default(),
+            watermark: Timestamp(i64::MIN),
+            capped: HashTable::new(),
+            evicted: Evicted::default(),
+            sweep_at: 0,
+            sweep_in: 0,
+            arriving: vec![0; layout.width()],
+            scan: Scan::new(&lens),
+            caches: Caches::default(),
+            lens,
+            layout,
+            limits,
+        }
+    }
+
+    /// Reads a key's header and its newest and oldest row, so that they are in the cache when its event is processed.
+    #[inline]
+    pub fn touch(&self, key: u128) -> Option<Touched> {
+        let ledger = self.index.find(key)?;
+        let rows = self.rows(ledger);
+        Some(Touched { newest: rows.at(rows.len() - 1), oldest: rows.at(0) })
+    }
+
+    /// Gives an event its row, unless it came before. `watermark`: the greatest event time the shard has seen.
+    ///
+    /// Whether it came before is known of events within the lateness and [`CLOCK_AHEAD_MS_MAX`] of the watermark.
+    pub fn insert(
+        &mut self,
+        arrival: &Arrival<'_>,
+        registers: &Registers,
+        tags: Tags,
+        watermark: Timestamp,
+    ) -> Inserted {
+        self.pass(watermark.max(arrival.at));
+        self.keep_within_caps();
+        self.sweep_some();
+        let own = Identity { at: arrival.at, event_type: arrival.event_type, id: arrival.id };
+        let mut row = std::mem::take(&mut self.arriving);
+        self.layout.encode(&mut row, &own, registers, tags);
+        let inserted = match self.index.find(arrival.key) {
+            Some(ledger) => match self.came_before(ledger, &own, &row, arrival.inherited) {
+                Some(verdict) => verdict,
+                None => self.insert_among(ledger, &row),
+            },
+            None => self.insert_first(arrival.key, &row),
+        };
+        self.arriving = row;
+        inserted
+    }
+
+    /// Computes the wanted facts of an event that was just inserted: each into its register, or its register unknown.
+    pub fn facts(&mut self, event: RowRef, want: &FactSet, registers: &mut Registers, marks: &mut FactMarks) {
+        let held_after = self.held_after();
+        let dropped_at = self.dropped_at(event.ledger);
+        let rows = Rows::of(&self.index, &self.pool, &self.layout, event.ledger);
+        let view = View { rows, event: event.position, held_after, dropped_at };
+        let is_newest = rows.at(rows.len() - 1) == rows.at(event.position);
+        if let Some(cache) = self.caches.of_mut(event.ledger).filter(|_| is_newest)
+            && cache.totals.is_ready()
+        {
+            return cache.totals.facts(&self.lens, &view, want, registers, marks);
+        }
+        self.scan.facts(&self.lens, &view, want, registers, marks);
+    }
+
+    /// A row's ledger, as the row's event sees it.
+    pub(crate) fn view(&self, event: RowRef) -> View<'_> {
+        View {
+            rows: self.rows(event.ledger),
+            event: event.position,
+            held_after: self.held_after(),
+            dropped_at: self.dropped_at(event.ledger),
+        }
+    }
+
+    /// Where rows keep a field.
+    pub(crate) fn place_of(&self, slot: Slot) -> Option<Place> {
+        self.layout.place(slot)
+    }
+
+    /// The newest row of a key with that id, labels aside.
+    pub fn find(&self, key: u128, id: u64) -> Option<RowRef> {
+        let ledger = self.index.find(key)?;
+        let rows = self.rows(ledger);
+        let is_no_label = |position: usize| Some(rows.event_type(position)) != self.label;
+        self.newest_with(ledger, id, self.held_after(), is_no_label)
+            .map(|position| RowRef { ledger, position })
+    }
+
+    /// The newest other row of the row's key with that id, labels aside.
+    pub fn find_beside(&self, own: RowRef, id: u64) -> Option<RowRef> {
+        let rows = self.rows(own.ledger);
+        let is_meant =
+            |position: usize| position != own.position && Some(rows.event_type(position)) != self.label;
+        self.newest_with(own.ledger, id, self.held_after(), is_meant)
+            .map(|position| RowRef { position, ..own })
+    }
+
+    /// The rows that a key holds, oldest first.
+    pub fn rows_of(&self, key: u128) -> impl Iterator<Item = RowRef> {
+        let held = self.index.find(key).map(|ledger| {
+            let rows = self.rows(ledger);
+            let surplus = rows.len().saturating_sub(usize::from(self.limits.rows_per_ledger));
+            (ledger, rows.until(self.held_after()).max(surplus), rows.len())
+        });
+        let positions = held
+            .into_iter()
+            .flat_map(|(ledger, from, to)| (from..to).map(move |position| (ledger, position)));
+        positions.map(|(ledger, position)| RowRef { ledger, position })
+    }
+
+    /// Keyed hash of the id of a row's event.
+    pub fn id(&self, row: RowRef) -> u64 {
+        self.rows(row.ledger).id(row.position)
+    }
+
+    /// When a row's event happened.
+    pub fn at(&self, row: RowRef) -> Timestamp {
+        self.rows(row.ledger).at(row.position)
+    }
+
+    /// A kept field of a row, as registers hold it.
+    pub fn read(&self, row: RowRef, slot: Slot) -> Option<u64> {
+        let place = self.layout.place(slot)?;
+        place.read(self.rows(row.ledger).row(row.position)).map(|held| place.to_register(held))
+    }
+
+    /// Sets the registers of all kept fields of a row, its event's type and time included.
+    pub fn load(&self, row: RowRef, registers: &mut Registers) {
+        self.layout.load(self.rows(row.ledger).row(row.position), registers);
+    }
+
+    /// Changes a kept field of a row and with it the truth of its conditions; `registers` are overwritten.
+    /// False when rows do not keep the field.
+    pub fn amend(
+        &mut self,
+        row: RowRef,
+        slot: Slot,
+        word: Option<u64>,
+        registers: &mut Registers,
+        retag: impl FnOnce(&mut Registers) -> Tags,
+    ) -> bool {
+        if !self.layout.keeps(slot) {
+            return false;
+        }
+        let rows = Rows::of(&self.index, &self.pool, &self.layout, row.ledger);
+        if let Some(cache) = self.caches.of_mut(row.ledger) {
+            cache.totals.withdraw(&self.lens, &rows, row.position);
+        }
+        let words = rows::row_mut(&self.index, &mut self.pool, &self.layout, row.ledger, row.position);
+        self.layout.amend(words, slot, word);
+        registers.clear();
+        self.layout.load(words, registers);
+        self.layout.set_tags(words, retag(registers));
+        if let Some(cache) = self.caches.of_mut(row.ledger) {
+            let rows = Rows::of(&self.index, &self.pool, &self.layout, row.ledger);
+            let has_moved = self.lens.lane_fields.contains(&slot);
+            cache.totals.restore(&self.lens, &rows, row.position, has_moved);
+        }
+        true
+    }
+
+    /// Takes a new pack's plan: the truth of its conditions is found for every row; `registers` are overwritten.
+    /// Kept fields and limits stay as they were.
+    ///
+    /// # Panics
+    /// When the plan reads fields that the schema does not keep.
+    pub fn install(
+        &mut self,
+        plan: &Plan,
+        schema: &Schema,
+        registers: &mut Registers,
+        retag: impl FnMut(&mut Registers) -> Tags,
+    ) {
+        let layout = Layout::new(schema, plan.tags);
+        self.lens = Lens::new(plan, &layout);
+        self.scan = Scan::new(&self.lens);
+        self.caches = Caches::default();
+        self.rewrite(layout, registers, retag);
+    }
+
+    /// Keys with a row, held or not yet swept.
+    pub fn keys(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Rows held, counted by whole hours: a function of the log alone.
+    pub fn rows_held(&self) -> usize {
+        self.tally.rows()
+    }
+
+    /// What went for lack of room so far.
+    pub fn evicted(&self) -> Evicted {
+        self.evicted
+    }
+
+    /// Bytes of memory: rows, headers, tables, caches.
+    pub fn counted_bytes(&self) -> usize {
+        let capped = self.capped.allocation_size();
+        let caches = self.caches.counted_bytes();
+        self.pool.bytes() + self.index.bytes() + self.tally.bytes() + capped + caches
+    }
+
+    /// Time at or before which rows are not held.
+    fn held_after(&self) -> Timestamp {
+        Timestamp(self.watermark.0.saturating_sub(self.limits.retention))
+    }
+
+    fn rows(&self, ledger: u32) -> Rows<'_> {
+        Rows::of(&self.index, &self.pool, &self.layout, ledger)
+    }
+}

@@ -1,0 +1,114 @@
+//! What a shard holds, as a function of its log alone, and when the oldest of it must go.
+//!
+//! Rows past their retention leave the memory lazily, so memory in use is not a function of the log. The tally is: it
+//! counts by hour of event time, and an hour is counted until the retention has passed all of it.
+
+use crate::batch::Timestamp;
+use std::collections::VecDeque;
+
+const HOUR_MS: i64 = 3_600_000;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Hour {
+    rows: usize,
+    /// Ledgers whose newest row is of this hour.
+    keys: usize,
+}
+
+/// Rows and keys by hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Hour of the first entry, since 1970.
+    base: i64,
+    hours: VecDeque<Hour>,
+    total: Hour,
+}
+
+impl Tally {
+    /// Rows held.
+    pub(crate) fn rows(&self) -> usize {
+        self.total.rows
+    }
+
+    /// Keys with a row.
+    pub(crate) fn keys(&self) -> usize {
+        self.total.keys
+    }
+
+    /// Whether a row of that time is still counted.
+    pub(crate) fn counts(&self, at: Timestamp) -> bool {
+        at.0.div_euclid(HOUR_MS) >= self.base
+    }
+
+    /// The last instant before the hours that are counted.
+    pub(crate) fn passed(&self) -> Timestamp {
+        Timestamp(self.base * HOUR_MS - 1)
+    }
+
+    /// Forgets hours that lie wholly at or before a time.
+    pub(crate) fn advance(&mut self, held_after: Timestamp) {
+        let base = held_after.0.div_euclid(HOUR_MS);
+        while self.base < base {
+            let Some(hour) = self.hours.pop_front() else { break };
+            self.total.rows -= hour.rows;
+            self.total.keys -= hour.keys;
+            self.base += 1;
+        }
+        if self.hours.is_empty() {
+            self.base = base;
+        }
+    }
+
+    fn change(&mut self, at: Timestamp, change: impl Fn(&mut Hour)) {
+        // A row older than all that is held is forgotten as soon as it comes.
+        let Ok(hour) = usize::try_from(at.0.div_euclid(HOUR_MS) - self.base) else { return };
+        if hour >= self.hours.len() {
+            self.hours.resize(hour + 1, Hour::default());
+        }
+        change(&mut self.hours[hour]);
+        change(&mut self.total);
+    }
+
+    pub(crate) fn add_row(&mut self, at: Timestamp) {
+        self.change(at, |hour| hour.rows += 1);
+    }
+
+    pub(crate) fn remove_row(&mut self, at: Timestamp) {
+        self.change(at, |hour| hour.rows -= 1);
+    }
+
+    pub(crate) fn add_key(&mut self, newest: Timestamp) {
+        self.change(newest, |hour| hour.keys += 1);
+    }
+
+    pub(crate) fn remove_key(&mut self, newest: Timestamp) {
+        self.change(newest, |hour| hour.keys -= 1);
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.hours.capacity() * size_of::<Hour>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_counts_until_the_retention_has_passed_all_of_it() {
+        let mut tally = Tally::default();
+        tally.advance(Timestamp(-5 * HOUR_MS));
+        tally.add_row(Timestamp(0));
+        tally.add_row(Timestamp(HOUR_MS - 1));
+        tally.add_row(Timestamp(HOUR_MS));
+        tally.add_key(Timestamp(HOUR_MS));
+        tally.advance(Timestamp(HOUR_MS - 1));
+        assert_eq!((tally.rows(), tally.keys()), (3, 1));
+        tally.advance(Timestamp(HOUR_MS));
+        assert_eq!((tally.rows(), tally.keys()), (1, 1));
+        tally.add_row(Timestamp(3));
+        assert_eq!(tally.rows(), 1, "older than all that is held");
+        tally.advance(Timestamp(100 * HOUR_MS));
+        assert_eq!((tally.rows(), tally.keys()), (0, 0));
+    }
+}

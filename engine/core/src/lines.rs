@@ -1,0 +1,124 @@
+//! One line for every record that became a row, all key spaces merged: what `replay --verdicts`, `features` and
+//! `evaluate` read. Nothing of it feeds back into the engine.
+
+use crate::batch::Timestamp;
+use crate::event::Event;
+use crate::judge::Outcome;
+use std::ops::Range;
+use tripline_rules::ruleset::{Ruleset, Verb};
+use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, TX_AMOUNT};
+
+/// What is collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collect {
+    /// Nothing: the fastest.
+    Nothing,
+    /// Outcomes.
+    Verdicts,
+    /// Outcomes and features.
+    Features,
+}
+
+/// Lines of one or several steps.
+#[derive(Debug)]
+pub struct Lines {
+    collect: Collect,
+    rows: Vec<Line>,
+    texts: String,
+    rules: Vec<usize>,
+    features: Vec<f64>,
+}
+
+/// One record.
+#[derive(Clone, Debug)]
+pub struct Line {
+    event: Range<usize>,
+    account: Range<usize>,
+    rules: Range<usize>,
+    features: Range<usize>,
+    /// Keyed hash of the account.
+    pub account_key: u128,
+    /// Event time.
+    pub at: Timestamp,
+    /// Sum of the live rules' scores over all key spaces, at most 100.
+    pub score: i32,
+    /// The highest action.
+    pub action: Verb,
+    /// The profile score; NaN without one.
+    pub profile: f64,
+    /// Money of the event, minor units; NaN without.
+    pub amount: f64,
+    /// Whether the record carries a label that will become known later.
+    pub labelled: bool,
+}
+
+impl Lines {
+    /// Collects nothing yet.
+    pub fn new(collect: Collect) -> Lines {
+        Lines { collect, rows: Vec::new(), texts: String::new(), rules: Vec::new(), features: Vec::new() }
+    }
+
+    /// Forgets all; the memory stays.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.texts.clear();
+        self.rules.clear();
+        self.features.clear();
+    }
+
+    /// The lines, in record order.
+    pub fn rows(&self) -> &[Line] {
+        &self.rows
+    }
+
+    /// Id of a line's event.
+    pub fn event(&self, line: &Line) -> &str {
+        &self.texts[line.event.clone()]
+    }
+
+    /// The account.
+    pub fn account(&self, line: &Line) -> &str {
+        &self.texts[line.account.clone()]
+    }
+
+    /// Live rules that fired, as positions in the ruleset.
+    pub fn rules(&self, line: &Line) -> &[usize] {
+        &self.rules[line.rules.clone()]
+    }
+
+    /// Features, `[F]`, NaN is missing.
+    pub fn features(&self, line: &Line) -> &[f64] {
+        &self.features[line.features.clone()]
+    }
+
+    /// Takes a judged record in.
+    pub(crate) fn add(&mut self, ruleset: &Ruleset, event: &mut Event, outcome: &Outcome, profile: f64) {
+        if self.collect == Collect::Nothing {
+            return;
+        }
+        let texts = self.texts.len();
+        self.texts.push_str(event.texts.get(EVENT_ID).unwrap_or_default());
+        let middle = self.texts.len();
+        self.texts.push_str(event.texts.get(ACCOUNT_ID).unwrap_or_default());
+        let rules = self.rules.len();
+        self.rules.extend(&outcome.live);
+        let features = self.features.len();
+        if self.collect == Collect::Features {
+            self.features.resize(features + ruleset.features().len(), f64::NAN);
+            ruleset.features_row(&mut event.registers, &event.texts, &mut self.features[features..]);
+        }
+        self.rows.push(Line {
+            event: texts..middle,
+            account: middle..self.texts.len(),
+            rules: rules..self.rules.len(),
+            features: features..self.features.len(),
+            account_key: event.account,
+            at: event.at,
+            score: outcome.score,
+            action: outcome.action,
+            profile,
+            amount: event.registers.number(TX_AMOUNT).unwrap_or(f64::NAN),
+            labelled: event.label.is_some(),
+        });
+    }
+}

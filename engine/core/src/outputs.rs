@@ -1,0 +1,143 @@
+//! What a step gives back: records to publish, counts, and how far the shard has come.
+
+use crate::batch::Shard;
+use serde::Serialize;
+use std::ops::Range;
+
+/// Where an output goes; the edge knows the topics' names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Whole alerts, for the bank.
+    Alerts,
+    /// One record for every event on which any rule fired.
+    Verdicts,
+    /// Records that could not be taken.
+    DeadLetters,
+    /// Records that came too late.
+    Late,
+}
+
+/// Headers that the core writes; the edge adds where a record came from.
+pub mod header {
+    /// CloudEvents (Kafka binding, binary mode): version of the specification.
+    pub const CE_SPECVERSION: &str = "ce_specversion";
+    /// CloudEvents: the alert's id.
+    pub const CE_ID: &str = "ce_id";
+    /// CloudEvents: what it is.
+    pub const CE_TYPE: &str = "ce_type";
+    /// CloudEvents: the stream.
+    pub const CE_SOURCE: &str = "ce_source";
+    /// CloudEvents: when the event happened.
+    pub const CE_TIME: &str = "ce_time";
+    /// CloudEvents: the form of the value.
+    pub const CONTENT_TYPE: &str = "content-type";
+    /// Why a record could not be taken.
+    pub const ERROR_REASON: &str = "tripline.error.reason";
+}
+
+/// A record to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its topic.
+    pub topic: Topic,
+    /// Offset of the input record that caused it.
+    pub cause: i64,
+    /// Key, in [`Outputs::bytes`].
+    pub key: Range<usize>,
+    /// Value, in [`Outputs::bytes`].
+    pub value: Range<usize>,
+    /// Names and values, in [`Outputs::headers`].
+    pub headers: Range<usize>,
+}
+
+/// Everything one or several steps of a shard gave.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    /// Each topic's in the order of their causes.
+    pub records: Vec<Output>,
+    /// Keys and values.
+    pub bytes: Vec<u8>,
+    /// Header names (static, see the edge's `names`) and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The shard and the next offset to read, once something was processed.
+    pub next: Option<(Shard, i64)>,
+}
+
+impl Outputs {
+    /// Forgets all; the memory stays.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.bytes.clear();
+        self.headers.clear();
+        self.next = None;
+    }
+
+    /// Adds a record.
+    pub fn push(
+        &mut self,
+        topic: Topic,
+        cause: i64,
+        key: &[u8],
+        value: &[u8],
+        headers: Vec<(&'static str, String)>,
+    ) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        let middle = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.add(topic, cause, start, middle, headers);
+    }
+
+    /// Adds a record whose value is `value` as JSON.
+    ///
+    /// # Panics
+    /// When `value` cannot be JSON; alerts and verdicts always can.
+    pub fn push_json<T: Serialize>(
+        &mut self,
+        topic: Topic,
+        cause: i64,
+        key: &[u8],
+        value: &T,
+        headers: Vec<(&'static str, String)>,
+    ) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(key);
+        let middle = self.bytes.len();
+        serde_json::to_writer(&mut self.bytes, value).expect("names are texts and memory takes all bytes");
+        self.add(topic, cause, start, middle, headers);
+    }
+
+    fn add(
+        &mut self,
+        topic: Topic,
+        cause: i64,
+        start: usize,
+        middle: usize,
+        headers: Vec<(&'static str, String)>,
+    ) {
+        let first = self.headers.len();
+        self.headers.extend(headers);
+        self.records.push(Output {
+            topic,
+            cause,
+            key: start..middle,
+            value: middle..self.bytes.len(),
+            headers: first..self.headers.len(),
+        });
+    }
+
+    /// Key of a record.
+    pub fn key(&self, output: &Output) -> &[u8] {
+        &self.bytes[output.key.clone()]
+    }
+
+    /// Value of a record.
+    pub fn value(&self, output: &Output) -> &[u8] {
+        &self.bytes[output.value.clone()]
+    }
+
+    /// Headers of a record.
+    pub fn headers(&self, output: &Output) -> &[(&'static str, String)] {
+        &self.headers[output.headers.clone()]
+    }
+}

@@ -1,0 +1,78 @@
+//! The verdict: the outcome for one event on which any rule fired, live, shadow or silenced.
+//!
+//! The verdicts topic is the engine's journal: it carries every change of decision state, from which recovery folds.
+
+use crate::alert::{ActionPart, Entity, EventPart, SourcePart};
+use crate::batch::Timestamp;
+use crate::suppress::Change;
+use serde::{Deserialize, Serialize};
+
+/// A verdict.
+#[derive(Debug, Serialize)]
+pub struct Verdict<'a> {
+    /// The judged event.
+    pub event: EventPart<'a>,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The account.
+    pub account: &'a str,
+    /// The entity whose rules these are.
+    pub entity: Entity<'a>,
+    /// Sum of the live rules' scores, 0 to 100.
+    pub score: i32,
+    /// The final action.
+    pub action: ActionPart<'a>,
+    /// Live rules that fired.
+    pub rules: Vec<&'a str>,
+    /// Shadow rules that fired.
+    pub shadow: Vec<&'a str>,
+    /// Those of `rules` that a cooldown kept silent.
+    pub silenced: Vec<&'a str>,
+    /// How many rules' conditions were unknown.
+    pub unknown: usize,
+    /// Model scores.
+    pub models: ModelScores,
+    /// Id of the alert, if one was raised.
+    pub alert: Option<&'a str>,
+    /// Every change of decision state.
+    pub changes: &'a [Change],
+    /// Hash of the pack.
+    pub pack: &'a str,
+    /// Where the event was read.
+    pub source: SourcePart<'a>,
+}
+
+/// Scores by model; absent where a model gave none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ModelScores {
+    /// The profile score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<f64>,
+}
+
+impl ModelScores {
+    /// From scores that are NaN where there is none.
+    pub fn of(profile: f64) -> ModelScores {
+        ModelScores { profile: (!profile.is_nan()).then_some(profile) }
+    }
+}
+
+/// What recovery reads of a committed verdict.
+#[derive(Debug, Deserialize)]
+pub struct Recorded {
+    /// Event time, ISO 8601.
+    pub at: Timestamp,
+    /// The changes to fold.
+    pub changes: Vec<Change>,
+    /// Where the event was read.
+    pub source: RecordedSource,
+}
+
+/// Where a recorded verdict's event was read.
+#[derive(Debug, Deserialize)]
+pub struct RecordedSource {
+    /// Partition of the input.
+    pub partition: u32,
+    /// Offset in it.
+    pub offset: i64,
+}

@@ -1,0 +1,11 @@
+//! What the decoder takes, and what it refuses, as a bank's engineer sees it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+mod csv;
+mod fixture;
+mod hostile;
+mod json;
+mod mapping;
+mod oracle;
+mod values;

@@ -1,0 +1,79 @@
+//! Mappings that cannot be: every fault is named, all at once.
+
+use crate::fixture::{Feed, column, full, json, pointer};
+use tripline_core::decode::{
+    CurrencySource, FieldMapping, FieldSource, Format, LabelMapping, MappingError, Otherwise, TimeFormat,
+};
+
+fn faults(mapping: &tripline_core::decode::Mapping) -> Vec<String> {
+    Feed::try_new(mapping).err().unwrap_or_default().iter().map(MappingError::to_string).collect()
+}
+
+#[test]
+fn all_faults_of_a_mapping_are_reported_at_once() {
+    let mut mapping = full();
+    mapping.fields.remove(3);
+    mapping.fields.push(pointer("tx.risk", "/other"));
+    mapping.fields.push(pointer("tx.took", "/took"));
+    let mut channel = pointer("tx.reversed", "/x/y/z/too/deep");
+    channel.values = vec![("1".into(), "maybe".into()), ("1".into(), "yes".into())];
+    mapping.fields.push(channel);
+    mapping.labels =
+        Some(LabelMapping { source: "fraud".into(), equals: "1".into(), outcome: 9, after_ms: 0 });
+    assert_eq!(
+        faults(&mapping),
+        [
+            "`tx.risk` is mapped twice",
+            "`1` occurs twice in the values of `tx.reversed`",
+            "`account.id` must be mapped",
+            "`tx.took` is a duration: its time format is seconds or milliseconds",
+            "`/x/y/z/too/deep` is not a JSON pointer of one to four keys",
+            "`maybe` is not a value of `tx.reversed`",
+            "a label needs an outcome of `label.outcome` and a delay that is not negative",
+            "`fraud` is not a JSON pointer of one to four keys",
+        ]
+    );
+}
+
+#[test]
+fn one_fault_each() {
+    let with = |change: &dyn Fn(&mut FieldMapping), field: FieldMapping| {
+        let mut field = field;
+        change(&mut field);
+        faults(&json(vec![field]))
+    };
+    let amount = || pointer("tx.amount", "/v");
+    assert_eq!(with(&|_| {}, amount()), ["`tx.amount` needs a currency: map one, or map `account.currency`"]);
+    let constant = |code: &str| CurrencySource::Constant(code.into());
+    assert_eq!(
+        with(&|f| f.money.currency = constant("XXX"), amount()),
+        ["`XXX` is not a currency in use (ISO 4217)"]
+    );
+    let limit = pointer("card.limit", "/v");
+    let other = ["`card.limit` is in another currency than `EUR`"];
+    assert_eq!(with(&|f| f.money.currency = constant("EUR"), limit), other);
+    assert_eq!(with(&|_| {}, column("tx.risk", "v")), ["`tx.risk` cannot come from a column"]);
+    assert_eq!(with(&|_| {}, pointer("tx.geo", "/v")), ["`tx.geo` cannot come from a pointer"]);
+    let row = |f: &mut FieldMapping| f.source = FieldSource::RowNumber;
+    assert_eq!(with(&row, pointer("merchant.id", "/v")), ["`merchant.id` cannot come from the row number"]);
+    let fixed = |f: &mut FieldMapping| f.source = FieldSource::Constant("a b".into());
+    assert_eq!(with(&fixed, pointer("merchant.id", "/v")), ["`a b` is not a value of `merchant.id`"]);
+    let otherwise = |f: &mut FieldMapping| f.otherwise = Otherwise::Constant("tv".into());
+    assert_eq!(with(&otherwise, pointer("tx.channel", "/v")), ["`tv` is not a value of `tx.channel`"]);
+    let zone = |f: &mut FieldMapping| {
+        f.time = TimeFormat::Local { pattern: "%Y-%m-%d".into(), zone: "Mars".into() };
+    };
+    let no_zone = ["`Mars` is not a time zone of the tz database nor an offset such as +02:00"];
+    assert_eq!(with(&zone, pointer("account.opened", "/v")), no_zone);
+    for bad in ["", "v", "/a~2", "/~"] {
+        let expected = format!("`{bad}` is not a JSON pointer of one to four keys");
+        assert_eq!(with(&|_| {}, pointer("tx.risk", bad)), [expected]);
+    }
+    let mut mapping = json(vec![]);
+    mapping.fields[0].otherwise = Otherwise::Missing;
+    assert_eq!(faults(&mapping), ["`event.id` cannot be missing, so nothing can be mapped to missing"]);
+    let mut mapping = json(vec![]);
+    mapping.format = Format::Csv { delimiter: b'"' };
+    assert_eq!(faults(&mapping).last().unwrap(), &MappingError::Delimiter.to_string());
+    assert!(faults(&full()).is_empty());
+}

@@ -1,0 +1,143 @@
+//! A shard that is filled again from the end of its log and from its own verdicts goes on as if nothing had happened.
+
+use crate::engine::{Published, Row};
+use crate::generator::{Case, Dice, Record, long_case};
+use crate::laws::seeds;
+use crate::mapping::installed;
+use std::sync::Arc;
+use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::decode::Mapping;
+use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::lines::{Collect, Lines};
+use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::verdict::Recorded;
+
+const STREAMS: u64 = 1_500;
+
+/// How a stream is run.
+struct Shop {
+    settings: Arc<Settings>,
+    mapping: &'static Mapping,
+}
+
+/// A shard and all that it has said.
+struct Told {
+    engine: Engine,
+    published: Vec<Published>,
+    rows: Vec<Row>,
+}
+
+impl Shop {
+    fn of(case: &Case, dice: &mut Dice) -> Shop {
+        let settings = Settings {
+            topic: "laws.events".to_owned(),
+            lateness_ms: case.settings.lateness,
+            retention_ms: case.settings.retention,
+            rows_per_ledger: u16::try_from(case.settings.rows_max).expect("caps are small"),
+            totals_threshold: dice.pick(&[0, 7, usize::MAX]),
+            profile: dice.percent(60),
+            features: true,
+            ..Settings::new("laws")
+        };
+        let mapping = if case.settings.labels { &installed().telling } else { &installed().mapping };
+        Shop { settings: Arc::new(settings), mapping }
+    }
+
+    fn open(&self) -> Told {
+        let installed = installed();
+        let engine = Engine::new(&installed.schema, &installed.account, self.mapping, &self.settings)
+            .expect("the mapping fits the schema");
+        Told { engine, published: Vec::new(), rows: Vec::new() }
+    }
+
+    /// A shard filled again as of a record, from the log's end and from what an earlier run had published.
+    fn fill(&self, before: &[Record], published: &[Published]) -> (Told, usize) {
+        let mut told = self.open();
+        let newest = before.last().and_then(|record| record.appended).expect("logs here have append times");
+        let since = newest - self.settings.reach_ms(&installed().account, self.mapping);
+        let read = before.iter().position(|record| record.appended >= Some(since)).expect("the last one is");
+        if read > 0 {
+            told.engine.skip_before(Timestamp(since));
+        }
+        told.engine.restore(&batch(&before[read..]), &mut Derived::default());
+        let open_since = newest - self.settings.verdicts_reach_ms(&installed().account);
+        let journal = before.iter().filter(|record| record.appended >= Some(open_since));
+        let first = journal.map(|record| record.offset).next().expect("the last one is");
+        let is_read = |record: &&Published| record.topic == Topic::Verdicts && record.cause >= first;
+        for verdict in published.iter().filter(is_read) {
+            let recorded: Recorded = serde_json::from_slice(&verdict.value).expect("a verdict reads back");
+            told.engine.space_mut().fold(recorded.changes);
+        }
+        (told, read)
+    }
+}
+
+fn batch(records: &[Record]) -> Batch {
+    let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+    for record in records {
+        batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);
+    }
+    batch
+}
+
+impl Told {
+    fn step(&mut self, records: &[Record]) {
+        let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Features));
+        self.engine.step(&batch(records), &mut Derived::default(), &mut out, &mut lines);
+        self.published.extend(out.records.iter().map(|output| Published {
+            topic: output.topic,
+            partition: 0,
+            cause: output.cause,
+            key: out.key(output).to_vec(),
+            value: out.value(output).to_vec(),
+            headers: out.headers(output).to_vec(),
+        }));
+        self.rows.extend(lines.rows().iter().map(|line| Row {
+            partition: 0,
+            event: lines.event(line).to_owned(),
+            score: line.score,
+            action: format!("{:?} {}", line.action, line.profile.to_bits()),
+            features: lines.features(line).iter().map(|feature| feature.to_bits()).collect(),
+        }));
+    }
+
+    /// What was said from a record on, topic by topic, in words.
+    fn since(&self, published: usize, rows: usize) -> Vec<String> {
+        let mut since: Vec<&Published> = self.published[published..].iter().collect();
+        since.sort_by_key(|record| record.topic);
+        let words = since.into_iter().map(|record| {
+            let value = String::from_utf8_lossy(&record.value);
+            format!("{:?} {} {:?} {:?} {value}", record.topic, record.cause, record.key, record.headers)
+        });
+        words.chain(self.rows[rows..].iter().map(|row| format!("{row:?}"))).collect()
+    }
+}
+
+#[test]
+fn a_shard_filled_again_at_any_record_says_the_same_bytes() {
+    let (mut skipped, mut alerts, mut silenced) = (0, 0, 0);
+    for seed in seeds(5_000_000, STREAMS) {
+        let case = long_case(seed);
+        let mut dice = Dice::new(!seed);
+        let shop = Shop::of(&case, &mut dice);
+        let cut = 1 + dice.below(case.records.len() - 1);
+        let mut steady = shop.open();
+        case.records[..cut].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
+        let (published, rows) = (steady.published.len(), steady.rows.len());
+        let (mut again, read) = shop.fill(&case.records[..cut], &steady.published);
+        case.records[cut..].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
+        again.step(&case.records[cut..]);
+        let (one, other) = (steady.since(published, rows), again.since(0, 0));
+        for (one, other) in one.iter().zip(&other) {
+            assert_eq!(one, other, "seed {seed}, filled again before record {cut}, read from {read}");
+        }
+        assert_eq!(one.len(), other.len(), "seed {seed}, filled again before record {cut}, read from {read}");
+        skipped += u64::from(read > 0);
+        alerts += steady.engine.counts().alerts;
+        silenced += steady.engine.counts().suppressed;
+    }
+    println!(
+        "restarts: {STREAMS} streams, {skipped} of a part of the log, {alerts} alerts, {silenced} silenced"
+    );
+    assert!(skipped > STREAMS / 10 && alerts > STREAMS && silenced > 0);
+}
