@@ -1,0 +1,58 @@
+//! Which broker a command talks to: a configuration's, or one named on the command line.
+
+use super::{CliError, configured};
+use crate::config::Config;
+use crate::edge::kafka::KafkaSettings;
+use crate::edge::recovery::Reach;
+use clap::Args;
+use std::path::PathBuf;
+
+/// The broker of a command.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Broker {
+    /// Brokers as `host:port`, separated by commas.
+    #[arg(long, value_name = "LIST")]
+    brokers: Option<String>,
+    /// A configuration whose `kafka:` section says where they are.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Broker {
+    /// The settings of the client.
+    ///
+    /// # Errors
+    /// When the configuration has faults or names no brokers.
+    pub fn settings(&self) -> Result<KafkaSettings, CliError> {
+        match (&self.brokers, &self.config) {
+            (Some(brokers), _) => Ok(KafkaSettings::new(brokers, "none", "tripline-tools", "none")),
+            (None, Some(path)) => of_config(&configured(path)?),
+            (None, None) => Err(CliError::Other("say `--brokers` or `--config`".to_owned())),
+        }
+    }
+}
+
+/// The Kafka edge as a configuration sets it.
+///
+/// # Errors
+/// When it names no brokers.
+pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
+    let Some(brokers) = &config.kafka.brokers else {
+        return Err(CliError::Other("the configuration has no `kafka: {brokers: …}`".to_owned()));
+    };
+    let engine = config.settings();
+    Ok(KafkaSettings {
+        instance: config.kafka.instance.clone(),
+        workers: config.kafka.workers,
+        client: config.kafka.client.clone(),
+        clock: config.input.clock,
+        start: config.input.start,
+        commit_interval: config.delivery.commit_interval,
+        reach: Reach {
+            rows_ms: engine.reach_ms(&config.ruleset, &config.mapping),
+            verdicts_ms: engine.verdicts_reach_ms(&config.ruleset),
+        },
+        ..KafkaSettings::new(brokers, &config.input.topic, &config.kafka.group, &config.kafka.prefix)
+    })
+}

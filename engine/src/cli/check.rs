@@ -1,0 +1,165 @@
+//! `tripline check`: every fault of a configuration, a schema or packs, and how much of a sample the mapping finds.
+
+use super::{CliError, Outcome, Report};
+use crate::config::{self, MODELS, PackOptions};
+use crate::edge::file::{FileFormat, FileSource};
+use clap::Args;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tripline_core::batch::{Batch, Shard};
+use tripline_core::decode::{Coverage, Decoder, Format, Reason};
+use tripline_core::event::Event;
+use tripline_rules::diagnostic::{Diagnostics, File, Paint};
+use tripline_rules::schema::Schema;
+use tripline_rules::value::{Slot, TextKey};
+
+/// Records of a sample that are looked at.
+const SAMPLE_MAX: u64 = 10_000;
+
+/// Check a configuration with its schema and packs, or packs alone.
+///
+/// All faults of all files in one run, with file, line and suggestion. Exit 1 when there is an error.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tripline check deploy/examples/demo/tripline.yaml\n  tripline check --schema deploy/examples/demo/schema.yaml deploy/examples/demo/packs/cards.yaml"
+)]
+pub struct Check {
+    /// A configuration, or packs.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The schema that packs are checked against; without it `schema.yaml` beside the pack or one folder up.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// Records to try a configuration's mapping on.
+    #[arg(long, value_name = "FILE")]
+    sample: Option<PathBuf>,
+    /// Print faults as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        let mut is_fine = true;
+        let mut packs = Vec::new();
+        for path in &self.files {
+            let file = config::read(path)?;
+            if is_configuration(&file.text) {
+                is_fine &= self.configuration(path)?;
+            } else {
+                packs.push(file);
+            }
+        }
+        if !packs.is_empty() {
+            is_fine &= self.packs(&packs)?;
+        }
+        Ok(if is_fine { Outcome::Fine } else { Outcome::FoundFaults })
+    }
+
+    fn configuration(&self, path: &Path) -> Result<bool, CliError> {
+        let loaded = config::load(path)?;
+        self.tell(&loaded.faults)?;
+        let Some(config) = loaded.config else { return Ok(false) };
+        let mut report = Report::new(self.json);
+        report.text(|| {
+            let rules = config.ruleset.rules().len();
+            let facts: usize =
+                config.ruleset.programs().iter().map(|program| program.plan().aggregates.len()).sum();
+            format!("{}: {rules} rules, {facts} aggregates, no error\n", path.display())
+        })?;
+        match &self.sample {
+            Some(sample) => self.sample(&config, sample),
+            None => Ok(true),
+        }
+    }
+
+    fn packs(&self, packs: &[File]) -> Result<bool, CliError> {
+        let path = match &self.schema {
+            Some(path) => Some(path.clone()),
+            None => schema_beside(Path::new(&*packs[0].name)),
+        };
+        let (schema, faults) = match path {
+            Some(path) => Schema::load(&config::read(&path)?),
+            None => (Some(Schema::built_in()), Diagnostics::default()),
+        };
+        self.tell(&faults)?;
+        let Some(schema) = schema else { return Ok(false) };
+        let models = MODELS.map(str::to_owned);
+        let began = Instant::now();
+        let options = PackOptions { key: TextKey::default(), models: &models, retention: None };
+        let (_, mut faults) = config::compile(packs, &schema, &options);
+        let took = began.elapsed();
+        faults.sort();
+        self.tell(&faults)?;
+        if !self.json {
+            println!("{}, {:.2} ms", faults.summary(), took.as_secs_f64() * 1e3);
+        }
+        Ok(faults.errors() == 0)
+    }
+
+    fn tell(&self, faults: &Diagnostics) -> Result<(), CliError> {
+        if self.json {
+            println!("{}", faults.json());
+        } else if !faults.list().is_empty() {
+            let paint = if io::stdout().is_terminal() { Paint::Colour } else { Paint::Plain };
+            println!("{}", faults.render(paint));
+        }
+        Ok(())
+    }
+
+    /// Tries the mapping on the first records of a file.
+    fn sample(&self, config: &config::Config, path: &Path) -> Result<bool, CliError> {
+        let format = match config.mapping.format {
+            Format::Json => FileFormat::JsonLines,
+            Format::Csv { delimiter } => FileFormat::Csv { delimiter },
+        };
+        let mut source = FileSource::open(&[path.to_path_buf()], format, 256)?;
+        let all: Vec<Slot> = config.mapping.fields.iter().map(|field| field.slot).collect();
+        let mut decoder = Decoder::new(&config.mapping, &config.schema, &all, &[], config.key)
+            .map_err(|faults| CliError::Other(format!("{faults:?}")))?;
+        if format != FileFormat::JsonLines {
+            decoder.set_header(source.header()).map_err(|fault| CliError::Other(fault.to_string()))?;
+        }
+        let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+        let mut event = Event::new(config.schema.fields().len());
+        let mut coverage = Coverage::new(all, &config.schema);
+        let mut refused = std::collections::BTreeMap::<Reason, u64>::new();
+        let mut records = 0;
+        while records < SAMPLE_MAX && source.read(&mut batch)? {
+            for record in &batch.records {
+                records += 1;
+                match decoder.decode(batch.value(record), record.offset, &mut event) {
+                    Ok(()) => coverage.add(&event),
+                    Err(reject) => *refused.entry(reject.reason).or_default() += 1,
+                }
+            }
+        }
+        if !self.json {
+            println!("{}: {records} records\n{coverage}", path.display());
+            for (reason, count) in &refused {
+                println!("dead letters, {}: {count}", reason.name());
+            }
+            if refused.contains_key(&Reason::CardNumber) {
+                println!(
+                    "an all-digit id looks like a card number by chance: `pan: {{exempt: [event.id]}}` says that it is none"
+                );
+            }
+        }
+        Ok(refused.is_empty())
+    }
+}
+
+/// A configuration says where events come from; a pack does not.
+fn is_configuration(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("input:") || line.starts_with("stream:"))
+}
+
+fn schema_beside(pack: &Path) -> Option<PathBuf> {
+    let folder = pack.parent()?;
+    [folder.join("schema.yaml"), folder.join("../schema.yaml")].into_iter().find(|path| path.exists())
+}

@@ -1,0 +1,116 @@
+//! An alert as a subscriber reads it: the parts of the published JSON that the screen shows and the tally counts.
+
+use serde::Deserialize;
+use tripline_core::batch::Timestamp;
+use tripline_rules::money::{CURRENCIES, currency};
+
+/// An alert.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Alert {
+    /// When its event happened.
+    pub at: Timestamp,
+    /// The account.
+    pub account: String,
+    /// What it is about.
+    pub entity: Entity,
+    /// The judged event.
+    pub event: Event,
+    /// What is to happen.
+    pub action: Action,
+    /// `low` to `critical`.
+    pub severity: String,
+    /// The rules that fired.
+    pub rules: Vec<Rule>,
+}
+
+/// What an alert is about.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Entity {
+    /// `account`, `terminal`, …
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// The judged event.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Event {
+    /// Its id.
+    pub id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Its money.
+    pub amount: Option<Money>,
+}
+
+/// Money.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Money {
+    /// Minor units.
+    pub minor: i64,
+    /// ISO 4217.
+    pub currency: String,
+}
+
+/// What is to happen.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Action {
+    /// `block`, `hold`, …
+    #[serde(rename = "do")]
+    pub verb: String,
+    /// To what.
+    pub target: Option<String>,
+}
+
+/// A rule that fired.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Rule {
+    /// What people call it.
+    pub title: String,
+    /// What it added to the score.
+    pub score: i32,
+    /// Why, in plain words.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Money {
+    /// `USD 1,234.50`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let exponent = currency(&self.currency).map_or(2, |code| CURRENCIES[usize::from(code)].exponent);
+        let unit = 10_u64.pow(u32::from(exponent));
+        let minor = self.minor.unsigned_abs();
+        let sign = if self.minor < 0 { "-" } else { "" };
+        write!(f, "{} {sign}{}", self.currency, grouped(minor / unit))?;
+        if exponent > 0 {
+            write!(f, ".{:0width$}", minor % unit, width = usize::from(exponent))?;
+        }
+        Ok(())
+    }
+}
+
+/// `1,234,567`
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_written_with_the_decimals_of_its_currency() {
+        let written = |minor, currency: &str| Money { minor, currency: currency.to_owned() }.to_string();
+        assert_eq!(written(123_450, "USD"), "USD 1,234.50");
+        assert_eq!(written(1_000_000, "JPY"), "JPY 1,000,000");
+        assert_eq!(written(-7, "EUR"), "EUR -0.07");
+    }
+}

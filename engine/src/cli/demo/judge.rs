@@ -1,0 +1,47 @@
+//! The demo's engine behind the worker: every key space in one process, with the bank's past already in it.
+//!
+//! The in-process broker ends with the process, so nothing is ever filled from its log.
+
+use crate::edge::processor::Processor;
+use crate::edge::recovery::History;
+use crate::edge::source::Position;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::lines::{Collect, Lines};
+use tripline_core::outputs::Outputs;
+use tripline_core::spaces::Spaces;
+
+/// All key spaces behind one worker.
+pub struct Judging {
+    spaces: Spaces,
+    lines: Lines,
+    judged: Arc<AtomicU64>,
+}
+
+impl Judging {
+    /// Goes on with these spaces; `judged` counts the records.
+    pub fn new(spaces: Spaces, judged: Arc<AtomicU64>) -> Judging {
+        Judging { spaces, lines: Lines::new(Collect::Nothing), judged }
+    }
+}
+
+impl Processor for Judging {
+    // The spaces stay: what is delivered again after a failed commit meets its own rows, as duplicates.
+    fn assign(&mut self, _: &Position) {}
+
+    fn restore(&mut self, _: &Batch) {}
+
+    fn fold_verdicts(&mut self, _: &Batch) {}
+
+    fn live(&mut self, _: Shard, _: &History) {}
+
+    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
+        self.spaces.step(batch, out, &mut self.lines);
+        self.judged.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
+    }
+
+    fn advance(&mut self, _: Shard, _: Timestamp, _: &mut Outputs) {}
+
+    fn revoke(&mut self, _: Shard) {}
+}

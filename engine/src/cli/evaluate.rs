@@ -1,0 +1,313 @@
+//! `tripline evaluate`: how well scores find the frauds of a labelled history.
+//!
+//! The labels are read from the mapping's `labels:`; the engine itself sees each only when it becomes known.
+
+use super::feed::{Feed, Progress};
+use super::{CliError, Outcome, Report, configured};
+use crate::config::Config;
+use clap::Args;
+use jiff::civil::Date;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+use tripline_core::lines::{Collect, Lines};
+use tripline_core::outputs::Outputs;
+use tripline_models::metrics::{Scored, auc, average_precision, card_precision_at, recall_at};
+use tripline_models::protocol::{WEEK_DAYS, in_stream, test_week, threshold_at};
+use tripline_rules::money::CURRENCIES;
+use tripline_rules::schema::{CurrencyOf, Kind, TX_AMOUNT};
+
+/// Accounts looked at a day.
+const CARDS_A_DAY: usize = 100;
+/// Share of events that may be alerted in the stream.
+const ALERT_BUDGET: f64 = 0.005;
+/// Share of the highest scores that recall is told for.
+const RECALL_SHARE: f64 = 0.01;
+const DAY_MS: i64 = 86_400_000;
+
+/// Judge the profile score and the rules' score against labels known later.
+///
+/// With `--fold`, the Fraud Detection Handbook's delayed split: a training week from that day, a week of delay, a test week
+/// without the accounts known to be compromised. Without it, every event from `--from` to `--until`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tripline evaluate --config deploy/examples/handbook/tripline.yaml \\\n    --input deploy/examples/handbook/sample.csv --fold 2018-07-25"
+)]
+pub struct Evaluate {
+    /// The configuration; its mapping says where labels are.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The records, in the order given.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    input: Vec<PathBuf>,
+    /// First day of a training week; may be given several times.
+    #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "until"])]
+    fold: Vec<Date>,
+    /// First day of the test.
+    #[arg(long, value_name = "DATE")]
+    from: Option<Date>,
+    /// First day after the test.
+    #[arg(long, value_name = "DATE")]
+    until: Option<Date>,
+    /// Print the result as JSON, an object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Figures of one score on one test set.
+#[derive(Clone, Debug, Serialize)]
+struct Figures {
+    score: &'static str,
+    test: String,
+    events: usize,
+    frauds: usize,
+    auc: Option<f64>,
+    average_precision: Option<f64>,
+    card_precision_at_100: Option<f64>,
+    recall_at_1_percent: Option<f64>,
+    value_recall_at_1_percent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_stream: Option<Stream>,
+}
+
+/// Decided in the stream at the alert budget.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Stream {
+    threshold: Option<f64>,
+    recall: f64,
+    precision: f64,
+    account_detection_rate: f64,
+    false_per_true_account: Option<f64>,
+    value_detected: f64,
+    value_saved: f64,
+    alerts_per_10k_accounts_day: f64,
+}
+
+/// Scores of all records.
+#[derive(Default)]
+struct Scores {
+    profile: Vec<Scored>,
+    rules: Vec<Scored>,
+}
+
+impl Evaluate {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When a file cannot be read, the configuration has faults, or its mapping has no labels.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        let config = configured(&self.config)?;
+        if config.mapping.labels.is_none() {
+            return Err(CliError::Other("the mapping has no `labels:` to judge against".to_owned()));
+        }
+        let scores = score(&config, &self.input)?;
+        let mut report = Report::new(self.json);
+        let all = [("profile", &scores.profile), ("rules", &scores.rules)];
+        for (name, scored) in all.into_iter().filter(|(_, scored)| !scored.is_empty()) {
+            let mut folds = Vec::new();
+            for (number, first) in self.fold.iter().enumerate() {
+                let fold = fold(name, *first, scored);
+                report.json(&fold)?;
+                report.text(|| table(&fold, number == 0))?;
+                folds.push(fold);
+            }
+            if folds.len() > 1 {
+                let mean = mean(&folds);
+                report.json(&mean)?;
+                report.text(|| table(&mean, false))?;
+            }
+            if folds.is_empty() {
+                let whole = self.span(name, scored);
+                report.json(&whole)?;
+                report.text(|| table(&whole, true))?;
+            }
+        }
+        Ok(Outcome::Fine)
+    }
+
+    fn span(&self, name: &'static str, scored: &[Scored]) -> Figures {
+        let from = self.from.map_or(i64::MIN, day_of);
+        let until = self.until.map_or(i64::MAX, day_of);
+        let test: Vec<Scored> =
+            scored.iter().filter(|row| (from..until).contains(&row.day)).copied().collect();
+        let shown = |date: Option<Date>, open: &str| date.map_or(open.to_owned(), |date| date.to_string());
+        figures(
+            name,
+            format!("{} to {}", shown(self.from, "the first"), shown(self.until, "the last")),
+            &test,
+        )
+    }
+}
+
+/// Runs the engine over the history and takes every record's scores.
+fn score(config: &Config, input: &[PathBuf]) -> Result<Scores, CliError> {
+    let settings = config.settings();
+    let has_profile = settings.profile;
+    let has_rules = !config.ruleset.rules().is_empty();
+    let minor = minor_units(config);
+    let mut feed = Feed::open(config, settings, input)?;
+    let mut out = Outputs::default();
+    let mut lines = Lines::new(Collect::Verdicts);
+    let mut numbers: HashMap<u128, u64> = HashMap::new();
+    let mut scores = Scores::default();
+    let progress = Progress::begin();
+    while feed.step(&mut out, &mut lines)? {
+        for line in lines.rows() {
+            let next = numbers.len() as u64;
+            // Accounts by their own number where they have one: ties between accounts are broken by it.
+            let number = lines.account(line).parse().unwrap_or(next);
+            let account = *numbers.entry(line.account_key).or_insert(number);
+            let row = Scored {
+                day: line.at.0.div_euclid(DAY_MS),
+                account,
+                score: f64::from(line.score),
+                fraud: line.labelled,
+                amount: if line.amount.is_nan() { 0.0 } else { line.amount / minor },
+            };
+            if has_profile && !line.profile.is_nan() {
+                scores.profile.push(Scored { score: line.profile, ..row });
+            }
+            if has_rules {
+                scores.rules.push(row);
+            }
+        }
+        out.clear();
+        lines.clear();
+        progress.at(feed.counts().records);
+    }
+    progress.end();
+    Ok(scores)
+}
+
+fn minor_units(config: &Config) -> f64 {
+    let exponent = match &config.schema.field(TX_AMOUNT).kind {
+        Kind::Money(CurrencyOf::Fixed(number)) => CURRENCIES[usize::from(*number)].exponent,
+        _ => 2,
+    };
+    10f64.powi(i32::from(exponent))
+}
+
+fn day_of(date: Date) -> i64 {
+    let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).expect("every date has a UTC midnight");
+    midnight.timestamp().as_millisecond().div_euclid(DAY_MS)
+}
+
+fn fold(name: &'static str, first: Date, scored: &[Scored]) -> Figures {
+    let day = day_of(first);
+    let test = test_week(day, scored);
+    // The last week whose labels are all known when the test begins.
+    let matured: Vec<Scored> =
+        scored.iter().filter(|row| (day..day + WEEK_DAYS).contains(&row.day)).copied().collect();
+    let threshold = threshold_at(ALERT_BUDGET, &matured);
+    let stream = in_stream(threshold, &test).map(|figures| Stream {
+        threshold: figures.threshold.is_finite().then_some(figures.threshold),
+        recall: figures.recall,
+        precision: figures.precision,
+        account_detection_rate: figures.account_detection,
+        false_per_true_account: Some(figures.false_per_true_account).filter(|ratio| ratio.is_finite()),
+        value_detected: figures.value_detected,
+        value_saved: figures.value_saved,
+        alerts_per_10k_accounts_day: figures.alerts_per_10k_accounts_day,
+    });
+    Figures { in_stream: stream, ..figures(name, first.to_string(), &test) }
+}
+
+fn figures(name: &'static str, test: String, scored: &[Scored]) -> Figures {
+    let recall = recall_at(RECALL_SHARE, scored);
+    Figures {
+        score: name,
+        test,
+        events: scored.len(),
+        frauds: scored.iter().filter(|row| row.fraud).count(),
+        auc: auc(scored),
+        average_precision: average_precision(scored),
+        card_precision_at_100: card_precision_at(CARDS_A_DAY, scored),
+        recall_at_1_percent: recall.map(|(count, _)| count),
+        value_recall_at_1_percent: recall.map(|(_, value)| value),
+        in_stream: None,
+    }
+}
+
+/// The folds' mean, figure by figure.
+fn mean(folds: &[Figures]) -> Figures {
+    #[expect(clippy::cast_precision_loss, reason = "a handful of folds")]
+    let n = folds.len() as f64;
+    let of = |figure: fn(&Figures) -> Option<f64>| {
+        let values: Option<Vec<f64>> = folds.iter().map(figure).collect();
+        values.map(|values| values.iter().sum::<f64>() / n)
+    };
+    let stream = |figure: fn(&Stream) -> f64| {
+        folds.iter().filter_map(|fold| fold.in_stream.as_ref()).map(figure).sum::<f64>() / n
+    };
+    let has_stream = folds.iter().all(|fold| fold.in_stream.is_some());
+    Figures {
+        score: folds[0].score,
+        test: format!("mean of {}", folds.len()),
+        events: folds.iter().map(|fold| fold.events).sum(),
+        frauds: folds.iter().map(|fold| fold.frauds).sum(),
+        auc: of(|fold| fold.auc),
+        average_precision: of(|fold| fold.average_precision),
+        card_precision_at_100: of(|fold| fold.card_precision_at_100),
+        recall_at_1_percent: of(|fold| fold.recall_at_1_percent),
+        value_recall_at_1_percent: of(|fold| fold.value_recall_at_1_percent),
+        in_stream: has_stream.then(|| Stream {
+            threshold: None,
+            recall: stream(|figures| figures.recall),
+            precision: stream(|figures| figures.precision),
+            account_detection_rate: stream(|figures| figures.account_detection_rate),
+            false_per_true_account: None,
+            value_detected: stream(|figures| figures.value_detected),
+            value_saved: stream(|figures| figures.value_saved),
+            alerts_per_10k_accounts_day: stream(|figures| figures.alerts_per_10k_accounts_day),
+        }),
+    }
+}
+
+fn table(figures: &Figures, header: bool) -> String {
+    let number = |value: Option<f64>| value.map_or("      –".to_owned(), |value| format!("{value:>7.4}"));
+    let mut text = String::new();
+    if header {
+        let _ = writeln!(
+            text,
+            "{:<8}{:<24}{:>9}{:>8}  {:>7} {:>7} {:>7} {:>7} {:>7}   in the stream at {} % alerts",
+            "score",
+            "test",
+            "events",
+            "frauds",
+            "AUC",
+            "AP",
+            "CP@100",
+            "rec@1%",
+            "val@1%",
+            ALERT_BUDGET * 100.0,
+        );
+    }
+    let _ = write!(
+        text,
+        "{:<8}{:<24}{:>9}{:>8}  {} {} {} {} {}",
+        figures.score,
+        figures.test,
+        figures.events,
+        figures.frauds,
+        number(figures.auc),
+        number(figures.average_precision),
+        number(figures.card_precision_at_100),
+        number(figures.recall_at_1_percent),
+        number(figures.value_recall_at_1_percent),
+    );
+    if let Some(stream) = &figures.in_stream {
+        let _ = write!(
+            text,
+            "   recall {:.3}, precision {:.3}, accounts {:.3}, value detected {:.3}, saved {:.3}, {:.1} alerts per 10,000 accounts and day",
+            stream.recall,
+            stream.precision,
+            stream.account_detection_rate,
+            stream.value_detected,
+            stream.value_saved,
+            stream.alerts_per_10k_accounts_day,
+        );
+    }
+    text.push('\n');
+    text
+}

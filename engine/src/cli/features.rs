@@ -1,0 +1,90 @@
+//! `tripline features`: the feature matrix from history, from the same code that runs live.
+
+use super::feed::{Feed, Progress};
+use super::usage::Usage;
+use super::{CliError, Outcome, configured};
+use clap::Args;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use tripline_core::lines::{Collect, Lines};
+use tripline_core::outputs::Outputs;
+
+/// Write the packs' features of every input record as CSV.
+///
+/// Column `event`, then the features in pack order; money in major units, yes/no as 0 or 1, missing empty.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tripline features --config deploy/examples/handbook/tripline.yaml \\\n    --input deploy/examples/handbook/sample.csv --output features.csv"
+)]
+pub struct Features {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The records, in the order given.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    input: Vec<PathBuf>,
+    /// The CSV file to write.
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+impl Features {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, the configuration has faults, or no pack has a feature.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        let config = configured(&self.config)?;
+        let features = config.ruleset.features();
+        if features.is_empty() {
+            return Err(CliError::Other("the packs define no features".to_owned()));
+        }
+        let mut settings = config.settings();
+        settings.features = true;
+        settings.profile &= config.ruleset.reads_model("profile");
+        let usage = Usage::begin();
+        let mut feed = Feed::open(&config, settings, &self.input)?;
+        let file = File::create(&self.output).map_err(CliError::file(&self.output))?;
+        let mut file = BufWriter::with_capacity(1 << 20, file);
+        let mut text = String::from("event");
+        features.iter().for_each(|feature| text.extend([",", &feature.name]));
+        text.push('\n');
+        let progress = Progress::begin();
+        let mut out = Outputs::default();
+        let mut lines = Lines::new(Collect::Features);
+        let mut rows = 0;
+        while feed.step(&mut out, &mut lines)? {
+            for line in lines.rows() {
+                text.push_str(lines.event(line));
+                for value in lines.features(line) {
+                    text.push(',');
+                    if !value.is_nan() {
+                        write!(text, "{value}").expect("memory takes all text");
+                    }
+                }
+                text.push('\n');
+            }
+            rows += lines.rows().len();
+            file.write_all(text.as_bytes()).map_err(CliError::file(&self.output))?;
+            text.clear();
+            out.clear();
+            lines.clear();
+            progress.at(feed.counts().records);
+        }
+        file.flush().map_err(CliError::file(&self.output))?;
+        progress.end();
+        let spent = usage.end();
+        let records = feed.counts().records;
+        #[expect(clippy::cast_precision_loss, reason = "shown in whole megabytes")]
+        let megabytes = spent.peak_rss_bytes as f64 / 1e6;
+        println!(
+            "{rows} rows of {} features from {records} records: {:.1} s, {:.0} events per core-second, {megabytes:.0} MB at most",
+            features.len(),
+            spent.seconds,
+            spent.per_cpu_second(records),
+        );
+        Ok(Outcome::Fine)
+    }
+}

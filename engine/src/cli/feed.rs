@@ -1,0 +1,131 @@
+//! Files through every key space: what `replay`, `features`, `evaluate` and `check --sample` share.
+
+use super::CliError;
+use super::dumped::{self, Dumped};
+use crate::config::Config;
+use crate::edge::file::{FileFormat, FileSource};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tripline_core::batch::{Batch, Shard};
+use tripline_core::counts::Counts;
+use tripline_core::decode::Format;
+use tripline_core::engine::Settings;
+use tripline_core::lines::Lines;
+use tripline_core::outputs::Outputs;
+use tripline_core::spaces::Spaces;
+
+/// Records taken in one step: their ledgers' cache misses overlap, their registers stay in the cache.
+pub const BATCH_RECORDS: usize = 256;
+
+/// Records of files on their way through the engine.
+pub struct Feed {
+    source: FileSource,
+    spaces: Spaces,
+    batch: Batch,
+    /// Records of `tripline dump`, which carry partition, offset and append time.
+    dumped: bool,
+    begun: bool,
+    /// Records of the batch that belong to further partitions.
+    waiting: Vec<Batch>,
+}
+
+impl Feed {
+    /// Opens the first file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its header does not fit the mapping.
+    pub fn open(config: &Config, settings: Settings, paths: &[PathBuf]) -> Result<Feed, CliError> {
+        let format = match config.mapping.format {
+            Format::Json => FileFormat::JsonLines,
+            Format::Csv { delimiter } => FileFormat::Csv { delimiter },
+        };
+        let source = FileSource::open(paths, format, BATCH_RECORDS)?;
+        let schema = Arc::clone(&config.schema);
+        let ruleset = Arc::clone(&config.ruleset);
+        let mut spaces =
+            Spaces::new(schema, ruleset, config.mapping.clone(), settings).map_err(|faults| {
+                CliError::Other(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            })?;
+        if format != FileFormat::JsonLines {
+            spaces.set_header(source.header()).map_err(|fault| CliError::Other(fault.to_string()))?;
+        }
+        let batch = Batch::new(Shard { space: 0, partition: 0 });
+        Ok(Feed { source, spaces, batch, dumped: false, begun: false, waiting: Vec::new() })
+    }
+
+    /// Takes the next records through; false at the end.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a line of a dump is none.
+    pub fn step(&mut self, out: &mut Outputs, lines: &mut Lines) -> Result<bool, CliError> {
+        if let Some(batch) = self.waiting.pop() {
+            self.spaces.step(&batch, out, lines);
+            return Ok(true);
+        }
+        if !self.source.read(&mut self.batch)? {
+            return Ok(false);
+        }
+        if !self.begun {
+            self.begun = true;
+            self.dumped =
+                self.batch.records.first().is_some_and(|first| dumped::is_dumped(self.batch.value(first)));
+        }
+        if self.dumped {
+            self.waiting = split(&self.batch)?;
+            return Ok(true);
+        }
+        self.spaces.step(&self.batch, out, lines);
+        Ok(true)
+    }
+
+    /// What became of all records so far.
+    pub fn counts(&self) -> Counts {
+        self.spaces.counts()
+    }
+}
+
+/// Runs of consecutive records of one partition, the first one last.
+fn split(batch: &Batch) -> Result<Vec<Batch>, CliError> {
+    let mut runs: Vec<Batch> = Vec::new();
+    for record in &batch.records {
+        let line = Dumped::read(batch.value(record)).map_err(|fault| {
+            CliError::Other(format!("record {} is no line of `tripline dump`: {fault}", record.offset))
+        })?;
+        let shard = Shard { space: 0, partition: line.partition };
+        if runs.last().is_none_or(|run| run.shard != shard) {
+            runs.push(Batch::new(shard));
+        }
+        let run = runs.last_mut().expect("just pushed");
+        run.push(line.offset, line.appended_at, &line.key, &line.value);
+    }
+    runs.reverse();
+    Ok(runs)
+}
+
+/// A bar on a terminal, nothing in a pipe.
+pub struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Begins to show how many records were taken.
+    pub fn begin() -> Progress {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+        let style = ProgressStyle::with_template("{spinner} {human_pos} records, {per_sec}, {elapsed}");
+        bar.set_style(style.expect("the template is well formed"));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress { bar }
+    }
+
+    /// So many records were taken.
+    pub fn at(&self, records: u64) {
+        self.bar.set_position(records);
+    }
+
+    /// Takes the bar away.
+    pub fn end(self) {
+        self.bar.finish_and_clear();
+    }
+}

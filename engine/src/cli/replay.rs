@@ -1,0 +1,250 @@
+//! `tripline replay`: the engine over files, deterministic, without Kafka.
+
+use super::feed::{Feed, Progress};
+use super::usage::{Spent, Usage};
+use super::{CliError, Outcome, Report, configured};
+use clap::Args;
+use serde::Serialize;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use tripline_core::batch::Timestamp;
+use tripline_core::counts::Counts;
+use tripline_core::judge::verb_name;
+use tripline_core::lines::{Collect, Line, Lines};
+use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::verdict::ModelScores;
+use tripline_rules::ruleset::Ruleset;
+
+/// Run the engine over files: JSON lines, CSV, or what `tripline dump` wrote.
+///
+/// Plain, gzip or zstd. The same records give the same alerts, byte for byte, and the same as `run` gave on Kafka.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tripline replay --config deploy/examples/demo/tripline.yaml \\\n    --input deploy/examples/demo/sample.jsonl --output alerts.jsonl"
+)]
+pub struct Replay {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The records, in the order given.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    input: Vec<PathBuf>,
+    /// Write alerts here, one a line.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write a line for every record that became a row.
+    #[arg(long, value_name = "FILE")]
+    verdicts: Option<PathBuf>,
+    /// Write the verdicts' records here, as the verdicts topic carries them.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Write records that could not be taken here, with the reason.
+    #[arg(long, value_name = "FILE")]
+    dead_letters: Option<PathBuf>,
+    /// Let events before this time (RFC 3339) take their place without judging them.
+    #[arg(long, value_name = "TIME")]
+    judge_from: Option<jiff::Timestamp>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` ends with.
+#[derive(Debug, Serialize)]
+struct Summary {
+    records: u64,
+    rows: u64,
+    duplicates: u64,
+    conflicts: u64,
+    late: u64,
+    dead_letters: u64,
+    labels: u64,
+    alerts: u64,
+    suppressed: u64,
+    seconds: f64,
+    cpu_seconds: f64,
+    events_per_core_second: f64,
+    peak_rss_bytes: u64,
+}
+
+impl Replay {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, or the configuration has faults.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        let config = configured(&self.config)?;
+        let mut settings = config.settings();
+        settings.judge_from = self.judge_from.map(|time| Timestamp(time.as_millisecond()));
+        let collect = if self.verdicts.is_some() { Collect::Verdicts } else { Collect::Nothing };
+        let usage = Usage::begin();
+        let mut feed = Feed::open(&config, settings, &self.input)?;
+        let mut files = Files::create(&self)?;
+        let progress = Progress::begin();
+        let mut out = Outputs::default();
+        let mut lines = Lines::new(collect);
+        while feed.step(&mut out, &mut lines)? {
+            files.write(&config.ruleset, &out, &lines)?;
+            out.clear();
+            lines.clear();
+            progress.at(feed.counts().records);
+        }
+        files.flush()?;
+        progress.end();
+        let counts = feed.counts();
+        let summary = Summary::of(&counts, usage.end());
+        let mut report = Report::new(self.json);
+        report.json(&summary)?;
+        report.text(|| summary.text(&counts, &config.ruleset))?;
+        Ok(Outcome::Fine)
+    }
+}
+
+impl Summary {
+    fn of(counts: &Counts, spent: Spent) -> Summary {
+        Summary {
+            records: counts.records,
+            rows: counts.rows,
+            duplicates: counts.duplicates,
+            conflicts: counts.conflicts,
+            late: counts.late,
+            dead_letters: counts.dead_letters,
+            labels: counts.labels,
+            alerts: counts.alerts,
+            suppressed: counts.suppressed,
+            seconds: spent.seconds,
+            cpu_seconds: spent.cpu_seconds,
+            events_per_core_second: spent.per_cpu_second(counts.records),
+            peak_rss_bytes: spent.peak_rss_bytes,
+        }
+    }
+
+    /// The same for people, with dead letters by reason and firings by rule.
+    fn text(&self, counts: &Counts, ruleset: &Ruleset) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, count: u64| {
+            text.push_str(&format!("{name:<24}{count:>14}\n"));
+        };
+        line("records", self.records);
+        line("  rows", self.rows);
+        line("  duplicates", self.duplicates);
+        line("  conflicts", self.conflicts);
+        line("  late", self.late);
+        line("  dead letters", self.dead_letters);
+        for (reason, count) in &counts.reasons {
+            line(&format!("    {}", reason.name()), *count);
+        }
+        line("labels", self.labels);
+        line("alerts", self.alerts);
+        line("suppressed", self.suppressed);
+        for (rule, fired) in ruleset.rules().iter().zip(&counts.fired).filter(|(_, fired)| **fired > 0) {
+            text.push_str(&format!("{fired:>12}  {:<12}{}\n", rule.id, rule.title));
+        }
+        text.push_str(&format!(
+            "{:.1} s, {:.1} CPU s, {:.0} events per core-second, {} MB at most\n",
+            self.seconds,
+            self.cpu_seconds,
+            self.events_per_core_second,
+            self.peak_rss_bytes / 1_000_000,
+        ));
+        text
+    }
+}
+
+/// The files that are written.
+struct Files {
+    topics: Vec<(Topic, PathBuf, BufWriter<File>)>,
+    lines: Option<(PathBuf, BufWriter<File>)>,
+}
+
+impl Files {
+    fn create(arguments: &Replay) -> Result<Files, CliError> {
+        let create = |path: &PathBuf| -> Result<(PathBuf, BufWriter<File>), CliError> {
+            let file = File::create(path).map_err(CliError::file(path))?;
+            Ok((path.clone(), BufWriter::with_capacity(1 << 20, file)))
+        };
+        let mut topics = Vec::new();
+        for (topic, path) in [
+            (Topic::Alerts, &arguments.output),
+            (Topic::Verdicts, &arguments.journal),
+            (Topic::DeadLetters, &arguments.dead_letters),
+        ] {
+            if let Some(path) = path {
+                let (path, file) = create(path)?;
+                topics.push((topic, path, file));
+            }
+        }
+        Ok(Files { topics, lines: arguments.verdicts.as_ref().map(create).transpose()? })
+    }
+
+    fn write(&mut self, ruleset: &Ruleset, out: &Outputs, lines: &Lines) -> Result<(), CliError> {
+        for (topic, path, file) in &mut self.topics {
+            for output in out.records.iter().filter(|output| output.topic == *topic) {
+                let written = match topic {
+                    Topic::DeadLetters => write_dead_letter(file, out, output),
+                    _ => file.write_all(out.value(output)).and_then(|()| file.write_all(b"\n")),
+                };
+                written.map_err(CliError::file(&*path))?;
+            }
+        }
+        if let Some((path, file)) = &mut self.lines {
+            for line in lines.rows() {
+                write_line(file, ruleset, lines, line).map_err(CliError::file(&*path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), CliError> {
+        for (_, path, file) in &mut self.topics {
+            file.flush().map_err(CliError::file(&*path))?;
+        }
+        if let Some((path, file)) = &mut self.lines {
+            file.flush().map_err(CliError::file(&*path))?;
+        }
+        Ok(())
+    }
+}
+
+fn write_dead_letter(
+    file: &mut impl Write,
+    out: &Outputs,
+    output: &tripline_core::outputs::Output,
+) -> std::io::Result<()> {
+    #[derive(Serialize)]
+    struct Letter<'a> {
+        offset: i64,
+        reason: &'a str,
+        value: std::borrow::Cow<'a, str>,
+    }
+    let reason = out.headers(output).first().map_or("", |(_, reason)| reason.as_str());
+    let value = String::from_utf8_lossy(out.value(output));
+    serde_json::to_writer(&mut *file, &Letter { offset: output.cause, reason, value })?;
+    file.write_all(b"\n")
+}
+
+/// `{"event":…,"at":…,"account":…,"score":…,"action":…,"rules":[…],"models":{…}}`
+fn write_line(file: &mut impl Write, ruleset: &Ruleset, lines: &Lines, line: &Line) -> std::io::Result<()> {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        event: &'a str,
+        at: Timestamp,
+        account: &'a str,
+        score: i32,
+        action: &'a str,
+        rules: Vec<&'a str>,
+        models: ModelScores,
+    }
+    let written = Written {
+        event: lines.event(line),
+        at: line.at,
+        account: lines.account(line),
+        score: line.score,
+        action: verb_name(line.action),
+        rules: lines.rules(line).iter().map(|rule| ruleset.rules()[*rule].id.as_str()).collect(),
+        models: ModelScores::of(line.profile),
+    };
+    serde_json::to_writer(&mut *file, &written)?;
+    file.write_all(b"\n")
+}

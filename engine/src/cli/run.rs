@@ -1,0 +1,76 @@
+//! `tripline run`: the service on Kafka.
+
+use super::{CliError, Outcome, broker, configured};
+use crate::edge::control::Control;
+use crate::edge::engines::Engines;
+use crate::edge::http::Shown;
+use crate::edge::kafka;
+use crate::edge::log;
+use crate::edge::metrics::Metrics;
+use crate::edge::status::Status;
+use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Run the service: events from Kafka in, alerts out, until SIGTERM.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tripline run --config deploy/examples/reference/tripline.yaml")]
+pub struct Run {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Run {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the configuration cannot be run, or the service ended before it was asked to.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        let config = configured(&self.config)?;
+        let derived: Vec<&str> = config.ruleset.programs()[1..]
+            .iter()
+            .map(|program| program.plan().space.entity.as_str())
+            .collect();
+        if !derived.is_empty() {
+            return Err(CliError::Other(format!(
+                "the packs look back by {}, which `run` cannot do yet: its rows would have to travel to another key space; \
+                 `replay` and `demo` run every key space",
+                derived.join(", ")
+            )));
+        }
+        let settings = broker::of_config(&config)?;
+        log::start(config.log.format, &config.log.level)
+            .map_err(|fault| CliError::Other(fault.to_string()))?;
+        let status = Arc::new(Status::default());
+        let metrics = Arc::new(Metrics::new());
+        let shown = Shown { status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
+        let control = Control::start(Some(config.http.settings), shown)
+            .map_err(|fault| CliError::Other(fault.to_string()))?;
+        if let Some(address) = control.address() {
+            tracing::info!(%address, "health and metrics are served");
+        }
+        let engines = {
+            let metrics = Arc::clone(&metrics);
+            let config = Arc::new(config);
+            move |_worker| Engines::new(&config, Arc::clone(&metrics))
+        };
+        kafka::run(&settings, &status, &metrics, engines).map_err(|fault| CliError::Other(chain(&fault)))?;
+        Ok(Outcome::Fine)
+    }
+}
+
+/// A fault with its causes.
+fn chain(fault: &dyn std::error::Error) -> String {
+    let mut text = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(next) = cause {
+        let line = next.to_string();
+        if !text.contains(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = next.source();
+    }
+    text
+}

@@ -1,0 +1,71 @@
+//! `tripline schema`: the fields a rule may read, and JSON Schemas for what Tripline writes and reads.
+
+use super::{CliError, Outcome, configured};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use tripline_rules::schema::{CurrencyOf, Field, Kind, Schema};
+
+/// Fields, and JSON Schemas for alerts and packs.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tripline schema fields")]
+pub struct SchemaCommand {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The well-known fields, or those of a configuration, with kind, ISO 8583 data element and meaning
+    Fields {
+        /// A configuration whose schema is shown.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// JSON Schema (2020-12) of an alert
+    Alert,
+    /// JSON Schema (2020-12) of a verdict
+    Verdict,
+}
+
+/// The published schema of alerts; tests validate every alert against it.
+pub const ALERT_SCHEMA: &str = include_str!("../../../deploy/schemas/alert.schema.json");
+/// The published schema of verdicts.
+pub const VERDICT_SCHEMA: &str = include_str!("../../../deploy/schemas/verdict.schema.json");
+
+impl SchemaCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read or has faults.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        match self.what {
+            What::Alert => print!("{ALERT_SCHEMA}"),
+            What::Verdict => print!("{VERDICT_SCHEMA}"),
+            What::Fields { config: None } => show(Schema::built_in().fields()),
+            What::Fields { config: Some(path) } => show(configured(&path)?.schema.fields()),
+        }
+        Ok(Outcome::Fine)
+    }
+}
+
+fn show(fields: &[Field]) {
+    for field in fields {
+        let element = field.iso8583.map(|element| format!("DE {element}")).unwrap_or_default();
+        println!("{:<24}{:<28}{element:<8}{}", field.name, kind(&field.kind), field.doc);
+    }
+}
+
+fn kind(kind: &Kind) -> String {
+    match kind {
+        Kind::Bool => "yes/no".to_owned(),
+        Kind::Number => "number".to_owned(),
+        Kind::Money(CurrencyOf::Account) => "money in account.currency".to_owned(),
+        Kind::Money(CurrencyOf::Fixed(_)) => "money".to_owned(),
+        Kind::OneOf(codes) if codes.values().len() > 6 => format!("one of {} values", codes.values().len()),
+        Kind::OneOf(codes) => format!("one of {}", codes.values().join("|")),
+        Kind::Text => "text".to_owned(),
+        Kind::Time => "time".to_owned(),
+        Kind::Duration => "duration".to_owned(),
+        Kind::Geo => "location".to_owned(),
+    }
+}

@@ -1,0 +1,181 @@
+//! `tripline simulate`: a seeded stream of a simulated bank's events, to a file or to Kafka.
+
+use super::{CliError, Outcome};
+use crate::edge::kafka::KafkaSettings;
+use crate::edge::kafka::transfer::TopicWriter;
+use clap::Args;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tripline_core::batch::Timestamp;
+use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
+
+/// Write the events of a simulated bank: customers with habits, honest oddities and fraud campaigns.
+///
+/// The same seed gives the same bytes. Records are JSON lines in the form that `deploy/examples/demo` maps.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tripline simulate --events 10000 --accounts 1000 --seed 7 --output events.jsonl"
+)]
+pub struct Simulate {
+    /// How many events.
+    #[arg(long, value_name = "N")]
+    events: u64,
+    /// How many accounts.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    accounts: u32,
+    /// Another seed, another story.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// When the bank opens (RFC 3339).
+    #[arg(long, value_name = "TIME", default_value = "2026-01-01T00:00:00Z")]
+    start: jiff::Timestamp,
+    /// Campaigns a day over the whole bank.
+    #[arg(long, value_name = "N", default_value_t = 20.0)]
+    campaigns_per_day: f64,
+    /// Events an account has a day, on average.
+    #[arg(long, value_name = "N", default_value_t = 3.0)]
+    events_per_account_day: f64,
+    /// Share of records that are appended late and out of order.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    out_of_order: f64,
+    /// Share of records that come twice.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    duplicates: f64,
+    /// Share of records that cannot be read.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    bad: f64,
+    /// Share of records with the id of an earlier event and another amount.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    conflicts: f64,
+    /// Write here, one record a line.
+    #[arg(long, value_name = "FILE", required_unless_present = "brokers")]
+    output: Option<PathBuf>,
+    /// Write what is true of each record here: `{id, kind, campaign}`, one a line.
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// Publish to these brokers instead, keyed by account.
+    #[arg(long, value_name = "LIST", requires = "topic", conflicts_with = "output")]
+    brokers: Option<String>,
+    /// The topic.
+    #[arg(long, requires = "brokers")]
+    topic: Option<String>,
+    /// Events a second at most; as fast as they can be taken without it.
+    #[arg(long, value_name = "N", requires = "brokers")]
+    rate: Option<f64>,
+}
+
+impl Simulate {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the records cannot be written.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        let faults = [self.out_of_order, self.duplicates, self.bad, self.conflicts];
+        if self.accounts == 0
+            || faults.iter().any(|share| !(0.0..=1.0).contains(share))
+            || faults.iter().sum::<f64>() > 1.0
+        {
+            let reason = "at least one account, and shares of faults from 0 to 1 that add up to at most 1";
+            return Err(CliError::Other(reason.to_owned()));
+        }
+        let mut simulation = Simulation::new(&self.settings());
+        let mut truth = match &self.truth {
+            Some(path) => Some((path, BufWriter::new(File::create(path).map_err(CliError::file(path))?))),
+            None => None,
+        };
+        let mut destination = self.destination()?;
+        let began = Instant::now();
+        let mut event = SimulatedEvent::default();
+        for number in 0..self.events {
+            while !simulation.next_before(Timestamp(i64::MAX / 4), &mut event) {}
+            if let Some((path, file)) = &mut truth {
+                write_truth(file, &event).map_err(CliError::file(&**path))?;
+            }
+            if let Some(rate) = self.rate {
+                #[expect(clippy::cast_precision_loss, reason = "a schedule of events, in seconds")]
+                let due = Duration::from_secs_f64(number as f64 / rate);
+                std::thread::sleep(due.saturating_sub(began.elapsed()));
+            }
+            destination.write(&event)?;
+        }
+        destination.finish()?;
+        if let Some((path, file)) = &mut truth {
+            file.flush().map_err(CliError::file(&**path))?;
+        }
+        let kinds = simulation.campaigns().len();
+        eprintln!("{} events of {} accounts, {kinds} campaigns", self.events, self.accounts);
+        Ok(Outcome::Fine)
+    }
+
+    fn settings(&self) -> SimulationSettings {
+        let start = Timestamp(self.start.as_millisecond());
+        SimulationSettings {
+            events_per_account_day: self.events_per_account_day,
+            campaigns: Campaigns::poisson(self.campaigns_per_day),
+            faults: Faults {
+                out_of_order: self.out_of_order,
+                duplicates: self.duplicates,
+                bad: self.bad,
+                conflicts: self.conflicts,
+                ..Faults::none()
+            },
+            ..SimulationSettings::new(self.seed, self.accounts, start)
+        }
+    }
+
+    fn destination(&self) -> Result<Destination, CliError> {
+        match (&self.output, &self.brokers, &self.topic) {
+            (Some(path), ..) => {
+                let file = File::create(path).map_err(CliError::file(path))?;
+                Ok(Destination::File(path.clone(), BufWriter::with_capacity(1 << 20, file)))
+            }
+            (None, Some(brokers), Some(topic)) => {
+                let settings = KafkaSettings::new(brokers, topic, "tripline-tools", "none");
+                Ok(Destination::Topic(TopicWriter::new(&settings, topic)?))
+            }
+            _ => Err(CliError::Other("say `--output`, or `--brokers` and `--topic`".to_owned())),
+        }
+    }
+}
+
+/// Where records go.
+enum Destination {
+    File(PathBuf, BufWriter<File>),
+    Topic(TopicWriter),
+}
+
+impl Destination {
+    fn write(&mut self, event: &SimulatedEvent) -> Result<(), CliError> {
+        match self {
+            Destination::File(path, file) => file
+                .write_all(&event.value)
+                .and_then(|()| file.write_all(b"\n"))
+                .map_err(CliError::file(&*path)),
+            Destination::Topic(writer) => {
+                Ok(writer.send(event.appended_at, event.account.as_bytes(), &event.value, &[])?)
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), CliError> {
+        match self {
+            Destination::File(path, mut file) => file.flush().map_err(CliError::file(path)),
+            Destination::Topic(writer) => Ok(writer.finish()?),
+        }
+    }
+}
+
+fn write_truth(file: &mut impl Write, event: &SimulatedEvent) -> std::io::Result<()> {
+    let campaign = event.truth.campaign.map(|campaign| campaign.0);
+    let line = serde_json::json!({
+        "id": event.id,
+        "account": event.account,
+        "kind": format!("{:?}", event.truth.kind),
+        "fraud": event.truth.is_fraud(),
+        "campaign": campaign,
+        "fault": event.fault.map(|fault| format!("{fault:?}")),
+    });
+    writeln!(file, "{line}")
+}

@@ -1,0 +1,316 @@
+//! Fills shards from the brokers, on a thread of its own with a consumer of its own, so that the worker polls on.
+//!
+//! The consumer assigns partitions to itself: it is no member of the group and commits nothing.
+
+use super::client::{Health, PlainContext, ask};
+use super::consumer::{appended_at, number};
+use super::settings::KafkaSettings;
+use crate::edge::recovery::{History, Journal, Recovered, Recovery, Ticket};
+use crate::edge::source::Position;
+use crate::names::header;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
+use tripline_core::batch::{Batch, Timestamp};
+
+/// Pieces read but not yet taken by the worker.
+const PIECES_MAX: usize = 4;
+/// Bytes of a piece, about.
+const PIECE_BYTES: usize = 1 << 20;
+/// A partition that gives nothing for so long has failed.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+struct Request {
+    ticket: Ticket,
+    at: Position,
+    cancelled: Arc<AtomicBool>,
+}
+
+/// The worker's side of the thread that fills its shards. The thread ends when this is dropped.
+pub struct KafkaRecovery {
+    requests: Sender<Request>,
+    pieces: Receiver<Recovered>,
+    running: BTreeMap<Ticket, Arc<AtomicBool>>,
+    tickets: u64,
+}
+
+/// Why a filling broke off.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("{0}")]
+    Kafka(#[from] KafkaError),
+    #[error("{0}")]
+    Source(#[from] crate::edge::source::SourceError),
+    #[error("{0} gave nothing for {SILENCE_MAX:?}")]
+    Silent(String),
+    /// Nobody needs it any more.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl KafkaRecovery {
+    /// Starts the thread.
+    pub(super) fn start(settings: Arc<KafkaSettings>, health: Health) -> KafkaRecovery {
+        let (requests, asked) = channel::<Request>();
+        let (pieces, given) = sync_channel(PIECES_MAX);
+        let work = move || {
+            // The client is made when it is needed and let go when nothing waits, with its connections and buffers.
+            while let Ok(first) = asked.recv() {
+                let mut reader = None;
+                let mut next = Some(first);
+                while let Some(request) = next {
+                    serve(&settings, &health, &mut reader, &request, &pieces);
+                    next = asked.recv_timeout(Duration::from_millis(200)).ok();
+                }
+            }
+        };
+        let name = "tripline-recovery".to_owned();
+        std::thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
+        KafkaRecovery { requests, pieces: given, running: BTreeMap::new(), tickets: 0 }
+    }
+}
+
+impl Recovery for KafkaRecovery {
+    fn begin(&mut self, at: &Position) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        let cancelled = Arc::new(AtomicBool::new(false));
+        self.running.insert(ticket, Arc::clone(&cancelled));
+        // The thread outlives its requests: it ends only when this sender is dropped.
+        let _ = self.requests.send(Request { ticket, at: at.clone(), cancelled });
+        ticket
+    }
+
+    fn next(&mut self, wait: Duration) -> Option<Recovered> {
+        let piece = match self.pieces.recv_timeout(wait) {
+            Ok(piece) => piece,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        };
+        if let Recovered::Ready(ticket, ..) | Recovered::Failed(ticket, ..) = &piece {
+            self.running.remove(ticket);
+        }
+        Some(piece)
+    }
+
+    fn cancel(&mut self, ticket: Ticket) {
+        if let Some(cancelled) = self.running.remove(&ticket) {
+            cancelled.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for KafkaRecovery {
+    fn drop(&mut self) {
+        self.running.values().for_each(|cancelled| cancelled.store(true, Ordering::Release));
+    }
+}
+
+fn serve(
+    settings: &KafkaSettings,
+    health: &Health,
+    reader: &mut Option<BaseConsumer<PlainContext>>,
+    request: &Request,
+    pieces: &SyncSender<Recovered>,
+) {
+    let made = match reader.take() {
+        Some(made) => Ok(made),
+        None => settings.reader(health.worker).create_with_context(PlainContext(health.clone())),
+    };
+    let filled = made.map_err(Broken::from).and_then(|consumer| {
+        let filling = Filling { settings, consumer: &consumer, request, pieces };
+        let filled = filling.fill();
+        *reader = Some(consumer);
+        filled
+    });
+    let (ticket, shard) = (request.ticket, request.at.shard);
+    let last = match filled {
+        Ok(history) => Recovered::Ready(ticket, shard, history),
+        Err(Broken::Cancelled) => return,
+        Err(fault) => {
+            *reader = None;
+            Recovered::Failed(ticket, shard, fault.to_string())
+        }
+    };
+    // A worker that has gone needs no answer.
+    let _ = pieces.send(last);
+}
+
+struct Filling<'a> {
+    settings: &'a KafkaSettings,
+    consumer: &'a BaseConsumer<PlainContext>,
+    request: &'a Request,
+    pieces: &'a SyncSender<Recovered>,
+}
+
+impl Filling<'_> {
+    fn fill(&self) -> Result<History, Broken> {
+        let mut history = History::default();
+        let next = self.request.at.next;
+        let input = &self.settings.topic;
+        let (low, _) = self.ask(|wait| self.consumer.fetch_watermarks(input, self.partition(), wait))?;
+        if next > low
+            && let Some(newest) = self.time_before(next)?
+        {
+            let wanted = newest.0.saturating_sub(self.settings.reach.rows_ms);
+            history.wanted_from = Some(Timestamp(wanted));
+            let from = self.offset_at(input, wanted)?.unwrap_or(low).max(low);
+            self.rows(from, &mut history)?;
+            // What lies before a later offset than the first is older than wanted.
+            let is_first = low > 0 && from == low;
+            history.truncated = is_first && history.held_from.is_none_or(|held| held.0 > wanted);
+            history.skipped_before = (from > 0 && !history.truncated).then_some(Timestamp(wanted));
+            let journal = newest.0.saturating_sub(self.settings.reach.verdicts_ms);
+            let verdicts = self.settings.topics().verdicts;
+            if let Some(from) = self.offset_at(&verdicts, journal)? {
+                self.verdicts(&verdicts, from, &mut history)?;
+            }
+        } else if next > 0 {
+            history.truncated = low > 0;
+        }
+        self.consumer.unassign()?;
+        Ok(history)
+    }
+
+    fn partition(&self) -> i32 {
+        number(self.request.at.shard)
+    }
+
+    fn ask<T>(&self, question: impl FnMut(Duration) -> Result<T, KafkaError>) -> Result<T, Broken> {
+        Ok(ask(self.settings.patience.min(SILENCE_MAX), question)?)
+    }
+
+    /// First offset at or after a time; none when all records are older.
+    fn offset_at(&self, topic: &str, ms: i64) -> Result<Option<i64>, Broken> {
+        let found = self.ask(|wait| {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(topic, self.partition(), Offset::Offset(ms.max(0)))?;
+            let list = self.consumer.offsets_for_times(list, wait)?;
+            list.elements().iter().try_for_each(|element| element.error())?;
+            Ok(list.elements().first().map(|element| element.offset()))
+        })?;
+        Ok(match found {
+            Some(Offset::Offset(offset)) => Some(offset),
+            _ => None,
+        })
+    }
+
+    /// Time of the last record before an offset, by the log rather than by our clock: after a long pause the ledgers
+    /// must reach back from where the shard stopped.
+    fn time_before(&self, next: i64) -> Result<Option<Timestamp>, Broken> {
+        let mut time = None;
+        self.read(&self.settings.topic, next - 1, |message| {
+            time = appended_at(message, self.settings.clock)?;
+            Ok(false)
+        })?;
+        Ok(time)
+    }
+
+    fn rows(&self, from: i64, history: &mut History) -> Result<(), Broken> {
+        let next = self.request.at.next;
+        let mut batch = Batch::new(self.request.at.shard);
+        let mut found = History::default();
+        if from < next {
+            self.read(&self.settings.topic, from, |message| {
+                if message.offset() >= next {
+                    return Ok(false);
+                }
+                let time = appended_at(message, self.settings.clock)?;
+                found.held_from = found.held_from.or(time);
+                found.rows += 1;
+                push(&mut batch, message, time);
+                self.send_when_full(&mut batch, Recovered::Rows)?;
+                Ok(message.offset() + 1 < next)
+            })?;
+        }
+        history.held_from = found.held_from;
+        history.rows = found.rows;
+        self.send(&mut batch, Recovered::Rows)
+    }
+
+    fn verdicts(&self, topic: &str, from: i64, history: &mut History) -> Result<(), Broken> {
+        let mut journal = Journal::before(self.request.at.next);
+        let mut batch = Batch::new(self.request.at.shard);
+        let mut count = 0;
+        self.read(topic, from, |message| {
+            let value = message.payload().unwrap_or_default();
+            if cause(message).is_some_and(|cause| journal.takes(cause, value)) {
+                count += 1;
+                push(&mut batch, message, message.timestamp().to_millis().map(Timestamp));
+                self.send_when_full(&mut batch, Recovered::Verdicts)?;
+            }
+            Ok(true)
+        })?;
+        history.verdicts = count;
+        self.send(&mut batch, Recovered::Verdicts)
+    }
+
+    /// Reads a partition from an offset until `each` says false or the end is reached.
+    fn read(
+        &self,
+        topic: &str,
+        from: i64,
+        mut each: impl FnMut(&BorrowedMessage<'_>) -> Result<bool, Broken>,
+    ) -> Result<(), Broken> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, self.partition(), Offset::Offset(from))?;
+        self.consumer.assign(&list)?;
+        let mut heard = Instant::now();
+        loop {
+            if self.request.cancelled.load(Ordering::Acquire) {
+                return Err(Broken::Cancelled);
+            }
+            match self.consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) if message.topic() == topic && message.offset() >= from => {
+                    heard = Instant::now();
+                    if !each(&message)? {
+                        return Ok(());
+                    }
+                }
+                // What is left of an earlier assignment.
+                Some(Ok(_)) => {}
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
+                Some(Err(fault)) if fault.rdkafka_error_code() == Some(Code::AutoOffsetReset) => {
+                    return Err(fault.into());
+                }
+                Some(Err(_)) | None if heard.elapsed() > SILENCE_MAX => {
+                    return Err(Broken::Silent(format!("{topic} partition {}", self.partition())));
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+    }
+
+    fn send_when_full(&self, batch: &mut Batch, piece: fn(Ticket, Batch) -> Recovered) -> Result<(), Broken> {
+        if batch.records.len() >= self.settings.batch_max || batch.bytes.len() >= PIECE_BYTES {
+            self.send(batch, piece)?;
+        }
+        Ok(())
+    }
+
+    fn send(&self, batch: &mut Batch, piece: fn(Ticket, Batch) -> Recovered) -> Result<(), Broken> {
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        let full = std::mem::replace(batch, Batch::new(self.request.at.shard));
+        // The worker has gone when nobody receives.
+        self.pieces.send(piece(self.request.ticket, full)).map_err(|_| Broken::Cancelled)
+    }
+}
+
+fn push(batch: &mut Batch, message: &BorrowedMessage<'_>, time: Option<Timestamp>) {
+    let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+    batch.push(message.offset(), time, key, value);
+}
+
+/// Offset of the input record that a verdict is about.
+fn cause(message: &BorrowedMessage<'_>) -> Option<i64> {
+    let headers = message.headers()?;
+    let found = headers.iter().find(|one| one.key == header::SOURCE_OFFSET)?;
+    std::str::from_utf8(found.value?).ok()?.parse().ok()
+}

@@ -1,0 +1,168 @@
+//! What must hold before the first record is read: topics, their partitions, whose clock stamps the input, and a
+//! committed position for every partition of a new group.
+
+use super::client::{Health, PlainContext, ask};
+use super::settings::{InputClock, KafkaSettings, Start};
+use crate::edge::source::SourceError;
+use crate::names::OUTPUT_TOPICS;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+use std::time::Duration;
+use tripline_core::outputs::Topic;
+
+const STAMP: &str = "message.timestamp.type";
+
+/// Checks topics and clock, and gives a new group its beginning. Gives the input's number of partitions.
+///
+/// # Errors
+/// When a topic is missing, partition counts do not fit, the clock is not the one configured, or a new group has no
+/// beginning.
+pub(super) fn prepare(settings: &KafkaSettings, health: &Health) -> Result<u32, SourceError> {
+    let consumer: BaseConsumer<PlainContext> = settings
+        .reader(health.worker)
+        .create_with_context(PlainContext(health.clone()))
+        .map_err(|fault| stopped(&settings.topic, fault))?;
+    let count = |topic: &str| partitions(settings, &consumer, topic);
+    let input = count(&settings.topic)?;
+    let names = settings.topics();
+    for topic in OUTPUT_TOPICS {
+        let name = names.name(topic);
+        let found = count(name)?;
+        if topic == Topic::Verdicts && found != input {
+            let reason = format!("it has {found} partitions; as the journal it needs the input's {input}");
+            return Err(stopped(name, reason));
+        }
+    }
+    if settings.clock == InputClock::LogAppendTime {
+        check_clock(settings)?;
+    }
+    begin(settings, &consumer, input)?;
+    Ok(input)
+}
+
+fn stopped(place: &str, reason: impl ToString) -> SourceError {
+    SourceError::Stopped { place: place.to_owned(), reason: reason.to_string() }
+}
+
+fn partitions(
+    settings: &KafkaSettings,
+    consumer: &BaseConsumer<PlainContext>,
+    topic: &str,
+) -> Result<u32, SourceError> {
+    let found = ask(settings.patience, |wait| {
+        // Serves the client's log lines, too.
+        let _ = consumer.poll(Duration::ZERO);
+        let metadata = consumer.fetch_metadata(Some(topic), wait)?;
+        Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+    })
+    .map_err(|fault| stopped(topic, fault))?;
+    match u32::try_from(found) {
+        Ok(0) | Err(_) => Err(stopped(topic, "there is no such topic; create it first")),
+        Ok(found) => Ok(found),
+    }
+}
+
+/// Refuses a topic that its producers stamp. When the broker does not say, every message is checked as it comes.
+fn check_clock(settings: &KafkaSettings) -> Result<(), SourceError> {
+    let admin = admin(settings).map_err(|fault| stopped(&settings.topic, fault))?;
+    let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
+    let described = wait_for(admin.describe_configs(&[ResourceSpecifier::Topic(&settings.topic)], &options));
+    let answer = described.ok().and_then(|all| all.into_iter().next()).and_then(Result::ok);
+    let stamp = answer.as_ref().and_then(|topic| topic.get(STAMP)).and_then(|entry| entry.value.as_deref());
+    match stamp {
+        Some("CreateTime") => Err(SourceError::Clock { topic: settings.topic.clone() }),
+        Some(_) => Ok(()),
+        None => {
+            tracing::debug!(topic = settings.topic, "the broker does not tell {STAMP}");
+            Ok(())
+        }
+    }
+}
+
+/// A group without any committed position gets one for every partition, before it is joined: later a missing one
+/// means that something was lost, and is not skipped over.
+fn begin(
+    settings: &KafkaSettings,
+    consumer: &BaseConsumer<PlainContext>,
+    partitions: u32,
+) -> Result<(), SourceError> {
+    let topic = &settings.topic;
+    let failed = |fault: KafkaError| stopped(topic, fault);
+    let all = || {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, i32::try_from(partitions).unwrap_or(i32::MAX) - 1);
+        list
+    };
+    let committed = ask(settings.patience, |wait| {
+        let list = consumer.committed_offsets(all(), wait)?;
+        list.elements().iter().try_for_each(|element| element.error())?;
+        Ok(list)
+    })
+    .map_err(failed)?;
+    if committed.elements().iter().any(|element| matches!(element.offset(), Offset::Offset(_))) {
+        return Ok(());
+    }
+    if settings.start == Start::Error {
+        return Err(stopped(topic, format!("the group {} has no committed position", settings.group)));
+    }
+    let list = all();
+    for element in &mut list.elements() {
+        let partition = element.partition();
+        let question = |wait| consumer.fetch_watermarks(topic, partition, wait);
+        let (low, high) = ask(settings.patience, question).map_err(failed)?;
+        let next = if settings.start == Start::Latest { high } else { low };
+        element.set_offset(Offset::Offset(next)).map_err(failed)?;
+        element.set_metadata(super::note::write("", partitions));
+    }
+    let taken = [Code::UnknownMemberId, Code::IllegalGeneration, Code::RebalanceInProgress];
+    match ask(settings.patience, |_| match consumer.commit(&list, CommitMode::Sync) {
+        // Another process has joined meanwhile: it wrote the beginning before it did.
+        Err(fault) if fault.rdkafka_error_code().is_some_and(|code| taken.contains(&code)) => Ok(()),
+        answer => answer,
+    }) {
+        Ok(()) => Ok(()),
+        Err(fault) => Err(failed(fault)),
+    }
+}
+
+/// Creates the input topic and those under the prefix where they are missing, stamped by the broker.
+///
+/// # Errors
+/// When the brokers refuse.
+pub fn create_topics(settings: &KafkaSettings, partitions: u32, replication: u32) -> Result<(), SourceError> {
+    let names = settings.topics();
+    let mut wanted = vec![settings.topic.as_str()];
+    wanted.extend(OUTPUT_TOPICS.iter().map(|topic| names.name(*topic)));
+    let count = i32::try_from(partitions).unwrap_or(i32::MAX);
+    let replicas = i32::try_from(replication).unwrap_or(i32::MAX);
+    let topics: Vec<NewTopic<'_>> = wanted
+        .iter()
+        .map(|name| NewTopic::new(name, count, TopicReplication::Fixed(replicas)).set(STAMP, "LogAppendTime"))
+        .collect();
+    let admin = admin(settings).map_err(|fault| stopped(&settings.topic, fault))?;
+    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
+    let answers =
+        wait_for(admin.create_topics(&topics, &options)).map_err(|fault| stopped(wanted[0], fault))?;
+    for answer in answers {
+        match answer {
+            Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
+            Err((topic, code)) => return Err(stopped(&topic, code)),
+        }
+    }
+    Ok(())
+}
+
+fn admin(settings: &KafkaSettings) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
+    settings.asking("admin").create()
+}
+
+/// The admin client answers by futures; here one question is asked at a time.
+fn wait_for<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without any driver can be built")
+        .block_on(answer)
+}

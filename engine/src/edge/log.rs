@@ -1,0 +1,46 @@
+//! Logging for operators: text or JSON lines on standard error, never account data.
+
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The filter could not be read, or logging was set up already.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up logging: {0}")]
+pub struct LogError(String);
+
+/// Sets up logging for the process. `filter` is a level or a list such as `info,tripline=debug`.
+///
+/// # Errors
+/// When the filter cannot be read, or logging was set up before.
+pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
+    let filter = EnvFilter::try_new(filter).map_err(|fault| LogError(fault.to_string()))?;
+    let colours = std::io::stderr().is_terminal();
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    match format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    }
+    .map_err(|fault| LogError(fault.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_refused() {
+        let fault = start(LogFormat::Text, "tripline=loudly").unwrap_err();
+        assert!(fault.to_string().starts_with("cannot set up logging"), "{fault}");
+    }
+}

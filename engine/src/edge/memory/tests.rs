@@ -1,0 +1,303 @@
+//! The worker's promises, on the log in memory: nothing lost, nothing judged from an empty past, and with transactions
+//! nothing twice, whatever crashes.
+
+use super::*;
+use crate::edge::metrics::Metrics;
+use crate::edge::processor::Processor;
+use crate::edge::recovery::{History, Reach};
+use crate::edge::sink::CommitError;
+use crate::edge::source::Position;
+use crate::edge::status::{Status, Trouble};
+use crate::edge::worker::{Pace, Worker};
+use std::time::Duration;
+use tripline_core::batch::{Batch, Shard};
+use tripline_core::outputs::{Output, Outputs, Topic};
+
+/// Counts each account's records; an alert says how many there have been. So an alert shows whether the past was whole.
+#[derive(Default)]
+struct Tally {
+    counts: BTreeMap<Shard, BTreeMap<Vec<u8>, u64>>,
+    folded: BTreeMap<Shard, Vec<String>>,
+    calls: Vec<(&'static str, u32)>,
+}
+
+impl Tally {
+    fn count(&mut self, shard: Shard, key: &[u8]) -> u64 {
+        let count = self.counts.get_mut(&shard).expect("assigned").entry(key.to_vec()).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn called(&mut self, call: &'static str, shard: Shard) {
+        if self.calls.last() != Some(&(call, shard.partition)) {
+            self.calls.push((call, shard.partition));
+        }
+    }
+}
+
+impl Processor for Tally {
+    fn assign(&mut self, at: &Position) {
+        self.called("assign", at.shard);
+        self.counts.insert(at.shard, BTreeMap::new());
+        self.folded.insert(at.shard, Vec::new());
+    }
+
+    fn restore(&mut self, batch: &Batch) {
+        self.called("restore", batch.shard);
+        for record in &batch.records {
+            self.count(batch.shard, batch.key(record));
+        }
+    }
+
+    fn fold_verdicts(&mut self, batch: &Batch) {
+        let lines =
+            batch.records.iter().map(|record| String::from_utf8(batch.value(record).to_vec()).unwrap());
+        self.folded.get_mut(&batch.shard).expect("assigned").extend(lines);
+    }
+
+    fn live(&mut self, shard: Shard, _: &History) {
+        self.called("live", shard);
+    }
+
+    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
+        self.called("step", batch.shard);
+        for record in &batch.records {
+            let key = batch.key(record);
+            let count = self.count(batch.shard, key);
+            if batch.value(record) == b"fraud" {
+                let line = format!("{}:{}:{count}", batch.shard.partition, record.offset);
+                for topic in [Topic::Alerts, Topic::Verdicts] {
+                    let start = out.bytes.len();
+                    out.bytes.extend_from_slice(line.as_bytes());
+                    let value = start..out.bytes.len();
+                    out.records.push(Output { topic, cause: record.offset, key: 0..0, value, headers: 0..0 });
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self, _: Shard, _: Timestamp, _: &mut Outputs) {}
+
+    fn revoke(&mut self, shard: Shard) {
+        self.called("revoke", shard);
+        self.counts.remove(&shard);
+        self.folded.remove(&shard);
+    }
+}
+
+const PREFIX: &str = "bank";
+const PARTITIONS: u32 = 4;
+const EVERYTHING: Reach = Reach { rows_ms: i64::MAX / 2, verdicts_ms: i64::MAX / 2 };
+
+/// Records over four partitions and ten accounts each; every fifth is a fraud. Gives the alerts there must be.
+fn written(log: &Log, records: u32) -> Vec<String> {
+    let mut expected = Vec::new();
+    let mut counts: BTreeMap<(u32, String), u64> = BTreeMap::new();
+    for number in 0..records {
+        let (partition, account) = (number % PARTITIONS, format!("a{}", number / 7 % 10));
+        let value: &[u8] = if number % 5 == 0 { b"fraud" } else { b"coffee" };
+        let offset = log.append(partition, Timestamp(i64::from(number)), account.as_bytes(), value);
+        let count = counts.entry((partition, account)).or_default();
+        *count += 1;
+        if value == b"fraud" {
+            expected.push(format!("{partition}:{offset}:{count}"));
+        }
+    }
+    expected.sort();
+    expected
+}
+
+fn alerts(log: &Log) -> Vec<String> {
+    let all = (0..PARTITIONS).flat_map(|partition| log.read("bank.alerts", partition));
+    let mut lines: Vec<String> = all.map(|(_, entry)| String::from_utf8(entry.value).unwrap()).collect();
+    lines.sort();
+    lines
+}
+
+type Tested = Worker<MemorySource, MemorySink, Tally, MemoryRecovery>;
+
+struct Member {
+    number: u64,
+    status: Arc<Status>,
+}
+
+/// A worker that commits after every turn.
+fn member(log: &Log, transactional: bool, change: impl FnOnce(&mut MemorySink)) -> (Tested, Member) {
+    let source = MemorySource::join(log, 3);
+    let number = source.member();
+    let mut sink = MemorySink::new(log, PREFIX, &format!("producer-{number}"), number, transactional);
+    change(&mut sink);
+    let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING);
+    let status = Arc::new(Status::default());
+    let pace =
+        Pace { commit_interval: Duration::ZERO, leave_within: Duration::from_millis(300), ..Pace::default() };
+    let parts = (source, sink, Tally::default(), recovery);
+    let worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
+    (worker, Member { number, status })
+}
+
+fn turns(worker: &mut Tested, count: usize) {
+    for _ in 0..count {
+        assert!(worker.turn().unwrap());
+    }
+}
+
+#[test]
+fn every_record_is_judged_and_committed_and_a_stop_leaves_nothing_open() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 200);
+    let (mut worker, member) = member(&log, false, |_| {});
+    turns(&mut worker, 100);
+    assert!(member.status.reasons().is_empty(), "{:?}", member.status.reasons());
+    member.status.stop();
+    worker.run().unwrap();
+    assert_eq!(alerts(&log), expected);
+    assert!((0..PARTITIONS).all(|partition| log.committed(partition).unwrap().0 == 50));
+}
+
+#[test]
+fn a_shard_that_moves_is_filled_before_anything_of_it_is_judged() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 200);
+    let (mut first, _) = member(&log, true, |_| {});
+    turns(&mut first, 20);
+    let (mut second, _) = member(&log, true, |_| {});
+    for _ in 0..100 {
+        turns(&mut first, 1);
+        turns(&mut second, 1);
+    }
+    assert_eq!(alerts(&log), expected);
+    let calls = &second.processor().calls;
+    assert!(calls.iter().any(|(call, _)| *call == "step"), "the second took part: {calls:?}");
+    for shard in 0..PARTITIONS {
+        let of: Vec<&str> = calls.iter().filter(|(_, of)| *of == shard).map(|(call, _)| *call).collect();
+        let begins = |order: &[&str]| of.iter().zip(order).all(|(called, wanted)| called == wanted);
+        assert!(of.is_empty() || begins(&["assign", "restore", "live", "step"]), "{shard}: {of:?}");
+    }
+    assert!(first.processor().calls.iter().any(|(call, _)| *call == "revoke"));
+}
+
+#[test]
+fn the_decision_state_is_folded_from_committed_verdicts_each_once() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 80);
+    // Commits fail for a while: the worker dies with outputs sent but not committed.
+    let refuse = |sink: &mut MemorySink| {
+        let again = || CommitError::Again("the broker is away".to_owned());
+        sink.refusals = std::iter::repeat_with(again).skip(5).take(10_000).collect();
+    };
+    let (mut dying, died) = member(&log, false, refuse);
+    turns(&mut dying, 30);
+    assert!(died.status.reasons().iter().any(|reason| reason.contains("the broker is away")));
+    drop(dying);
+    log.expel(died.number);
+    let (mut next, _) = member(&log, false, |_| {});
+    turns(&mut next, 100);
+    let mut distinct = alerts(&log);
+    let sent = distinct.len();
+    distinct.dedup();
+    assert_eq!(distinct, expected, "at least once: none is missing, and a repeat is the same to the byte");
+    assert!(sent > distinct.len(), "the crash did repeat something");
+    // A third reads back the journal with its repeats.
+    let (mut third, _) = member(&log, false, |_| {});
+    drop(next);
+    log.expel(2);
+    turns(&mut third, 20);
+    let mut folded: Vec<String> = third.processor().folded.values().flatten().cloned().collect();
+    folded.sort();
+    assert_eq!(folded, expected);
+}
+
+#[test]
+fn a_full_producer_queue_slows_the_source_and_loses_nothing() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 100);
+    let (mut worker, _) = member(&log, false, |sink| sink.room = Some(2));
+    turns(&mut worker, 80);
+    assert_eq!(alerts(&log), expected);
+}
+
+#[test]
+fn after_an_aborted_commit_the_shards_are_filled_anew_and_the_alerts_are_the_same() {
+    for refusal in [CommitError::Aborted, CommitError::Unknown] {
+        let log = Log::new("events", PARTITIONS);
+        let expected = written(&log, 200);
+        let refuse = |sink: &mut MemorySink| {
+            sink.refusals = [refusal("fenced".to_owned())].into();
+        };
+        let (mut worker, member) = member(&log, true, refuse);
+        turns(&mut worker, 12);
+        assert!(member.status.reasons().iter().any(|reason| reason.contains("fenced")));
+        std::thread::sleep(Duration::from_millis(250));
+        turns(&mut worker, 120);
+        assert_eq!(alerts(&log), expected);
+        assert!(member.status.reasons().is_empty(), "{:?}", member.status.reasons());
+        assert!(!member.status.clear(0, Trouble::Commit));
+    }
+}
+
+#[test]
+fn a_stop_that_cannot_commit_says_so_within_its_bound() {
+    let log = Log::new("events", PARTITIONS);
+    written(&log, 20);
+    let refuse = |sink: &mut MemorySink| {
+        let again = || CommitError::Again("the broker is away".to_owned());
+        sink.refusals = std::iter::repeat_with(again).take(100_000).collect();
+    };
+    let (mut worker, member) = member(&log, false, refuse);
+    turns(&mut worker, 10);
+    member.status.stop();
+    let fault = worker.run().map(drop).unwrap_err();
+    assert!(fault.to_string().contains("uncommitted"), "{fault}");
+}
+
+/// A small generator of our own: the test needs variety, not quality.
+fn roll(state: &mut u64, sides: u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) % sides
+}
+
+#[test]
+fn random_crashes_joins_and_aborts_give_the_same_alerts_exactly_once() {
+    let (mut crashes, mut aborts, mut joins) = (0, 0, 0);
+    for seed in 0..200 {
+        let mut dice = seed * 7_919 + 1;
+        let log = Log::new("events", PARTITIONS);
+        let expected = written(&log, 120);
+        let mut members: Vec<(Tested, Member)> = vec![member(&log, true, |_| {})];
+        for _ in 0..150 {
+            match roll(&mut dice, 24) {
+                0 if members.len() < 3 => {
+                    joins += 1;
+                    let abort = roll(&mut dice, 2) == 0;
+                    aborts += u64::from(abort);
+                    let refusal = || CommitError::Aborted("injected".to_owned());
+                    let change = |sink: &mut MemorySink| sink.refusals.extend(abort.then(refusal));
+                    members.push(member(&log, true, change));
+                }
+                1 | 2 if !members.is_empty() => {
+                    crashes += 1;
+                    let place = usize::try_from(roll(&mut dice, members.len() as u64)).unwrap();
+                    let (worker, gone) = members.swap_remove(place);
+                    drop(worker);
+                    log.expel(gone.number);
+                }
+                _ => {}
+            }
+            for (worker, _) in &mut members {
+                if roll(&mut dice, 3) > 0 {
+                    turns(worker, 1);
+                }
+            }
+        }
+        for (worker, gone) in members {
+            drop(worker);
+            log.expel(gone.number);
+        }
+        let (mut last, _) = member(&log, true, |_| {});
+        turns(&mut last, 150);
+        assert_eq!(alerts(&log), expected, "seed {seed}");
+    }
+    println!("crashes {crashes}, aborts {aborts}, joins {joins}");
+    assert!(crashes > 200 && aborts > 50 && joins > 200, "the dice must bite");
+}

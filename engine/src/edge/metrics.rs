@@ -1,0 +1,264 @@
+//! Numbers for operators, in Prometheus' text format. Updated per batch, never per event.
+
+use crate::names::{header, metric, topic_label};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector,
+};
+use std::time::Duration;
+use tripline_core::batch::Shard;
+use tripline_core::outputs::{Outputs, Topic};
+
+/// Upper bounds of step and commit times, seconds.
+const SHORT_S: [f64; 12] = [5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 0.1, 0.5, 2.0];
+/// Upper bounds of end-to-end times, seconds.
+const LONG_S: [f64; 14] = [1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0];
+/// Upper bounds of the time to fill a shard, seconds.
+const RESTORE_S: [f64; 9] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
+
+/// The process's metrics. Cheap to share; each worker updates the same counters.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    events: IntCounter,
+    batches: IntCounter,
+    outputs: IntCounterVec,
+    alerts: IntCounterVec,
+    dead_letters: IntCounterVec,
+    late: IntCounter,
+    duplicates: IntCounter,
+    lag: IntGaugeVec,
+    step: Histogram,
+    end_to_end: Histogram,
+    commit: Histogram,
+    commits: IntCounterVec,
+    rebalances: IntCounterVec,
+    restore: Histogram,
+    restored: IntCounter,
+    shards: IntGaugeVec,
+    keys_sampled: IntCounter,
+    keys_misplaced: IntCounter,
+    stalled: prometheus::Counter,
+    broker_errors: IntCounter,
+    keys: IntGaugeVec,
+    bytes: IntGaugeVec,
+    coverage: prometheus::GaugeVec,
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, made: Result<C, prometheus::Error>) -> C {
+    let collector = made.expect("names are valid metric names");
+    registry.register(Box::new(collector.clone())).expect("each name is registered once");
+    collector
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    pub fn new() -> Metrics {
+        let registry = Registry::new();
+        let r = &registry;
+        let counter = |name, help| registered(r, IntCounter::new(name, help));
+        let counters = |name, help, label| registered(r, IntCounterVec::new(Opts::new(name, help), &[label]));
+        let gauges = |name, help, label| registered(r, IntGaugeVec::new(Opts::new(name, help), &[label]));
+        let times = |name, help, bounds: &[f64]| {
+            registered(r, Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds.to_vec())))
+        };
+        Metrics {
+            events: counter(metric::EVENTS, "Input records judged"),
+            batches: counter(metric::BATCHES, "Batches judged"),
+            outputs: counters(metric::OUTPUTS, "Published records by topic", "topic"),
+            alerts: counters(metric::ALERTS, "Alerts by rule", "rule"),
+            dead_letters: counters(metric::DEAD_LETTERS, "Refused records by reason", "reason"),
+            late: counter(metric::LATE, "Records that came too late"),
+            duplicates: counter(metric::DUPLICATES, "Records that were there already"),
+            lag: gauges(metric::LAG, "Records not yet judged", "partition"),
+            step: times(metric::STEP, "Time to judge a batch", &SHORT_S),
+            end_to_end: times(
+                metric::END_TO_END,
+                "From the broker's append to the outputs handed over, for the oldest record of each batch",
+                &LONG_S,
+            ),
+            commit: times(metric::COMMIT, "Time of a commit, deliveries included", &SHORT_S),
+            commits: counters(metric::COMMITS, "Commits by result", "result"),
+            rebalances: counters(metric::REBALANCES, "Membership changes by kind", "kind"),
+            restore: times(metric::RESTORE, "Time to fill a shard from the log", &RESTORE_S),
+            restored: counter(metric::RESTORED, "Records read back to fill shards"),
+            shards: gauges(metric::SHARDS, "Owned shards by phase", "phase"),
+            keys_sampled: counter(
+                metric::KEYS_SAMPLED,
+                "Records whose key was compared with their partition",
+            ),
+            keys_misplaced: counter(
+                metric::KEYS_MISPLACED,
+                "Sampled records that lie in another partition than murmur2 of their key says",
+            ),
+            stalled: registered(
+                r,
+                prometheus::Counter::new(metric::STALLED, "Time slowed by a full producer queue"),
+            ),
+            broker_errors: counter(metric::BROKER_ERRORS, "Errors that brokers or the client reported"),
+            keys: gauges(metric::KEYS, "Ledger keys held", "space"),
+            bytes: gauges(metric::BYTES, "Counted bytes of ledgers", "space"),
+            coverage: registered(
+                r,
+                prometheus::GaugeVec::new(
+                    Opts::new(metric::COVERAGE, "Share of the longest look back that is held"),
+                    &["partition"],
+                ),
+            ),
+            registry,
+        }
+    }
+
+    /// A batch was judged in so long; its oldest record was appended `age` before the outputs were handed over.
+    pub fn judged(&self, records: usize, step: Duration, age: Option<Duration>) {
+        self.events.inc_by(records as u64);
+        self.batches.inc();
+        self.step.observe(step.as_secs_f64());
+        if let Some(age) = age {
+            self.end_to_end.observe(age.as_secs_f64());
+        }
+    }
+
+    /// Outputs were handed over.
+    pub fn published(&self, out: &Outputs) {
+        for output in &out.records {
+            self.outputs.with_label_values(&[topic_label(output.topic)]).inc();
+            match output.topic {
+                Topic::Late => self.late.inc(),
+                Topic::DeadLetters => {
+                    let reason = out.headers(output).iter().find(|(name, _)| *name == header::ERROR_REASON);
+                    let reason = reason.map_or("unknown", |(_, reason)| reason);
+                    self.dead_letters.with_label_values(&[reason]).inc();
+                }
+                Topic::Alerts | Topic::Verdicts => {}
+            }
+        }
+    }
+
+    /// A rule led to so many alerts.
+    pub fn alerts(&self, rule: &str, count: u64) {
+        self.alerts.with_label_values(&[rule]).inc_by(count);
+    }
+
+    /// So many records were there already.
+    pub fn duplicates(&self, count: u64) {
+        self.duplicates.inc_by(count);
+    }
+
+    /// Records of a shard not yet judged.
+    pub fn lag(&self, shard: Shard, records: u64) {
+        let gauge = self.lag.with_label_values(&[&shard.partition.to_string()]);
+        gauge.set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    /// A shard is owned no more: its series end.
+    pub fn gone(&self, shard: Shard) {
+        // A series that was never begun cannot be ended; that is no fault.
+        let _ = self.lag.remove_label_values(&[&shard.partition.to_string()]);
+        let _ = self.coverage.remove_label_values(&[&shard.partition.to_string()]);
+    }
+
+    /// A commit came to an end: `committed`, `again`, `aborted`, `unknown` or `fatal`.
+    pub fn committed(&self, result: &'static str, took: Duration) {
+        self.commits.with_label_values(&[result]).inc();
+        self.commit.observe(took.as_secs_f64());
+    }
+
+    /// A membership change: `assigned`, `revoked` or `lost`.
+    pub fn rebalanced(&self, kind: &'static str) {
+        self.rebalances.with_label_values(&[kind]).inc();
+    }
+
+    /// A shard was filled.
+    pub fn restored(&self, records: u64, took: Duration) {
+        self.restored.inc_by(records);
+        self.restore.observe(took.as_secs_f64());
+    }
+
+    /// Owned shards by phase.
+    pub fn shards(&self, restoring: usize, live: usize) {
+        self.shards.with_label_values(&["restoring"]).set(i64::try_from(restoring).unwrap_or(i64::MAX));
+        self.shards.with_label_values(&["live"]).set(i64::try_from(live).unwrap_or(i64::MAX));
+    }
+
+    /// A record's key was compared with its partition.
+    pub fn sampled(&self, fits: bool) {
+        self.keys_sampled.inc();
+        if !fits {
+            self.keys_misplaced.inc();
+        }
+    }
+
+    /// Records sampled so far, and how many of them lay in a wrong partition.
+    pub fn samples(&self) -> (u64, u64) {
+        (self.keys_sampled.get(), self.keys_misplaced.get())
+    }
+
+    /// The source was slowed for so long.
+    pub fn stalled(&self, time: Duration) {
+        self.stalled.inc_by(time.as_secs_f64());
+    }
+
+    /// A broker or the client reported an error.
+    pub fn broker_error(&self) {
+        self.broker_errors.inc();
+    }
+
+    /// What the ledgers of a key space hold.
+    pub fn ledgers(&self, space: &str, keys: i64, bytes: i64) {
+        self.keys.with_label_values(&[space]).set(keys);
+        self.bytes.with_label_values(&[space]).set(bytes);
+    }
+
+    /// Share of the longest look back that a shard holds, 0 to 1.
+    pub fn coverage(&self, shard: Shard, share: f64) {
+        self.coverage.with_label_values(&[&shard.partition.to_string()]).set(share);
+    }
+
+    /// Everything, in Prometheus' text format.
+    pub fn text(&self) -> String {
+        let mut bytes = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut bytes)
+            .expect("writing to memory does not fail, and every family has samples");
+        String::from_utf8(bytes).expect("the text format is UTF-8")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tripline_core::outputs::Output;
+
+    #[test]
+    fn a_dead_letter_is_counted_under_its_reason() {
+        let metrics = Metrics::new();
+        let mut out = Outputs::default();
+        out.headers.push((header::ERROR_REASON, "too_long".to_owned()));
+        let (key, value) = (0..0, 0..0);
+        out.records.push(Output { topic: Topic::DeadLetters, cause: 3, key, value, headers: 0..1 });
+        metrics.published(&out);
+        metrics.judged(5, Duration::from_micros(40), Some(Duration::from_millis(7)));
+        let text = metrics.text();
+        assert!(text.contains("tripline_dead_letters_total{reason=\"too_long\"} 1"), "{text}");
+        assert!(text.contains("tripline_outputs_total{topic=\"dead_letters\"} 1"), "{text}");
+        assert!(text.contains("tripline_events_total 5"), "{text}");
+        assert!(text.contains("tripline_end_to_end_seconds_bucket{le=\"0.01\"} 1"), "{text}");
+    }
+
+    #[test]
+    fn a_shard_that_left_leaves_no_series_behind() {
+        let metrics = Metrics::new();
+        let shard = Shard { space: 0, partition: 3 };
+        metrics.lag(shard, 12);
+        assert!(metrics.text().contains("tripline_lag_records{partition=\"3\"} 12"));
+        metrics.gone(shard);
+        assert!(!metrics.text().contains("partition=\"3\""));
+    }
+}

@@ -1,0 +1,22 @@
+//! The world at the edges: where records come from, where outputs go, and the loop between them.
+//!
+//! From the inside out: a [`processor::Processor`] owns the engines of one worker; [`worker::Worker`] feeds it from a
+//! [`source::Source`], hands what it gives to a [`sink::Sink`], and fills new shards through a
+//! [`recovery::Recovery`]. [`kafka`] is the real edge, [`memory`] its twin for tests, [`mod@file`] reads and writes files.
+//! [`http`], [`metrics`], [`status`] and [`log`] are for operators, [`control`] for signals.
+//! Membership changes are data that the worker answers, never callbacks into an engine.
+
+pub mod control;
+pub mod engines;
+pub mod file;
+pub mod http;
+pub mod kafka;
+pub mod log;
+pub mod memory;
+pub mod metrics;
+pub mod processor;
+pub mod recovery;
+pub mod sink;
+pub mod source;
+pub mod status;
+pub mod worker;

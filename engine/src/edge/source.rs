@@ -1,0 +1,130 @@
+//! Where a worker's records come from. It knows shards and offsets, not what a record means.
+
+use std::time::Duration;
+use tripline_core::batch::{Batch, Shard};
+
+/// Numbers the membership changes of one source, from 1. An answer to an older one has no effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u64);
+
+/// How far a shard has come: what a commit stores and an assignment gives back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The shard.
+    pub shard: Shard,
+    /// The next offset to judge: the last one judged + 1.
+    pub next: i64,
+    /// What the processor keeps beside the offset, such as its watermark; at most [`NOTE_BYTES_MAX`] bytes.
+    pub note: String,
+}
+
+/// The longest note of a position. Brokers refuse commit metadata over 4 KiB.
+pub const NOTE_BYTES_MAX: usize = 3_072;
+
+/// What a poll found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// Records of one shard are in the batch.
+    Batch,
+    /// Nothing within the wait.
+    Idle,
+    /// These shards are offered: answer with [`Source::accept`].
+    Assigned(Generation, Vec<Shard>),
+    /// These shards are wanted back: finish, commit, then [`Source::release`].
+    Revoked(Generation, Vec<Shard>),
+    /// These shards are gone, perhaps to somebody else already: commit nothing of them.
+    Lost(Vec<Shard>),
+    /// No record will ever follow (files).
+    End,
+}
+
+/// Why a source cannot go on. A passing trouble (a broker away, a rebalance) is no error: the source waits it out.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Going on would skip input, or the broker refuses us for good.
+    #[error("cannot read {place}: {reason}")]
+    Stopped {
+        /// Topic and partition, or file.
+        place: String,
+        /// What happened and what to do about it.
+        reason: String,
+    },
+    /// The partitions are not those the committed state was built for.
+    #[error(
+        "{topic} has {found} partitions, but the committed state was built for {stored}: accounts would be split. \
+         Re-key the topic into one with {stored} partitions, or start a new group"
+    )]
+    Repartitioned {
+        /// The input topic.
+        topic: String,
+        /// Partitions when the state was committed.
+        stored: u32,
+        /// Partitions now.
+        found: u32,
+    },
+    /// The records carry the producers' clock.
+    #[error(
+        "{topic} is stamped by its producers (message.timestamp.type=CreateTime), not by the broker: set the topic to \
+         LogAppendTime, or say `clock: create_time` knowingly"
+    )]
+    Clock {
+        /// The input topic.
+        topic: String,
+    },
+    /// A file or a stream under it failed.
+    #[error("cannot read {place}")]
+    Io {
+        /// The file.
+        place: String,
+        /// The cause.
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+/// Records of the shards that a worker owns, and the changes of what it owns.
+pub trait Source {
+    /// Waits at most `wait` for records or a change. `into` is cleared; its records are consecutive records of one
+    /// shard, and only of shards that were resumed.
+    ///
+    /// # Errors
+    /// When going on would skip input, or never works.
+    fn poll(&mut self, into: &mut Batch, wait: Duration) -> Result<Polled, SourceError>;
+
+    /// Takes the offered shards, held: none of their records is delivered before [`Source::resume`].
+    /// Gives where each goes on; nothing when the offer no longer stands.
+    ///
+    /// # Errors
+    /// When a shard's position is unknown although it must be known.
+    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Position>, SourceError>;
+
+    /// Holds shards that are live and gives their committed positions, to fill them anew.
+    ///
+    /// # Errors
+    /// As [`Source::accept`].
+    fn hold(&mut self, shards: &[Shard]) -> Result<Vec<Position>, SourceError>;
+
+    /// Delivers a held shard's records, from this position on.
+    ///
+    /// # Errors
+    /// When the position cannot be reached.
+    fn resume(&mut self, at: &Position) -> Result<(), SourceError>;
+
+    /// Lets revoked shards go. Without effect when a newer change has come.
+    ///
+    /// # Errors
+    /// When the broker refuses for good.
+    fn release(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), SourceError>;
+
+    /// Delivers changes of membership only, while `paused`: back-pressure that outlasts a second.
+    ///
+    /// # Errors
+    /// When the broker refuses for good.
+    fn pause(&mut self, paused: bool) -> Result<(), SourceError>;
+
+    /// Whether everything there is of this shard has been delivered.
+    fn caught_up(&self, shard: Shard) -> bool;
+
+    /// Leaves. Whatever is still owned is released at once.
+    fn close(&mut self);
+}

@@ -1,0 +1,199 @@
+//! What the process is doing now, for `/readyz`: shards and their phases, and troubles. Shared by all threads.
+
+use dashmap::DashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tripline_core::batch::{Shard, Timestamp};
+
+/// How far a shard is from judging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its ledgers are being filled from the log.
+    Restoring,
+    /// Its records are judged as they come.
+    Live,
+}
+
+/// One owned shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardStatus {
+    /// Number of the worker that owns it.
+    pub worker: usize,
+    /// Filling or live.
+    pub phase: Phase,
+    /// Next offset to judge.
+    pub next: i64,
+    /// Records not yet judged, when the end of the log is known.
+    pub lag: Option<u64>,
+    /// Append time of the oldest record its ledgers were filled from.
+    pub held_from: Option<Timestamp>,
+}
+
+/// Something that keeps the process from doing its work, until it is cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Trouble {
+    /// No broker answers.
+    Brokers,
+    /// The producer's queue is full.
+    Stalled,
+    /// Commits do not succeed.
+    Commit,
+    /// Shards cannot be filled.
+    Restore,
+}
+
+/// The process's state, written by workers and read by the HTTP side.
+#[derive(Debug, Default)]
+pub struct Status {
+    shards: DashMap<Shard, ShardStatus>,
+    troubles: DashMap<(usize, Trouble), String>,
+    started: AtomicBool,
+    stopping: AtomicBool,
+    failed: AtomicBool,
+}
+
+impl Status {
+    /// Every worker has been given its first shards, or found that there are none for it.
+    pub fn started(&self) {
+        self.started.store(true, Ordering::Release);
+    }
+
+    /// The process is asked to end: each worker finishes its batch, commits and leaves.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether the process is asked to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// A worker ended with an error: the process is no longer alive in any useful sense.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.stop();
+    }
+
+    /// Whether a worker ended with an error.
+    pub fn is_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Records a shard's state.
+    pub fn shard(&self, shard: Shard, status: ShardStatus) {
+        self.shards.insert(shard, status);
+    }
+
+    /// A shard has come further.
+    pub fn moved(&self, shard: Shard, next: i64) {
+        if let Some(mut held) = self.shards.get_mut(&shard) {
+            held.next = next;
+        }
+    }
+
+    /// Where the log of a shard ends: gives the lag.
+    pub fn ends_at(&self, shard: Shard, end: i64) -> Option<u64> {
+        let mut held = self.shards.get_mut(&shard)?;
+        let lag = u64::try_from(end - held.next).unwrap_or(0);
+        held.lag = Some(lag);
+        Some(lag)
+    }
+
+    /// A shard is owned no more.
+    pub fn gone(&self, shard: Shard) {
+        self.shards.remove(&shard);
+    }
+
+    /// All owned shards, in order.
+    pub fn shards(&self) -> Vec<(Shard, ShardStatus)> {
+        let mut all: Vec<_> = self.shards.iter().map(|held| (*held.key(), held.value().clone())).collect();
+        all.sort_by_key(|(shard, _)| *shard);
+        all
+    }
+
+    /// How many shards are being filled, and how many are live.
+    pub fn phases(&self) -> (usize, usize) {
+        let live = self.shards.iter().filter(|held| held.phase == Phase::Live).count();
+        (self.shards.len() - live, live)
+    }
+
+    /// A trouble of a worker, with its reason. Says whether it is new.
+    pub fn trouble(&self, worker: usize, trouble: Trouble, reason: impl Into<String>) -> bool {
+        self.troubles.insert((worker, trouble), reason.into()).is_none()
+    }
+
+    /// A trouble is over. Says whether there was one.
+    pub fn clear(&self, worker: usize, trouble: Trouble) -> bool {
+        self.troubles.remove(&(worker, trouble)).is_some()
+    }
+
+    /// Why the process is not ready, one line each; none when it is.
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.is_failed() {
+            reasons.push("a worker has failed".to_owned());
+        }
+        if self.is_stopping() {
+            reasons.push("stopping".to_owned());
+        }
+        if !self.started.load(Ordering::Acquire) {
+            reasons.push("not assigned yet".to_owned());
+        }
+        for (shard, status) in self.shards().iter().filter(|(_, status)| status.phase != Phase::Live) {
+            reasons
+                .push(format!("partition {} is being filled by worker {}", shard.partition, status.worker));
+        }
+        let mut troubles: Vec<_> =
+            self.troubles.iter().map(|held| (*held.key(), held.value().clone())).collect();
+        troubles.sort();
+        reasons
+            .extend(troubles.into_iter().map(|((worker, _), reason)| format!("worker {worker}: {reason}")));
+        reasons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(partition: u32) -> Shard {
+        Shard { space: 0, partition }
+    }
+
+    fn at(phase: Phase, next: i64) -> ShardStatus {
+        ShardStatus { worker: 1, phase, next, lag: None, held_from: None }
+    }
+
+    #[test]
+    fn readiness_names_the_partition_that_is_being_filled() {
+        let status = Status::default();
+        assert_eq!(status.reasons(), ["not assigned yet"]);
+        status.started();
+        status.shard(shard(4), at(Phase::Restoring, 0));
+        status.shard(shard(2), at(Phase::Live, 7));
+        assert_eq!(status.reasons(), ["partition 4 is being filled by worker 1"]);
+        status.shard(shard(4), at(Phase::Live, 0));
+        assert!(status.reasons().is_empty());
+        assert_eq!(status.phases(), (0, 2));
+    }
+
+    #[test]
+    fn a_trouble_keeps_the_process_from_being_ready_until_it_is_over() {
+        let status = Status::default();
+        status.started();
+        assert!(status.trouble(0, Trouble::Brokers, "no broker answers"));
+        assert!(!status.trouble(0, Trouble::Brokers, "no broker answers"), "it is not new");
+        assert_eq!(status.reasons(), ["worker 0: no broker answers"]);
+        assert!(status.clear(0, Trouble::Brokers));
+        assert!(status.reasons().is_empty());
+    }
+
+    #[test]
+    fn lag_is_the_distance_to_the_end_and_never_negative() {
+        let status = Status::default();
+        status.shard(shard(0), at(Phase::Live, 10));
+        assert_eq!(status.ends_at(shard(0), 25), Some(15));
+        status.moved(shard(0), 30);
+        assert_eq!(status.ends_at(shard(0), 25), Some(0), "the end was read before the shard moved on");
+        assert_eq!(status.ends_at(shard(9), 25), None);
+    }
+}

@@ -1,0 +1,433 @@
+//! The loop of one worker: poll, judge, hand over, commit; and the answers to membership changes.
+//!
+//! It knows no Kafka and no rule. A shard goes through `filling` to `live`; only live shards are judged. Offsets are
+//! committed after the outputs of everything before them, so that a crash repeats work but never skips it.
+
+mod fill;
+
+use super::metrics::Metrics;
+use super::processor::Processor;
+use super::recovery::{Recovery, Ticket};
+use super::sink::{CommitError, Sink, SinkError};
+use super::source::{Generation, Polled, Position, Source, SourceError};
+use super::status::{Status, Trouble};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::outputs::Outputs;
+
+/// The longest wait for records, so that a stop is seen soon.
+const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
+/// How long one commit may wait for deliveries before the loop turns again.
+const COMMIT_WAIT: Duration = Duration::from_secs(1);
+/// A full producer queue that lasts longer pauses the source.
+const STALL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How a worker paces itself.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// Number of the worker in its process.
+    pub worker: usize,
+    /// How long judged records may wait for their commit.
+    pub commit_interval: Duration,
+    /// How often an idle shard is told the time.
+    pub tick: Duration,
+    /// How long the last commit may take when a shard is given back or the worker stops.
+    pub leave_within: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            worker: 0,
+            commit_interval: Duration::from_millis(100),
+            tick: Duration::from_secs(1),
+            leave_within: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why a worker ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Records cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Outputs cannot be published.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// Offsets cannot be committed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// A shard could not be filled.
+    #[error("partition {partition} could not be filled from the log, {tries} times in a row: {reason}")]
+    Unfilled {
+        /// The shard's partition.
+        partition: u32,
+        /// Tries in a row.
+        tries: u32,
+        /// What happened last.
+        reason: String,
+    },
+    /// It was asked to stop, but the last records could not be committed in time. They will be judged again.
+    #[error("stopped with uncommitted records: {0}")]
+    Uncommitted(String),
+    /// The edge's thread ended in a panic.
+    #[error("worker {0} panicked")]
+    Panicked(usize),
+}
+
+/// Where a shard stands.
+enum Hold {
+    Filling { at: Position, ticket: Option<Ticket>, tries: u32, since: Instant },
+    Live { next: i64 },
+}
+
+/// One worker: a thread's source, sink, recovery and engines.
+pub struct Worker<S, K, P, R> {
+    source: S,
+    sink: K,
+    processor: P,
+    recovery: R,
+    pace: Pace,
+    status: Arc<Status>,
+    metrics: Arc<Metrics>,
+    shards: BTreeMap<Shard, Hold>,
+    /// Shards with records judged but not committed, and since when there are any.
+    dirty: BTreeSet<Shard>,
+    dirty_since: Option<Instant>,
+    /// Changes that came while the sink was stalled.
+    deferred: VecDeque<Polled>,
+    batch: Batch,
+    out: Outputs,
+    ticked: Instant,
+    was_idle: bool,
+}
+
+impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
+    /// A worker that owns nothing yet.
+    pub fn new(
+        (source, sink, processor, recovery): (S, K, P, R),
+        pace: Pace,
+        status: Arc<Status>,
+        metrics: Arc<Metrics>,
+    ) -> Worker<S, K, P, R> {
+        Worker {
+            source,
+            sink,
+            processor,
+            recovery,
+            pace,
+            status,
+            metrics,
+            shards: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            dirty_since: None,
+            deferred: VecDeque::new(),
+            batch: Batch::new(Shard { space: 0, partition: 0 }),
+            out: Outputs::default(),
+            ticked: Instant::now(),
+            was_idle: false,
+        }
+    }
+
+    /// Works until the source ends or the process is asked to stop; then commits what was judged and leaves.
+    ///
+    /// # Errors
+    /// When going on cannot work, or the last commit did not succeed in time.
+    pub fn run(mut self) -> Result<P, WorkerError> {
+        while !self.status.is_stopping() && self.turn()? {}
+        self.leave()?;
+        Ok(self.processor)
+    }
+
+    /// One turn of the loop: false when no record will ever follow.
+    ///
+    /// # Errors
+    /// As [`Worker::run`].
+    pub fn turn(&mut self) -> Result<bool, WorkerError> {
+        let filling = self.fill()?;
+        let wait = self.poll_wait(filling);
+        let polled = match self.deferred.pop_front() {
+            Some(change) => change,
+            None => self.source.poll(&mut self.batch, wait)?,
+        };
+        self.was_idle = polled == Polled::Idle;
+        match polled {
+            Polled::Batch => self.judge()?,
+            Polled::Idle => {}
+            Polled::Assigned(generation, shards) => self.assigned(generation, &shards)?,
+            Polled::Revoked(generation, shards) => self.revoked(generation, &shards)?,
+            Polled::Lost(shards) => self.lost(&shards)?,
+            Polled::End => return Ok(false),
+        }
+        if self.dirty_since.is_some_and(|since| since.elapsed() >= self.pace.commit_interval) {
+            self.commit(COMMIT_WAIT)?;
+        }
+        self.tick()?;
+        Ok(true)
+    }
+
+    /// The processor, to look at between turns.
+    pub fn processor(&self) -> &P {
+        &self.processor
+    }
+
+    fn poll_wait(&self, filling: bool) -> Duration {
+        let until_commit = self
+            .dirty_since
+            .map_or(POLL_WAIT_MAX, |since| self.pace.commit_interval.saturating_sub(since.elapsed()));
+        if filling { Duration::ZERO } else { until_commit.min(POLL_WAIT_MAX) }
+    }
+
+    fn judge(&mut self) -> Result<(), WorkerError> {
+        let shard = self.batch.shard;
+        let Some(last) = self.batch.records.last().map(|record| record.offset) else { return Ok(()) };
+        let Some(Hold::Live { next }) = self.shards.get_mut(&shard) else {
+            unreachable!("a source delivers records of live shards only");
+        };
+        *next = last + 1;
+        let began = Instant::now();
+        self.out.clear();
+        self.processor.step(&self.batch, &mut self.out);
+        let step = began.elapsed();
+        self.publish(shard)?;
+        let oldest = self.batch.records.first().and_then(|record| record.appended_at);
+        self.metrics.judged(self.batch.records.len(), step, oldest.map(age));
+        self.status.moved(shard, last + 1);
+        self.touch(shard);
+        Ok(())
+    }
+
+    /// Hands the outputs over, slowing the source while there is no room for them.
+    fn publish(&mut self, shard: Shard) -> Result<(), WorkerError> {
+        let mut sent = self.sink.send(shard, &self.out, 0)?;
+        if sent < self.out.records.len() {
+            let began = Instant::now();
+            let mut paused = false;
+            while sent < self.out.records.len() {
+                self.await_room(began, &mut paused)?;
+                sent = self.sink.send(shard, &self.out, sent)?;
+            }
+            if paused {
+                self.source.pause(false)?;
+                self.status.clear(self.pace.worker, Trouble::Stalled);
+            }
+            self.metrics.stalled(began.elapsed());
+        }
+        self.metrics.published(&self.out);
+        Ok(())
+    }
+
+    fn await_room(&mut self, began: Instant, paused: &mut bool) -> Result<(), WorkerError> {
+        if self.status.is_stopping() && began.elapsed() > self.pace.leave_within {
+            return Err(WorkerError::Uncommitted("the producer's queue stayed full".to_owned()));
+        }
+        if !*paused && began.elapsed() < STALL_PATIENCE {
+            std::thread::sleep(Duration::from_millis(2));
+            return Ok(());
+        }
+        if !*paused {
+            self.source.pause(true)?;
+            *paused = true;
+            let reason = "the producer's queue is full; reading is paused";
+            self.status.trouble(self.pace.worker, Trouble::Stalled, reason);
+            tracing::warn!(worker = self.pace.worker, "{reason}");
+        }
+        // The group is kept by polling on; the batch under way must not be overwritten.
+        let mut nothing = Batch::new(self.batch.shard);
+        match self.source.poll(&mut nothing, Duration::from_millis(20))? {
+            Polled::Batch => unreachable!("a paused source delivers changes only"),
+            Polled::Idle | Polled::End => {}
+            change => self.deferred.push_back(change),
+        }
+        Ok(())
+    }
+
+    fn touch(&mut self, shard: Shard) {
+        self.dirty.insert(shard);
+        self.dirty_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Commits everything judged. True when it succeeded.
+    fn commit(&mut self, wait: Duration) -> Result<bool, WorkerError> {
+        let mut positions = Vec::with_capacity(self.dirty.len());
+        for shard in &self.dirty {
+            if let Some(Hold::Live { next }) = self.shards.get(shard) {
+                let note = self.processor.note(*shard);
+                positions.push(Position { shard: *shard, next: *next, note });
+            }
+        }
+        let began = Instant::now();
+        let worker = self.pace.worker;
+        let result = self.sink.commit(&positions, wait);
+        self.metrics.committed(outcome(&result), began.elapsed());
+        match result {
+            Ok(()) => {
+                self.dirty.clear();
+                self.dirty_since = None;
+                self.status.clear(worker, Trouble::Commit);
+                Ok(true)
+            }
+            Err(CommitError::Again(reason)) => {
+                if self.status.trouble(worker, Trouble::Commit, format!("not yet committed: {reason}")) {
+                    tracing::warn!(worker, reason, "commit did not succeed; it is tried again");
+                }
+                Ok(false)
+            }
+            Err(fault @ (CommitError::Aborted(_) | CommitError::Unknown(_))) => {
+                self.status.trouble(worker, Trouble::Commit, fault.to_string());
+                tracing::warn!(worker, reason = %fault, "going back to the committed positions");
+                self.sink.abort()?;
+                self.reload()?;
+                Ok(false)
+            }
+            Err(fault @ CommitError::Fatal(_)) => Err(fault.into()),
+        }
+    }
+
+    /// Puts every live shard back to its committed position, with an engine filled anew.
+    fn reload(&mut self) -> Result<(), WorkerError> {
+        let live: Vec<Shard> = self
+            .shards
+            .iter()
+            .filter_map(|(shard, hold)| matches!(hold, Hold::Live { .. }).then_some(*shard))
+            .collect();
+        self.dirty.clear();
+        self.dirty_since = None;
+        for at in self.source.hold(&live)? {
+            self.processor.revoke(at.shard);
+            self.begin(at, 1);
+        }
+        Ok(())
+    }
+
+    fn assigned(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), WorkerError> {
+        self.metrics.rebalanced("assigned");
+        for at in self.source.accept(generation, shards)? {
+            self.begin(at, 0);
+        }
+        self.status.started();
+        self.count();
+        Ok(())
+    }
+
+    fn revoked(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), WorkerError> {
+        self.metrics.rebalanced("revoked");
+        let committed = self.commit_within(self.pace.leave_within)?;
+        if !committed && shards.iter().any(|shard| self.dirty.contains(shard)) {
+            let worker = self.pace.worker;
+            tracing::warn!(worker, "shards are given back uncommitted; their next owner judges again");
+            self.forget(shards);
+            if self.sink.abort()? {
+                self.reload()?;
+            }
+        }
+        self.forget(shards);
+        self.source.release(generation, shards)?;
+        Ok(())
+    }
+
+    fn lost(&mut self, shards: &[Shard]) -> Result<(), WorkerError> {
+        self.metrics.rebalanced("lost");
+        tracing::warn!(worker = self.pace.worker, shards = shards.len(), "assignment lost");
+        self.forget(shards);
+        if self.sink.abort()? {
+            self.reload()?;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, shards: &[Shard]) {
+        for shard in shards {
+            self.dirty.remove(shard);
+            if let Some(hold) = self.shards.remove(shard) {
+                if let Hold::Filling { ticket: Some(ticket), .. } = hold {
+                    self.recovery.cancel(ticket);
+                }
+                self.processor.revoke(*shard);
+            }
+            self.status.gone(*shard);
+            self.metrics.gone(*shard);
+        }
+        if self.dirty.is_empty() {
+            self.dirty_since = None;
+        }
+        self.count();
+    }
+
+    /// Tells the time to live shards whose every record has been judged.
+    fn tick(&mut self) -> Result<(), WorkerError> {
+        if self.ticked.elapsed() < self.pace.tick {
+            return Ok(());
+        }
+        self.ticked = Instant::now();
+        let idle: Vec<Shard> = self
+            .shards
+            .iter()
+            .filter(|(shard, hold)| matches!(hold, Hold::Live { .. }) && self.source.caught_up(**shard))
+            .map(|(shard, _)| *shard)
+            .collect();
+        for shard in idle {
+            self.out.clear();
+            self.processor.advance(shard, wall_clock(), &mut self.out);
+            if !self.out.records.is_empty() {
+                self.publish(shard)?;
+                self.touch(shard);
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_within(&mut self, time: Duration) -> Result<bool, WorkerError> {
+        let began = Instant::now();
+        while !self.dirty.is_empty() {
+            let left = time.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            if !self.commit(COMMIT_WAIT.min(left))? {
+                std::thread::sleep(Duration::from_millis(20).min(left));
+            }
+        }
+        Ok(true)
+    }
+
+    fn leave(&mut self) -> Result<(), WorkerError> {
+        let committed = self.commit_within(self.pace.leave_within);
+        let left: Vec<Shard> = self.shards.keys().copied().collect();
+        self.source.close();
+        self.forget(&left);
+        if committed? {
+            return Ok(());
+        }
+        Err(WorkerError::Uncommitted(format!("no commit within {:?}", self.pace.leave_within)))
+    }
+
+    fn count(&self) {
+        let (restoring, live) = self.status.phases();
+        self.metrics.shards(restoring, live);
+    }
+}
+
+fn outcome(result: &Result<(), CommitError>) -> &'static str {
+    match result {
+        Ok(()) => "committed",
+        Err(CommitError::Again(_)) => "again",
+        Err(CommitError::Aborted(_)) => "aborted",
+        Err(CommitError::Unknown(_)) => "unknown",
+        Err(CommitError::Fatal(_)) => "fatal",
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// How long ago a record was appended; zero when the broker's clock is ahead of ours.
+fn age(appended_at: Timestamp) -> Duration {
+    let ms = wall_clock().0.saturating_sub(appended_at.0);
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}

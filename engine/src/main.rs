@@ -1,0 +1,20 @@
+//! The `tripline` binary: it parses the command line, runs one command and says how it ended.
+
+use clap::Parser;
+use std::process::ExitCode;
+use tripline::cli::{Arguments, Outcome};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match tripline::cli::run(arguments).map_err(anyhow::Error::from) {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::FoundFaults) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("tripline: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What only a real broker can show. The cases run one after another on an Apache Kafka that this program starts in a
+//! temporary folder on a free port, and stops. An argument picks the cases whose name contains it.
+
+#![expect(clippy::unwrap_used, reason = "a test program: what cannot be unwrapped has failed")]
+
+mod cluster;
+mod tally;
+
+use cluster::{Cluster, Seen, committed, delete_before, produce, read_all, stamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tally::{Calls, Tally};
+use tripline::edge::control::Control;
+use tripline::edge::http::{HttpSettings, Shown};
+use tripline::edge::kafka::{InputClock, KafkaSettings, RunError, run};
+use tripline::edge::log::{LogFormat, start as start_log};
+use tripline::edge::metrics::Metrics;
+use tripline::edge::status::Status;
+
+type Case = (&'static str, fn(&Cluster));
+
+const CASES: [Case; 7] = [
+    ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
+    ("a_second_member_takes_shards_over_with_their_past", second_member),
+    ("sigterm_commits_everything_judged_and_leaves", sigterm),
+    ("a_topic_stamped_by_its_producers_is_refused", create_time),
+    ("a_wrong_partitioner_upstream_is_seen", wrong_partitioner),
+    ("input_deleted_before_it_was_judged_stops_the_engine", deleted_input),
+    ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
+];
+
+fn main() {
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "error,rdkafka=off".to_owned());
+    start_log(LogFormat::Text, &filter).unwrap();
+    let picked = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
+    let cluster = Cluster::start();
+    let mut failed = 0;
+    for (name, case) in CASES.into_iter().filter(|(name, _)| picked(name)) {
+        let began = Instant::now();
+        let ended = catch_unwind(AssertUnwindSafe(|| case(&cluster)));
+        let verdict = if ended.is_ok() { "ok" } else { "FAILED" };
+        println!("{name} ... {verdict} ({:.1} s)", began.elapsed().as_secs_f64());
+        failed += usize::from(ended.is_err());
+    }
+    drop(cluster);
+    assert!(failed == 0, "{failed} cases failed");
+}
+
+/// A service in a thread, as a process would run it.
+struct Service {
+    calls: Calls,
+    status: Arc<Status>,
+    metrics: Arc<Metrics>,
+    thread: Option<JoinHandle<Result<(), RunError>>>,
+}
+
+impl Service {
+    fn start(settings: &KafkaSettings) -> Service {
+        let (calls, status, metrics) = (Calls::default(), Arc::<Status>::default(), Arc::new(Metrics::new()));
+        let (settings, seen) = (settings.clone(), calls.clone());
+        let (held, counted) = (Arc::clone(&status), Arc::clone(&metrics));
+        let work = move || run(&settings, &held, &counted, move |_| Tally::new(&seen));
+        Service { calls, status, metrics, thread: Some(std::thread::spawn(work)) }
+    }
+
+    fn end(&mut self) -> Result<(), RunError> {
+        self.thread.take().expect("ended once").join().expect("the service does not panic")
+    }
+
+    fn stop(mut self) {
+        self.status.stop();
+        self.end().unwrap();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // A case that failed must not leave its service to the next.
+        self.status.stop();
+    }
+}
+
+fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(60), "still waiting for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn all_committed(settings: &KafkaSettings) -> bool {
+    committed(settings).into_iter().all(|(next, end)| next == end)
+}
+
+/// Compares the verdicts with a count of the input made apart. Gives how many are repeats.
+fn verdicts_fit(settings: &KafkaSettings) -> usize {
+    let mut expected = BTreeSet::new();
+    let mut counts: BTreeMap<(i32, String), u64> = BTreeMap::new();
+    for record in read_all(settings, &settings.topic) {
+        let count = counts.entry((record.partition, record.key.clone())).or_default();
+        *count += 1;
+        expected.insert((record.partition, record.key, format!("{}:{count}", record.offset)));
+    }
+    let verdicts = read_all(settings, &settings.topics().verdicts);
+    let count = verdicts.len();
+    let mut found = BTreeSet::new();
+    for verdict in verdicts {
+        let offset = verdict.value.split(':').next().unwrap();
+        assert_eq!(verdict.headers["tripline.source.offset"], offset);
+        assert_eq!(verdict.headers["tripline.source.partition"], verdict.partition.to_string());
+        found.insert((verdict.partition, verdict.key, verdict.value));
+    }
+    let missing = expected.difference(&found).count();
+    let wrong: Vec<_> = found.difference(&expected).take(3).collect();
+    assert!(
+        missing == 0 && wrong.is_empty(),
+        "{missing} verdicts missing; judged from a torn past: {wrong:?}"
+    );
+    count - found.len()
+}
+
+fn clean_restart(cluster: &Cluster) {
+    const RECORDS: u32 = 100_000;
+    let mut settings = cluster.service("restart", 12);
+    settings.workers = 2;
+    produce(&settings, "murmur2_random", 0, RECORDS / 2);
+    let first = Service::start(&settings);
+    await_that("a first part is judged", || first.calls.judged() > u64::from(RECORDS) / 5);
+    let calls = first.calls.clone();
+    first.stop();
+    let before = calls.judged();
+    println!("  stopped after {before} of {RECORDS} records");
+    assert!(before < u64::from(RECORDS));
+    produce(&settings, "murmur2_random", RECORDS / 2, RECORDS / 2);
+    let second = Service::start(&settings);
+    await_that("all is committed", || all_committed(&settings));
+    let after = second.calls.judged();
+    assert_eq!(before + after, u64::from(RECORDS), "each record is judged by one of the two");
+    assert_eq!(second.calls.folded(), before, "the journal of the first is read back");
+    assert_eq!(second.metrics.samples().1, 0, "murmur2 keys lie where they should");
+    second.stop();
+    assert_eq!(verdicts_fit(&settings), 0, "a clean restart repeats nothing");
+    let refused = read_all(&settings, &settings.topics().dead_letters);
+    assert_eq!(refused.len(), 1);
+    let header = |name: &str| refused[0].headers[name].clone();
+    assert_eq!(header("tripline.error.reason"), "not_json");
+    let is_it = |record: &&Seen| {
+        header("tripline.error.partition") == record.partition.to_string()
+            && header("tripline.error.offset") == record.offset.to_string()
+    };
+    let input = read_all(&settings, &header("tripline.error.topic"));
+    assert_eq!(input.iter().find(is_it).map(|record| record.value.as_str()), Some("unreadable"));
+}
+
+fn second_member(cluster: &Cluster) {
+    let settings = cluster.service("members", 6);
+    produce(&settings, "murmur2_random", 0, 20_000);
+    let first = Service::start(&settings);
+    await_that("the first has begun", || first.calls.judged() > 2_000);
+    let mut other = settings.clone();
+    other.instance = "1".to_owned();
+    let second = Service::start(&other);
+    await_that("the second has shards", || {
+        (0..6).any(|partition| second.calls.of(partition).contains(&"live"))
+    });
+    produce(&settings, "murmur2_random", 20_000, 20_000);
+    await_that("all is committed", || all_committed(&settings));
+    let moved: Vec<u32> = (0..6).filter(|partition| !second.calls.of(*partition).is_empty()).collect();
+    println!("  partitions {moved:?} moved");
+    assert_eq!(moved.len(), 3, "the shards are spread");
+    for partition in moved {
+        assert_eq!(
+            second.calls.of(partition),
+            ["assign", "restore", "live", "step"],
+            "partition {partition}"
+        );
+        assert_eq!(first.calls.of(partition).last(), Some(&"revoke"));
+    }
+    first.stop();
+    second.stop();
+    assert_eq!(verdicts_fit(&settings), 0, "a shard is committed before it is given back");
+}
+
+fn sigterm(cluster: &Cluster) {
+    let mut settings = cluster.service("sigterm", 4);
+    settings.commit_interval = Duration::from_secs(600);
+    produce(&settings, "murmur2_random", 0, 5_000);
+    let mut service = Service::start(&settings);
+    let shown = Shown { status: Arc::clone(&service.status), metrics: Arc::clone(&service.metrics) };
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let _control = Control::start(Some(HttpSettings { listen, allow_remote: false }), shown).unwrap();
+    await_that("all is judged", || service.calls.judged() == 5_000);
+    await_that("it is ready", || service.status.reasons().is_empty());
+    assert!(!all_committed(&settings), "the interval has not passed");
+    let began = Instant::now();
+    assert!(
+        Command::new("kill").args(["-TERM", &std::process::id().to_string()]).status().unwrap().success()
+    );
+    service.end().unwrap();
+    println!("  left within {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(all_committed(&settings));
+}
+
+fn create_time(cluster: &Cluster) {
+    let mut settings = cluster.service("clock", 2);
+    stamp(&settings, "CreateTime");
+    produce(&settings, "murmur2_random", 0, 10);
+    let fault = Service::start(&settings).end().unwrap_err().to_string();
+    assert!(fault.contains("clock.events is stamped by its producers"), "{fault}");
+    // The topic was changed afterwards: what lies in it still carries the producers' clock.
+    stamp(&settings, "LogAppendTime");
+    let fault = Service::start(&settings).end().unwrap_err().to_string();
+    assert!(fault.contains("clock.events is stamped by its producers"), "{fault}");
+    settings.clock = InputClock::CreateTime;
+    let service = Service::start(&settings);
+    await_that("it is judged knowingly", || service.calls.judged() == 10);
+    service.stop();
+}
+
+fn wrong_partitioner(cluster: &Cluster) {
+    let settings = cluster.service("keys", 8);
+    produce(&settings, "consistent_random", 0, 2_000);
+    let service = Service::start(&settings);
+    await_that("all is judged", || service.calls.judged() == 2_000);
+    let (sampled, misplaced) = service.metrics.samples();
+    println!("  {misplaced} of {sampled} sampled keys lie in another partition");
+    assert!(sampled >= 20 && misplaced > sampled / 2);
+    assert!(service.metrics.text().contains("tripline_partition_mismatches_total"));
+    service.stop();
+}
+
+fn deleted_input(cluster: &Cluster) {
+    let settings = cluster.service("deleted", 2);
+    produce(&settings, "murmur2_random", 0, 2_000);
+    let service = Service::start(&settings);
+    await_that("all is committed", || all_committed(&settings));
+    service.stop();
+    let ends: Vec<i64> = committed(&settings).into_iter().map(|(_, end)| end).collect();
+    // Retention took half of the past: coverage says so, and judging goes on.
+    delete_before(&settings, &ends.iter().map(|end| end / 2).collect::<Vec<i64>>());
+    let service = Service::start(&settings);
+    await_that("both are live", || (0..2).all(|partition| service.calls.of(partition).contains(&"live")));
+    for partition in 0..2u32 {
+        let history = service.calls.history(partition);
+        assert!(history.truncated && history.held_from.is_some() && history.rows > 0, "{history:?}");
+    }
+    service.stop();
+    // Now it takes records that nobody has judged.
+    produce(&settings, "murmur2_random", 2_000, 2_000);
+    let ends: Vec<i64> = committed(&settings).into_iter().map(|(_, end)| end).collect();
+    delete_before(&settings, &ends.iter().map(|end| end - 10).collect::<Vec<i64>>());
+    let mut service = Service::start(&settings);
+    let fault = service.end().unwrap_err().to_string();
+    assert!(fault.contains("no longer in the log"), "{fault}");
+    assert_eq!(service.calls.judged(), 0, "nothing was skipped over");
+}
+
+fn broker_dies(cluster: &Cluster) {
+    let settings = cluster.service("away", 4);
+    produce(&settings, "murmur2_random", 0, 3_000);
+    let service = Service::start(&settings);
+    await_that("all is committed", || all_committed(&settings));
+    let began = Instant::now();
+    cluster.broker("kill");
+    await_that("readiness tells", || {
+        service.status.reasons().iter().any(|line| line.contains("no broker answers"))
+    });
+    println!("  not ready after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5));
+    cluster.broker("start");
+    produce(&settings, "murmur2_random", 3_000, 3_000);
+    await_that("it goes on by itself", || all_committed(&settings));
+    await_that("it is ready again", || service.status.reasons().is_empty());
+    service.stop();
+    verdicts_fit(&settings);
+}

@@ -1,0 +1,126 @@
+//! A processor that counts: each record's verdict says the how many-th of its account it is, so that a verdict shows
+//! whether the past was whole when it was judged.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tripline::edge::processor::Processor;
+use tripline::edge::recovery::History;
+use tripline::edge::source::Position;
+use tripline::names::header;
+use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::outputs::{Output, Outputs, Topic};
+
+/// What was asked of the engines of one process, in order, without repeats in a row.
+#[derive(Clone, Default)]
+pub struct Calls(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    calls: Vec<(&'static str, u32)>,
+    histories: BTreeMap<u32, History>,
+    judged: u64,
+    folded: u64,
+}
+
+impl Calls {
+    pub fn judged(&self) -> u64 {
+        self.0.lock().unwrap().judged
+    }
+
+    pub fn folded(&self) -> u64 {
+        self.0.lock().unwrap().folded
+    }
+
+    /// The calls about one partition.
+    pub fn of(&self, partition: u32) -> Vec<&'static str> {
+        let mut calls: Vec<_> = self
+            .0
+            .lock()
+            .unwrap()
+            .calls
+            .iter()
+            .filter(|(_, of)| *of == partition)
+            .map(|call| call.0)
+            .collect();
+        calls.dedup();
+        calls
+    }
+
+    pub fn history(&self, partition: u32) -> History {
+        self.0.lock().unwrap().histories.get(&partition).cloned().unwrap_or_default()
+    }
+
+    fn note(&self, call: &'static str, shard: Shard) {
+        self.0.lock().unwrap().calls.push((call, shard.partition));
+    }
+}
+
+/// The engines of one worker.
+#[derive(Default)]
+pub struct Tally {
+    pub calls: Calls,
+    counts: BTreeMap<Shard, BTreeMap<Vec<u8>, u64>>,
+}
+
+impl Tally {
+    pub fn new(calls: &Calls) -> Tally {
+        Tally { calls: calls.clone(), counts: BTreeMap::new() }
+    }
+
+    fn count(&mut self, shard: Shard, key: &[u8]) -> u64 {
+        let count = self.counts.get_mut(&shard).expect("assigned").entry(key.to_vec()).or_default();
+        *count += 1;
+        *count
+    }
+}
+
+impl Processor for Tally {
+    fn assign(&mut self, at: &Position) {
+        self.calls.note("assign", at.shard);
+        self.counts.insert(at.shard, BTreeMap::new());
+    }
+
+    fn restore(&mut self, batch: &Batch) {
+        self.calls.note("restore", batch.shard);
+        for record in &batch.records {
+            self.count(batch.shard, batch.key(record));
+        }
+    }
+
+    fn fold_verdicts(&mut self, batch: &Batch) {
+        self.calls.0.lock().unwrap().folded += batch.records.len() as u64;
+    }
+
+    fn live(&mut self, shard: Shard, history: &History) {
+        self.calls.note("live", shard);
+        self.calls.0.lock().unwrap().histories.insert(shard.partition, history.clone());
+    }
+
+    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
+        self.calls.note("step", batch.shard);
+        for record in &batch.records {
+            let key = batch.key(record);
+            let count = self.count(batch.shard, key);
+            let start = out.bytes.len();
+            out.bytes.extend_from_slice(key);
+            let middle = out.bytes.len();
+            out.bytes.extend_from_slice(format!("{}:{count}", record.offset).as_bytes());
+            let (key, value) = (start..middle, middle..out.bytes.len());
+            let (cause, headers) = (record.offset, 0..0);
+            if batch.value(record) == b"unreadable" {
+                let (key, value, headers) = (0..0, 0..0, out.headers.len()..out.headers.len() + 1);
+                out.headers.push((header::ERROR_REASON, "not_json".to_owned()));
+                out.records.push(Output { topic: Topic::DeadLetters, cause, key, value, headers });
+            }
+            out.records.push(Output { topic: Topic::Verdicts, cause, key, value, headers });
+        }
+        self.calls.0.lock().unwrap().judged += batch.records.len() as u64;
+    }
+
+    fn advance(&mut self, _: Shard, _: Timestamp, _: &mut Outputs) {}
+
+    fn revoke(&mut self, shard: Shard) {
+        self.calls.note("revoke", shard);
+        self.counts.remove(&shard);
+    }
+}

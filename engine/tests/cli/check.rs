@@ -1,0 +1,95 @@
+//! `tripline check`: every fault of packs alone, for people and as JSON, and how much of a sample the mapping finds.
+
+use crate::tripline::{DEMO, DEMO_SAMPLE, copy, root, tripline};
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+
+/// The demo's folder with a pack in which one field and one aggregate are misspelt.
+fn broken() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&root().join("deploy/examples/demo"), folder.path());
+    let pack = folder.path().join("packs/cards.yaml");
+    let text = fs::read_to_string(&pack).unwrap();
+    let text = text.replacen("is_tiny:       tx.amount /", "is_tiny:       tx.amuont /", 1);
+    let text = text.replacen("when: acct_resets_24h >= 3", "when: acct_reset_24h >= 3", 1);
+    fs::write(&pack, text).unwrap();
+    (folder, pack)
+}
+
+#[test]
+fn the_shipped_configurations_and_packs_have_no_fault() {
+    for entry in fs::read_dir(root().join("deploy/examples")).unwrap().map(Result::unwrap) {
+        let told = tripline(["check", entry.path().join("tripline.yaml").to_str().unwrap()]).fine();
+        assert!(told.contains("no error") && !told.contains("warning"), "{told}");
+        for pack in fs::read_dir(entry.path().join("packs")).unwrap().map(Result::unwrap) {
+            let path = pack.path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                tripline(["check", path.to_str().unwrap()]).fine();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_broken_pack_ends_with_1_and_every_fault_is_pointed_at() {
+    let (_folder, pack) = broken();
+    let told = tripline(["check", pack.to_str().unwrap()]).with(1).stdout;
+    for (fault, meant) in
+        [("tx.amuont", "the field `tx.amount`"), ("acct_reset_24h", "the aggregate `acct_resets_24h`")]
+    {
+        assert!(told.contains(fault) && told.contains(&format!("did you mean {meant}")), "{told}");
+    }
+    assert!(told.contains("cards.yaml:") && told.contains('^'), "{told}");
+    assert!(!told.contains('\u{1b}'), "colours belong on a terminal");
+}
+
+#[test]
+fn faults_as_json_say_where() {
+    let (_folder, pack) = broken();
+    let text = fs::read_to_string(&pack).unwrap();
+    let told = tripline(["check", "--json", pack.to_str().unwrap()]).with(1).stdout;
+    let faults: Vec<Value> = told
+        .lines()
+        .flat_map(|line| match serde_json::from_str(line).unwrap() {
+            Value::Array(faults) => faults,
+            one => vec![one],
+        })
+        .collect();
+    for fault in ["tx.amuont", "acct_reset_24h"] {
+        let line = text.lines().position(|line| line.contains(fault)).unwrap() + 1;
+        let found = faults
+            .iter()
+            .any(|told| told["line"] == line && told["message"].as_str().unwrap().contains(fault));
+        assert!(found, "{fault} in line {line}: {told}");
+    }
+}
+
+#[test]
+fn a_sample_shows_what_the_mapping_finds() {
+    let told = tripline(["check", DEMO, "--sample", DEMO_SAMPLE]).fine();
+    assert!(told.contains("700 records"), "{told}");
+    assert!(told.lines().any(|line| line.contains("tx.geo")), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.jsonl");
+    fs::write(&path, "{\"id\": \"1\"}\n").unwrap();
+    let told = tripline(["check", DEMO, "--sample", path.to_str().unwrap()]).with(1).stdout;
+    assert!(told.contains("dead letters"), "{told}");
+}
+
+#[test]
+fn the_fields_of_a_schema_are_listed() {
+    let well_known = tripline(["schema", "fields"]).fine();
+    let amount = well_known.lines().find(|line| line.starts_with("tx.amount ")).unwrap();
+    assert!(amount.contains("DE 4"), "{amount}");
+    assert!(!well_known.contains("account.money_unit"));
+    let demo = tripline(["schema", "fields", "--config", DEMO]).fine();
+    assert!(demo.lines().any(|line| line.starts_with("account.money_unit ")), "{demo}");
+    tripline(["schema", "fields", "--config", "no/such.yaml"]).with(2);
+}
+
+#[test]
+fn a_file_that_is_not_there_ends_with_2() {
+    let ended = tripline(["check", "no/such.yaml"]).with(2);
+    assert!(ended.stderr.contains("no/such.yaml"), "{}", ended.stderr);
+}

@@ -1,0 +1,166 @@
+//! The reference configuration, its defaults, and what is said about faults.
+
+use crate::tripline::{copy, root, tripline};
+use std::fs;
+use std::path::PathBuf;
+use tripline::config::{Config, Loaded, load};
+use tripline_rules::diagnostic::Paint;
+
+/// A copy of the reference example.
+pub struct Example {
+    folder: tempfile::TempDir,
+}
+
+impl Example {
+    /// A fresh copy, with a key file and a schema of one field more.
+    pub fn new() -> Example {
+        let example = Example { folder: tempfile::tempdir().unwrap() };
+        copy(&root().join("deploy/examples/reference"), example.folder.path());
+        fs::write(example.folder.path().join("key"), "0123456789abcdef").unwrap();
+        let schema = fs::read_to_string(example.folder.path().join("schema.yaml")).unwrap();
+        let schema = schema.replace("  card.id: text\n", "  card.id: text\n  device.id: text\n");
+        fs::write(example.folder.path().join("other.yaml"), schema).unwrap();
+        example
+    }
+
+    /// The configuration's path.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("tripline.yaml")
+    }
+
+    /// Replaces what a file says, once, and it must say so.
+    pub fn change(&self, file: &str, from: &str, to: &str) -> &Example {
+        let path = self.folder.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.matches(from).count(), 1, "{file} says once: {from}");
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+        self
+    }
+
+    /// Reads it.
+    pub fn load(&self) -> Loaded {
+        load(&self.path()).unwrap()
+    }
+
+    /// What is wrong with it, as `check` shows it; it must be wrong.
+    fn faults(&self) -> String {
+        tripline(["check", self.path().to_str().unwrap()]).with(1).stdout
+    }
+}
+
+#[test]
+fn the_reference_has_no_fault() {
+    let loaded = load(&root().join("deploy/examples/reference/tripline.yaml")).unwrap();
+    assert!(loaded.faults.list().is_empty(), "{}", loaded.faults.render(Paint::Plain));
+    assert!(loaded.config.is_some());
+}
+
+/// Everything beside names, fields and packs, as text.
+fn beside(config: &Config) -> String {
+    let Config { input, time, limits, kafka, delivery, http, log, key, .. } = config;
+    let is_builtin = *key == tripline_rules::value::TextKey::default();
+    format!("{input:#?} {time:#?} {limits:#?} {kafka:#?} {delivery:#?} {http:#?} {log:#?} {is_builtin}")
+}
+
+#[test]
+fn what_the_reference_calls_a_default_is_one() {
+    let reference = Example::new();
+    // Said to differ: the broker, which has no default, and the workers, one a processor.
+    let processors = std::thread::available_parallelism().unwrap().get();
+    reference.change("tripline.yaml", "  brokers: 127.0.0.1:9092", "  # brokers");
+    reference.change("tripline.yaml", "workers: 2", &format!("workers: {processors}"));
+    let minimal = Example::new();
+    let least = "version: 1\nstream: reference\nschema: schema.yaml\ninput:\n  fields: \
+                 {event.id: /id, event.type: /type, event.time: /time, account.id: /account}\n";
+    fs::write(minimal.path(), least).unwrap();
+    let [reference, minimal] = [reference, minimal].map(|example| {
+        let loaded = example.load();
+        loaded.config.unwrap_or_else(|| panic!("{}", loaded.faults.render(Paint::Plain)))
+    });
+    assert_eq!(beside(&reference), beside(&minimal));
+    assert_eq!(minimal.mapping.format, reference.mapping.format);
+    assert_eq!(minimal.mapping.pan_exempt, reference.mapping.pan_exempt);
+    assert!(minimal.models.is_empty() && minimal.ruleset.rules().is_empty());
+}
+
+#[test]
+fn a_misspelt_key_is_pointed_at() {
+    let example = Example::new();
+    example.change("tripline.yaml", "lateness: 24h", "latenes: 24h");
+    let text = fs::read_to_string(example.path()).unwrap();
+    let line = text.lines().position(|line| line.contains("latenes:")).unwrap() + 1;
+    let faults = example.faults();
+    assert!(faults.contains(&format!("tripline.yaml:{line}:3")), "{faults}");
+    assert!(faults.contains("^^^^^^^") && faults.contains("did you mean `lateness`?"), "{faults}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_pointed_at() {
+    for (from, to) in [
+        ("schema: schema.yaml", "schema: nowhere.yaml"),
+        ("packs: [packs/reference.yaml]", "packs: [packs/nowhere.yaml]"),
+        ("# secret: {file: /run/secrets/tripline.key}", "secret: {file: nowhere.key}"),
+    ] {
+        let example = Example::new();
+        example.change("tripline.yaml", from, to);
+        let faults = example.faults();
+        assert!(faults.contains("cannot be read") && faults.contains("tripline.yaml:"), "{faults}");
+    }
+}
+
+#[test]
+fn a_short_secret_is_refused_and_not_shown() {
+    let example = Example::new();
+    example.change("tripline.yaml", "# secret: {file: /run/secrets/tripline.key}", "secret: {file: key}");
+    fs::write(example.folder.path().join("key"), "hush-hush").unwrap();
+    let faults = example.faults();
+    assert!(faults.contains("9 bytes") && faults.contains("16 are needed"), "{faults}");
+    assert!(!faults.contains("hush"), "{faults}");
+}
+
+#[test]
+fn what_a_later_version_brings_is_said_to_be_known() {
+    let example = Example::new();
+    example.change("tripline.yaml", "guarantee: at_least_once", "guarantee: exactly_once");
+    let faults = example.faults();
+    assert!(faults.contains("not in this version") && faults.contains("at_least_once"), "{faults}");
+}
+
+#[test]
+fn the_faults_of_all_files_come_in_one_run() {
+    let example = Example::new();
+    example.change("tripline.yaml", "start: earliest", "start: erliest");
+    example.change("tripline.yaml", "card.id: /card", "crad.id: /card");
+    example.change("tripline.yaml", "kafka:\n", "kafka:\n  borkers: x\n");
+    example.change(
+        "packs/reference.yaml",
+        "cooldown: {by: rule+card, for: 30m}",
+        "cooldwn: {by: rule+card, for: 30m}",
+    );
+    example.change("packs/reference.yaml", "model.profile.score >= 0.8", "model.profil.score >= 0.8");
+    let faults = example.faults();
+    for said in ["erliest", "crad.id", "borkers", "cooldwn", "model.profil.score"] {
+        assert!(faults.contains(said), "{said} is not said:\n{faults}");
+    }
+}
+
+#[test]
+fn a_schema_with_faults_hides_no_fault_of_the_settings() {
+    let example = Example::new();
+    example.change("schema.yaml", "card.id: text", "card.id: txt");
+    example.change("schema.yaml", "merchant.id: text", "merchant.id: test");
+    example.change("tripline.yaml", "kafka:\n", "kafka:\n  borkers: x\n");
+    let faults = example.faults();
+    for said in ["txt", "test", "borkers"] {
+        assert!(faults.contains(&format!("`{said}`")), "{said} is not said:\n{faults}");
+    }
+}
+
+#[test]
+fn a_command_that_needs_a_configuration_ends_with_2_when_it_has_faults() {
+    let example = Example::new();
+    example.change("tripline.yaml", "lateness: 24h", "lateness: soon");
+    let path = example.path();
+    let ended = tripline(["replay", "--config", path.to_str().unwrap(), "--input", "x.jsonl"]).with(2);
+    assert!(ended.stderr.contains("lateness") && ended.stderr.contains("has faults"), "{}", ended.stderr);
+}

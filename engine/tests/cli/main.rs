@@ -1,0 +1,15 @@
+//! The commands as a user runs them: the real binary, files in, files out, without a broker.
+
+#![expect(clippy::unwrap_used, reason = "test code: what cannot be unwrapped has failed")]
+
+mod check;
+mod compare;
+mod configuration;
+mod goldens;
+mod handbook;
+mod help;
+mod keys;
+mod profile;
+mod replay;
+mod schemas;
+mod tripline;
