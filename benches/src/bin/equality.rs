@@ -1,0 +1,225 @@
+//! What `run` publishes on a real Kafka, with a clean restart in the middle, is what `replay` makes of the dumped topic:
+//! alerts and verdicts, byte for byte. Three installations, each on a feed with its faults.
+
+use clap::Parser;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tripline_benches::kafka::{Broker, Failure, Stamp, Writer, asking};
+use tripline_benches::service::{Process, output, program};
+use tripline_core::batch::Timestamp;
+use tripline_core::simulate::{Campaigns, Fault, Faults, SimulatedEvent, Simulation, SimulationSettings};
+
+/// Compares `run` on Kafka with `replay` of what it read.
+#[derive(Parser)]
+struct Arguments {
+    /// Events of each installation.
+    #[arg(long, default_value_t = 100_000)]
+    events: u32,
+    /// Only the installation of this name.
+    #[arg(long)]
+    only: Option<String>,
+    /// Leaves the files here.
+    #[arg(long)]
+    keep: Option<PathBuf>,
+}
+
+/// An installation and its feed.
+struct Case {
+    name: &'static str,
+    /// Its configuration, of which input and broker are replaced.
+    config: &'static str,
+    packs: &'static [&'static str],
+    /// Whether the broker's clock stamps the input: then all events happened within the last hours.
+    broker_clock: bool,
+    /// Accounts for so many events.
+    accounts: fn(u32) -> u32,
+    seed: u64,
+}
+
+/// The shipped pack looks back for 90 days and scores profiles: all of the log is read again after the restart.
+/// The load pack looks back for a day: first of many days, most of which are not read again; then by the broker's clock.
+const CASES: [Case; 3] = [
+    Case {
+        name: "cards",
+        config: "deploy/examples/demo/tripline.yaml",
+        packs: &["deploy/examples/demo/packs/cards.yaml"],
+        broker_clock: false,
+        accounts: |events| events / 100,
+        seed: 11,
+    },
+    Case {
+        name: "load",
+        config: "benches/packs/tripline.yaml",
+        packs: &["benches/packs/load.yaml"],
+        broker_clock: false,
+        accounts: |events| events / 50,
+        seed: 12,
+    },
+    Case {
+        name: "append",
+        config: "benches/packs/tripline.yaml",
+        packs: &["benches/packs/load.yaml"],
+        broker_clock: true,
+        accounts: |events| events,
+        seed: 13,
+    },
+];
+
+fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse();
+    let folder = tempfile::tempdir()?;
+    let folder = arguments.keep.as_deref().unwrap_or(folder.path());
+    let broker = Broker::start()?;
+    let picked = |case: &&Case| arguments.only.as_ref().is_none_or(|name| name == case.name);
+    for case in CASES.iter().filter(picked) {
+        let folder = folder.join(case.name);
+        fs::create_dir_all(&folder)?;
+        Round { case, broker: &broker, folder: &folder, events: arguments.events, program: program()? }
+            .run()?;
+    }
+    println!("equal");
+    Ok(())
+}
+
+struct Round<'a> {
+    case: &'a Case,
+    broker: &'a Broker,
+    folder: &'a Path,
+    events: u32,
+    program: PathBuf,
+}
+
+/// What is wrong with a feed's records.
+#[derive(Default)]
+struct Faulty {
+    out_of_order: u32,
+    duplicates: u32,
+    bad: u32,
+    other: u32,
+}
+
+impl Round<'_> {
+    fn run(&self) -> Result<(), Failure> {
+        let (name, events) = (self.case.name, i64::from(self.events));
+        let topic = format!("{name}.events");
+        let stamp = if self.case.broker_clock { Stamp::LogAppendTime } else { Stamp::CreateTime };
+        self.broker.topic(&topic, stamp)?;
+        for output in ["alerts", "verdicts", "dead-letters", "late"] {
+            self.broker.topic(&format!("{name}.{output}"), Stamp::LogAppendTime)?;
+        }
+        let config = self.configure()?;
+        let (config, log) = (config.to_string_lossy(), self.folder.join("run.log"));
+        let mut feed = self.simulation();
+        let writer = Writer::new(&self.broker.address(), &topic, 5)?;
+        let mut faults = Faulty::default();
+        let asking = asking(&self.broker.address(), name)?;
+        // It is stopped among its records: they lie there before it starts.
+        let first = self.events / 2;
+        self.load(&mut feed, &writer, first, &mut faults)?;
+        let mut service = Process::start(&self.program, &["run", "--config", &config], &log)?;
+        service.await_committed(&asking, &topic, events / 10)?;
+        service.stop()?;
+        let (stopped_after, _) = tripline_benches::kafka::progress(&asking, &topic)?;
+        self.load(&mut feed, &writer, self.events - first, &mut faults)?;
+        let mut service = Process::start(&self.program, &["run", "--config", &config], &log)?;
+        service.await_committed(&asking, &topic, events)?;
+        service.stop()?;
+        println!(
+            "{name}: {events} records, restarted after {stopped_after}; out of order {}, duplicates {}, bad {}, \
+             otherwise faulty {}",
+            faults.out_of_order, faults.duplicates, faults.bad, faults.other
+        );
+        self.compare(&config)
+    }
+
+    /// Dumps the topics, replays the input, compares.
+    fn compare(&self, config: &str) -> Result<(), Failure> {
+        let file = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
+        let brokers = self.broker.address();
+        for topic in ["events", "alerts", "verdicts"] {
+            let (into, topic) = (file(&format!("{topic}.dump")), format!("{}.{topic}", self.case.name));
+            output(&self.program, &["dump", "--brokers", &brokers, "--topic", &topic, "--output", &into])?;
+        }
+        let (input, alerts, journal) = (file("events.dump"), file("alerts.jsonl"), file("verdicts.jsonl"));
+        let arguments =
+            ["replay", "--config", config, "--input", &input, "--output", &alerts, "--journal", &journal];
+        print!("{}", output(&self.program, &[&arguments[..], &["--json"]].concat())?);
+        for (ours, theirs) in [("alerts.dump", &alerts), ("verdicts.dump", &journal)] {
+            print!(
+                "{} {ours}: {}",
+                self.case.name,
+                output(&self.program, &["compare", &file(ours), theirs])?
+            );
+        }
+        Ok(())
+    }
+
+    /// The installation's configuration with this broker and these topics.
+    fn configure(&self) -> Result<PathBuf, Failure> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+        let given = root.join(self.case.config);
+        let schema = given.with_file_name("schema.yaml");
+        let packs: Vec<String> =
+            self.case.packs.iter().map(|pack| root.join(pack).display().to_string()).collect();
+        let mut written = String::new();
+        let replaced = ["packs:", "schema:", "kafka:", "http:", "time:", "  topic:", "  clock:"];
+        for line in fs::read_to_string(&given)?.lines() {
+            if !replaced.iter().any(|key| line.starts_with(key)) {
+                writeln!(written, "{line}")?;
+            }
+            if line == "input:" {
+                let clock = if self.case.broker_clock { "log_append_time" } else { "create_time" };
+                writeln!(written, "  topic: {}.events\n  clock: {clock}", self.case.name)?;
+            }
+        }
+        let (name, brokers) = (self.case.name, self.broker.address());
+        writeln!(written, "packs: [{}]\nschema: {}", packs.join(", "), schema.display())?;
+        writeln!(
+            written,
+            "time: {{lateness: 24h}}\nhttp: {{listen: \"127.0.0.1:0\"}}\n\
+             kafka: {{brokers: \"{brokers}\", group: {name}, instance: {name}, prefix: {name}, workers: 2}}"
+        )?;
+        let path = self.folder.join("tripline.yaml");
+        fs::write(&path, written)?;
+        Ok(path)
+    }
+
+    fn simulation(&self) -> Simulation {
+        let accounts = (self.case.accounts)(self.events).max(100);
+        // Three events an account and day: how long so many take.
+        let days = f64::from(self.events) / (3.0 * f64::from(accounts));
+        let span = i64::from(self.events) * 86_400_000 / (3 * i64::from(accounts));
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(now.as_millis()).unwrap_or(0);
+        let start = if self.case.broker_clock { now - span * 2 } else { tripline_benches::records::START.0 };
+        let settings = SimulationSettings {
+            campaigns: Campaigns::poisson(f64::from(self.events) / 500.0 / days),
+            faults: Faults::rough(),
+            ..SimulationSettings::new(self.case.seed, accounts, Timestamp(start))
+        };
+        Simulation::new(&settings)
+    }
+
+    fn load(
+        &self,
+        feed: &mut Simulation,
+        writer: &Writer,
+        count: u32,
+        faults: &mut Faulty,
+    ) -> Result<(), Failure> {
+        let mut event = SimulatedEvent::default();
+        for _ in 0..count {
+            while !feed.next_before(Timestamp(i64::MAX / 4), &mut event) {}
+            match event.fault {
+                Some(Fault::OutOfOrder) => faults.out_of_order += 1,
+                Some(Fault::Duplicate) => faults.duplicates += 1,
+                Some(Fault::Bad) => faults.bad += 1,
+                Some(_) => faults.other += 1,
+                None => {}
+            }
+            writer.send(event.appended_at, event.account.as_bytes(), &event.value)?;
+        }
+        writer.finish()
+    }
+}

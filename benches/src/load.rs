@@ -1,0 +1,35 @@
+//! The load: the installation under `packs/`, as every benchmark runs it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tripline::config::{self, Config};
+use tripline_core::engine::{Engine, Settings};
+use tripline_rules::diagnostic::Paint;
+
+/// The load pack's configuration.
+pub fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("packs/tripline.yaml")
+}
+
+/// Reads a configuration of this repository.
+///
+/// # Panics
+/// When it has faults: benchmarks run what the repository holds.
+pub fn read(path: &Path) -> Config {
+    let loaded = config::load(path).unwrap_or_else(|fault| panic!("{fault}"));
+    loaded.config.unwrap_or_else(|| panic!("{}", loaded.faults.render(Paint::Plain)))
+}
+
+/// The load pack's installation.
+pub fn config() -> Config {
+    read(&path())
+}
+
+/// An engine of one partition without any row.
+///
+/// # Panics
+/// Never: the mapping was accepted with the configuration.
+pub fn engine(config: &Config, settings: Settings) -> Engine {
+    Engine::new(&config.schema, &config.ruleset, &config.mapping, &Arc::new(settings))
+        .expect("the mapping was accepted with the configuration")
+}

@@ -1,0 +1,61 @@
+//! Records in memory: what a simulated bank writes, in batches as workers get them.
+
+use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::simulate::{Campaigns, SimulatedEvent, Simulation, SimulationSettings};
+
+/// Records of a batch, as a worker takes them.
+pub const BATCH_RECORDS: usize = 256;
+/// When the simulated bank opens: 2026-03-01, a Sunday.
+pub const START: Timestamp = Timestamp(1_772_323_200_000);
+
+/// A bank whose every account has three events a day, with a hundred campaigns a day.
+pub fn bank(accounts: u32) -> Simulation {
+    let campaigns = Campaigns::poisson(100.0);
+    Simulation::new(&SimulationSettings { campaigns, ..SimulationSettings::new(7, accounts, START) })
+}
+
+/// The records of a feed, one after the other, as those of one partition.
+pub struct Records {
+    simulation: Simulation,
+    event: SimulatedEvent,
+    offset: i64,
+}
+
+impl Records {
+    /// The feed of a bank with so many accounts.
+    pub fn new(accounts: u32) -> Records {
+        Records { simulation: bank(accounts), event: SimulatedEvent::default(), offset: 0 }
+    }
+
+    /// Fills a batch with the next records. False at the first record after `until`, which is lost.
+    pub fn fill(&mut self, batch: &mut Batch, most: usize, until: Timestamp) -> bool {
+        batch.clear();
+        while batch.records.len() < most {
+            if !self.simulation.next_before(until, &mut self.event) {
+                return false;
+            }
+            let SimulatedEvent { account, value, appended_at, .. } = &self.event;
+            batch.push(self.offset, Some(*appended_at), account.as_bytes(), value);
+            self.offset += 1;
+        }
+        true
+    }
+
+    /// The next `count` records, in batches of `most`.
+    pub fn batches(&mut self, count: usize, most: usize) -> Vec<Batch> {
+        let mut left = count;
+        let mut batches = Vec::with_capacity(count.div_ceil(most));
+        while left > 0 {
+            let mut batch = empty();
+            self.fill(&mut batch, left.min(most), Timestamp(i64::MAX / 4));
+            left -= batch.records.len();
+            batches.push(batch);
+        }
+        batches
+    }
+}
+
+/// A batch of the one partition, without records.
+pub fn empty() -> Batch {
+    Batch::new(Shard { space: 0, partition: 0 })
+}

@@ -1,0 +1,140 @@
+//! The service under test: the `tripline` program as a process of its own, and what that process has spent.
+
+use crate::cost::status_kib;
+use crate::kafka::{Failure, progress};
+use rdkafka::consumer::BaseConsumer;
+use std::fs::{File, read_to_string};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Linux counts CPU time in hundredths of a second.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// The `tripline` program that was built beside this one.
+///
+/// # Errors
+/// When it is not there.
+pub fn program() -> Result<PathBuf, Failure> {
+    let beside = std::env::current_exe()?.with_file_name("tripline");
+    if beside.exists() {
+        return Ok(beside);
+    }
+    Err(format!("{} is not there: `cargo build --release -p tripline` first", beside.display()).into())
+}
+
+/// A process that is killed when this is dropped.
+pub struct Process(Child);
+
+/// What a process has spent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// CPU of all its threads, seconds.
+    pub cpu_seconds: f64,
+    /// The most memory it held, bytes.
+    pub peak_bytes: u64,
+}
+
+impl Process {
+    /// Starts a program; what it says goes to a file.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(program: &Path, arguments: &[&str], log: &Path) -> Result<Process, Failure> {
+        let log = File::options().create(true).append(true).open(log)?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdout(log.try_clone()?).stderr(log).stdin(Stdio::null());
+        Ok(Process(command.spawn()?))
+    }
+
+    /// What it has spent so far.
+    pub fn spent(&self) -> Spent {
+        let process = self.0.id().to_string();
+        let stat = read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+        Spent {
+            cpu_seconds: (ticks(11) + ticks(12)) / TICKS_PER_SECOND,
+            peak_bytes: status_kib(&process, "VmHWM:") * 1024,
+        }
+    }
+
+    /// Asks it to stop by SIGTERM, and waits until it has.
+    ///
+    /// # Errors
+    /// When it ends with a fault, or not within half a minute.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        let id = self.0.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status()?;
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(30) {
+            if let Some(status) = self.0.try_wait()? {
+                return if status.success() { Ok(()) } else { Err(format!("it ended with {status}").into()) };
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err("it did not stop within 30 s".into())
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
+        Ok(self.0.try_wait()?)
+    }
+
+    /// Waits until a group has committed so many records.
+    ///
+    /// # Errors
+    /// When the process ends before, or nothing moves for two minutes.
+    pub fn await_committed(
+        &mut self,
+        asking: &BaseConsumer,
+        topic: &str,
+        records: i64,
+    ) -> Result<(), Failure> {
+        let (mut heard, mut last) = (Instant::now(), -1);
+        loop {
+            let (committed, end) = progress(asking, topic)?;
+            if committed >= records {
+                return Ok(());
+            }
+            if committed > last {
+                (heard, last) = (Instant::now(), committed);
+            }
+            if let Some(status) = self.ended()? {
+                return Err(format!("it ended with {status}, {committed} of {end} records committed").into());
+            }
+            if heard.elapsed() > Duration::from_secs(120) {
+                return Err(
+                    format!("{committed} of {end} records committed, and no more for two minutes").into()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// Runs a program to its end and gives what it printed.
+///
+/// # Errors
+/// When it ends with a fault; what it said is in the error.
+pub fn output(program: &Path, arguments: &[&str]) -> Result<String, Failure> {
+    let done = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    if done.status.success() {
+        return Ok(said);
+    }
+    let complaint = String::from_utf8_lossy(&done.stderr);
+    Err(format!("{} ended with {}:\n{said}{complaint}", arguments.join(" "), done.status).into())
+}
