@@ -42,9 +42,17 @@ pub(crate) enum Ty {
 pub(crate) struct Typed {
     pub(crate) ty: Ty,
     pub(crate) node: NodeId,
-    /// Its exact value, for constants that may yet become money.
-    pub(crate) exact: Option<Decimal>,
+    /// Its value in decimals, for constants that may yet become money.
+    pub(crate) constant: Option<Constant>,
     pub(crate) span: Span,
+}
+
+/// A constant number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Constant {
+    value: Decimal,
+    /// Whether no digit was lost: a third has none that say it all.
+    exact: bool,
 }
 
 /// A declaration that is looked at when it is first read.
@@ -134,7 +142,7 @@ impl Resolver<'_> {
             ExprKind::Duration(ms) => self.duration(*ms, span),
             ExprKind::Text(text) => {
                 let node = self.graph.add(Node::Missing);
-                Typed { ty: Ty::Quoted(text.clone()), node, exact: None, span }
+                Typed { ty: Ty::Quoted(text.clone()), node, constant: None, span }
             }
             ExprKind::Bool(truth) => {
                 let node = self.graph.truth(*truth);
@@ -186,12 +194,12 @@ impl Resolver<'_> {
 
     pub(crate) fn fault(&mut self, span: Span) -> Typed {
         let node = self.graph.add(Node::Missing);
-        Typed { ty: Ty::Fault, node, exact: None, span }
+        Typed { ty: Ty::Fault, node, constant: None, span }
     }
 
     fn exact(&mut self, number: Decimal, span: Span) -> Typed {
         let node = self.graph.number(number.number());
-        Typed { exact: Some(number), ..is(Kind::Number, node, span) }
+        Typed { constant: Some(Constant { value: number, exact: true }), ..is(Kind::Number, node, span) }
     }
 
     fn duration(&mut self, ms: Ms, span: Span) -> Typed {
@@ -267,8 +275,8 @@ impl Resolver<'_> {
             Ty::Fault => self.fault(span),
             Ty::Is(kind @ (Kind::Number | Kind::Money(_) | Kind::Duration)) => {
                 let node = self.graph.add(Node::Unary(Unary::Negative, inner.node));
-                let exact = inner.exact.and_then(Decimal::negative);
-                Typed { exact, ..is(kind.clone(), node, span) }
+                let opposite = |held: Constant| Some(Constant { value: held.value.negative()?, ..held });
+                Typed { constant: inner.constant.and_then(opposite), ..is(kind.clone(), node, span) }
             }
             other => {
                 self.faults
@@ -292,17 +300,18 @@ impl Resolver<'_> {
             return self.no_arithmetic(op, &a, &b, span);
         };
         let Some(kind) = result_kind(op, left, right) else { return self.no_arithmetic(op, &a, &b, span) };
-        let exact = a.exact.zip(b.exact).and_then(|(a, b)| exactly(op, a, b));
-        if let Some(exact) = exact {
+        let constants = a.constant.zip(b.constant);
+        if let Some(exact) = constants.and_then(|(a, b)| exactly(op, a, b)) {
             return self.exact(exact, span);
         }
         let money = matches!(kind, Kind::Money(_));
         let node = self.graph.add(Node::Arithmetic(op, a.node, b.node, money));
         // A quotient of constants is a constant too, if not an exact one.
-        let exact = (a.exact.is_some() && b.exact.is_some())
-            .then(|| self.graph.constant(node).and_then(|word| Decimal::of(f64::from_bits(word))))
-            .flatten();
-        Typed { exact, ..is(kind, node, span) }
+        let near = constants
+            .and_then(|_| self.graph.constant(node))
+            .and_then(|word| Decimal::of(f64::from_bits(word)))
+            .map(|value| Constant { value, exact: false });
+        Typed { constant: near, ..is(kind, node, span) }
     }
 
     fn no_arithmetic(&mut self, op: Arithmetic, a: &Typed, b: &Typed, span: Span) -> Typed {
@@ -317,19 +326,19 @@ impl Resolver<'_> {
 
     /// A constant number that meets money means major units of that money's currency.
     pub(crate) fn as_money(&mut self, number: &mut Typed, meets: &Ty) {
-        let (Some(exact), Ty::Is(Kind::Money(currency))) = (number.exact, meets) else { return };
+        let (Some(constant), Ty::Is(Kind::Money(currency))) = (number.constant, meets) else { return };
         if number.ty != Ty::Is(Kind::Number) {
             return;
         }
         number.node = match currency {
-            CurrencyOf::Account => self.graph.add(Node::Major(exact)),
+            CurrencyOf::Account => self.graph.add(Node::Major(constant.value)),
             CurrencyOf::Fixed(code) => {
                 let exponent = crate::money::CURRENCIES[usize::from(*code)].exponent;
-                self.graph.number(exact.scaled(exponent))
+                self.graph.number(constant.value.scaled(exponent))
             }
         };
         number.ty = meets.clone();
-        number.exact = None;
+        number.constant = None;
     }
 }
 
@@ -342,7 +351,7 @@ impl Typed {
 }
 
 pub(crate) fn is(kind: Kind, node: NodeId, span: Span) -> Typed {
-    Typed { ty: Ty::Is(kind), node, exact: None, span }
+    Typed { ty: Ty::Is(kind), node, constant: None, span }
 }
 
 /// How a type is called in messages.
@@ -366,7 +375,9 @@ pub(crate) fn unquote_help(a: &Ty, b: &Ty) -> Option<String> {
     (number(a) || number(b)).then(|| "numbers are written without quotes".to_owned())
 }
 
-fn exactly(op: Arithmetic, a: Decimal, b: Decimal) -> Option<Decimal> {
+/// The result over constants where it is exact.
+fn exactly(op: Arithmetic, a: Constant, b: Constant) -> Option<Decimal> {
+    let (true, a, b) = (a.exact && b.exact, a.value, b.value) else { return None };
     match op {
         Arithmetic::Add => a.plus(b),
         Arithmetic::Sub => a.plus(b.negative()?),

@@ -111,7 +111,35 @@ impl Number {
         }
     }
 
+    /// Digits and how many of them stand after the point, of sums, differences and products of literals: the
+    /// language promises that these lose no digit while the digits fit 64 bits and 22 stand after the point.
+    fn exact(&self) -> Option<(i64, u32)> {
+        let sum = |a: &Number, b: &Number, sign: i64| {
+            let ((a, places), (b, others)) = (a.exact()?, b.exact()?);
+            let most = places.max(others);
+            let aligned = |digits: i64, held: u32| digits.checked_mul(10i64.checked_pow(most - held)?);
+            Some((aligned(a, places)?.checked_add(aligned(b, others)?.checked_mul(sign)?)?, most))
+        };
+        match self {
+            Number::Literal(hundredths) => {
+                let shortest = |by: i32| (hundredths % by == 0).then(|| i64::from(hundredths / by));
+                [(100, 0), (10, 1), (1, 2)].into_iter().find_map(|(by, places)| Some((shortest(by)?, places)))
+            }
+            Number::Add(a, b) => sum(a, b, 1),
+            Number::Sub(a, b) => sum(a, b, -1),
+            Number::Mul(a, b) => {
+                let ((a, places), (b, others)) = (a.exact()?, b.exact()?);
+                Some((a.checked_mul(b)?, places + others)).filter(|(_, places)| *places <= 22)
+            }
+            Number::Negative(a) => a.exact().map(|(digits, places)| (-digits, places)),
+            _ => None,
+        }
+    }
+
     fn value(&self, event: &Event) -> Option<f64> {
+        if let Some((digits, places)) = self.exact() {
+            return Some(whole(digits) / f64::powi(10.0, i32::try_from(places).expect("places are few")));
+        }
         let both = |a: &Number, b: &Number| Some((a.value(event)?, b.value(event)?));
         let result = match self {
             Number::Field(at) => f64::from(event.numbers[*at]?),
@@ -130,7 +158,7 @@ impl Number {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "test amounts are small")]
+#[expect(clippy::cast_precision_loss, reason = "rounded once, as any literal is")]
 fn whole(number: i64) -> f64 {
     number as f64
 }

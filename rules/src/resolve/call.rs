@@ -188,7 +188,7 @@ impl Resolver<'_> {
         // A kind that is plain to see decides what constants mean, wherever it stands.
         let lead = all
             .iter()
-            .find(|arg| matches!(arg.ty, Ty::Is(_)) && arg.exact.is_none())
+            .find(|arg| matches!(arg.ty, Ty::Is(_)) && arg.constant.is_none())
             .or(all.first())?
             .clone();
         let mut kind = None;

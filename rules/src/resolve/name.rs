@@ -92,7 +92,7 @@ impl Resolver<'_> {
         let entry = self.terms.get_mut(name).expect("the caller found it");
         entry.used = true;
         let expr = match (&entry.typed, &entry.text.expr) {
-            (Looked::Done(typed), _) => return Typed { span, exact: None, ..typed.clone() },
+            (Looked::Done(typed), _) => return Typed { span, constant: None, ..typed.clone() },
             (Looked::Open, _) => {
                 self.faults
                     .error("E207", format!("term `{name}` is part of itself"), span)
