@@ -67,6 +67,17 @@ impl FactSet {
         }
     }
 
+    /// Those that the other set lacks.
+    #[inline]
+    pub fn without(&self, other: &FactSet) -> FactSet {
+        FactSet(std::array::from_fn(|word| self.0[word] & !other.0[word]))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
     /// The first `count` aggregates.
     pub fn first(count: usize) -> FactSet {
         let mut set = FactSet::default();

@@ -2,11 +2,13 @@
 //!
 //! It does not know names; explain, tests and coverage listen to it through [`Trace`].
 
+mod by_type;
 mod emit;
 mod op;
 mod run;
 
-pub(crate) use emit::{Emitter, JudgedRule, ProgramBuilder, Types};
+pub(crate) use by_type::{JudgedRule, ProgramBuilder, Types};
+pub(crate) use emit::Emitter;
 pub use op::Pattern;
 pub(crate) use op::{Amounts, Block};
 pub(crate) use op::{Shared, currency as event_currency};
@@ -66,13 +68,27 @@ impl Fired {
     }
 }
 
+/// What some rules ask of the ledgers. Guard and check are nodes while a program is built, then registers.
+#[derive(Debug)]
+struct Want<At> {
+    /// A condition over fields alone; none: always.
+    guard: Option<At>,
+    /// A condition over the first facts; none: whatever they are.
+    check: Option<At>,
+    /// Asked for unless the guard is false.
+    first: FactSet,
+    /// Asked for unless guard or check is false.
+    then: FactSet,
+}
+
 /// What is done for events of one type: conditions are specialised, so rules about other types cost nothing.
 #[derive(Debug, Default)]
 struct ForType {
     /// Computes the guards.
     guards: Vec<Op>,
-    /// A guard (a condition over fields alone; none: always) and the facts that are wanted unless it is false.
-    wants: Vec<(Option<Slot>, FactSet)>,
+    /// Computes the checks.
+    checks: Vec<Op>,
+    wants: Vec<Want<Slot>>,
     judge: Vec<Op>,
     tags: Vec<Op>,
     tag_slots: Vec<(TagId, Slot)>,
@@ -119,21 +135,41 @@ impl Program {
         tags
     }
 
-    /// The facts that judging this event may read: those of rules that its fields alone do not rule out.
-    pub fn demand(&self, event_type: u16, registers: &mut Registers) -> FactSet {
+    /// Has the facts computed that judging this event may read: first `extra` and those that decide about most rules,
+    /// then those of the rules that are still in question. `compute` writes facts into the registers.
+    pub fn demand(
+        &self,
+        event_type: u16,
+        registers: &mut Registers,
+        extra: &FactSet,
+        mut compute: impl FnMut(&FactSet, &mut Registers),
+    ) {
         let program = self.for_type(Some(u64::from(event_type)));
+        let mut ask = |facts: &FactSet, registers: &mut Registers| {
+            if !facts.is_empty() {
+                compute(facts, registers);
+            }
+        };
         run::run(&program.guards, &self.shared, registers, &NoTexts, &mut Fired::default(), &mut ());
-        let mut wanted = FactSet::default();
-        for (guard, facts) in &program.wants {
-            let ruled_out = guard.is_some_and(|guard| registers.get(guard) == Some(0));
-            if !ruled_out {
-                wanted.union(facts);
+        let is_open = |condition: Option<Slot>, registers: &Registers| {
+            condition.is_none_or(|condition| registers.get(condition) != Some(0))
+        };
+        let mut first = *extra;
+        for want in program.wants.iter().filter(|want| is_open(want.guard, registers)) {
+            first.union(&want.first);
+        }
+        ask(&first, registers);
+        run::run(&program.checks, &self.shared, registers, &NoTexts, &mut Fired::default(), &mut ());
+        let mut then = FactSet::default();
+        for want in &program.wants {
+            if is_open(want.guard, registers) && is_open(want.check, registers) {
+                then.union(&want.then);
             }
         }
-        wanted
+        ask(&then.without(&first), registers);
     }
 
-    /// Judges the rules of this key space; adds to `out`.
+    /// Judges the rules of this key space, after [`Program::demand`] over the same registers; adds to `out`.
     pub fn judge<T: Trace>(
         &self,
         event_type: u16,

@@ -1,7 +1,7 @@
 //! What compiled packs say about single events: facts, tags, key spaces, reasons, values.
 
 use std::time::Instant;
-use tripline_rules::aggregate::{Op, Plan, TagId};
+use tripline_rules::aggregate::{FactSet, Op, Plan, TagId};
 use tripline_rules::diagnostic::{File, Paint};
 use tripline_rules::money;
 use tripline_rules::program::{Fired, NoTexts, TextSource, Trace};
@@ -125,6 +125,14 @@ impl House {
         (at, self.plan(space).aggregates[at].slot)
     }
 
+    /// All facts that a program asks for while none is known.
+    fn wanted(&self, space: usize, kind: &str, registers: &mut Registers) -> FactSet {
+        let mut wanted = FactSet::default();
+        let program = &self.rules.programs()[space];
+        program.demand(self.code(kind), registers, &FactSet::default(), |facts, _| wanted.union(facts));
+        wanted
+    }
+
     fn judge(
         &self,
         space: usize,
@@ -133,7 +141,9 @@ impl House {
         texts: &dyn TextSource,
     ) -> (Vec<&str>, Vec<&str>) {
         let mut fired = Fired::default();
-        self.rules.programs()[space].judge(self.code(kind), registers, texts, &mut fired, &mut ());
+        let program = &self.rules.programs()[space];
+        program.demand(self.code(kind), registers, &FactSet::default(), |_, _| {});
+        program.judge(self.code(kind), registers, texts, &mut fired, &mut ());
         let ids = |rules: &[usize]| rules.iter().map(|at| self.rules.rules()[*at].id.as_str()).collect();
         (ids(&fired.rules), ids(&fired.unknown))
     }
@@ -200,9 +210,8 @@ fn a_row_carries_the_truth_of_each_condition() {
 #[test]
 fn facts_are_asked_for_only_where_a_rule_may_fire() {
     let house = house(PACK);
-    let program = &house.rules.programs()[0];
     let wants = |registers: &mut Registers, kind: &str| {
-        let wanted = program.demand(house.code(kind), registers);
+        let wanted = house.wanted(0, kind, registers);
         house
             .plan(0)
             .aggregates
@@ -229,8 +238,29 @@ fn facts_are_asked_for_only_where_a_rule_may_fire() {
     purchase.set_number(TX_AMOUNT, 200.0);
     assert!(wants(&mut purchase, "purchase").contains(&"small_30m".to_owned()));
     // The terminals' program asks for its own facts; the signal's value is always wanted.
-    let terminal = house.rules.programs()[1].demand(house.code("login"), &mut login);
+    let terminal = house.wanted(1, "login", &mut login);
     assert!(terminal.has(0) && terminal.has(1));
+}
+
+#[test]
+fn the_facts_of_a_rule_that_one_fact_rules_out_are_not_asked_for() {
+    let house = house(
+        "version: 1\naggregates:\n  tries: {count: events, by: account, over: 1h}\n  \
+         usual: {median: tx.amount, by: account, over: 24h}\nrules:\n  - {id: R, when: \"tx.amount > 2 * usual and tries >= 5\"}\n",
+    );
+    let program = &house.rules.programs()[0];
+    let (tries, usual) = (house.fact(0, "tries"), house.fact(0, "usual"));
+    for (count, in_question) in [(4.0, false), (5.0, true)] {
+        let mut registers = house.event("purchase");
+        let mut asked = Vec::new();
+        program.demand(house.code("purchase"), &mut registers, &FactSet::default(), |facts, registers| {
+            asked.push((facts.has(tries.0), facts.has(usual.0)));
+            registers.set_number(tries.1, count);
+        });
+        let expected: &[(bool, bool)] =
+            if in_question { &[(true, false), (false, true)] } else { &[(true, false)] };
+        assert_eq!(asked, expected, "{count} tries");
+    }
 }
 
 #[test]
@@ -336,7 +366,7 @@ fn key_spaces_see_what_travels_to_them() {
     assert!(matches!(read("spent"), Some(ReadFrom::Fact { space: 0, .. })));
     assert!(matches!(read("hit"), Some(ReadFrom::Fact { space: 1, aggregate: Some(0), .. })));
     // The account's program computes what the terminals' rule reads, for events that it judges.
-    let wanted = house.rules.programs()[0].demand(house.code("label"), &mut house.event("label"));
+    let wanted = house.wanted(0, "label", &mut house.event("label"));
     assert!(wanted.has(house.fact(0, "spent").0));
     let mut registers = house.event("label");
     registers.set_number(house.fact(1, "hit").1, 6.0);
@@ -449,13 +479,9 @@ fn sixty_conditions_take_far_less_than_a_network_packet() {
     let start = Instant::now();
     for _ in 0..rounds {
         fired.clear();
-        house.rules.programs()[0].judge(
-            house.code("purchase"),
-            &mut registers,
-            &NoTexts,
-            &mut fired,
-            &mut (),
-        );
+        let (program, code) = (&house.rules.programs()[0], house.code("purchase"));
+        program.demand(code, &mut registers, &FactSet::default(), |_, _| {});
+        program.judge(code, &mut registers, &NoTexts, &mut fired, &mut ());
     }
     println!("{} ns an event", start.elapsed().as_nanos() / rounds);
     assert!(start.elapsed().as_millis() < 2_000);

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
+use tripline_rules::aggregate::FactSet;
 use tripline_rules::diagnostic::{File, Paint};
 use tripline_rules::money;
 use tripline_rules::program::{Fired, NoTexts};
@@ -380,7 +381,9 @@ fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
             let mut registers = registers(event, &schema, ruleset.registers());
             let mut fired = Fired::default();
             let code = schema.event_types().code(TYPES[event.kind]).unwrap_or(0);
-            ruleset.programs()[0].judge(code, &mut registers, &NoTexts, &mut fired, &mut ());
+            let program = &ruleset.programs()[0];
+            program.demand(code, &mut registers, &FactSet::default(), |_, _| {});
+            program.judge(code, &mut registers, &NoTexts, &mut fired, &mut ());
             let mut row = [0.0; 3];
             ruleset.features_row(&mut registers, &NoTexts, &mut row);
             for (at, condition) in conditions.iter().enumerate() {

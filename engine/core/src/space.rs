@@ -165,11 +165,10 @@ impl Space {
         let mut marks = FactMarks::default();
         if let Some(extra) = extra {
             self.populations.rank(&mut event.registers);
-            let mut want = self.program.demand(event.event_type, &mut event.registers);
-            want.union(extra);
-            if !want.is_empty() {
-                self.ledgers.facts(row, &want, &mut event.registers, &mut marks);
-            }
+            let ledgers = &mut self.ledgers;
+            self.program.demand(event.event_type, &mut event.registers, extra, |want, registers| {
+                ledgers.facts(row, want, registers, &mut marks);
+            });
             self.cover(event, held_from);
         }
         self.populations.observe(event.at, &tags, &event.registers);

@@ -22,6 +22,34 @@ pub(crate) struct Gathered {
     pub(crate) squares: i128,
 }
 
+impl Gathered {
+    /// Takes a matching row in: all that does not depend on which rows came before it.
+    #[inline]
+    pub(super) fn take(&mut self, fact: &Fact, row: &[u64], word: u64) {
+        let number = word.cast_signed();
+        self.rows += 1;
+        match fact.op {
+            Op::Sum | Op::Avg => self.sum += i128::from(number),
+            Op::Stddev => {
+                self.sum += i128::from(number);
+                self.squares += i128::from(number) * i128::from(number);
+            }
+            Op::Ratio(_) => self.hits += u32::from(fact.is_hit(row)),
+            Op::Min => self.word = Some(self.word.map_or(word, |held| lesser(held, word))),
+            Op::Max => self.word = Some(self.word.map_or(word, |held| greater(held, word))),
+            _ => {}
+        }
+    }
+}
+
+fn lesser(one: u64, other: u64) -> u64 {
+    one.cast_signed().min(other.cast_signed()).cast_unsigned()
+}
+
+fn greater(one: u64, other: u64) -> u64 {
+    one.cast_signed().max(other.cast_signed()).cast_unsigned()
+}
+
 /// Writes the fact, or makes its register unknown. `values`: those of an order statistic; `own`: the event's value.
 /// Says whether the fact is less than exact.
 pub(crate) fn answer(
@@ -31,8 +59,8 @@ pub(crate) fn answer(
     own: Option<i64>,
     registers: &mut Registers,
 ) -> bool {
-    registers.unset(fact.slot);
     if gathered.rows < fact.at_least {
+        registers.unset(fact.slot);
         return false;
     }
     let units = fact.value.map_or(1.0, |place| place.units());
@@ -56,8 +84,9 @@ pub(crate) fn answer(
             return false;
         }
     };
-    if let Some(number) = number {
-        registers.set_number(fact.slot, number);
+    match number {
+        Some(number) => registers.set_number(fact.slot, number),
+        None => registers.unset(fact.slot),
     }
     matches!(fact.op, Op::Distinct { max } if gathered.hits >= max)
 }

@@ -1,8 +1,8 @@
-//! A plan against a layout: for each aggregate where its value lies, and for each condition, lane and window the set
-//! of aggregates that depend on it, so that one row decides for all of them by a few bit operations.
+//! A plan against a layout: for each aggregate where its value lies and which rows it admits, and for each lane the
+//! aggregates that share its rows.
 
 use crate::batch::Timestamp;
-use crate::ledger::layout::{Layout, Likeness, Place};
+use crate::ledger::layout::{Bit, Layout, Likeness, Place};
 use tripline_rules::aggregate::{Aggregate, FactSet, Ms, Op, Plan};
 use tripline_rules::value::Slot;
 
@@ -13,7 +13,10 @@ pub(crate) struct Fact {
     pub(crate) value: Option<Place>,
     pub(crate) lane: usize,
     pub(crate) span: Span,
-    pub(crate) filter: Option<usize>,
+    /// Set in the rows that are admitted.
+    filter: Bit,
+    /// Set in the rows that are a ratio's hits.
+    hit: Bit,
     pub(crate) include_current: bool,
     pub(crate) at_least: u32,
     pub(crate) slot: Slot,
@@ -22,8 +25,8 @@ pub(crate) struct Fact {
 impl Fact {
     /// The value of a row that matches but for its lane and time; 0 where the operation reads none.
     #[inline]
-    pub(crate) fn admitted(&self, layout: &Layout, row: &[u64]) -> Option<u64> {
-        if self.filter.is_some_and(|tag| !layout.has_tag(row, tag)) {
+    pub(crate) fn admitted(&self, row: &[u64]) -> Option<u64> {
+        if !self.filter.is_set(row) {
             return None;
         }
         self.value.map_or(Some(0), |place| place.read(row))
@@ -31,8 +34,8 @@ impl Fact {
 
     /// Whether a row counts as a hit of a ratio.
     #[inline]
-    pub(crate) fn is_hit(&self, layout: &Layout, row: &[u64]) -> bool {
-        matches!(self.op, Op::Ratio(tag) if layout.has_tag(row, usize::from(tag.0)))
+    pub(crate) fn is_hit(&self, row: &[u64]) -> bool {
+        self.hit.is_set(row)
     }
 }
 
@@ -53,13 +56,6 @@ impl Span {
     }
 }
 
-/// Aggregates that share a window.
-#[derive(Clone, Debug)]
-pub(crate) struct Window {
-    pub(crate) span: Span,
-    pub(crate) facts: FactSet,
-}
-
 /// Aggregates that share a lane.
 #[derive(Clone, Debug)]
 pub(crate) struct LaneLens {
@@ -73,16 +69,7 @@ pub(crate) struct LaneLens {
 #[derive(Clone, Debug)]
 pub(crate) struct Lens {
     pub(crate) facts: Vec<Fact>,
-    pub(crate) windows: Vec<Window>,
     pub(crate) lanes: Vec<LaneLens>,
-    /// For each condition the aggregates that it admits rows to.
-    pub(crate) filtered: Vec<FactSet>,
-    /// Aggregates that admit every row.
-    pub(crate) unfiltered: FactSet,
-    /// Aggregates that leave out the event itself.
-    pub(crate) without_event: FactSet,
-    /// Aggregates that need the values themselves.
-    pub(crate) collecting: FactSet,
     /// Words of a [`FactSet`] in use.
     pub(crate) words: usize,
     /// Fields of all lanes.
@@ -101,20 +88,8 @@ impl Lens {
             facts: those(&facts, |fact| fact.lane == lane),
             each: (0..facts.len()).filter(|index| facts[*index].lane == lane).collect(),
         });
-        let mut windows: Vec<Window> = Vec::new();
-        for fact in &facts {
-            if !windows.iter().any(|window| window.span == fact.span) {
-                let shared = those(&facts, |other| other.span == fact.span);
-                windows.push(Window { span: fact.span, facts: shared });
-            }
-        }
         Lens {
             lanes: lanes.collect(),
-            windows,
-            filtered: (0..plan.tags).map(|tag| those(&facts, |fact| fact.filter == Some(tag))).collect(),
-            unfiltered: those(&facts, |fact| fact.filter.is_none()),
-            without_event: those(&facts, |fact| !fact.include_current),
-            collecting: those(&facts, |fact| needs_values(fact.op)),
             words: facts.len().div_ceil(64),
             lane_fields: plan.lanes.iter().flat_map(|lane| lane.fields.iter().copied()).collect(),
             facts,
@@ -132,15 +107,12 @@ fn fact(aggregate: &Aggregate, layout: &Layout) -> Fact {
         value,
         lane: aggregate.lane,
         span: Span { over: aggregate.over, delay: aggregate.delay },
-        filter: aggregate.filter.map(|tag| usize::from(tag.0)),
+        filter: aggregate.filter.map_or(Bit::NONE, |tag| layout.tag(tag)),
+        hit: if let Op::Ratio(tag) = aggregate.op { layout.tag(tag) } else { Bit::NONE },
         include_current: aggregate.include_current,
         at_least: aggregate.at_least,
         slot: aggregate.slot,
     }
-}
-
-fn needs_values(op: Op) -> bool {
-    matches!(op, Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank | Op::Distinct { .. })
 }
 
 fn those(facts: &[Fact], which: impl Fn(&Fact) -> bool) -> FactSet {

@@ -1,47 +1,59 @@
-//! All wanted facts in one pass over a ledger, from the newest row back to the oldest that any of them reads.
+//! Wanted facts one by one, each over the rows of its lane, from the newest back to its window's start.
+//!
+//! The rows of a lane are found once an event, and only so far back as some fact asks.
 
 use super::answer::{Gathered, answer};
 use super::distinct::Distinct;
-use super::lens::{Fact, Lens};
+use super::lens::{Fact, LaneLens, Lens};
 use super::{FactMarks, View};
 use crate::batch::Timestamp;
+use crate::ledger::layout;
 use tripline_rules::aggregate::{AGGREGATES_MAX, FactSet, ORDER_ROWS_MAX, Op};
 use tripline_rules::value::Registers;
 
 const SET_WORDS: usize = AGGREGATES_MAX / 64;
 
-/// Room for what is gathered, one place an aggregate; reused from event to event.
-#[derive(Clone, Debug)]
+/// Room for what is gathered, reused from fact to fact and from event to event.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Scan {
-    gathered: Vec<Gathered>,
-    /// Values of order statistics, newest first; empty for other operations.
-    values: Vec<Vec<i64>>,
-    distinct: Vec<Distinct>,
-    windows: Vec<Active>,
+    lane: Members,
+    /// Values of an order statistic, newest first.
+    values: Vec<i64>,
+    distinct: Distinct,
 }
 
-/// A window at the event: the wanted aggregates that read rows after `from`, up to `to`.
-#[derive(Clone, Copy, Debug)]
-struct Active {
-    from: Timestamp,
-    to: Timestamp,
-    facts: FactSet,
+/// The rows that agree with the event in a lane's fields, newest first, as far as they were looked for.
+#[derive(Clone, Debug, Default)]
+struct Members {
+    positions: Vec<usize>,
+    /// Rows before this position were not looked at.
+    unseen: usize,
+}
+
+impl Members {
+    fn begin(&mut self, rows: usize) {
+        self.positions.clear();
+        self.unseen = rows;
+    }
+
+    /// Looks for the next older member after a time.
+    fn next(&mut self, lane: &LaneLens, view: &View<'_>, event: &[u64], from: Timestamp) -> Option<usize> {
+        while self.unseen > 0 {
+            let row = view.rows.row(self.unseen - 1);
+            if layout::at(row) <= from {
+                return None;
+            }
+            self.unseen -= 1;
+            if lane.likeness.agrees(row, event) {
+                self.positions.push(self.unseen);
+                return Some(self.unseen);
+            }
+        }
+        None
+    }
 }
 
 impl Scan {
-    pub(crate) fn new(lens: &Lens) -> Scan {
-        let values = lens.facts.iter().map(|fact| match fact.op {
-            Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank => Vec::with_capacity(ORDER_ROWS_MAX),
-            _ => Vec::new(),
-        });
-        Scan {
-            values: values.collect(),
-            gathered: vec![Gathered::default(); lens.facts.len()],
-            distinct: vec![Distinct::default(); lens.facts.len()],
-            windows: Vec::with_capacity(lens.windows.len()),
-        }
-    }
-
     /// Writes every wanted fact into its register, or makes the register unknown.
     pub(crate) fn facts(
         &mut self,
@@ -53,102 +65,80 @@ impl Scan {
     ) {
         let event = view.rows.row(view.event);
         let wanted = in_lanes(lens, event, want, registers);
-        self.open(lens, view, &wanted, marks);
-        self.pass(lens, view, &wanted);
-        each(lens, &wanted, |index| {
-            let fact = &lens.facts[index];
-            let gathered = &mut self.gathered[index];
-            if matches!(fact.op, Op::Distinct { .. }) {
-                gathered.hits = u32::try_from(self.distinct[index].len()).unwrap_or(u32::MAX);
-            }
-            let own = fact.value.and_then(|place| place.number(event));
-            if answer(fact, gathered, &mut self.values[index], own, registers) {
-                marks.approximate.insert(index);
-            }
-        });
-    }
-
-    /// Empties the places of the wanted facts and opens their windows.
-    fn open(&mut self, lens: &Lens, view: &View<'_>, wanted: &FactSet, marks: &mut FactMarks) {
-        self.windows.clear();
-        for window in &lens.windows {
-            let facts = both(&window.facts, wanted);
-            if facts.is_empty() {
+        for lane in &lens.lanes {
+            let asked = both(&wanted, &lane.facts);
+            if asked.is_empty() {
                 continue;
             }
-            let (from, to) = window.span.at(view.at(), view.held_after);
-            if view.dropped_at.is_some_and(|dropped_at| dropped_at > from) {
-                marks.approximate.union(&facts);
-            }
-            self.windows.push(Active { from, to, facts });
+            self.lane.begin(view.rows.len());
+            each(lens, &asked, |index| {
+                let fact = &lens.facts[index];
+                let (from, to) = fact.span.at(layout::at(event), view.held_after);
+                let gathered = self.gather(fact, lane, view, event, (from, to));
+                let own = fact.value.and_then(|place| place.number(event));
+                if answer(fact, &gathered, &mut self.values, own, registers)
+                    || view.dropped_at.is_some_and(|dropped_at| dropped_at > from)
+                {
+                    marks.approximate.insert(index);
+                }
+            });
         }
-        each(lens, wanted, |index| self.gathered[index] = Gathered::default());
-        each(lens, &both(wanted, &lens.collecting), |index| {
-            self.values[index].clear();
-            self.distinct[index].clear();
-        });
     }
 
-    fn pass(&mut self, lens: &Lens, view: &View<'_>, wanted: &FactSet) {
-        let Some(from) = self.windows.iter().map(|window| window.from).min() else { return };
-        let (rows, layout) = (view.rows, view.rows.layout());
-        let event = rows.row(view.event);
-        for position in (0..rows.len()).rev() {
-            let (row, at) = (rows.row(position), rows.at(position));
+    /// What the matching rows of the window after `from`, up to and including `to`, come to.
+    #[inline]
+    fn gather(
+        &mut self,
+        fact: &Fact,
+        lane: &LaneLens,
+        view: &View<'_>,
+        event: &[u64],
+        (from, to): (Timestamp, Timestamp),
+    ) -> Gathered {
+        let mut gathered = Gathered::default();
+        self.values.clear();
+        if matches!(fact.op, Op::Distinct { .. }) {
+            self.distinct.clear();
+        }
+        let mut member = 0;
+        loop {
+            let known = self.lane.positions.get(member).copied();
+            let Some(position) = known.or_else(|| self.lane.next(lane, view, event, from)) else { break };
+            member += 1;
+            let row = view.rows.row(position);
+            let at = layout::at(row);
             if at <= from {
                 break;
             }
-            let mut facts = FactSet::default();
-            for window in self.windows.iter().filter(|window| at > window.from && at <= window.to) {
-                facts.union(&window.facts);
+            let is_left_out = position == view.event && !fact.include_current;
+            if at > to || is_left_out {
+                continue;
             }
-            facts = both(&facts, &admitted(lens, layout, row));
-            if position == view.event {
-                facts = without(&facts, &lens.without_event);
-            } else {
-                for lane in lens.lanes.iter().skip(1) {
-                    if !both(&facts, &lane.facts).is_empty() && !lane.likeness.agrees(row, event) {
-                        facts = without(&facts, &lane.facts);
-                    }
-                }
+            if let Some(word) = fact.admitted(row) {
+                self.take(&mut gathered, fact, row, word);
             }
-            debug_assert_eq!(both(&facts, wanted), facts, "windows hold wanted facts alone");
-            each(lens, &facts, |index| self.gather(&lens.facts[index], index, row, view));
         }
+        if matches!(fact.op, Op::Distinct { .. }) {
+            gathered.hits = u32::try_from(self.distinct.len()).unwrap_or(u32::MAX);
+        }
+        gathered
     }
 
-    /// Takes one matching row into one fact; rows come newest first.
+    /// Takes one matching row in; rows come newest first.
     #[inline]
-    fn gather(&mut self, fact: &Fact, index: usize, row: &[u64], view: &View<'_>) {
-        let gathered = &mut self.gathered[index];
-        let Some(place) = fact.value else {
-            gathered.rows += 1;
-            gathered.hits += u32::from(fact.is_hit(view.rows.layout(), row));
-            return;
-        };
-        let Some(word) = place.read(row) else { return };
-        gathered.rows += 1;
-        let number = word.cast_signed();
+    fn take(&mut self, gathered: &mut Gathered, fact: &Fact, row: &[u64], word: u64) {
+        gathered.take(fact, row, word);
         match fact.op {
-            Op::Sum | Op::Avg => gathered.sum += i128::from(number),
-            Op::Stddev => {
-                gathered.sum += i128::from(number);
-                gathered.squares += i128::from(number) * i128::from(number);
-            }
-            Op::Min | Op::Max => gathered.word = Some(extreme(fact.op, gathered.word, word)),
             Op::First => gathered.word = Some(word),
             Op::Last if gathered.rows == 1 => gathered.word = Some(word),
             Op::Nth(nth) if gathered.rows == nth => gathered.word = Some(word),
-            Op::Distinct { max } if self.distinct[index].len() < max as usize => {
-                self.distinct[index].insert(word);
+            Op::Distinct { max } if self.distinct.len() < max as usize => self.distinct.insert(word),
+            Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank
+                if self.values.len() < ORDER_ROWS_MAX =>
+            {
+                self.values.push(word.cast_signed());
             }
-            Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank => {
-                if self.values[index].len() < ORDER_ROWS_MAX {
-                    self.values[index].push(number);
-                }
-            }
-            Op::Ratio(_) => gathered.hits += u32::from(fact.is_hit(view.rows.layout(), row)),
-            Op::Count | Op::Rate | Op::Last | Op::Nth(_) | Op::Distinct { .. } => {}
+            _ => {}
         }
     }
 }
@@ -158,41 +148,14 @@ pub(super) fn in_lanes(lens: &Lens, event: &[u64], want: &FactSet, registers: &m
     let mut wanted = *want;
     for lane in lens.lanes.iter().filter(|lane| !lane.likeness.is_known(event)) {
         each(lens, &both(&wanted, &lane.facts), |index| registers.unset(lens.facts[index].slot));
-        wanted = without(&wanted, &lane.facts);
+        wanted = wanted.without(&lane.facts);
     }
     wanted
-}
-
-/// The smaller of two values for `Min`, the larger for `Max`.
-#[inline]
-pub(super) fn extreme(op: Op, held: Option<u64>, word: u64) -> u64 {
-    let Some(held) = held else { return word };
-    let (one, other) = (held.cast_signed(), word.cast_signed());
-    if op == Op::Min { one.min(other) } else { one.max(other) }.cast_unsigned()
-}
-
-/// The aggregates whose condition the row satisfies.
-#[inline]
-fn admitted(lens: &Lens, layout: &crate::ledger::layout::Layout, row: &[u64]) -> FactSet {
-    let mut facts = lens.unfiltered;
-    for word in 0..layout.tag_words() {
-        let mut tags = layout.tag_word(row, word);
-        while tags != 0 {
-            facts.union(&lens.filtered[word * 64 + tags.trailing_zeros() as usize]);
-            tags &= tags - 1;
-        }
-    }
-    facts
 }
 
 #[inline]
 pub(super) fn both(one: &FactSet, other: &FactSet) -> FactSet {
     FactSet(std::array::from_fn::<u64, SET_WORDS, _>(|word| one.0[word] & other.0[word]))
-}
-
-#[inline]
-pub(super) fn without(one: &FactSet, other: &FactSet) -> FactSet {
-    FactSet(std::array::from_fn::<u64, SET_WORDS, _>(|word| one.0[word] & !other.0[word]))
 }
 
 /// Calls with the index of every fact in a set.

@@ -6,7 +6,7 @@
 
 use super::answer::{Gathered, answer};
 use super::lens::{Fact, LaneLens, Lens};
-use super::scan::{both, extreme, in_lanes};
+use super::scan::{both, in_lanes};
 use super::{FactMarks, View};
 use crate::batch::Timestamp;
 use crate::ledger::RowsView;
@@ -36,9 +36,9 @@ struct Running {
 }
 
 impl Running {
-    fn add(&mut self, fact: &Fact, rows: &RowsView<'_>, row: &[u64]) {
-        let Some(word) = fact.admitted(rows.layout(), row) else { return };
-        take(&mut self.gathered, fact, rows, row, word);
+    fn add(&mut self, fact: &Fact, row: &[u64]) {
+        let Some(word) = fact.admitted(row) else { return };
+        self.gathered.take(fact, row, word);
         if matches!(fact.op, Op::Distinct { .. }) {
             let same = |held: &(u64, u32)| held.0 == word;
             let entry = self.values.entry(mixed(word), same, |held| mixed(held.0));
@@ -46,8 +46,8 @@ impl Running {
         }
     }
 
-    fn remove(&mut self, fact: &Fact, rows: &RowsView<'_>, row: &[u64]) {
-        let Some(word) = fact.admitted(rows.layout(), row) else { return };
+    fn remove(&mut self, fact: &Fact, row: &[u64]) {
+        let Some(word) = fact.admitted(row) else { return };
         let (gathered, number) = (&mut self.gathered, i128::from(word.cast_signed()));
         gathered.rows -= 1;
         match fact.op {
@@ -56,7 +56,7 @@ impl Running {
                 gathered.sum -= number;
                 gathered.squares -= number * number;
             }
-            Op::Ratio(_) => gathered.hits -= u32::from(fact.is_hit(rows.layout(), row)),
+            Op::Ratio(_) => gathered.hits -= u32::from(fact.is_hit(row)),
             Op::Min | Op::Max => self.is_stale |= gathered.word == Some(word),
             Op::Distinct { .. } => {
                 let entry = self.values.find_entry(mixed(word), |held| held.0 == word);
@@ -68,22 +68,6 @@ impl Running {
             }
             _ => {}
         }
-    }
-}
-
-/// Takes a matching row into what is gathered beside distinct and single values.
-fn take(gathered: &mut Gathered, fact: &Fact, rows: &RowsView<'_>, row: &[u64], word: u64) {
-    let number = i128::from(word.cast_signed());
-    gathered.rows += 1;
-    match fact.op {
-        Op::Sum | Op::Avg => gathered.sum += number,
-        Op::Stddev => {
-            gathered.sum += number;
-            gathered.squares += number * number;
-        }
-        Op::Ratio(_) => gathered.hits += u32::from(fact.is_hit(rows.layout(), row)),
-        Op::Min | Op::Max => gathered.word = Some(extreme(fact.op, gathered.word, word)),
-        _ => {}
     }
 }
 
@@ -109,12 +93,12 @@ impl Group {
     }
 
     /// The oldest row leaves the ledger.
-    fn pop_front(&mut self, lens: &Lens, lane: &LaneLens, rows: &RowsView<'_>, row: &[u64]) {
+    fn pop_front(&mut self, lens: &Lens, lane: &LaneLens, row: &[u64]) {
         let place = self.left;
         for (running, index) in self.running.iter_mut().zip(&lane.each) {
             if running.tail == place {
                 if running.head > place {
-                    running.remove(&lens.facts[*index], rows, row);
+                    running.remove(&lens.facts[*index], row);
                 }
                 running.tail = place + 1;
                 running.head = running.head.max(place + 1);
@@ -125,13 +109,13 @@ impl Group {
     }
 
     /// The newest row is taken out, to be put back after another.
-    fn pop_back(&mut self, lens: &Lens, lane: &LaneLens, rows: &RowsView<'_>, row: &[u64]) {
+    fn pop_back(&mut self, lens: &Lens, lane: &LaneLens, row: &[u64]) {
         self.rows.pop_back();
         let place = self.end();
         for (running, index) in self.running.iter_mut().zip(&lane.each) {
             if running.head > place {
                 if running.tail <= place {
-                    running.remove(&lens.facts[*index], rows, row);
+                    running.remove(&lens.facts[*index], row);
                 }
                 running.head = place;
                 running.tail = running.tail.min(place);
@@ -250,9 +234,9 @@ impl Totals {
                 lane.groups[group as usize] = Group { rows: VecDeque::new(), left: 0, running: Vec::new() };
                 lane.vacant.push(group);
             } else if at_front {
-                lane.groups[group as usize].pop_front(lens, held, rows, row);
+                lane.groups[group as usize].pop_front(lens, held, row);
             } else {
-                lane.groups[group as usize].pop_back(lens, held, rows, row);
+                lane.groups[group as usize].pop_back(lens, held, row);
             }
         }
     }
@@ -286,7 +270,7 @@ impl Totals {
 
     /// A row is about to be amended.
     pub(crate) fn withdraw(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize) {
-        self.each_covering(lens, rows, position, |fact, running, row| running.remove(fact, rows, row));
+        self.each_covering(lens, rows, position, |fact, running, row| running.remove(fact, row));
     }
 
     /// A row was amended; `has_moved`: it may be in other lanes now.
@@ -294,7 +278,7 @@ impl Totals {
         if has_moved {
             return self.drop();
         }
-        self.each_covering(lens, rows, position, |fact, running, row| running.add(fact, rows, row));
+        self.each_covering(lens, rows, position, |fact, running, row| running.add(fact, row));
     }
 
     fn each_covering(
@@ -402,13 +386,13 @@ impl Asked<'_> {
         if is_left_out || self.at(place) > to {
             return None;
         }
-        fact.admitted(self.view.rows.layout(), self.row(place))
+        fact.admitted(self.row(place))
     }
 
     /// Moves the total to the window: it holds the rows before the event's own.
     fn advance(&mut self, fact: &Fact, which: usize, from: Timestamp, to: Timestamp) -> Running {
         let mut running = std::mem::take(&mut self.group.running[which]);
-        let (rows, left) = (&self.view.rows, self.group.left);
+        let left = self.group.left;
         if running.head > left && self.group.number(running.head - 1) >= self.own {
             // A later event asked before: its total is of no use.
             running = Running { tail: left, head: left, ..Running::default() };
@@ -417,18 +401,22 @@ impl Asked<'_> {
             && self.group.number(running.head) < self.own
             && self.at(running.head) <= to
         {
-            running.add(fact, rows, self.row(running.head));
+            running.add(fact, self.row(running.head));
             running.head += 1;
         }
         while running.tail < running.head && self.at(running.tail) <= from {
-            running.remove(fact, rows, self.row(running.tail));
+            running.remove(fact, self.row(running.tail));
             running.tail += 1;
         }
         if running.is_stale {
             running.is_stale = false;
-            let words = (running.tail..running.head)
-                .filter_map(|place| fact.admitted(rows.layout(), self.row(place)));
-            running.gathered.word = words.fold(None, |held, word| Some(extreme(fact.op, held, word)));
+            let mut fresh = Gathered::default();
+            for row in (running.tail..running.head).map(|place| self.row(place)) {
+                if let Some(word) = fact.admitted(row) {
+                    fresh.take(fact, row, word);
+                }
+            }
+            running.gathered.word = fresh.word;
         }
         running
     }
@@ -448,7 +436,7 @@ impl Asked<'_> {
         for place in running.head..self.group.end() {
             let is_inside = self.at(place) > from;
             let Some(word) = self.matching(fact, place, to).filter(|_| is_inside) else { continue };
-            take(&mut gathered, fact, &self.view.rows, self.row(place), word);
+            gathered.take(fact, self.row(place), word);
             let is_new = running.values.find(mixed(word), |held| held.0 == word).is_none();
             if matches!(fact.op, Op::Distinct { .. }) && is_new && !values.contains(&word.cast_signed()) {
                 values.push(word.cast_signed());

@@ -26,8 +26,8 @@ impl Ledgers {
         self.tally.advance(self.held_after());
     }
 
-    /// Drops rows whose hour has passed and rows beyond the cap.
-    pub(super) fn drop_oldest(&mut self, ledger: u32) {
+    /// Drops rows whose hour has passed and rows beyond the cap; says how many.
+    pub(super) fn drop_oldest(&mut self, ledger: u32) -> usize {
         let passed = self.drop_passed(ledger);
         let rows = self.rows(ledger);
         let surplus = (rows.len() - passed).saturating_sub(usize::from(self.limits.rows_per_ledger));
@@ -40,6 +40,7 @@ impl Ledgers {
             self.evicted.capped_rows += surplus as u64;
         }
         self.shift(ledger, passed + surplus);
+        passed + surplus
     }
 
     /// Number of oldest rows whose hour the retention has passed.

@@ -4,7 +4,7 @@
 //! every distinct condition of the pack. Nothing outside this module knows a position, so a denser layout may replace it.
 
 use crate::batch::Timestamp;
-use tripline_rules::aggregate::Tags;
+use tripline_rules::aggregate::{TagId, Tags};
 use tripline_rules::schema::{EVENT_TIME, EVENT_TYPE, Kind, Schema};
 use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers, Slot};
 
@@ -31,24 +31,29 @@ enum Encoding {
     Fixed,
 }
 
+/// A bit of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bit {
+pub(crate) struct Bit {
     word: usize,
-    shift: u32,
+    mask: u64,
 }
 
 impl Bit {
+    /// No bit at all: every row has it.
+    pub(crate) const NONE: Bit = Bit { word: PACKED, mask: 0 };
+
     fn at(position: usize) -> Bit {
-        Bit { word: PACKED + position / 64, shift: u32::try_from(position % 64).expect("below 64") }
+        Bit { word: PACKED + position / 64, mask: 1 << (position % 64) }
     }
 
     #[inline]
-    fn is_set(self, row: &[u64]) -> bool {
-        row[self.word] >> self.shift & 1 == 1
+    pub(crate) fn is_set(self, row: &[u64]) -> bool {
+        row[self.word] & self.mask == self.mask
     }
 
+    #[inline]
     fn put(self, row: &mut [u64], on: bool) {
-        row[self.word] = row[self.word] & !(1 << self.shift) | u64::from(on) << self.shift;
+        row[self.word] = row[self.word] & !self.mask | if on { self.mask } else { 0 };
     }
 }
 
@@ -58,7 +63,7 @@ pub(crate) struct Place {
     word: usize,
     shift: u32,
     mask: u64,
-    known: Option<Bit>,
+    known: Bit,
     encoding: Encoding,
 }
 
@@ -66,8 +71,7 @@ impl Place {
     /// The value as the row holds it.
     #[inline]
     pub(crate) fn read(&self, row: &[u64]) -> Option<u64> {
-        let known = self.known.is_none_or(|known| known.is_set(row));
-        known.then(|| row[self.word] >> self.shift & self.mask)
+        self.known.is_set(row).then(|| row[self.word] >> self.shift & self.mask)
     }
 
     /// The value as a whole number of [`Place::units`].
@@ -105,18 +109,20 @@ impl Place {
     /// Writes a row's value, or makes it unknown; an unknown value's bits are 0.
     fn write(&self, row: &mut [u64], held: Option<u64>) {
         row[self.word] = row[self.word] & !(self.mask << self.shift) | held.unwrap_or(0) << self.shift;
-        if let Some(known) = self.known {
-            known.put(row, held.is_some());
-        }
+        self.known.put(row, held.is_some());
     }
 }
 
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    reason = "within ±2^55 when converted, and the bounds are powers of two"
+    reason = "within ±2^55 when converted, or compared with what it was; the bounds are powers of two"
 )]
 fn whole(value: f64, max: i64) -> Option<u64> {
+    let near = value as i64;
+    if near as f64 == value && near.unsigned_abs() <= max.unsigned_abs() {
+        return Some(near.cast_unsigned());
+    }
     let rounded = libm::round(value);
     (rounded.abs() <= max as f64).then(|| (rounded as i64).cast_unsigned())
 }
@@ -162,11 +168,11 @@ impl Layout {
                     word: usize::MAX,
                     shift: 0,
                     mask: u64::MAX,
-                    known: None,
+                    known: Bit::NONE,
                     encoding: encoding_of(other),
                 },
             };
-            kept.push(Kept { slot: *slot, place: Place { known: Some(known), ..place }, amended });
+            kept.push(Kept { slot: *slot, place: Place { known, ..place }, amended });
         }
         let packed = (free + tags).div_ceil(64);
         let words = kept.iter_mut().filter(|kept| kept.place.word == usize::MAX);
@@ -183,7 +189,7 @@ impl Layout {
 
     /// Where a field lies; `None` when rows do not keep it.
     pub(crate) fn place(&self, slot: Slot) -> Option<Place> {
-        let time = Place { word: AT, shift: 0, mask: u64::MAX, known: None, encoding: Encoding::Whole };
+        let time = Place { word: AT, shift: 0, mask: u64::MAX, known: Bit::NONE, encoding: Encoding::Whole };
         match slot {
             EVENT_TIME => Some(time),
             EVENT_TYPE => Some(self.event_type),
@@ -250,33 +256,14 @@ impl Layout {
         (at(row).0, self.event_type(row), row[ID])
     }
 
-    /// Truth of conditions `64 · word` and following.
-    #[inline]
-    pub(crate) fn tag_word(&self, row: &[u64], word: usize) -> u64 {
-        let from = self.tags_from + 64 * word;
-        let (first, shift) = (PACKED + from / 64, from % 64);
-        let count = (self.tags - 64 * word).min(64);
-        let mut bits = row[first] >> shift;
-        if shift != 0 && shift + count > 64 {
-            bits |= row[first + 1] << (64 - shift);
-        }
-        bits & low_bits(count)
-    }
-
-    /// Whether one condition holds.
-    #[inline]
-    pub(crate) fn has_tag(&self, row: &[u64], tag: usize) -> bool {
-        Bit::at(self.tags_from + tag).is_set(row)
-    }
-
-    /// Number of words of [`Layout::tag_word`].
-    pub(crate) fn tag_words(&self) -> usize {
-        self.tags.div_ceil(64)
+    /// The bit that says whether a condition holds.
+    pub(crate) fn tag(&self, tag: TagId) -> Bit {
+        Bit::at(self.tags_from + usize::from(tag.0))
     }
 
     /// Replaces the conditions.
     pub(crate) fn set_tags(&self, row: &mut [u64], tags: Tags) {
-        for (word, tags) in tags.0.iter().enumerate().take(self.tag_words()) {
+        for (word, tags) in tags.0.iter().enumerate().take(self.tags.div_ceil(64)) {
             let from = self.tags_from + 64 * word;
             let (first, shift) = (PACKED + from / 64, from % 64);
             let mask = low_bits((self.tags - 64 * word).min(64));
@@ -317,7 +304,7 @@ impl Likeness {
     /// Whether the row has all fields.
     #[inline]
     pub(crate) fn is_known(&self, row: &[u64]) -> bool {
-        self.places.iter().all(|place| place.known.is_none_or(|known| known.is_set(row)))
+        self.places.iter().all(|place| place.known.is_set(row))
     }
 
     /// Whether a row agrees with one that has all fields.
@@ -378,5 +365,6 @@ fn packed_place(free: &mut usize, bits: usize) -> Place {
     }
     let bit = Bit::at(*free);
     *free += bits;
-    Place { word: bit.word, shift: bit.shift, mask: (1 << bits) - 1, known: None, encoding: Encoding::Raw }
+    let shift = bit.mask.trailing_zeros();
+    Place { word: bit.word, shift, mask: (1 << bits) - 1, known: Bit::NONE, encoding: Encoding::Raw }
 }

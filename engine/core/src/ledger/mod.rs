@@ -162,7 +162,7 @@ impl Ledgers {
             sweep_at: 0,
             sweep_in: 0,
             arriving: vec![0; layout.width()],
-            scan: Scan::new(&lens),
+            scan: Scan::default(),
             caches: Caches::default(),
             lens,
             layout,
@@ -195,10 +195,7 @@ impl Ledgers {
         let mut row = std::mem::take(&mut self.arriving);
         self.layout.encode(&mut row, &own, registers, tags);
         let inserted = match self.index.find(arrival.key) {
-            Some(ledger) => match self.came_before(ledger, &own, &row, arrival.inherited) {
-                Some(verdict) => verdict,
-                None => self.insert_among(ledger, &row),
-            },
+            Some(ledger) => self.insert_among(ledger, &own, &row, arrival.inherited),
             None => self.insert_first(arrival.key, &row),
         };
         self.arriving = row;
@@ -240,7 +237,7 @@ impl Ledgers {
         let ledger = self.index.find(key)?;
         let rows = self.rows(ledger);
         let is_no_label = |position: usize| Some(rows.event_type(position)) != self.label;
-        self.newest_with(ledger, id, self.held_after(), is_no_label)
+        self.newest_with(ledger, &rows, id, self.held_after(), is_no_label)
             .map(|position| RowRef { ledger, position })
     }
 
@@ -249,7 +246,7 @@ impl Ledgers {
         let rows = self.rows(own.ledger);
         let is_meant =
             |position: usize| position != own.position && Some(rows.event_type(position)) != self.label;
-        self.newest_with(own.ledger, id, self.held_after(), is_meant)
+        self.newest_with(own.ledger, &rows, id, self.held_after(), is_meant)
             .map(|position| RowRef { position, ..own })
     }
 
@@ -331,7 +328,6 @@ impl Ledgers {
     ) {
         let layout = Layout::new(schema, plan.tags);
         self.lens = Lens::new(plan, &layout);
-        self.scan = Scan::new(&self.lens);
         self.caches = Caches::default();
         self.rewrite(layout, registers, retag);
     }

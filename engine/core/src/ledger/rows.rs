@@ -15,7 +15,7 @@ const EXACT_ROWS_MAX: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows<'a> {
     words: &'a [u64],
-    width: usize,
+    len: usize,
     layout: &'a Layout,
 }
 
@@ -23,20 +23,20 @@ impl<'a> Rows<'a> {
     #[inline]
     pub(super) fn of(index: &Index, pool: &'a Pool, layout: &'a Layout, ledger: u32) -> Rows<'a> {
         let header = index.header(ledger);
-        let width = layout.width();
+        let (width, len) = (layout.width(), header.len());
         let from = usize::from(header.start) * width;
-        let words = &pool.rows(header.block())[from..from + header.len() * width];
-        Rows { words, width, layout }
+        Rows { words: &pool.rows(header.block())[from..from + len * width], len, layout }
     }
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.words.len() / self.width
+        self.len
     }
 
     #[inline]
     pub(crate) fn row(&self, position: usize) -> &'a [u64] {
-        &self.words[position * self.width..(position + 1) * self.width]
+        let width = self.layout.width();
+        &self.words[position * width..][..width]
     }
 
     #[inline]
@@ -116,18 +116,18 @@ fn with_room(rows: usize) -> usize {
 
 impl Ledgers {
     /// Whether the ledger holds an event of the same type and id.
-    pub(super) fn came_before(
+    fn came_before(
         &self,
         ledger: u32,
+        rows: &Rows<'_>,
         own: &Identity,
         row: &[u64],
         inherited: &[Slot],
     ) -> Option<Inserted> {
         // One more: what is exactly so old may still be repeated, and rows are looked for after this time.
         let since = self.watermark.0.saturating_sub(self.limits.lateness + CLOCK_AHEAD_MS_MAX + 1);
-        let rows = self.rows(ledger);
         let is_same_type = |position: usize| rows.event_type(position) == own.event_type;
-        let position = self.newest_with(ledger, own.id, Timestamp(since), is_same_type)?;
+        let position = self.newest_with(ledger, rows, own.id, Timestamp(since), is_same_type)?;
         let same = self.layout.same_event(rows.row(position), row, inherited);
         Some(if same { Inserted::Duplicate } else { Inserted::Conflict })
     }
@@ -136,13 +136,13 @@ impl Ledgers {
     pub(super) fn newest_with(
         &self,
         ledger: u32,
+        rows: &Rows<'_>,
         id: u64,
         after: Timestamp,
         is_meant: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let rows = self.rows(ledger);
         if let Some(cache) = self.caches.of(ledger) {
-            return cache.ids.newest(&rows, id, after, is_meant);
+            return cache.ids.newest(rows, id, after, is_meant);
         }
         (0..rows.len())
             .rev()
@@ -151,9 +151,9 @@ impl Ledgers {
     }
 
     /// A ledger that has become large gets a cache.
-    pub(super) fn admit(&mut self, ledger: u32) {
-        let rows = Rows::of(&self.index, &self.pool, &self.layout, ledger);
-        if rows.len() > self.limits.totals_threshold {
+    fn admit(&mut self, ledger: u32) {
+        if self.index.header(ledger).len() > self.limits.totals_threshold {
+            let rows = Rows::of(&self.index, &self.pool, &self.layout, ledger);
             self.caches.admit(ledger, &self.lens, &rows);
         }
     }
@@ -171,8 +171,22 @@ impl Ledgers {
         Inserted::New { out_of_order: false, row: RowRef { ledger, position: 0 } }
     }
 
-    pub(super) fn insert_among(&mut self, ledger: u32, row: &[u64]) -> Inserted {
-        let (at, newest) = (layout::at(row), self.newest(ledger));
+    /// Gives an event its row in a ledger that has rows, unless it came before.
+    pub(super) fn insert_among(
+        &mut self,
+        ledger: u32,
+        own: &Identity,
+        row: &[u64],
+        inherited: &[Slot],
+    ) -> Inserted {
+        let rows = self.rows(ledger);
+        if let Some(verdict) = self.came_before(ledger, &rows, own, row, inherited) {
+            return verdict;
+        }
+        let (at, newest) = (own.at, rows.at(rows.len() - 1));
+        let position = rows.place_of(row);
+        let may_drop =
+            !self.tally.counts(rows.at(0)) || rows.len() > usize::from(self.limits.rows_per_ledger);
         // A ledger whose rows have all passed is a new key, whether it was swept or not.
         if !self.tally.counts(newest) {
             self.tally.add_key(at);
@@ -181,38 +195,36 @@ impl Ledgers {
             self.tally.add_key(at);
         }
         self.tally.add_row(at);
-        self.drop_oldest(ledger);
-        let position = self.place(ledger, row);
+        let dropped = if may_drop { self.drop_oldest(ledger) } else { 0 };
+        // It may have its place before rows that went.
+        let position = position.saturating_sub(dropped);
+        self.place(ledger, row, position);
         self.admit(ledger);
         Inserted::New { out_of_order: at < newest, row: RowRef { ledger, position } }
     }
 
-    fn newest(&self, ledger: u32) -> Timestamp {
-        let rows = self.rows(ledger);
-        rows.at(rows.len() - 1)
-    }
-
-    /// Puts a row at its place; the ledger may have lost all its rows but still has its block.
-    fn place(&mut self, ledger: u32, row: &[u64]) -> usize {
-        let held = Rows::of(&self.index, &self.pool, &self.layout, ledger);
-        let (position, rows) = (held.place_of(row), held.len());
+    /// Puts a row before the one at a position; the ledger may have lost all its rows but still has its block.
+    fn place(&mut self, ledger: u32, row: &[u64], position: usize) {
+        let rows = self.index.header(ledger).len();
         if let Some(cache) = self.caches.of_mut(ledger) {
+            let held = Rows::of(&self.index, &self.pool, &self.layout, ledger);
             cache.totals.make_way(&self.lens, &held, position);
         }
         self.make_room(ledger, rows + 1);
-        self.index.header_mut(ledger).set_len(rows + 1);
         let width = row.len();
-        let header = self.index.header(ledger);
+        let header = self.index.header_mut(ledger);
+        header.set_len(rows + 1);
         let from = (usize::from(header.start) + position) * width;
         let end = (usize::from(header.start) + rows) * width;
         let words = self.pool.rows_mut(header.block());
-        words.copy_within(from..end, from + width);
+        if from < end {
+            words.copy_within(from..end, from + width);
+        }
         words[from..from + width].copy_from_slice(row);
         if let Some(cache) = self.caches.of_mut(ledger) {
             let held = Rows::of(&self.index, &self.pool, &self.layout, ledger);
             cache.follow(&self.lens, &held, position);
         }
-        position
     }
 
     /// Gives the ledger a block with room for `need` rows after its start, no larger than it should be.

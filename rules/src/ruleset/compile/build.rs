@@ -77,10 +77,10 @@ pub(super) fn build(
         base: resolver.registers,
         highest: resolver.registers,
     };
+    let programs = compiled.programs(&resolver, &spaces, &rules, signals);
     let feature_block = compiled.block(features.iter().map(|feature| feature.node));
     let described: Vec<Signal> = signals.iter().map(|signal| compiled.signal(signal, &resolver)).collect();
     let finished: Vec<Rule> = rules.iter().map(|rule| compiled.rule(rule, resolver.schema)).collect();
-    let programs = compiled.programs(&resolver, &spaces, &rules, signals);
     let highest = compiled.highest;
     if highest > usize::from(u16::MAX) || amounts.len() > usize::from(u16::MAX) {
         return Err(TooLarge);
@@ -141,6 +141,7 @@ fn shared(resolver: &Resolver<'_>, graph: &Graph, amounts: Amounts) -> Shared {
 struct Compiled<'a> {
     graph: &'a mut Graph,
     amounts: &'a mut Amounts,
+    /// Registers from here on are free.
     base: usize,
     highest: usize,
 }
@@ -225,7 +226,7 @@ impl Compiled<'_> {
                 types,
             };
             let (types, highest) = builder.build(&space.tags, &judged);
-            self.highest = self.highest.max(highest);
+            (self.base, self.highest) = (highest, highest);
             programs.push(types);
         }
         programs

@@ -1,0 +1,260 @@
+//! The programs of one key space, one for each event type: what is asked of its ledgers, in two steps, and what is judged.
+//!
+//! Most rules are ruled out by the event's own fields (their guard), most of the others by one part of their condition
+//! (their check). The first step asks for the facts that checks read, the second for those of rules that are still in
+//! question; so an event costs few facts.
+
+use super::emit::Emitter;
+use super::op::{Amounts, Op};
+use super::{ForType, Want};
+use crate::aggregate::{FactSet, TagId};
+use crate::ast::Compare;
+use crate::graph::{Graph, Node, NodeId};
+use crate::schema::EVENT_TYPE;
+use crate::value::Slot;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Event types beyond so many share one program.
+const TYPES_MAX: u16 = 64;
+
+/// A rule as its key space's program needs it.
+pub(crate) struct JudgedRule {
+    /// Position in the ruleset.
+    pub(crate) rule: usize,
+    /// Index of its key space.
+    pub(crate) space: usize,
+    pub(crate) when: NodeId,
+    /// Further nodes that are read when it fires: its reason.
+    pub(crate) told: Vec<NodeId>,
+    /// Codes of the event types it judges.
+    pub(crate) events: BTreeSet<u16>,
+}
+
+/// Operations by event type. Types that no condition tells apart share theirs.
+#[derive(Debug)]
+pub(crate) struct Types {
+    distinct: Vec<ForType>,
+    /// By code, position in `distinct`; the last one is for any type.
+    by_code: Vec<usize>,
+}
+
+impl Types {
+    #[inline]
+    pub(super) fn of(&self, code: Option<u64>) -> &ForType {
+        let any = self.by_code.len() - 1;
+        let at = code.and_then(|code| usize::try_from(code).ok()).map_or(any, |code| code.min(any));
+        &self.distinct[self.by_code[at]]
+    }
+}
+
+/// What the operations for one event type follow from.
+#[derive(PartialEq)]
+struct Wanted {
+    tags: Vec<NodeId>,
+    /// Rules by position, and what is left of their conditions.
+    live: Vec<(usize, NodeId)>,
+}
+
+/// A rule that may hold for events of a type.
+struct Live<'a> {
+    rule: &'a JudgedRule,
+    /// What is left of its condition.
+    when: NodeId,
+    /// The part that fields alone decide; `None` when there is none.
+    guard: Option<NodeId>,
+    /// A part that facts of this key space decide.
+    check: Option<NodeId>,
+}
+
+/// Builds the program of one key space.
+pub(crate) struct ProgramBuilder<'a> {
+    pub(crate) graph: &'a mut Graph,
+    pub(crate) amounts: &'a mut Amounts,
+    /// First register for results. What the demand computes must still be there when its event is judged, so no other
+    /// program writes there.
+    pub(crate) base: usize,
+    /// Registers below are fields.
+    pub(crate) fields: usize,
+    pub(crate) space: usize,
+    /// Position of every fact of this key space by its register.
+    pub(crate) facts: &'a BTreeMap<Slot, usize>,
+    /// Facts that are wanted whatever the event: signals'.
+    pub(crate) always: FactSet,
+    pub(crate) types: u16,
+}
+
+impl ProgramBuilder<'_> {
+    /// Operations by event type, and the registers they need.
+    pub(crate) fn build(&mut self, tags: &[NodeId], rules: &[JudgedRule]) -> (Types, usize) {
+        let mut types = Types { distinct: Vec::new(), by_code: Vec::new() };
+        let mut known: Vec<Wanted> = Vec::new();
+        let mut highest = self.base;
+        let codes = (0..self.types.min(TYPES_MAX)).map(Some).chain([None]);
+        for code in codes {
+            let wanted = self.wanted(code, tags, rules);
+            let at = match known.iter().position(|held| *held == wanted) {
+                Some(at) => at,
+                None => {
+                    let (program, needed) = self.for_type(&wanted, rules);
+                    highest = highest.max(needed);
+                    types.distinct.push(program);
+                    known.push(wanted);
+                    known.len() - 1
+                }
+            };
+            types.by_code.push(at);
+        }
+        (types, highest)
+    }
+
+    /// Conditions once the event's type is known.
+    fn wanted(&mut self, code: Option<u16>, tags: &[NodeId], rules: &[JudgedRule]) -> Wanted {
+        let mut seen = BTreeMap::new();
+        let mut given = |graph: &mut Graph, node| match code {
+            Some(code) => graph.given(node, EVENT_TYPE, u64::from(code), &mut seen),
+            None => node,
+        };
+        let tags = tags.iter().map(|node| given(self.graph, *node)).collect();
+        let mut live = Vec::new();
+        for (at, rule) in rules.iter().enumerate() {
+            let judged = code.is_none_or(|code| rule.events.contains(&code));
+            let when = given(self.graph, rule.when);
+            if judged && self.graph.constant(when) != Some(0) {
+                live.push((at, when));
+            }
+        }
+        Wanted { tags, live }
+    }
+
+    fn for_type(&mut self, wanted: &Wanted, rules: &[JudgedRule]) -> (ForType, usize) {
+        let live: Vec<Live<'_>> = wanted
+            .live
+            .iter()
+            .map(|(at, when)| {
+                let mut parts = Vec::new();
+                self.graph.conjuncts(*when, &mut parts);
+                let check = self.check(&parts);
+                Live { rule: &rules[*at], when: *when, guard: self.guard(parts), check }
+            })
+            .collect();
+        let (tags, tags_highest) =
+            Emitter::new(self.graph, self.amounts, self.base).block(wanted.tags.iter().copied());
+        let tag_slots = (0u8..=u8::MAX).map(TagId).zip(tags.results).collect();
+        let wants = self.wants(&live);
+        let mut emitter = Emitter::new(self.graph, self.amounts, self.base);
+        let slots = |emitter: &mut Emitter<'_>, which: fn(&Want<NodeId>) -> Option<NodeId>| {
+            wants.iter().map(|want| which(want).map(|node| emitter.emit(node))).collect::<Vec<_>>()
+        };
+        let guard_slots = slots(&mut emitter, |want| want.guard);
+        let guards = emitter.take();
+        let check_slots = slots(&mut emitter, |want| want.check);
+        let checks = emitter.take();
+        let wants = wants
+            .iter()
+            .zip(guard_slots.into_iter().zip(check_slots))
+            .map(|(want, (guard, check))| Want { guard, check, first: want.first, then: want.then })
+            .collect();
+        judge(&mut emitter, self.graph, live.iter().filter(|live| live.rule.space == self.space));
+        let highest = tags_highest.max(emitter.highest);
+        let program = ForType { guards, checks, wants, judge: emitter.take(), tags: tags.ops, tag_slots };
+        (program, highest)
+    }
+
+    /// The parts of a condition that fields alone decide, as one.
+    fn guard(&mut self, parts: Vec<NodeId>) -> Option<NodeId> {
+        let of_fields = parts.into_iter().filter(|part| {
+            let mut fields_only = true;
+            self.graph.reads([*part], &mut |slot| fields_only &= slot.index() < self.fields);
+            fields_only && !costly(self.graph, *part)
+        });
+        let of_fields: Vec<NodeId> = of_fields.collect();
+        of_fields.into_iter().reduce(|guard, part| self.graph.add(Node::And(guard, part)))
+    }
+
+    /// The part of a condition that is cheapest to find out and likeliest to fail.
+    fn check(&self, parts: &[NodeId]) -> Option<NodeId> {
+        let of_facts = parts.iter().copied().filter(|part| {
+            let (mut decidable, mut facts) = (true, false);
+            self.graph.reads([*part], &mut |slot| {
+                let is_fact = self.facts.contains_key(&slot);
+                facts |= is_fact;
+                decidable &= is_fact || slot.index() < self.fields;
+            });
+            decidable && facts && !costly(self.graph, *part)
+        });
+        // The first of equals, so that the order in which an analyst wrote them decides.
+        of_facts.min_by_key(|part| (!is_floor(self.graph, *part), self.facts_of([*part]).len()))
+    }
+
+    /// Facts of this key space that nodes read.
+    fn facts_of(&self, nodes: impl IntoIterator<Item = NodeId>) -> FactSet {
+        let mut facts = FactSet::default();
+        self.graph.reads(nodes, &mut |slot| {
+            if let Some(at) = self.facts.get(&slot) {
+                facts.insert(*at);
+            }
+        });
+        facts
+    }
+
+    /// What rules ask of the ledgers; those of one guard and check together.
+    fn wants(&self, live: &[Live<'_>]) -> Vec<Want<NodeId>> {
+        let mut wants = vec![Want { guard: None, check: None, first: self.always, then: FactSet::default() }];
+        for Live { rule, when, guard, check } in live {
+            let all = self.facts_of(rule.told.iter().copied().chain([*when]));
+            let (first, then) = match check {
+                Some(check) => (self.facts_of([*check]), all),
+                None => (all, FactSet::default()),
+            };
+            match wants.iter_mut().find(|want| (want.guard, want.check) == (*guard, *check)) {
+                Some(want) => {
+                    want.first.union(&first);
+                    want.then.union(&then);
+                }
+                None => wants.push(Want { guard: *guard, check: *check, first, then }),
+            }
+        }
+        wants.retain(|want| !want.first.is_empty() || !want.then.is_empty());
+        wants
+    }
+}
+
+/// Rule by rule one part of the condition after the other until one is false: guard and check, which the demand has
+/// computed, and then the others.
+fn judge<'a>(emitter: &mut Emitter<'_>, graph: &Graph, live: impl Iterator<Item = &'a Live<'a>>) {
+    for Live { rule, when, guard, check } in live {
+        let number = u32::try_from(rule.rule).expect("rules are bounded");
+        let mut parts = Vec::new();
+        graph.conjuncts(*when, &mut parts);
+        let only = parts.len() == 1;
+        emitter.alone(|emitter| {
+            let from = emitter.end();
+            for part in guard.iter().chain(check).copied().chain(parts.into_iter().filter(|_| !only)) {
+                let a = emitter.emit(part);
+                emitter.push(Op::SkipIfFalse { a, to: 0 });
+            }
+            let a = emitter.emit(*when);
+            emitter.push(Op::Judge { rule: number, a });
+            emitter.land(from);
+        });
+    }
+}
+
+/// Whether a part asks for something to have come to an amount: most accounts are far below.
+fn is_floor(graph: &Graph, part: NodeId) -> bool {
+    let positive = |node: NodeId| match graph.node(node) {
+        Node::Const(word) => f64::from_bits(word) > 0.0,
+        Node::Major(amount) => amount.mantissa > 0,
+        _ => false,
+    };
+    matches!(graph.node(part), Node::Compare(Compare::Gt | Compare::Ge, _, least) if positive(least))
+}
+
+/// Whether something inside is worth skipping: a text search, a distance, a local time.
+fn costly(graph: &Graph, node: NodeId) -> bool {
+    let own = matches!(
+        graph.node(node),
+        Node::Text(..) | Node::KmBetween(..) | Node::LocalIn(..) | Node::LocalOf(..)
+    );
+    own || graph.node(node).children().any(|child| costly(graph, child))
+}
