@@ -67,6 +67,12 @@ impl FactSet {
         }
     }
 
+    /// Those that the other set has, too.
+    #[inline]
+    pub fn of_both(&self, other: &FactSet) -> FactSet {
+        FactSet(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+
     /// Those that the other set lacks.
     #[inline]
     pub fn without(&self, other: &FactSet) -> FactSet {

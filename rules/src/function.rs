@@ -15,17 +15,22 @@ pub const EARTH_RADIUS_KM: f64 = 6_371.008_8;
 #[expect(clippy::cast_precision_loss, reason = "a power of two is exact")]
 const MONEY_MAX: f64 = MONEY_MINOR_MAX_EXACT as f64;
 
-/// A comparison.
+/// A comparison of two numbers. Without a branch on the operator: it is the operation that packs are made of.
 #[inline]
 pub fn compares(op: Compare, a: f64, b: f64) -> bool {
-    match op {
-        Compare::Eq => a == b,
-        Compare::Ne => a != b,
-        Compare::Lt => a < b,
-        Compare::Le => a <= b,
-        Compare::Gt => a > b,
-        Compare::Ge => a >= b,
-    }
+    const LESS: u8 = 1;
+    const EQUAL: u8 = 2;
+    const GREATER: u8 = 4;
+    let accepted = match op {
+        Compare::Eq => EQUAL,
+        Compare::Ne => LESS | GREATER,
+        Compare::Lt => LESS,
+        Compare::Le => LESS | EQUAL,
+        Compare::Gt => GREATER,
+        Compare::Ge => GREATER | EQUAL,
+    };
+    let found = u8::from(a < b) * LESS | u8::from(a == b) * EQUAL | u8::from(a > b) * GREATER;
+    accepted & found != 0
 }
 
 /// Arithmetic. By zero, beyond what is finite, money beyond what is exact: `None`.

@@ -22,32 +22,51 @@ pub(super) fn run<T: Trace>(
     fired: &mut Fired,
     trace: &mut T,
 ) {
+    let r = registers;
     let mut at = 0;
     while let Some(op) = ops.get(at) {
         at += 1;
-        match *op {
+        let (to, word) = match *op {
             Op::SkipIfFalse { a, to } => {
-                if registers.get(a) == FALSE {
-                    at = usize::try_from(to).expect("a usize holds 32 bits");
+                if r.get(a) == FALSE {
+                    at = index(to);
                 }
+                continue;
             }
             Op::Judge { rule, a } => {
-                let rule = usize::try_from(rule).expect("a usize holds 32 bits");
-                let holds = registers.get(a).map(|word| word == 1);
-                match holds {
-                    Some(true) => fired.rules.push(rule),
-                    Some(false) => {}
-                    None => fired.unknown.push(rule),
-                }
-                trace.judged(rule, holds);
+                judge(index(rule), r.get(a), fired, trace);
+                continue;
             }
-            op => {
-                let (to, word) = result(op, shared, registers, texts);
-                registers.put(to, word);
-                trace.computed(to, word);
+            Op::CompareTo { to, op, a, value } => {
+                (to, r.number(a).map(|a| u64::from(function::compares(op, a, value))))
             }
-        }
+            Op::Compare { to, op, a, b } => {
+                (to, numbers(r, a, b).map(|(a, b)| u64::from(function::compares(op, a, b))))
+            }
+            Op::SameTo { to, a, word } => (to, r.get(a).map(|a| u64::from(a == word))),
+            Op::Same { to, a, b } => (to, r.get(a).zip(r.get(b)).map(|(a, b)| u64::from(a == b))),
+            Op::Not { to, a } => (to, r.get(a).map(|word| word ^ 1)),
+            Op::And { to, a, b } => (to, both(r.get(a), r.get(b))),
+            Op::Or { to, a, b } => (to, either(r.get(a), r.get(b))),
+            Op::Known { to, a } => (to, Some(u64::from(r.is_known(a)))),
+            Op::Coalesce { to, a, b } => (to, r.get(a).or(r.get(b))),
+            Op::Load { to, word } => (to, Some(word)),
+            other => rarer(other, shared, r, texts),
+        };
+        r.put(to, word);
+        trace.computed(to, word);
     }
+}
+
+#[inline]
+fn judge<T: Trace>(rule: usize, word: Option<u64>, fired: &mut Fired, trace: &mut T) {
+    let holds = word.map(|word| word == 1);
+    match holds {
+        Some(true) => fired.rules.push(rule),
+        Some(false) => {}
+        None => fired.unknown.push(rule),
+    }
+    trace.judged(rule, holds);
 }
 
 #[inline]
@@ -65,41 +84,17 @@ fn numbers(registers: &Registers, a: Slot, b: Slot) -> Option<(f64, f64)> {
     Some((registers.number(a)?, registers.number(b)?))
 }
 
-/// Where an operation writes, and what; `None` is unknown.
-#[inline]
-fn result(op: Op, shared: &Shared, r: &Registers, texts: &dyn TextSource) -> (Slot, Option<u64>) {
+/// Operations that cost more than the step to here: where they write, and what.
+fn rarer(op: Op, shared: &Shared, r: &Registers, texts: &dyn TextSource) -> (Slot, Option<u64>) {
     match op {
-        Op::Load { to, word } => (to, Some(word)),
-        Op::Not { to, a } => (to, r.get(a).map(|word| word ^ 1)),
-        Op::And { to, a, b } => (to, both(r.get(a), r.get(b))),
-        Op::Or { to, a, b } => (to, either(r.get(a), r.get(b))),
-        Op::CompareTo { to, op, a, value } => {
-            (to, r.number(a).and_then(|a| truth(function::compares(op, a, value))))
-        }
-        Op::Compare { to, op, a, b } => {
-            (to, numbers(r, a, b).and_then(|(a, b)| truth(function::compares(op, a, b))))
-        }
-        Op::SameTo { to, a, word } => (to, r.get(a).and_then(|a| truth(a == word))),
-        Op::Same { to, a, b } => (to, r.get(a).zip(r.get(b)).and_then(|(a, b)| truth(a == b))),
-        Op::Known { to, a } => (to, truth(r.is_known(a))),
-        Op::Coalesce { to, a, b } => (to, r.get(a).or_else(|| r.get(b))),
         Op::Arithmetic { to, op, a, b, money } => {
             (to, number(numbers(r, a, b).and_then(|(a, b)| function::arithmetic(op, a, b, money))))
         }
-        Op::Major { to, amount } => (
-            to,
-            number(
-                Some(shared.amounts[usize::from(amount)][exponent(r)]).filter(|amount| amount.is_finite()),
-            ),
-        ),
+        Op::Major { to, amount } => {
+            let amount = shared.amounts[usize::from(amount)][exponent(r)];
+            (to, number(Some(amount).filter(|amount| amount.is_finite())))
+        }
         Op::Within { to, a, set } => (to, r.get(a).and_then(|word| truth(contains(shared, set, word)))),
-        other => rarer(other, shared, r, texts),
-    }
-}
-
-/// Operations that cost more than the step to here.
-fn rarer(op: Op, shared: &Shared, r: &Registers, texts: &dyn TextSource) -> (Slot, Option<u64>) {
-    match op {
         Op::Unary { to, op, a } => (to, number(r.number(a).and_then(|a| function::unary(op, a)))),
         Op::Extreme { to, op, a, b } => {
             (to, number(numbers(r, a, b).map(|(a, b)| function::extreme(op, a, b))))

@@ -22,23 +22,19 @@ impl Distinct {
         }
     }
 
-    /// How many different words there are.
-    pub(crate) fn len(&self) -> usize {
-        self.listed.len() + self.table.len()
-    }
-
-    /// Adds a word if it is new.
+    /// Adds a word; whether it is new.
     #[inline]
-    pub(crate) fn insert(&mut self, word: u64) {
+    pub(crate) fn insert(&mut self, word: u64) -> bool {
         if self.listed.contains(&word) {
-            return;
+            return false;
         }
         if self.listed.len() < LISTED_MAX {
             self.listed.push(word);
-            return;
+            return true;
         }
-        let hash = mixed(word);
-        self.table.entry(hash, |held| *held == word, |held| mixed(*held)).or_insert(word);
+        let before = self.table.len();
+        self.table.entry(mixed(word), |held| *held == word, |held| mixed(*held)).or_insert(word);
+        self.table.len() > before
     }
 }
 
@@ -49,10 +45,8 @@ mod tests {
     #[test]
     fn repeated_words_count_once_in_the_list_and_beyond() {
         let mut distinct = Distinct::default();
-        (0..200u64).for_each(|word| distinct.insert(word % 70));
-        assert_eq!(distinct.len(), 70);
+        assert_eq!((0..200u64).filter(|word| distinct.insert(word % 70)).count(), 70);
         distinct.clear();
-        distinct.insert(5);
-        assert_eq!(distinct.len(), 1);
+        assert!(distinct.insert(5) && !distinct.insert(5));
     }
 }

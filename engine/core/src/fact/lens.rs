@@ -32,6 +32,11 @@ impl Fact {
         self.value.map_or(Some(0), |place| place.read(row))
     }
 
+    /// The value of a row, whether or not the row matches.
+    pub(crate) fn value_of(&self, row: &[u64]) -> Option<i64> {
+        self.value.and_then(|place| place.number(row))
+    }
+
     /// Whether a row counts as a hit of a ratio.
     #[inline]
     pub(crate) fn is_hit(&self, row: &[u64]) -> bool {

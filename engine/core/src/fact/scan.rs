@@ -8,10 +8,8 @@ use super::lens::{Fact, LaneLens, Lens};
 use super::{FactMarks, View};
 use crate::batch::Timestamp;
 use crate::ledger::layout;
-use tripline_rules::aggregate::{AGGREGATES_MAX, FactSet, ORDER_ROWS_MAX, Op};
+use tripline_rules::aggregate::{FactSet, ORDER_ROWS_MAX, Op};
 use tripline_rules::value::Registers;
-
-const SET_WORDS: usize = AGGREGATES_MAX / 64;
 
 /// Room for what is gathered, reused from fact to fact and from event to event.
 #[derive(Clone, Debug, Default)]
@@ -64,10 +62,13 @@ impl Scan {
         marks: &mut FactMarks,
     ) {
         let event = view.rows.row(view.event);
-        let wanted = in_lanes(lens, event, want, registers);
         for lane in &lens.lanes {
-            let asked = both(&wanted, &lane.facts);
+            let asked = want.of_both(&lane.facts);
             if asked.is_empty() {
+                continue;
+            }
+            if !lane.likeness.is_known(event) {
+                each(lens, &asked, |index| registers.unset(lens.facts[index].slot));
                 continue;
             }
             self.lane.begin(view.rows.len());
@@ -75,7 +76,7 @@ impl Scan {
                 let fact = &lens.facts[index];
                 let (from, to) = fact.span.at(layout::at(event), view.held_after);
                 let gathered = self.gather(fact, lane, view, event, (from, to));
-                let own = fact.value.and_then(|place| place.number(event));
+                let own = if fact.op == Op::Rank { fact.value_of(event) } else { None };
                 if answer(fact, &gathered, &mut self.values, own, registers)
                     || view.dropped_at.is_some_and(|dropped_at| dropped_at > from)
                 {
@@ -96,66 +97,50 @@ impl Scan {
         (from, to): (Timestamp, Timestamp),
     ) -> Gathered {
         let mut gathered = Gathered::default();
-        self.values.clear();
-        if matches!(fact.op, Op::Distinct { .. }) {
-            self.distinct.clear();
-        }
+        let Scan { lane: members, values, distinct } = self;
+        values.clear();
         let mut member = 0;
         loop {
-            let known = self.lane.positions.get(member).copied();
-            let Some(position) = known.or_else(|| self.lane.next(lane, view, event, from)) else { break };
+            let position = match members.positions.get(member) {
+                Some(position) => *position,
+                None => match members.next(lane, view, event, from) {
+                    Some(position) => position,
+                    None => break,
+                },
+            };
             member += 1;
             let row = view.rows.row(position);
             let at = layout::at(row);
             if at <= from {
                 break;
             }
-            let is_left_out = position == view.event && !fact.include_current;
-            if at > to || is_left_out {
+            if at > to || (position == view.event && !fact.include_current) {
                 continue;
             }
-            if let Some(word) = fact.admitted(row) {
-                self.take(&mut gathered, fact, row, word);
+            let Some(word) = fact.admitted(row) else { continue };
+            gathered.take(fact, row, word);
+            match fact.op {
+                Op::Last if gathered.rows == 1 => gathered.word = Some(word),
+                Op::First => gathered.word = Some(word),
+                Op::Nth(nth) if gathered.rows == nth => gathered.word = Some(word),
+                Op::Distinct { max } => {
+                    if gathered.rows == 1 {
+                        distinct.clear();
+                    }
+                    if gathered.hits < max {
+                        gathered.hits += u32::from(distinct.insert(word));
+                    }
+                }
+                Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank
+                    if values.len() < ORDER_ROWS_MAX =>
+                {
+                    values.push(word.cast_signed());
+                }
+                _ => {}
             }
-        }
-        if matches!(fact.op, Op::Distinct { .. }) {
-            gathered.hits = u32::try_from(self.distinct.len()).unwrap_or(u32::MAX);
         }
         gathered
     }
-
-    /// Takes one matching row in; rows come newest first.
-    #[inline]
-    fn take(&mut self, gathered: &mut Gathered, fact: &Fact, row: &[u64], word: u64) {
-        gathered.take(fact, row, word);
-        match fact.op {
-            Op::First => gathered.word = Some(word),
-            Op::Last if gathered.rows == 1 => gathered.word = Some(word),
-            Op::Nth(nth) if gathered.rows == nth => gathered.word = Some(word),
-            Op::Distinct { max } if self.distinct.len() < max as usize => self.distinct.insert(word),
-            Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank
-                if self.values.len() < ORDER_ROWS_MAX =>
-            {
-                self.values.push(word.cast_signed());
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The wanted facts whose lane the event has; the others are missing.
-pub(super) fn in_lanes(lens: &Lens, event: &[u64], want: &FactSet, registers: &mut Registers) -> FactSet {
-    let mut wanted = *want;
-    for lane in lens.lanes.iter().filter(|lane| !lane.likeness.is_known(event)) {
-        each(lens, &both(&wanted, &lane.facts), |index| registers.unset(lens.facts[index].slot));
-        wanted = wanted.without(&lane.facts);
-    }
-    wanted
-}
-
-#[inline]
-pub(super) fn both(one: &FactSet, other: &FactSet) -> FactSet {
-    FactSet(std::array::from_fn::<u64, SET_WORDS, _>(|word| one.0[word] & other.0[word]))
 }
 
 /// Calls with the index of every fact in a set.

@@ -6,7 +6,7 @@
 
 use super::answer::{Gathered, answer};
 use super::lens::{Fact, LaneLens, Lens};
-use super::scan::{both, in_lanes};
+use super::scan::each;
 use super::{FactMarks, View};
 use crate::batch::Timestamp;
 use crate::ledger::RowsView;
@@ -319,10 +319,14 @@ impl Totals {
             self.build(lens, &view.rows);
         }
         let event = view.rows.row(view.event);
-        let wanted = in_lanes(lens, event, want, registers);
         let mut values = std::mem::take(&mut self.values);
         for (lane, held) in lens.lanes.iter().enumerate() {
-            if both(&wanted, &held.facts).is_empty() {
+            let asked = want.of_both(&held.facts);
+            if asked.is_empty() {
+                continue;
+            }
+            if !held.likeness.is_known(event) {
+                each(lens, &asked, |index| registers.unset(lens.facts[index].slot));
                 continue;
             }
             let group = self.group(lens, lane, &view.rows, event).expect("the event is in its lanes");
@@ -332,12 +336,12 @@ impl Totals {
                 let fresh = Running { tail: group.left, head: group.left, ..Running::default() };
                 group.running.resize(held.each.len(), fresh);
             }
-            let mut asked = Asked { group, first: self.first, own, view };
-            for (which, index) in held.each.iter().enumerate().filter(|(_, index)| wanted.has(**index)) {
+            let mut window = Asked { group, first: self.first, own, view };
+            for (which, index) in held.each.iter().enumerate().filter(|(_, index)| asked.has(**index)) {
                 let fact = &lens.facts[*index];
                 let (from, to) = fact.span.at(view.at(), view.held_after);
-                let gathered = asked.gather(fact, which, from, to, &mut values);
-                let own = fact.value.and_then(|place| place.number(event));
+                let gathered = window.gather(fact, which, from, to, &mut values);
+                let own = fact.value_of(event);
                 if answer(fact, &gathered, &mut values, own, registers)
                     || view.dropped_at.is_some_and(|dropped_at| dropped_at > from)
                 {
