@@ -6,6 +6,7 @@
 use super::capture::{Captures, Form};
 use super::mapping::HeaderError;
 use super::pan;
+use super::record::position;
 use super::reject::{Fault, Reason};
 use super::shape::Source;
 use memchr::{memchr, memchr3};
@@ -84,7 +85,8 @@ impl CsvReader {
                     (false, true) => Form::Unescaped,
                     (false, false) => Form::Text,
                 };
-                into.put(*source, form, cell.range, at);
+                let range = (position(cell.range.0), position(cell.range.1));
+                into.put(*source, form, range, position(at));
             }
             let last = column + 1 == self.columns.len();
             if last != (cell.end == text.len()) {

@@ -35,6 +35,7 @@ mod mapping;
 mod money;
 mod pan;
 mod plan;
+mod record;
 mod reject;
 mod scan;
 mod shape;
