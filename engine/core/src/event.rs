@@ -86,20 +86,20 @@ impl Texts {
     ///
     /// # Panics
     /// When all texts together pass 4 GiB; records are bounded to 16 KiB.
+    #[inline]
     pub fn set(&mut self, slot: Slot, text: &str) {
-        let end = |bytes: &String| u32::try_from(bytes.len()).expect("a record's texts are bounded");
-        let start = end(&self.bytes);
+        let start = self.end();
         self.bytes.push_str(text);
-        let range = (slot, start, end(&self.bytes));
-        match self.ranges.iter_mut().find(|(held, ..)| *held == slot) {
-            Some(held) => *held = range,
-            None => self.ranges.push(range),
-        }
+        self.ranges.push((slot, start, self.end()));
+    }
+
+    fn end(&self) -> u32 {
+        u32::try_from(self.bytes.len()).expect("a record's texts are bounded")
     }
 
     /// The text of a field.
     pub fn get(&self, slot: Slot) -> Option<&str> {
-        let (_, start, end) = self.ranges.iter().find(|(held, ..)| *held == slot)?;
+        let (_, start, end) = self.ranges.iter().rev().find(|(held, ..)| *held == slot)?;
         Some(&self.bytes[*start as usize..*end as usize])
     }
 }

@@ -55,7 +55,7 @@ use crate::limits::EVENT_BYTES_MAX;
 use capture::{Captures, Raw};
 use convert::{Conversion, Value};
 use money::Amount;
-use plan::{How, Place, Plan, REQUIRED, Reader, Step};
+use plan::{How, Instead, Place, Plan, Reader, Step};
 use reject::Fault;
 use std::fmt::Write;
 use tripline_rules::schema::{
@@ -141,7 +141,7 @@ impl Decoder {
         }
         .map_err(reject)?;
         let found = Found { record, offset, captures: &self.captures, key: &self.key };
-        for step in &mut self.plan.steps {
+        for step in &self.plan.steps {
             found.take(step, &mut self.scratch, event).map_err(|reason| Reject {
                 reason,
                 field: Some(step.slot),
@@ -174,39 +174,55 @@ impl Found<'_> {
     }
 
     /// Reads one field into the event.
-    fn take(&self, step: &mut Step, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
-        let Step { slot, place, how, values, otherwise, keep_text } = step;
-        let slot = *slot;
-        let raw = match place {
-            Place::Source(source) => self.captures.raw(*source, self.record),
+    #[inline(always)]
+    fn take(&self, step: &Step, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
+        let raw = match &step.place {
+            Place::Source(source) => self.raw(*source),
             Place::Constant(text) => Raw::Text(text),
             Place::RowNumber => return self.row_number(scratch, event),
             Place::Pair(latitude, longitude) => {
-                let (latitude, longitude) = (self.raw(*latitude), self.raw(*longitude));
-                let word = location(latitude, longitude, otherwise)?;
-                event.registers.put(slot, word);
+                let word = location(self.raw(*latitude), self.raw(*longitude), step)?;
+                event.registers.put(step.slot, word);
                 return Ok(());
             }
         };
-        if raw == Raw::Missing {
-            return if REQUIRED.contains(&slot) { Err(Reason::MissingField) } else { Ok(()) };
+        match &step.instead {
+            _ if matches!(raw, Raw::Missing) => {
+                if step.required {
+                    Err(Reason::MissingField)
+                } else {
+                    Ok(())
+                }
+            }
+            None => self.put(step, raw, scratch, event),
+            Some(instead) => self.put_instead(step, instead, raw, scratch, event),
         }
+    }
+
+    /// Reads a field some of whose values stand for others.
+    #[inline(never)]
+    fn put_instead(
+        &self,
+        step: &Step,
+        instead: &Instead,
+        raw: Raw<'_>,
+        scratch: &mut String,
+        event: &mut Event,
+    ) -> Result<(), Reason> {
+        let Instead { values, otherwise } = instead;
         let mapped = mapped(raw, values);
-        let strict = *otherwise == Otherwise::Reject;
-        let open = matches!(how, How::Value(Conversion::Id | Conversion::Text));
-        let outcome = if mapped.is_none() && open && !strict && !values.is_empty() {
+        let open = matches!(step.how, How::Value(Conversion::Id | Conversion::Text));
+        let outcome = if mapped.is_none() && open && *otherwise != Otherwise::Reject && !values.is_empty() {
             Err(Reason::BadValue)
         } else {
-            self.put(slot, mapped.unwrap_or(raw), how, *keep_text, scratch, event)
+            self.put(step, mapped.unwrap_or(raw), scratch, event)
         };
-        match (outcome, &*otherwise) {
+        match (outcome, otherwise) {
             (Err(Reason::TextTooLong | Reason::CurrencyMismatch), _)
             | (Ok(()), _)
             | (_, Otherwise::Reject) => outcome,
             (Err(_), Otherwise::Missing) => Ok(()),
-            (Err(_), Otherwise::Constant(text)) => {
-                self.put(slot, Raw::Text(text), how, *keep_text, scratch, event)
-            }
+            (Err(_), Otherwise::Constant(text)) => self.put(step, Raw::Text(text), scratch, event),
         }
     }
 
@@ -215,17 +231,10 @@ impl Found<'_> {
     }
 
     /// Converts a value and sets what it is in the event.
-    #[inline]
-    fn put(
-        &self,
-        slot: Slot,
-        raw: Raw<'_>,
-        how: &mut How,
-        keep_text: bool,
-        scratch: &mut String,
-        event: &mut Event,
-    ) -> Result<(), Reason> {
-        let value = match how {
+    #[inline(always)]
+    fn put(&self, step: &Step, raw: Raw<'_>, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
+        let slot = step.slot;
+        let value = match &step.how {
             How::Value(conversion) => conversion.read(raw, scratch).map_err(|reason| match slot {
                 EVENT_TYPE if reason == Reason::BadValue => Reason::UnknownEventType,
                 _ => reason,
@@ -238,7 +247,7 @@ impl Found<'_> {
             How::Location => return Err(Reason::BadLocation),
         };
         match value {
-            Value::Text(text) => self.set_text(slot, text, keep_text, event),
+            Value::Text(text) => self.set_text(slot, text, step.keep_text, event),
             Value::Bool(value) => event.registers.set_bool(slot, value),
             Value::Number(value) => event.registers.set_number(slot, value),
             Value::Millis(ms) => set_millis(slot, ms, event),
@@ -281,13 +290,14 @@ fn mapped<'a>(raw: Raw<'_>, values: &'a [(String, String)]) -> Option<Raw<'a>> {
     values.iter().find(|(from, _)| from == text).map(|(_, to)| Raw::Text(to))
 }
 
-fn location(latitude: Raw<'_>, longitude: Raw<'_>, otherwise: &Otherwise) -> Result<Option<u64>, Reason> {
+fn location(latitude: Raw<'_>, longitude: Raw<'_>, step: &Step) -> Result<Option<u64>, Reason> {
     if latitude == Raw::Missing || longitude == Raw::Missing {
         return Ok(None);
     }
-    match (convert::location(latitude, longitude), otherwise) {
-        (None, Otherwise::Reject) => Err(Reason::BadLocation),
-        (word, _) => Ok(word),
+    let strict = step.instead.as_ref().is_none_or(|instead| instead.otherwise == Otherwise::Reject);
+    match convert::location(latitude, longitude) {
+        None if strict => Err(Reason::BadLocation),
+        word => Ok(word),
     }
 }
 

@@ -132,31 +132,47 @@ fn two(text: &[u8], at: usize) -> Option<i64> {
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
+/// The numbers of two digits in a text like `form`, in which a zero stands for a digit: each where its tens stand.
+#[inline]
+fn pairs(text: [u8; 8], form: &[u8; 8]) -> Option<[u8; 8]> {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let separators = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0 } else { 0xff }));
+    // Digits become 0 to 9, separators 0; of eight such bytes, no sum or product below leaves its byte.
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*form);
+    let above_nine = ((digits & !HIGH) + 0x7676_7676_7676_7676) | digits;
+    let alike = above_nine & HIGH == 0 && digits & separators == 0;
+    alike.then(|| (digits * 10 + (digits >> 8)).to_le_bytes())
+}
+
 /// `2024-01-15` as milliseconds since 1970.
+#[inline]
 fn date(text: &[u8; 10]) -> Option<i64> {
-    let year = two(text, 0)? * 100 + two(text, 2)?;
-    let (month, day) = (two(text, 5)?, two(text, 8)?);
+    let [century, _, year, _, _, month, ..] = pairs(*text.first_chunk()?, b"0000-00-")?;
+    let (year, month) = (u32::from(century) * 100 + u32::from(year), u32::from(month));
+    let day = u32::try_from(two(text, 8)?).ok()?;
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {
-        2 => 28 + i64::from(leap),
+        2 => 28 + u32::from(leap),
         4 | 6 | 9 | 11 => 30,
         1..=12 => 31,
         _ => return None,
     };
-    (text[4] == b'-' && text[7] == b'-' && (1..=days).contains(&day)).then_some(())?;
-    // Years from March, so that the leap day comes last: 153 days in any five months from March or August.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let (leaps, month_days) =
-        (year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400), (153 * month + 2) / 5);
+    (1..=days).contains(&day).then_some(())?;
+    // Years from March, so that the leap day comes last: 153 days in any five months from March or August. They are
+    // counted from 400 years earlier, a whole cycle of leap years, so that none is negative.
+    let (year, month) = if month > 2 { (year + 400, month - 3) } else { (year + 399, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    const CYCLE: i64 = 146_097;
     const MARCH_0000_TO_1970: i64 = 719_468;
-    Some((year * 365 + leaps + month_days + day - 1 - MARCH_0000_TO_1970) * DAY_MS)
+    Some((i64::from(days) - CYCLE - MARCH_0000_TO_1970) * DAY_MS)
 }
 
 /// `10:30:00` as milliseconds. A 60th second is left to the caller.
+#[inline]
 fn clock(text: &[u8; 8]) -> Option<i64> {
-    let (hour, minute, second) = (two(text, 0)?, two(text, 3)?, two(text, 6)?);
-    let valid = text[2] == b':' && text[5] == b':' && hour < 24 && minute < 60 && second <= 60;
-    valid.then_some(hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS)
+    let [hour, _, _, minute, _, _, second, _] = pairs(*text, b"00:00:00")?;
+    let valid = hour < 24 && minute < 60 && second <= 60;
+    valid.then(|| i64::from(hour) * HOUR_MS + i64::from(minute) * MINUTE_MS + i64::from(second) * SECOND_MS)
 }
 
 /// `Z` or `+02:00` as milliseconds.
