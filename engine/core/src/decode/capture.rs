@@ -88,7 +88,7 @@ impl Captures {
     }
 
     /// The value of a source.
-    #[inline]
+    #[inline(always)]
     pub(super) fn raw<'a>(&'a self, source: Source, record: &'a str) -> Raw<'a> {
         let Capture { form, start, end, .. } = self.captures[usize::from(source)];
         let range = usize::from(start)..usize::from(end);

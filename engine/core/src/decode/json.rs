@@ -14,7 +14,7 @@ use crate::limits::{CARD_DIGITS_MIN, DEPTH_MAX};
 /// Reads objects of one mapping, and remembers the order of their keys.
 #[derive(Clone, Debug)]
 pub(super) struct JsonReader {
-    record: Record,
+    record: Box<Record>,
     shape: Shape,
     /// By source: what looks like a card number there is none.
     exempt: Vec<bool>,
@@ -134,6 +134,10 @@ impl Walk<'_> {
                 previous = met.key;
             }
             let after = self.value(value, met.source, met.key, depth)?;
+            if self.record.byte(after) == b',' {
+                at = after.wrapping_add(1);
+                continue;
+            }
             match self.more(after, b'}')? {
                 More::At(next) => at = next,
                 More::End(end) => break end,
@@ -212,6 +216,9 @@ impl Walk<'_> {
         key: KeyId,
         depth: usize,
     ) -> Result<Position, Fault> {
+        if self.record.byte(at) == b'"' {
+            return self.text_value(at, source);
+        }
         loop {
             return match self.record.byte(at) {
                 b'"' => self.text_value(at, source),

@@ -49,7 +49,7 @@ pub(super) struct Instead {
 #[derive(Clone, Debug)]
 pub(super) enum Place {
     Source(Source),
-    Constant(String),
+    Constant(Box<String>),
     RowNumber,
     Pair(Source, Source),
 }
@@ -213,7 +213,7 @@ impl Planner<'_> {
             FieldSource::Pointer(place) | FieldSource::Column(place) => {
                 Place::Source(self.source(place, Some(field.slot)))
             }
-            FieldSource::Constant(text) => Place::Constant(text.clone()),
+            FieldSource::Constant(text) => Place::Constant(Box::new(text.clone())),
             FieldSource::RowNumber => Place::RowNumber,
             FieldSource::Pair { latitude, longitude } => {
                 Place::Pair(self.source(latitude, Some(field.slot)), self.source(longitude, Some(field.slot)))

@@ -21,15 +21,14 @@ pub(super) fn position(at: usize) -> Position {
 /// A record to look ahead in.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
-    bytes: Box<[u8; ROOM]>,
+    bytes: [u8; ROOM],
     end: Position,
 }
 
 impl Record {
     /// An empty record.
-    pub(super) fn new() -> Record {
-        let bytes = vec![0; ROOM].into_boxed_slice();
-        Record { bytes: bytes.try_into().expect("it has this length"), end: 0 }
+    pub(super) fn new() -> Box<Record> {
+        Box::new(Record { bytes: [0; ROOM], end: 0 })
     }
 
     /// Takes the bytes of a record over.

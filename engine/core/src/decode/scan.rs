@@ -11,19 +11,31 @@ const fn every(byte: u8) -> u64 {
 
 /// Where the first quote, backslash or control character from `at` on stands; the end without one.
 #[inline(always)]
-pub(super) fn special(record: &Record, mut at: Position) -> Position {
-    loop {
-        let word = u64::from_le_bytes(record.ahead(at));
-        // With one bit turned, quotes follow control characters: both are below 0x21.
-        let quote_or_control = (word ^ every(0x02)).wrapping_sub(every(0x21));
-        let backslash = (word ^ every(b'\\')).wrapping_sub(every(1));
-        let found = (quote_or_control | backslash) & !word & every(0x80);
-        if found != 0 {
-            // A borrow disturbs only bytes above the lowest hit.
-            return at.wrapping_add(lowest(found));
-        }
-        at = at.wrapping_add(8);
+pub(super) fn special(record: &Record, at: Position) -> Position {
+    // Most strings are shorter than a word.
+    match specials(u64::from_le_bytes(record.ahead(at))) {
+        0 => special_behind(record, at.wrapping_add(8)),
+        found => at.wrapping_add(lowest(found)),
     }
+}
+
+#[inline(never)]
+fn special_behind(record: &Record, mut at: Position) -> Position {
+    loop {
+        match specials(u64::from_le_bytes(record.ahead(at))) {
+            0 => at = at.wrapping_add(8),
+            found => return at.wrapping_add(lowest(found)),
+        }
+    }
+}
+
+/// Bits in the bytes that are quotes, backslashes or control characters; a borrow disturbs only bytes above the lowest.
+#[inline(always)]
+fn specials(word: u64) -> u64 {
+    // With one bit turned, quotes follow control characters: both are below 0x21.
+    let quote_or_control = (word ^ every(0x02)).wrapping_sub(every(0x21));
+    let backslash = (word ^ every(b'\\')).wrapping_sub(every(1));
+    (quote_or_control | backslash) & !word & every(0x80)
 }
 
 /// Number of the lowest byte that has a bit.

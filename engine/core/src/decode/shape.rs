@@ -18,12 +18,24 @@ pub(super) type KeyId = usize;
 /// Tokens are compared by so many bytes at once; only longer ones by the rest too.
 const HEAD_BYTES: usize = 16;
 
+/// The first bytes of a token, in two words.
+type Head = [u64; 2];
+
+/// What a record begins with at `at`.
+#[inline]
+fn head(record: &Record, at: Position) -> Head {
+    [record.ahead(at), record.ahead(at.wrapping_add(8))].map(u64::from_le_bytes)
+}
+
+/// No record begins with it: a mask cuts none of its bits off.
+const NO_HEAD: Head = [1, 0];
+
 /// A key of an object.
 #[derive(Clone, Debug)]
 struct Key {
     /// The first bytes of the token, and which of their bits it has: a comparison without a call.
-    head: u128,
-    mask: u128,
+    head: Head,
+    mask: Head,
     /// The key as a record spells it, with quotes and colon.
     token: Box<[u8]>,
     length: Position,
@@ -47,27 +59,27 @@ impl Key {
         // What needs escapes is not spelled like this, and what looks like a card number must be looked at.
         let plain =
             name.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') && !pan::in_text(name);
-        let (mut head, mut mask) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
+        let (mut head, mut mask) = ([[0; 8]; 2], [[0; 8]; 2]);
         for (at, byte) in token.iter().take(HEAD_BYTES).enumerate().filter(|_| plain) {
-            (head[at], mask[at]) = (*byte, 0xff);
+            (head[at / 8][at % 8], mask[at / 8][at % 8]) = (*byte, 0xff);
         }
-        let (head, mask) = (u128::from_le_bytes(head), u128::from_le_bytes(mask));
-        // A head beyond its mask is that of no record.
-        let head = if plain { head } else { 1 };
+        let (head, mask) = (head.map(u64::from_le_bytes), mask.map(u64::from_le_bytes));
+        let head = if plain { head } else { NO_HEAD };
         let length = position(token.len().min(usize::from(Position::MAX)));
         Key { head, mask, length, token, source: None, below: None, seen: 0, next: STRAY, earlier: STRAY }
     }
 
     /// Whether the record has at `at` the key as it is spelled.
     #[inline]
-    fn begins(&self, head: u128, record: &Record, at: Position) -> bool {
+    fn begins(&self, head: Head, record: &Record, at: Position) -> bool {
         let long = usize::from(self.length) > HEAD_BYTES;
-        head & self.mask == self.head && (!long || record.follows(at, &self.token))
+        let differs = |word: usize| (head[word] & self.mask[word]) ^ self.head[word];
+        differs(0) | differs(1) == 0 && (!long || record.follows(at, &self.token))
     }
 
     /// What is expected first in an object, as if it followed a key.
     fn opening() -> Key {
-        Key { head: 1, mask: 0, ..Key::new("") }
+        Key { head: NO_HEAD, mask: [0; 2], ..Key::new("") }
     }
 
     fn name(&self) -> &[u8] {
@@ -166,7 +178,7 @@ impl Shape {
     #[inline(always)]
     pub(super) fn expected(&mut self, previous: KeyId, record: &Record, at: Position) -> Option<Met> {
         let index = self.keys[previous].next;
-        let head = u128::from_le_bytes(record.ahead(at));
+        let head = head(record, at);
         let key = &mut self.keys[index];
         if !key.begins(head, record, at) || key.seen == self.record {
             return None;
@@ -183,7 +195,7 @@ impl Shape {
         record: &Record,
         at: Position,
     ) -> Option<KeyId> {
-        let head = u128::from_le_bytes(record.ahead(at));
+        let head = head(record, at);
         let begins = |key: &KeyId| self.keys[*key].begins(head, record, at);
         let Key { next, earlier, .. } = self.keys[previous];
         let all = || self.objects[object].keys.iter().copied().find(begins);
