@@ -3,15 +3,15 @@
 use super::record::Position;
 use super::shape::Source;
 
-/// A value as written.
+/// A value as written. Texts are UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Raw<'a> {
     /// Absent, `null` or an empty cell.
     Missing,
     /// A text, or a cell.
-    Text(&'a str),
+    Text(&'a [u8]),
     /// A JSON number.
-    Number(&'a str),
+    Number(&'a [u8]),
     /// `true` or `false`.
     Bool(bool),
     /// An object or array.
@@ -20,11 +20,11 @@ pub(super) enum Raw<'a> {
 
 impl<'a> Raw<'a> {
     /// The value as a value map spells it.
-    pub(super) fn written(self) -> Option<&'a str> {
+    pub(super) fn written(self) -> Option<&'a [u8]> {
         match self {
             Raw::Text(text) | Raw::Number(text) => Some(text),
-            Raw::Bool(true) => Some("true"),
-            Raw::Bool(false) => Some("false"),
+            Raw::Bool(true) => Some(b"true"),
+            Raw::Bool(false) => Some(b"false"),
             Raw::Missing | Raw::Nested => None,
         }
     }
@@ -89,13 +89,13 @@ impl Captures {
 
     /// The value of a source.
     #[inline(always)]
-    pub(super) fn raw<'a>(&'a self, source: Source, record: &'a str) -> Raw<'a> {
+    pub(super) fn raw<'a>(&'a self, source: Source, record: &'a [u8]) -> Raw<'a> {
         let Capture { form, start, end, .. } = self.captures[usize::from(source)];
         let range = usize::from(start)..usize::from(end);
         match form {
             Form::Missing => Raw::Missing,
             Form::Text => Raw::Text(&record[range]),
-            Form::Unescaped => Raw::Text(&self.scratch[range]),
+            Form::Unescaped => Raw::Text(&self.scratch.as_bytes()[range]),
             Form::Number => Raw::Number(&record[range]),
             Form::True => Raw::Bool(true),
             Form::False => Raw::Bool(false),

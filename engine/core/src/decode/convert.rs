@@ -81,9 +81,9 @@ impl Table {
     }
 
     /// The code of a text.
-    #[inline]
-    pub(super) fn find(&self, text: &str) -> Option<u16> {
-        let place = self.place(head(text.as_bytes()), text.as_bytes());
+    #[inline(always)]
+    pub(super) fn find(&self, text: &[u8]) -> Option<u16> {
+        let place = self.place(head(text), text);
         self.places[place].as_ref().map(|entry| entry.code)
     }
 }
@@ -106,7 +106,7 @@ pub(super) enum Conversion {
 /// A value as read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value<'a> {
-    Text(&'a str),
+    Text(&'a [u8]),
     Bool(bool),
     Number(f64),
     /// A time or duration, ms.
@@ -137,10 +137,10 @@ impl Conversion {
 }
 
 /// An id; a JSON integer is one as written.
-fn id(raw: Raw<'_>) -> Option<&str> {
+fn id(raw: Raw<'_>) -> Option<&[u8]> {
     match raw {
         Raw::Text(text) => Some(text),
-        Raw::Number(text) if text != "-0" && !text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
+        Raw::Number(text) if text != b"-0" && !text.iter().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
             Some(text)
         }
         _ => None,
@@ -149,15 +149,15 @@ fn id(raw: Raw<'_>) -> Option<&str> {
 }
 
 /// A free text; JSON numbers and `true`, `false` as written.
-fn text<'a>(raw: Raw<'a>, scratch: &'a mut String) -> Result<&'a str, Reason> {
+fn text<'a>(raw: Raw<'a>, scratch: &'a mut String) -> Result<&'a [u8], Reason> {
     stripped(raw.written().ok_or(Reason::BadValue)?, scratch).ok_or(Reason::TextTooLong)
 }
 
 fn boolean(raw: Raw<'_>) -> Option<bool> {
     match raw {
         Raw::Bool(value) => Some(value),
-        Raw::Text("true" | "yes" | "1") | Raw::Number("1") => Some(true),
-        Raw::Text("false" | "no" | "0") | Raw::Number("0") => Some(false),
+        Raw::Text(b"true" | b"yes" | b"1") | Raw::Number(b"1") => Some(true),
+        Raw::Text(b"false" | b"no" | b"0") | Raw::Number(b"0") => Some(false),
         _ => None,
     }
 }
@@ -175,7 +175,7 @@ fn time(reader: &TimeReader, raw: Raw<'_>) -> Option<i64> {
 #[inline]
 pub(super) fn decimal(raw: Raw<'_>) -> Option<&[u8]> {
     match raw {
-        Raw::Text(text) | Raw::Number(text) => Some(text.as_bytes()),
+        Raw::Text(text) | Raw::Number(text) => Some(text),
         _ => None,
     }
 }

@@ -40,10 +40,10 @@ impl JsonReader {
     }
 
     /// Checks a record and notes the mapped values.
-    pub(super) fn read(&mut self, text: &str, into: &mut Captures) -> Result<(), Fault> {
+    pub(super) fn read(&mut self, text: &[u8], into: &mut Captures) -> Result<(), Fault> {
         self.shape.begin();
         self.strays.clear();
-        self.record.fill(text.as_bytes());
+        self.record.fill(text);
         let JsonReader { record, shape, exempt, strays } = self;
         let mut walk = Walk { text, record, shape, exempt, strays, into };
         let open = walk.blanks(0);
@@ -65,13 +65,13 @@ fn fault<T>(reason: Reason, at: Position) -> Result<T, Fault> {
 }
 
 #[inline]
-fn slice(text: &str, (start, end): (Position, Position)) -> &str {
+fn slice(text: &[u8], (start, end): (Position, Position)) -> &[u8] {
     &text[usize::from(start)..usize::from(end)]
 }
 
 /// One record on its way. Places in it are handed from step to step, so that they need not lie in memory.
 struct Walk<'a> {
-    text: &'a str,
+    text: &'a [u8],
     record: &'a Record,
     shape: &'a mut Shape,
     exempt: &'a [bool],
@@ -172,7 +172,7 @@ impl Walk<'_> {
         if self.record.byte(colon) != b':' {
             return bad(colon);
         }
-        let name = slice(if unescaped { &self.into.scratch } else { self.text }, range);
+        let name = slice(if unescaped { self.into.scratch.as_bytes() } else { self.text }, range);
         if pan::in_text(name) {
             return fault(Reason::CardNumber, at);
         }
@@ -203,7 +203,9 @@ impl Walk<'_> {
         let end = string_end(self.record, start)?;
         let scratch = &mut self.into.scratch;
         let from = position(scratch.len());
-        unescape(slice(self.text, (start, end)), start.into(), scratch)?;
+        let text = str::from_utf8(slice(self.text, (start, end)));
+        let text = text.map_err(|_| Fault::new(Reason::NotUtf8, start.into()))?;
+        unescape(text, start.into(), scratch)?;
         Ok(Text { range: (from, position(scratch.len())), unescaped: true, end: end + 1 })
     }
 
@@ -278,7 +280,7 @@ impl Walk<'_> {
     #[cold]
     fn escaped_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Fault> {
         let Text { range, end, .. } = self.escaped_string(at + 1)?;
-        self.check_card_number(slice(&self.into.scratch, range), source, at)?;
+        self.check_card_number(slice(self.into.scratch.as_bytes(), range), source, at)?;
         match source {
             Some(source) => self.into.put(source, Form::Unescaped, range, at),
             None => self.into.scratch.truncate(range.0.into()),
@@ -298,7 +300,7 @@ impl Walk<'_> {
         Ok(end)
     }
 
-    fn check_card_number(&self, text: &str, source: Option<Source>, at: Position) -> Result<(), Fault> {
+    fn check_card_number(&self, text: &[u8], source: Option<Source>, at: Position) -> Result<(), Fault> {
         let exempt = source.is_some_and(|source| self.exempt[usize::from(source)]);
         if !exempt && pan::in_text(text) {
             return Err(Fault { reason: Reason::CardNumber, at: at.into(), source });
@@ -345,7 +347,7 @@ impl Walk<'_> {
     /// No two of an object's strays are the same. Sorted, so that a hostile record costs little more than an honest one.
     #[cold]
     fn check_strays(&mut self, from: usize) -> Result<(), Fault> {
-        let (text, scratch) = (self.text, self.into.scratch.as_str());
+        let (text, scratch) = (self.text, self.into.scratch.as_bytes());
         let name = |stray: &Stray| {
             let whole = if stray.unescaped { scratch } else { text };
             slice(whole, stray.range)

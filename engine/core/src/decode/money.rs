@@ -58,7 +58,7 @@ impl MoneyPlan {
     pub(super) fn currency(
         &self,
         captures: &Captures,
-        record: &str,
+        record: &[u8],
         registers: &Registers,
         slot: Slot,
     ) -> Result<u16, Reason> {

@@ -49,7 +49,7 @@ pub(super) struct Instead {
 #[derive(Clone, Debug)]
 pub(super) enum Place {
     Source(Source),
-    Constant(Box<String>),
+    Constant(String),
     RowNumber,
     Pair(Source, Source),
 }
@@ -213,7 +213,7 @@ impl Planner<'_> {
             FieldSource::Pointer(place) | FieldSource::Column(place) => {
                 Place::Source(self.source(place, Some(field.slot)))
             }
-            FieldSource::Constant(text) => Place::Constant(Box::new(text.clone())),
+            FieldSource::Constant(text) => Place::Constant(text.clone()),
             FieldSource::RowNumber => Place::RowNumber,
             FieldSource::Pair { latitude, longitude } => {
                 Place::Pair(self.source(latitude, Some(field.slot)), self.source(longitude, Some(field.slot)))
@@ -331,7 +331,9 @@ impl Planner<'_> {
             let valid = match (how, &self.schema.field(field.slot).kind) {
                 // A raw value of the map is no value of the field.
                 (_, Kind::OneOf(codes)) => codes.code(text).is_some(),
-                (How::Value(conversion), _) => conversion.read(Raw::Text(text), &mut String::new()).is_ok(),
+                (How::Value(conversion), _) => {
+                    conversion.read(Raw::Text(text.as_bytes()), &mut String::new()).is_ok()
+                }
                 (How::Money(_), _) => is_amount(text),
                 (How::Location, _) => false,
             };

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn record(bytes: &[u8]) -> Record {
+    fn record(bytes: &[u8]) -> Box<Record> {
         let mut record = Record::new();
         record.fill(bytes);
         record

@@ -54,11 +54,11 @@ struct Key {
 pub(super) const STRAY: KeyId = 0;
 
 impl Key {
-    fn new(name: &str) -> Key {
-        let token: Box<[u8]> = format!("\"{name}\":").into_bytes().into();
+    fn new(name: &[u8]) -> Key {
+        let token: Box<[u8]> = [b"\"", name, b"\":"].concat().into();
         // What needs escapes is not spelled like this, and what looks like a card number must be looked at.
         let plain =
-            name.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') && !pan::in_text(name);
+            name.iter().all(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') && !pan::in_text(name);
         let (mut head, mut mask) = ([[0; 8]; 2], [[0; 8]; 2]);
         for (at, byte) in token.iter().take(HEAD_BYTES).enumerate().filter(|_| plain) {
             (head[at / 8][at % 8], mask[at / 8][at % 8]) = (*byte, 0xff);
@@ -79,7 +79,7 @@ impl Key {
 
     /// What is expected first in an object, as if it followed a key.
     fn opening() -> Key {
-        Key { head: NO_HEAD, mask: [0; 2], ..Key::new("") }
+        Key { head: NO_HEAD, mask: [0; 2], ..Key::new(b"") }
     }
 
     fn name(&self) -> &[u8] {
@@ -130,22 +130,22 @@ impl Shape {
         let Some((last, above)) = path.split_last() else { return };
         let mut object = ROOT;
         for name in above {
-            let key = self.mapped_key(object, name);
+            let key = self.mapped_key(object, name.as_bytes());
             object = self.keys[key].below.unwrap_or_else(|| self.new_object(key));
         }
-        let key = self.mapped_key(object, last);
+        let key = self.mapped_key(object, last.as_bytes());
         self.keys[key].source = Some(source);
         self.mapped = self.objects.len();
     }
 
-    fn mapped_key(&mut self, object: ObjectId, name: &str) -> KeyId {
+    fn mapped_key(&mut self, object: ObjectId, name: &[u8]) -> KeyId {
         self.find(object, name).unwrap_or_else(|| {
             self.objects[object].mapped += 1;
             self.add(object, name)
         })
     }
 
-    fn add(&mut self, object: ObjectId, name: &str) -> KeyId {
+    fn add(&mut self, object: ObjectId, name: &[u8]) -> KeyId {
         self.keys.push(Key::new(name));
         let key = self.keys.len() - 1;
         self.objects[object].keys.push(key);
@@ -203,8 +203,8 @@ impl Shape {
     }
 
     /// The known key of a name.
-    pub(super) fn find(&self, object: ObjectId, name: &str) -> Option<KeyId> {
-        self.objects[object].keys.iter().copied().find(|key| self.keys[*key].name() == name.as_bytes())
+    pub(super) fn find(&self, object: ObjectId, name: &[u8]) -> Option<KeyId> {
+        self.objects[object].keys.iter().copied().find(|key| self.keys[*key].name() == name)
     }
 
     /// The element of an array: a mapped one is known by its number.
@@ -223,7 +223,7 @@ impl Shape {
     }
 
     /// Remembers a key, if there is room.
-    pub(super) fn learn(&mut self, object: ObjectId, name: &str) -> Option<KeyId> {
+    pub(super) fn learn(&mut self, object: ObjectId, name: &[u8]) -> Option<KeyId> {
         let Object { keys, mapped, .. } = &self.objects[object];
         let room = keys.len() < mapped + LEARNED_KEYS_MAX;
         (room && name.len() <= LEARNED_KEY_BYTES_MAX).then(|| self.add(object, name))

@@ -51,11 +51,12 @@ impl TimeReader {
     }
 
     /// Milliseconds since 1970; `None` when the text is no such time or out of range.
-    pub(super) fn read(&self, text: &str) -> Option<i64> {
+    pub(super) fn read(&self, text: impl AsRef<[u8]>) -> Option<i64> {
+        let text = text.as_ref();
         let ms = match self {
-            TimeReader::Rfc3339 => rfc3339(text.as_bytes()),
+            TimeReader::Rfc3339 => rfc3339(text),
             TimeReader::Epoch { places } => {
-                scaled(text.as_bytes(), *places, Rounding::Floor, TIME_MS_MAX.unsigned_abs())
+                scaled(text, *places, Rounding::Floor, TIME_MS_MAX.unsigned_abs())
             }
             TimeReader::Local(local) => local.read(text),
         }?;
@@ -87,17 +88,17 @@ impl LocalReader {
         let sample = jiff::civil::date(2024, 11, 23).at(16, 47, 38, 0);
         let zoned = self.zone.to_zoned(sample).ok()?;
         let written = strtime::format(&self.pattern, &zoned).ok()?;
-        let read = self.read(&written)?;
+        let read = self.read(written.as_bytes())?;
         let day = self.zone.to_timestamp(sample.date().at(0, 0, 0, 0)).ok()?.as_millisecond();
         (day..=zoned.timestamp().as_millisecond()).contains(&read).then_some(())
     }
 
-    fn read(&self, text: &str) -> Option<i64> {
-        let plain = self.plain.and_then(|separator| plain(text.as_bytes(), separator));
+    fn read(&self, text: &[u8]) -> Option<i64> {
+        let plain = self.plain.and_then(|separator| plain(text, separator));
         match (plain, self.offset_ms) {
             (Some(civil_ms), Some(offset_ms)) => Some(civil_ms - offset_ms),
             (Some(civil_ms), None) => self.in_zone(civil(civil_ms)?),
-            (None, _) => self.by_pattern(text),
+            (None, _) => self.by_pattern(std::str::from_utf8(text).ok()?),
         }
     }
 
@@ -320,7 +321,7 @@ mod tests {
         #[test]
         fn times_are_those_of_jiff(ms in TIME_MS_MIN..=TIME_MS_MAX - DAY_MS, minutes in -1439i32..1440) {
             let at = jiff::Timestamp::from_millisecond(ms).unwrap();
-            prop_assert_eq!(TimeReader::Rfc3339.read(&at.to_string()), Some(ms));
+            prop_assert_eq!(TimeReader::Rfc3339.read(at.to_string()), Some(ms));
             let shifted = at.display_with_offset(Offset::from_seconds(minutes * 60).unwrap()).to_string();
             prop_assert_eq!(TimeReader::Rfc3339.read(&shifted), Some(ms));
             let zone = TimeZoneDatabase::bundled().get("America/New_York").unwrap();
