@@ -209,3 +209,31 @@ pub(super) fn location(latitude: Raw<'_>, longitude: Raw<'_>) -> Option<u64> {
     };
     Geo { latitude: degrees(latitude, 90)?, longitude: degrees(longitude, 180)? }.pack()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+        /// Texts that share their beginnings, their lengths or both; the first of equal ones counts.
+        #[test]
+        fn a_table_finds_what_a_list_finds(texts in prop::collection::vec("[ab]{0,3}|merchant[ab]{0,3}", 0..40), wanted in "[ab]{0,3}|merchant[ab]{0,3}") {
+            let entries: Vec<(String, u16)> = texts.into_iter().zip(0u16..).collect();
+            let table = Table::new(entries.clone());
+            for text in entries.iter().map(|(text, _)| text).chain([&wanted]) {
+                let first = entries.iter().find(|(listed, _)| listed == text).map(|(_, code)| *code);
+                prop_assert_eq!(table.find(text.as_bytes()), first, "{}", text);
+            }
+        }
+
+        #[test]
+        fn a_head_is_the_first_eight_bytes_and_zeros(text in prop::collection::vec(any::<u8>(), 0..12)) {
+            let mut padded = text.clone();
+            padded.resize(8.max(text.len()), 0);
+            prop_assert_eq!(head(&text).to_le_bytes().to_vec(), padded[..8].to_vec());
+        }
+    }
+}

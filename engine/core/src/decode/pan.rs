@@ -300,6 +300,11 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
         #[test]
+        fn digits_are_counted_by_words_as_one_by_one(bytes in prop::collection::vec(prop_oneof![0x2du8..0x3d, 0xafu8..0xbb, any::<u8>()], 0..40)) {
+            prop_assert_eq!(digits(&bytes), bytes.iter().filter(|byte| byte.is_ascii_digit()).count());
+        }
+
+        #[test]
         fn a_visa_number_is_found_exactly_when_its_luhn_digit_is_right(number in "4[0-9]{12,18}") {
             prop_assert_eq!(in_text(number.as_bytes()), plain_luhn(&number));
             prop_assert_eq!(in_record(number.as_bytes()), plain_luhn(&number));

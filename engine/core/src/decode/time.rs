@@ -331,6 +331,15 @@ mod tests {
             prop_assert_eq!(reader.read(&wall), inner.by_pattern(&wall));
         }
 
+        /// The form byte by byte is the oracle of the form at once.
+        #[test]
+        fn pairs_are_those_of_a_reader_of_single_bytes(text in prop::array::uniform8(prop_oneof![8 => b'0'..=b'9', 4 => Just(b':'), 1 => any::<u8>()]), colons in any::<bool>()) {
+            let text = if colons { [text[0], text[1], b':', text[3], text[4], b':', text[6], text[7]] } else { text };
+            let plain = || Some([two(&text, 0)?, two(&text, 3)?, two(&text, 6)?]);
+            let plain = plain().filter(|_| text[2] == b':' && text[5] == b':');
+            prop_assert_eq!(pairs(text, b"00:00:00").map(|pairs| [0, 3, 6].map(|at| i64::from(pairs[at]))), plain);
+        }
+
         #[test]
         fn no_text_is_a_time_to_us_and_none_to_jiff(text in ANY_RFC_3339) {
             let theirs = text.parse::<jiff::Timestamp>().ok().map(|at| at.as_nanosecond().div_euclid(1_000_000));
