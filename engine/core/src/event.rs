@@ -1,6 +1,7 @@
 //! One decoded event: registers, the texts that may be printed, and who it is about.
 
 use crate::batch::Timestamp;
+use std::ops::Range;
 use tripline_rules::program::TextSource;
 use tripline_rules::value::{Registers, Slot};
 
@@ -71,8 +72,8 @@ impl TextSource for Texts {
 /// Texts by field, in one buffer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
-    bytes: String,
-    ranges: Vec<(Slot, u32, u32)>,
+    bytes: Vec<u8>,
+    ranges: Vec<(Slot, Range<usize>)>,
 }
 
 impl Texts {
@@ -83,23 +84,21 @@ impl Texts {
     }
 
     /// Sets the text of a field, the last one wins.
-    ///
-    /// # Panics
-    /// When all texts together pass 4 GiB; records are bounded to 16 KiB.
     pub fn set(&mut self, slot: Slot, text: &str) {
-        let end = |bytes: &String| u32::try_from(bytes.len()).expect("a record's texts are bounded");
-        let start = end(&self.bytes);
-        self.bytes.push_str(text);
-        let range = (slot, start, end(&self.bytes));
-        match self.ranges.iter_mut().find(|(held, ..)| *held == slot) {
-            Some(held) => *held = range,
-            None => self.ranges.push(range),
-        }
+        self.set_utf8(slot, text.as_bytes());
+    }
+
+    /// As [`Texts::set`], with bytes that are known to be UTF-8.
+    #[inline]
+    pub(crate) fn set_utf8(&mut self, slot: Slot, text: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(text);
+        self.ranges.push((slot, start..self.bytes.len()));
     }
 
     /// The text of a field.
     pub fn get(&self, slot: Slot) -> Option<&str> {
-        let (_, start, end) = self.ranges.iter().find(|(held, ..)| *held == slot)?;
-        Some(&self.bytes[*start as usize..*end as usize])
+        let (_, range) = self.ranges.iter().rev().find(|(held, _)| *held == slot)?;
+        str::from_utf8(&self.bytes[range.clone()]).ok()
     }
 }

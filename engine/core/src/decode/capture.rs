@@ -1,16 +1,17 @@
 //! The values that were found at the places a mapping reads, as they stand in the record. It knows neither JSON nor CSV.
 
+use super::record::Position;
 use super::shape::Source;
 
-/// A value as written.
+/// A value as written. Texts are UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Raw<'a> {
     /// Absent, `null` or an empty cell.
     Missing,
     /// A text, or a cell.
-    Text(&'a str),
+    Text(&'a [u8]),
     /// A JSON number.
-    Number(&'a str),
+    Number(&'a [u8]),
     /// `true` or `false`.
     Bool(bool),
     /// An object or array.
@@ -19,11 +20,11 @@ pub(super) enum Raw<'a> {
 
 impl<'a> Raw<'a> {
     /// The value as a value map spells it.
-    pub(super) fn written(self) -> Option<&'a str> {
+    pub(super) fn written(self) -> Option<&'a [u8]> {
         match self {
             Raw::Text(text) | Raw::Number(text) => Some(text),
-            Raw::Bool(true) => Some("true"),
-            Raw::Bool(false) => Some("false"),
+            Raw::Bool(true) => Some(b"true"),
+            Raw::Bool(false) => Some(b"false"),
             Raw::Missing | Raw::Nested => None,
         }
     }
@@ -46,10 +47,10 @@ pub(super) enum Form {
 #[derive(Clone, Copy, Debug)]
 struct Capture {
     form: Form,
-    start: usize,
-    end: usize,
+    start: Position,
+    end: Position,
     /// Place in the record.
-    at: usize,
+    at: Position,
 }
 
 const MISSING: Capture = Capture { form: Form::Missing, start: 0, end: 0, at: 0 };
@@ -76,19 +77,26 @@ impl Captures {
 
     /// Notes a value: its form, its text in the record or the scratch text, its place in the record.
     #[inline]
-    pub(super) fn put(&mut self, source: Source, form: Form, (start, end): (usize, usize), at: usize) {
+    pub(super) fn put(
+        &mut self,
+        source: Source,
+        form: Form,
+        (start, end): (Position, Position),
+        at: Position,
+    ) {
         self.captures[usize::from(source)] = Capture { form, start, end, at };
     }
 
     /// The value of a source.
-    #[inline]
-    pub(super) fn raw<'a>(&'a self, source: Source, record: &'a str) -> Raw<'a> {
-        let capture = self.captures[usize::from(source)];
-        match capture.form {
+    #[inline(always)]
+    pub(super) fn raw<'a>(&'a self, source: Source, record: &'a [u8]) -> Raw<'a> {
+        let Capture { form, start, end, .. } = self.captures[usize::from(source)];
+        let range = usize::from(start)..usize::from(end);
+        match form {
             Form::Missing => Raw::Missing,
-            Form::Text => Raw::Text(&record[capture.start..capture.end]),
-            Form::Unescaped => Raw::Text(&self.scratch[capture.start..capture.end]),
-            Form::Number => Raw::Number(&record[capture.start..capture.end]),
+            Form::Text => Raw::Text(&record[range]),
+            Form::Unescaped => Raw::Text(&self.scratch.as_bytes()[range]),
+            Form::Number => Raw::Number(&record[range]),
             Form::True => Raw::Bool(true),
             Form::False => Raw::Bool(false),
             Form::Nested => Raw::Nested,
@@ -97,6 +105,6 @@ impl Captures {
 
     /// Where in the record the value of a source stands; 0 when it is absent.
     pub(super) fn at(&self, source: Source) -> usize {
-        self.captures[usize::from(source)].at
+        usize::from(self.captures[usize::from(source)].at)
     }
 }

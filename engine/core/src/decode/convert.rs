@@ -10,58 +10,81 @@ use tripline_rules::value::Geo;
 
 const MICROS: u64 = 1_000_000;
 
-/// Texts that stand for numbers: the values of a closed set with its value map, in the order of their heads.
-#[derive(Clone, Debug, Default)]
+/// Texts that stand for numbers: the values of a closed set with its value map. A hash table that probes the next place,
+/// at most a quarter full.
+#[derive(Clone, Debug)]
 pub(super) struct Table {
-    entries: Vec<Entry>,
+    places: Box<[Option<Entry>]>,
 }
 
 /// A text and its number.
 #[derive(Clone, Debug)]
 struct Entry {
-    head: Head,
-    text: Box<str>,
+    head: u64,
+    text: Box<[u8]>,
     code: u16,
 }
 
-/// The first bytes of a text and its length: nearly all texts of a table differ in it, and comparing it needs no call.
-type Head = (u64, usize);
-
-/// Tables up to this size are searched from end to end.
-const FEW: usize = 16;
-
+/// The first eight bytes of a text, zeros behind its end.
 #[inline]
-fn head(text: &[u8]) -> Head {
-    let word = match text.first_chunk::<8>() {
-        Some(first) => u64::from_le_bytes(*first),
-        None => text.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    };
-    (word, text.len())
+fn head(text: &[u8]) -> u64 {
+    if let Some(first) = text.first_chunk::<8>() {
+        return u64::from_le_bytes(*first);
+    }
+    match (text.first_chunk::<4>(), text.last_chunk::<4>(), text) {
+        // Where the two overlap they are the same.
+        (Some(first), Some(last), _) => {
+            let [first, last] = [*first, *last].map(|chunk| u64::from(u32::from_le_bytes(chunk)));
+            first | last << (8 * (text.len() - 4))
+        }
+        (.., [a, b, c]) => u64::from_le_bytes([*a, *b, *c, 0, 0, 0, 0, 0]),
+        (.., [a, b]) => u64::from_le_bytes([*a, *b, 0, 0, 0, 0, 0, 0]),
+        (.., [a]) => u64::from(*a),
+        _ => 0,
+    }
+}
+
+impl Entry {
+    #[inline]
+    fn is(&self, head: u64, text: &[u8]) -> bool {
+        // A text of at most eight bytes is its head.
+        self.head == head && self.text.len() == text.len() && (text.len() <= 8 || *self.text == *text)
+    }
 }
 
 impl Table {
     /// A table; of equal texts the first counts.
     pub(super) fn new(entries: impl IntoIterator<Item = (String, u16)>) -> Table {
-        let entry =
-            |(text, code): (String, u16)| Entry { head: head(text.as_bytes()), text: text.into(), code };
-        let mut entries: Vec<Entry> = entries.into_iter().map(entry).collect();
-        entries.sort_by(|a, b| a.head.cmp(&b.head).then_with(|| a.text.cmp(&b.text)));
-        entries.dedup_by(|later, first| later.text == first.text);
-        Table { entries }
+        let entries: Vec<(String, u16)> = entries.into_iter().collect();
+        let places = (4 * entries.len()).next_power_of_two();
+        let mut table = Table { places: vec![None; places].into() };
+        for (text, code) in entries {
+            let text: Box<[u8]> = text.into_bytes().into();
+            let head = head(&text);
+            let place = table.place(head, &text);
+            table.places[place].get_or_insert(Entry { head, text, code });
+        }
+        table
+    }
+
+    /// Where a text is, or would be.
+    #[inline]
+    fn place(&self, head: u64, text: &[u8]) -> usize {
+        let last = self.places.len() - 1;
+        // The upper half of a product depends on all bytes (Knuth's multiplicative hash).
+        let spread = (head ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let mut place = spread as usize & last;
+        while self.places[place].as_ref().is_some_and(|entry| !entry.is(head, text)) {
+            place = (place + 1) & last;
+        }
+        place
     }
 
     /// The code of a text.
-    #[inline]
-    pub(super) fn find(&self, text: &str) -> Option<u16> {
-        let head = head(text.as_bytes());
-        let from = if self.entries.len() <= FEW {
-            self.entries.iter().position(|entry| entry.head == head)?
-        } else {
-            self.entries.partition_point(|entry| entry.head < head)
-        };
-        let alike = self.entries[from..].iter().take_while(|entry| entry.head == head);
-        // A text of at most eight bytes is its head.
-        alike.into_iter().find(|entry| text.len() <= 8 || *entry.text == *text).map(|entry| entry.code)
+    #[inline(always)]
+    pub(super) fn find(&self, text: &[u8]) -> Option<u16> {
+        let place = self.place(head(text), text);
+        self.places[place].as_ref().map(|entry| entry.code)
     }
 }
 
@@ -83,7 +106,7 @@ pub(super) enum Conversion {
 /// A value as read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value<'a> {
-    Text(&'a str),
+    Text(&'a [u8]),
     Bool(bool),
     Number(f64),
     /// A time or duration, ms.
@@ -93,8 +116,8 @@ pub(super) enum Value<'a> {
 
 impl Conversion {
     /// Reads a value that is not missing. `scratch` may be overwritten.
-    #[inline]
-    pub(super) fn read<'a>(&mut self, raw: Raw<'a>, scratch: &'a mut String) -> Result<Value<'a>, Reason> {
+    #[inline(always)]
+    pub(super) fn read<'a>(&self, raw: Raw<'a>, scratch: &'a mut String) -> Result<Value<'a>, Reason> {
         match self {
             Conversion::Id => id(raw).map(Value::Text).ok_or(Reason::BadId),
             Conversion::Text => text(raw, scratch).map(Value::Text),
@@ -114,10 +137,10 @@ impl Conversion {
 }
 
 /// An id; a JSON integer is one as written.
-fn id(raw: Raw<'_>) -> Option<&str> {
+fn id(raw: Raw<'_>) -> Option<&[u8]> {
     match raw {
         Raw::Text(text) => Some(text),
-        Raw::Number(text) if text != "-0" && !text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
+        Raw::Number(text) if text != b"-0" && !text.iter().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
             Some(text)
         }
         _ => None,
@@ -126,15 +149,15 @@ fn id(raw: Raw<'_>) -> Option<&str> {
 }
 
 /// A free text; JSON numbers and `true`, `false` as written.
-fn text<'a>(raw: Raw<'a>, scratch: &'a mut String) -> Result<&'a str, Reason> {
+fn text<'a>(raw: Raw<'a>, scratch: &'a mut String) -> Result<&'a [u8], Reason> {
     stripped(raw.written().ok_or(Reason::BadValue)?, scratch).ok_or(Reason::TextTooLong)
 }
 
 fn boolean(raw: Raw<'_>) -> Option<bool> {
     match raw {
         Raw::Bool(value) => Some(value),
-        Raw::Text("true" | "yes" | "1") | Raw::Number("1") => Some(true),
-        Raw::Text("false" | "no" | "0") | Raw::Number("0") => Some(false),
+        Raw::Text(b"true" | b"yes" | b"1") | Raw::Number(b"1") => Some(true),
+        Raw::Text(b"false" | b"no" | b"0") | Raw::Number(b"0") => Some(false),
         _ => None,
     }
 }
@@ -152,7 +175,7 @@ fn time(reader: &TimeReader, raw: Raw<'_>) -> Option<i64> {
 #[inline]
 pub(super) fn decimal(raw: Raw<'_>) -> Option<&[u8]> {
     match raw {
-        Raw::Text(text) | Raw::Number(text) => Some(text.as_bytes()),
+        Raw::Text(text) | Raw::Number(text) => Some(text),
         _ => None,
     }
 }
@@ -185,4 +208,32 @@ pub(super) fn location(latitude: Raw<'_>, longitude: Raw<'_>) -> Option<u64> {
         Some(f64::from(i32::try_from(units).ok()?) / 1e7)
     };
     Geo { latitude: degrees(latitude, 90)?, longitude: degrees(longitude, 180)? }.pack()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+        /// Texts that share their beginnings, their lengths or both; the first of equal ones counts.
+        #[test]
+        fn a_table_finds_what_a_list_finds(texts in prop::collection::vec("[ab]{0,3}|merchant[ab]{0,3}", 0..40), wanted in "[ab]{0,3}|merchant[ab]{0,3}") {
+            let entries: Vec<(String, u16)> = texts.into_iter().zip(0u16..).collect();
+            let table = Table::new(entries.clone());
+            for text in entries.iter().map(|(text, _)| text).chain([&wanted]) {
+                let first = entries.iter().find(|(listed, _)| listed == text).map(|(_, code)| *code);
+                prop_assert_eq!(table.find(text.as_bytes()), first, "{}", text);
+            }
+        }
+
+        #[test]
+        fn a_head_is_the_first_eight_bytes_and_zeros(text in prop::collection::vec(any::<u8>(), 0..12)) {
+            let mut padded = text.clone();
+            padded.resize(8.max(text.len()), 0);
+            prop_assert_eq!(head(&text).to_le_bytes().to_vec(), padded[..8].to_vec());
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use super::capture::{Captures, Form};
 use super::mapping::HeaderError;
 use super::pan;
+use super::record::position;
 use super::reject::{Fault, Reason};
 use super::shape::Source;
 use memchr::{memchr, memchr3};
@@ -67,15 +68,17 @@ impl CsvReader {
     }
 
     /// Checks a record and notes the mapped cells. Before the header is known no record has the right number of cells.
-    pub(super) fn read(&self, record: &str, into: &mut Captures) -> Result<(), Fault> {
-        let text = without_line_end(record);
+    pub(super) fn read(&self, record: &[u8], into: &mut Captures) -> Result<(), Fault> {
+        let text =
+            std::str::from_utf8(record).map_err(|error| Fault::new(Reason::NotUtf8, error.valid_up_to()))?;
+        let text = without_line_end(text);
         let mut at = 0;
         for (column, source) in self.columns.iter().enumerate() {
             let cell = self.cell(text, at, &mut into.scratch)?;
             let whole = if cell.unescaped { into.scratch.as_str() } else { text };
             let value = &whole[cell.range.0..cell.range.1];
             let exempt = source.is_some_and(|source| self.exempt[usize::from(source)]);
-            if !exempt && pan::in_text(value) {
+            if !exempt && pan::in_text(value.as_bytes()) {
                 return Err(Fault { reason: Reason::CardNumber, at, source: *source });
             }
             if let Some(source) = source {
@@ -84,7 +87,8 @@ impl CsvReader {
                     (false, true) => Form::Unescaped,
                     (false, false) => Form::Text,
                 };
-                into.put(*source, form, cell.range, at);
+                let range = (position(cell.range.0), position(cell.range.1));
+                into.put(*source, form, range, position(at));
             }
             let last = column + 1 == self.columns.len();
             if last != (cell.end == text.len()) {

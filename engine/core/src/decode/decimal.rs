@@ -64,7 +64,45 @@ fn exponent(text: &[u8]) -> Option<i64> {
 
 /// `text · 10^places` as an integer of at most `max` in magnitude; `None` when the text is no decimal, is out of range,
 /// or (with [`Rounding::Exact`]) has more decimals than zeros beyond the places. A negative zero is 0.
+#[inline]
 pub(super) fn scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> Option<i64> {
+    match plain(text, places) {
+        Some(value) if value.unsigned_abs() <= max => Some(value),
+        _ => exactly_scaled(text, places, rounding, max),
+    }
+}
+
+/// [`scaled`] of a short decimal such as `57.16` that has no more decimals than places, and so nothing to round.
+#[inline]
+fn plain(text: &[u8], places: u8) -> Option<i64> {
+    /// So many digits and factors of ten stay below 10^18.
+    const DIGITS_MAX: usize = 12;
+    const POWERS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+    if text.len() > DIGITS_MAX + 1 {
+        return None;
+    }
+    let (mut sum, mut point) = (0i64, text.len());
+    for (at, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        match digit {
+            0..=9 => sum = sum.wrapping_mul(10).wrapping_add(i64::from(digit)),
+            _ if *byte == b'.' && point == text.len() => point = at,
+            _ => return None,
+        }
+    }
+    let decimals = match text.len().wrapping_sub(point) {
+        0 => 0,
+        // A point has digits on both sides.
+        1 => return None,
+        behind => behind - 1,
+    };
+    let power = POWERS.get(usize::from(places).checked_sub(decimals)?)?;
+    (point > 0).then(|| sum.wrapping_mul(*power))
+}
+
+/// [`scaled`] of any text.
+#[inline(never)]
+fn exactly_scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> Option<i64> {
     let parts = parts(text)?;
     let count = i64::try_from(parts.whole.len()).ok()?;
     // So many digits lie left of the point once it has moved.
@@ -166,6 +204,17 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+        /// What is short and plain is read as everything is.
+        #[test]
+        fn a_plain_decimal_is_what_it_is_exactly(text in "-?[0-9]{0,15}(\\.[0-9]{0,4})?[0-9.e-]?", places in 0u8..8, max in 0..MAX) {
+            for rounding in [Rounding::Exact, Rounding::HalfAway, Rounding::Floor] {
+                prop_assert_eq!(
+                    scaled(text.as_bytes(), places, rounding, max),
+                    exactly_scaled(text.as_bytes(), places, rounding, max)
+                );
+            }
+        }
 
         /// Wherever the point and the exponent stand, the value is that of the integer they shift.
         #[test]

@@ -35,6 +35,7 @@ mod mapping;
 mod money;
 mod pan;
 mod plan;
+mod record;
 mod reject;
 mod scan;
 mod shape;
@@ -54,9 +55,10 @@ use crate::limits::EVENT_BYTES_MAX;
 use capture::{Captures, Raw};
 use convert::{Conversion, Value};
 use money::Amount;
-use plan::{How, Place, Plan, REQUIRED, Reader, Step};
+use plan::{How, Instead, Place, Plan, Reader, Step};
 use reject::Fault;
 use std::fmt::Write;
+use std::str::Utf8Error;
 use tripline_rules::schema::{
     ACCOUNT_ID, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, Schema, TX_AMOUNT, TX_CURRENCY,
 };
@@ -131,16 +133,19 @@ impl Decoder {
         if value.len() > EVENT_BYTES_MAX {
             return Err(reject(Fault::new(Reason::TooLarge, EVENT_BYTES_MAX)));
         }
-        let record = std::str::from_utf8(value)
-            .map_err(|error| reject(Fault::new(Reason::NotUtf8, error.valid_up_to())))?;
+        // Most records are ASCII, which is found out faster.
+        if !is_ascii(value) {
+            let not_utf8 = |error: Utf8Error| reject(Fault::new(Reason::NotUtf8, error.valid_up_to()));
+            std::str::from_utf8(value).map_err(not_utf8)?;
+        }
         self.captures.clear();
         match &mut self.plan.reader {
-            Reader::Json(reader) => reader.read(record, &mut self.captures),
-            Reader::Csv(reader) => reader.read(record, &mut self.captures),
+            Reader::Json(reader) => reader.read(value, &mut self.captures),
+            Reader::Csv(reader) => reader.read(value, &mut self.captures),
         }
         .map_err(reject)?;
-        let found = Found { record, offset, captures: &self.captures, key: &self.key };
-        for step in &mut self.plan.steps {
+        let found = Found { record: value, offset, captures: &self.captures, key: &self.key };
+        for step in &self.plan.steps {
             found.take(step, &mut self.scratch, event).map_err(|reason| Reject {
                 reason,
                 field: Some(step.slot),
@@ -149,16 +154,24 @@ impl Decoder {
             })?;
         }
         if let Some(label) = &self.plan.label {
-            let is_label = self.captures.raw(label.source, record).written() == Some(&*label.equals);
+            let is_label = self.captures.raw(label.source, value).written() == Some(label.equals.as_bytes());
             event.label = is_label.then_some(DerivedLabel { outcome: label.outcome, after: label.after_ms });
         }
         Ok(())
     }
 }
 
+/// As `<[u8]>::is_ascii`, without looking for an early end.
+fn is_ascii(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words = words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
+    let rest = rest.iter().fold(0, |all, byte| all | byte);
+    (words | u64::from(rest)) & 0x8080_8080_8080_8080 == 0
+}
+
 /// What was found in one record.
 struct Found<'a> {
-    record: &'a str,
+    record: &'a [u8],
     offset: i64,
     captures: &'a Captures,
     key: &'a TextKey,
@@ -173,58 +186,68 @@ impl Found<'_> {
     }
 
     /// Reads one field into the event.
-    fn take(&self, step: &mut Step, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
-        let Step { slot, place, how, values, otherwise, keep_text } = step;
-        let slot = *slot;
-        let raw = match place {
-            Place::Source(source) => self.captures.raw(*source, self.record),
-            Place::Constant(text) => Raw::Text(text),
+    #[inline(always)]
+    fn take(&self, step: &Step, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
+        let raw = match &step.place {
+            Place::Source(source) => self.raw(*source),
+            Place::Constant(text) => Raw::Text(text.as_bytes()),
             Place::RowNumber => return self.row_number(scratch, event),
             Place::Pair(latitude, longitude) => {
-                let (latitude, longitude) = (self.raw(*latitude), self.raw(*longitude));
-                let word = location(latitude, longitude, otherwise)?;
-                event.registers.put(slot, word);
+                let word = location(self.raw(*latitude), self.raw(*longitude), step)?;
+                event.registers.put(step.slot, word);
                 return Ok(());
             }
         };
-        if raw == Raw::Missing {
-            return if REQUIRED.contains(&slot) { Err(Reason::MissingField) } else { Ok(()) };
+        match &step.instead {
+            _ if matches!(raw, Raw::Missing) => {
+                if step.required {
+                    Err(Reason::MissingField)
+                } else {
+                    Ok(())
+                }
+            }
+            None => self.put(step, raw, scratch, event),
+            Some(instead) => self.put_instead(step, instead, raw, scratch, event),
         }
+    }
+
+    /// Reads a field some of whose values stand for others.
+    #[inline(never)]
+    fn put_instead(
+        &self,
+        step: &Step,
+        instead: &Instead,
+        raw: Raw<'_>,
+        scratch: &mut String,
+        event: &mut Event,
+    ) -> Result<(), Reason> {
+        let Instead { values, otherwise } = instead;
         let mapped = mapped(raw, values);
-        let strict = *otherwise == Otherwise::Reject;
-        let open = matches!(how, How::Value(Conversion::Id | Conversion::Text));
-        let outcome = if mapped.is_none() && open && !strict && !values.is_empty() {
+        let open = matches!(step.how, How::Value(Conversion::Id | Conversion::Text));
+        let outcome = if mapped.is_none() && open && *otherwise != Otherwise::Reject && !values.is_empty() {
             Err(Reason::BadValue)
         } else {
-            self.put(slot, mapped.unwrap_or(raw), how, *keep_text, scratch, event)
+            self.put(step, mapped.unwrap_or(raw), scratch, event)
         };
-        match (outcome, &*otherwise) {
+        match (outcome, otherwise) {
             (Err(Reason::TextTooLong | Reason::CurrencyMismatch), _)
             | (Ok(()), _)
             | (_, Otherwise::Reject) => outcome,
             (Err(_), Otherwise::Missing) => Ok(()),
-            (Err(_), Otherwise::Constant(text)) => {
-                self.put(slot, Raw::Text(text), how, *keep_text, scratch, event)
-            }
+            (Err(_), Otherwise::Constant(text)) => self.put(step, Raw::Text(text.as_bytes()), scratch, event),
         }
     }
 
+    #[inline(always)]
     fn raw(&self, source: u16) -> Raw<'_> {
         self.captures.raw(source, self.record)
     }
 
     /// Converts a value and sets what it is in the event.
-    #[inline]
-    fn put(
-        &self,
-        slot: Slot,
-        raw: Raw<'_>,
-        how: &mut How,
-        keep_text: bool,
-        scratch: &mut String,
-        event: &mut Event,
-    ) -> Result<(), Reason> {
-        let value = match how {
+    #[inline(always)]
+    fn put(&self, step: &Step, raw: Raw<'_>, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
+        let slot = step.slot;
+        let value = match &step.how {
             How::Value(conversion) => conversion.read(raw, scratch).map_err(|reason| match slot {
                 EVENT_TYPE if reason == Reason::BadValue => Reason::UnknownEventType,
                 _ => reason,
@@ -237,7 +260,7 @@ impl Found<'_> {
             How::Location => return Err(Reason::BadLocation),
         };
         match value {
-            Value::Text(text) => self.set_text(slot, text, keep_text, event),
+            Value::Text(text) => self.set_text(slot, text, step.keep_text, event),
             Value::Bool(value) => event.registers.set_bool(slot, value),
             Value::Number(value) => event.registers.set_number(slot, value),
             Value::Millis(ms) => set_millis(slot, ms, event),
@@ -252,16 +275,16 @@ impl Found<'_> {
     }
 
     #[inline]
-    fn set_text(&self, slot: Slot, text: &str, keep_text: bool, event: &mut Event) {
-        let hash = self.key.text(text.as_bytes());
+    fn set_text(&self, slot: Slot, text: &[u8], keep_text: bool, event: &mut Event) {
+        let hash = self.key.text(text);
         event.registers.set(slot, hash);
         if keep_text {
-            event.texts.set(slot, text);
+            event.texts.set_utf8(slot, text);
         }
         match slot {
             EVENT_ID => event.id = hash,
             EVENT_REF => event.reference = Some(hash),
-            ACCOUNT_ID => event.account = self.key.entity(text.as_bytes()),
+            ACCOUNT_ID => event.account = self.key.entity(text),
             _ => {}
         }
     }
@@ -269,7 +292,7 @@ impl Found<'_> {
     fn row_number(&self, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
         scratch.clear();
         write!(scratch, "{}", self.offset).map_err(|_| Reason::BadId)?;
-        self.set_text(EVENT_ID, scratch, true, event);
+        self.set_text(EVENT_ID, scratch.as_bytes(), true, event);
         Ok(())
     }
 }
@@ -277,16 +300,17 @@ impl Found<'_> {
 /// What the value map says of a value.
 fn mapped<'a>(raw: Raw<'_>, values: &'a [(String, String)]) -> Option<Raw<'a>> {
     let text = if values.is_empty() { None } else { raw.written() }?;
-    values.iter().find(|(from, _)| from == text).map(|(_, to)| Raw::Text(to))
+    values.iter().find(|(from, _)| from.as_bytes() == text).map(|(_, to)| Raw::Text(to.as_bytes()))
 }
 
-fn location(latitude: Raw<'_>, longitude: Raw<'_>, otherwise: &Otherwise) -> Result<Option<u64>, Reason> {
+fn location(latitude: Raw<'_>, longitude: Raw<'_>, step: &Step) -> Result<Option<u64>, Reason> {
     if latitude == Raw::Missing || longitude == Raw::Missing {
         return Ok(None);
     }
-    match (convert::location(latitude, longitude), otherwise) {
-        (None, Otherwise::Reject) => Err(Reason::BadLocation),
-        (word, _) => Ok(word),
+    let strict = step.instead.as_ref().is_none_or(|instead| instead.otherwise == Otherwise::Reject);
+    match convert::location(latitude, longitude) {
+        None if strict => Err(Reason::BadLocation),
+        word => Ok(word),
     }
 }
 

@@ -54,17 +54,18 @@ fn near_whole(text: &[u8], exponent: u8) -> Option<i64> {
 
 impl MoneyPlan {
     /// The currency of the amount in this record, checked against the field's.
+    #[inline]
     pub(super) fn currency(
-        &mut self,
+        &self,
         captures: &Captures,
-        record: &str,
+        record: &[u8],
         registers: &Registers,
         slot: Slot,
     ) -> Result<u16, Reason> {
         let code =
             |slot: Slot| registers.get(slot).map(|word| u16::try_from(word).expect("a code of a one-of"));
         let account = code(ACCOUNT_CURRENCY);
-        let found = match &mut self.currency {
+        let found = match &self.currency {
             CurrencyPlan::Fixed(code) => Some(*code),
             CurrencyPlan::Source(source, table) => {
                 captures.raw(*source, record).written().and_then(|text| table.find(text))

@@ -28,11 +28,21 @@ pub(super) struct Step {
     pub(super) slot: Slot,
     pub(super) place: Place,
     pub(super) how: How,
-    /// Raw values and what they stand for; those of a one-of are in its table.
-    pub(super) values: Vec<(String, String)>,
-    pub(super) otherwise: Otherwise,
+    /// Whether a record without it is refused.
+    pub(super) required: bool,
+    /// What is read instead of some values. Most fields have none of it.
+    pub(super) instead: Option<Box<Instead>>,
     /// Whether the event keeps the text.
     pub(super) keep_text: bool,
+}
+
+/// What is read instead of some values of a field.
+#[derive(Clone, Debug)]
+pub(super) struct Instead {
+    /// Raw values and what they stand for; those of a one-of are in its table.
+    pub(super) values: Vec<(String, String)>,
+    /// What a value means that the field cannot have.
+    pub(super) otherwise: Otherwise,
 }
 
 /// Where a step's value is from.
@@ -217,12 +227,15 @@ impl Planner<'_> {
         self.check_values(field, &how);
         let in_table = matches!(how, How::Value(Conversion::OneOf(_)));
         let printed = field.slot == EVENT_ID || field.slot == ACCOUNT_ID || texts.contains(&field.slot);
+        let values = if in_table { Vec::new() } else { field.values.clone() };
+        let otherwise = field.otherwise.clone();
         Some(Step {
             slot: field.slot,
             place,
             how,
-            values: if in_table { Vec::new() } else { field.values.clone() },
-            otherwise: field.otherwise.clone(),
+            required: REQUIRED.contains(&field.slot),
+            instead: (!values.is_empty() || otherwise != Otherwise::Reject)
+                .then(|| Box::new(Instead { values, otherwise })),
             keep_text: printed && self.schema.field(field.slot).kind == Kind::Text,
         })
     }
@@ -319,7 +332,7 @@ impl Planner<'_> {
                 // A raw value of the map is no value of the field.
                 (_, Kind::OneOf(codes)) => codes.code(text).is_some(),
                 (How::Value(conversion), _) => {
-                    conversion.clone().read(Raw::Text(text), &mut String::new()).is_ok()
+                    conversion.read(Raw::Text(text.as_bytes()), &mut String::new()).is_ok()
                 }
                 (How::Money(_), _) => is_amount(text),
                 (How::Location, _) => false,

@@ -1,44 +1,59 @@
 //! Tokens of JSON text (RFC 8259): where a string or a number ends, and what an escaped string says.
 //! It does not know objects, depth or keys. All texts it is given are UTF-8.
 
+use super::record::{Position, Record};
 use super::reject::{Fault, Reason};
 
-const EVERY: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
-/// The high bit of each byte that is 0; above the lowest such byte also of others.
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(EVERY) & !word & HIGH
+/// A word of the same byte eight times.
+const fn every(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
 /// Where the first quote, backslash or control character from `at` on stands; the end without one.
-#[inline]
-pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        let control = word.wrapping_sub(EVERY * 0x20) & !word & HIGH;
-        let found = zeros(word ^ (EVERY * 0x22)) | zeros(word ^ (EVERY * 0x5c)) | control;
-        if found != 0 {
-            // A borrow disturbs only bytes above the lowest hit.
-            return at + (found.trailing_zeros() / 8) as usize;
+#[inline(always)]
+pub(super) fn special(record: &Record, at: Position) -> Position {
+    // Most strings are shorter than a word.
+    match specials(u64::from_le_bytes(record.ahead(at))) {
+        0 => special_behind(record, at.wrapping_add(8)),
+        found => at.wrapping_add(lowest(found)),
+    }
+}
+
+#[inline(never)]
+fn special_behind(record: &Record, mut at: Position) -> Position {
+    loop {
+        match specials(u64::from_le_bytes(record.ahead(at))) {
+            0 => at = at.wrapping_add(8),
+            found => return at.wrapping_add(lowest(found)),
         }
-        at += 8;
     }
-    while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)) {
-        at += 1;
-    }
-    at
+}
+
+/// Bits in the bytes that are quotes, backslashes or control characters; a borrow disturbs only bytes above the lowest.
+#[inline(always)]
+fn specials(word: u64) -> u64 {
+    // With one bit turned, quotes follow control characters: both are below 0x21.
+    let quote_or_control = (word ^ every(0x02)).wrapping_sub(every(0x21));
+    let backslash = (word ^ every(b'\\')).wrapping_sub(every(1));
+    (quote_or_control | backslash) & !word & every(0x80)
+}
+
+/// Number of the lowest byte that has a bit.
+#[inline]
+fn lowest(word: u64) -> Position {
+    let [number, ..] = (word.trailing_zeros() / 8).to_le_bytes();
+    Position::from(number)
 }
 
 /// Where the string whose first character is at `start` ends, its escapes unchecked.
-pub(super) fn string_end(bytes: &[u8], start: usize) -> Result<usize, Fault> {
+pub(super) fn string_end(record: &Record, start: Position) -> Result<Position, Fault> {
     let mut at = start;
     loop {
-        let end = special(bytes, at);
-        match bytes.get(end) {
-            Some(b'"') => return Ok(end),
-            Some(b'\\') if end + 2 <= bytes.len() => at = end + 2,
-            _ => return Err(Fault::new(Reason::BadJson, end)),
+        let end = special(record, at);
+        match record.byte(end) {
+            b'"' => return Ok(end),
+            b'\\' if end + 2 <= record.end() => at = end + 2,
+            _ => return Err(Fault::new(Reason::BadJson, end.into())),
         }
     }
 }
@@ -90,39 +105,35 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |sum, digit| Some(sum << 4 | char::from(*digit).to_digit(16)?))
 }
 
-/// Where the number that begins at `at` ends.
+/// Where the number that begins at `start` ends.
 #[inline]
-pub(super) fn number(bytes: &[u8], start: usize) -> Result<usize, Fault> {
-    let mut at = start;
-    if bytes.get(at) == Some(&b'-') {
+pub(super) fn number(record: &Record, start: Position) -> Result<Position, Fault> {
+    let whole = start + Position::from(record.byte(start) == b'-');
+    let mut at = digits(record, whole)?;
+    if record.byte(whole) == b'0' && at > whole + 1 {
+        return Err(Fault::new(Reason::BadJson, usize::from(whole) + 1));
+    }
+    if record.byte(at) == b'.' {
+        at = digits(record, at + 1)?;
+    }
+    if matches!(record.byte(at), b'e' | b'E') {
         at += 1;
-    }
-    let leading_zero = bytes.get(at) == Some(&b'0');
-    let whole = at;
-    at = digits(bytes, at)?;
-    if leading_zero && at > whole + 1 {
-        return Err(Fault::new(Reason::BadJson, whole + 1));
-    }
-    if bytes.get(at) == Some(&b'.') {
-        at = digits(bytes, at + 1)?;
-    }
-    if matches!(bytes.get(at), Some(b'e' | b'E')) {
-        at += 1;
-        if matches!(bytes.get(at), Some(b'+' | b'-')) {
+        if matches!(record.byte(at), b'+' | b'-') {
             at += 1;
         }
-        at = digits(bytes, at)?;
+        at = digits(record, at)?;
     }
     Ok(at)
 }
 
 /// Where one or more digits end.
-fn digits(bytes: &[u8], start: usize) -> Result<usize, Fault> {
+#[inline]
+fn digits(record: &Record, start: Position) -> Result<Position, Fault> {
     let mut at = start;
-    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-        at += 1;
+    while record.byte(at).is_ascii_digit() {
+        at = at.wrapping_add(1);
     }
-    if at > start { Ok(at) } else { Err(Fault::new(Reason::BadJson, at)) }
+    if at > start { Ok(at) } else { Err(Fault::new(Reason::BadJson, at.into())) }
 }
 
 #[cfg(test)]
@@ -130,20 +141,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn record(bytes: &[u8]) -> Box<Record> {
+        let mut record = Record::new();
+        record.fill(bytes);
+        record
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
 
         #[test]
         fn eight_bytes_at_a_time_find_what_one_at_a_time_finds(bytes in prop::collection::vec(prop_oneof![Just(b'a'), Just(0x80u8), Just(0xa2), Just(0x21), Just(b'"'), Just(0x1f), Just(b'\\'), any::<u8>()], 0..40)) {
             let plain = bytes.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20);
-            prop_assert_eq!(special(&bytes, 0), plain.unwrap_or(bytes.len()));
+            prop_assert_eq!(usize::from(special(&record(&bytes), 0)), plain.unwrap_or(bytes.len()));
         }
 
         /// serde_json is the oracle of strings, escapes and surrogates.
         #[test]
         fn strings_say_what_serde_json_reads(inner in r#"([a-z"]|\\["\\/bfnrtu01]|\\u(d83d|de00|00e9|D83D|DE00|12)|é){0,8}"#) {
             let text = format!("\"{inner}\"");
-            let ours = string_end(text.as_bytes(), 1).ok().filter(|end| end + 1 == text.len()).and_then(|end| {
+            let ours = string_end(&record(text.as_bytes()), 1).ok().map(usize::from).filter(|end| end + 1 == text.len()).and_then(|end| {
                 let mut said = String::new();
                 unescape(&text[1..end], 1, &mut said).ok().map(|()| said)
             });
@@ -152,7 +169,7 @@ mod tests {
 
         #[test]
         fn numbers_end_where_serde_json_ends_them(text in "-?[0-9]{0,3}(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?") {
-            let ours = number(text.as_bytes(), 0).is_ok_and(|end| end == text.len());
+            let ours = number(&record(text.as_bytes()), 0).is_ok_and(|end| usize::from(end) == text.len());
             prop_assert_eq!(ours, serde_json::from_str::<serde_json::Value>(&text).is_ok());
         }
     }

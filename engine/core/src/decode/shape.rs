@@ -4,58 +4,82 @@
 //! a hint, never a condition. What is remembered changes how fast a record is read, never what is read: a record's
 //! verdict is a function of its bytes. Memory is bounded by the limits of [`crate::limits`].
 
+use super::pan;
+use super::record::{Position, Record, position};
 use crate::limits::{LEARNED_KEY_BYTES_MAX, LEARNED_KEYS_MAX, LEARNED_OBJECTS_MAX};
 
 /// Number of a place in the record that the mapping reads.
 pub(super) type Source = u16;
 /// Index of an object in a [`Shape`].
 pub(super) type ObjectId = usize;
+/// Index of a key in a [`Shape`], whatever its object.
+pub(super) type KeyId = usize;
 
-/// Tokens up to this length are compared at once.
+/// Tokens are compared by so many bytes at once; only longer ones by the rest too.
 const HEAD_BYTES: usize = 16;
+
+/// The first bytes of a token, in two words.
+type Head = [u64; 2];
+
+/// What a record begins with at `at`.
+#[inline]
+fn head(record: &Record, at: Position) -> Head {
+    [record.ahead(at), record.ahead(at.wrapping_add(8))].map(u64::from_le_bytes)
+}
+
+/// No record begins with it: a mask cuts none of its bits off.
+const NO_HEAD: Head = [1, 0];
 
 /// A key of an object.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
+struct Key {
     /// The first bytes of the token, and which of their bits it has: a comparison without a call.
-    head: u128,
-    mask: u128,
+    head: Head,
+    mask: Head,
     /// The key as a record spells it, with quotes and colon.
     token: Box<[u8]>,
-    /// A key that needs escapes is never recognised by its spelling.
-    plain: bool,
+    length: Position,
     /// What is read there.
-    pub(super) source: Option<Source>,
+    source: Option<Source>,
     /// The object (or array) below it.
-    pub(super) below: Option<ObjectId>,
+    below: Option<ObjectId>,
     /// Number of the last record that had it.
     seen: u64,
-    /// The key that followed it last.
-    next: usize,
+    /// The key that followed it in its object, and the one before that: records of two kinds mostly take turns.
+    next: KeyId,
+    earlier: KeyId,
 }
 
+/// Stands for keys that are not remembered: it is never recognised, and expects itself.
+pub(super) const STRAY: KeyId = 0;
+
 impl Key {
-    fn new(name: &str) -> Key {
-        let plain = name.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-        let token: Box<[u8]> = format!("\"{name}\":").into_bytes().into();
-        let (mut head, mut mask) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
-        for (at, byte) in token.iter().take(HEAD_BYTES).enumerate() {
-            (head[at], mask[at]) = (*byte, 0xff);
+    fn new(name: &[u8]) -> Key {
+        let token: Box<[u8]> = [b"\"", name, b"\":"].concat().into();
+        // What needs escapes is not spelled like this, and what looks like a card number must be looked at.
+        let plain =
+            name.iter().all(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') && !pan::in_text(name);
+        let (mut head, mut mask) = ([[0; 8]; 2], [[0; 8]; 2]);
+        for (at, byte) in token.iter().take(HEAD_BYTES).enumerate().filter(|_| plain) {
+            (head[at / 8][at % 8], mask[at / 8][at % 8]) = (*byte, 0xff);
         }
-        let (head, mask) = (u128::from_le_bytes(head), u128::from_le_bytes(mask));
-        Key { head, mask, token, plain, source: None, below: None, seen: 0, next: 0 }
+        let (head, mask) = (head.map(u64::from_le_bytes), mask.map(u64::from_le_bytes));
+        let head = if plain { head } else { NO_HEAD };
+        let length = position(token.len().min(usize::from(Position::MAX)));
+        Key { head, mask, length, token, source: None, below: None, seen: 0, next: STRAY, earlier: STRAY }
     }
 
-    /// Whether the bytes begin with the key as it is spelled.
+    /// Whether the record has at `at` the key as it is spelled.
     #[inline]
-    fn begins(&self, bytes: &[u8]) -> bool {
-        let same = match bytes.first_chunk::<HEAD_BYTES>() {
-            Some(chunk) if self.token.len() <= HEAD_BYTES => {
-                u128::from_le_bytes(*chunk) & self.mask == self.head
-            }
-            _ => bytes.starts_with(&self.token),
-        };
-        same && self.plain
+    fn begins(&self, head: Head, record: &Record, at: Position) -> bool {
+        let long = usize::from(self.length) > HEAD_BYTES;
+        let differs = |word: usize| (head[word] & self.mask[word]) ^ self.head[word];
+        differs(0) | differs(1) == 0 && (!long || record.follows(at, &self.token))
+    }
+
+    /// What is expected first in an object, as if it followed a key.
+    fn opening() -> Key {
+        Key { head: NO_HEAD, mask: [0; 2], ..Key::new(b"") }
     }
 
     fn name(&self) -> &[u8] {
@@ -63,29 +87,28 @@ impl Key {
     }
 }
 
-/// A known key that a record has.
+/// A key that a record has.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Met {
-    pub(super) key: usize,
+    pub(super) key: KeyId,
     /// Bytes of its spelling.
-    pub(super) length: usize,
+    pub(super) length: Position,
     pub(super) source: Option<Source>,
-    /// The object of this record did not have it before.
-    pub(super) first_time: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Object {
-    keys: Vec<Key>,
-    /// Keys with this place or a later one were learned.
+    /// What its first key follows.
+    opening: KeyId,
+    keys: Vec<KeyId>,
+    /// So many of them are mapped, the others were learned.
     mapped: usize,
-    /// The key that came first last time.
-    first: usize,
 }
 
 /// All known keys.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
+    keys: Vec<Key>,
     objects: Vec<Object>,
     mapped: usize,
     record: u64,
@@ -97,7 +120,9 @@ pub(super) const ROOT: ObjectId = 0;
 impl Shape {
     /// Knows no key yet.
     pub(super) fn new() -> Shape {
-        Shape { objects: vec![Object::default()], mapped: 1, record: 0 }
+        let mut shape = Shape { keys: vec![Key::opening()], objects: Vec::new(), mapped: 1, record: 0 };
+        shape.add_object();
+        shape
     }
 
     /// Adds the path of a mapped place.
@@ -105,31 +130,38 @@ impl Shape {
         let Some((last, above)) = path.split_last() else { return };
         let mut object = ROOT;
         for name in above {
-            let key = self.mapped_key(object, name);
-            object = match self.objects[object].keys[key].below {
-                Some(below) => below,
-                None => self.new_object(object, key),
-            };
+            let key = self.mapped_key(object, name.as_bytes());
+            object = self.keys[key].below.unwrap_or_else(|| self.new_object(key));
         }
-        let key = self.mapped_key(object, last);
-        self.objects[object].keys[key].source = Some(source);
+        let key = self.mapped_key(object, last.as_bytes());
+        self.keys[key].source = Some(source);
         self.mapped = self.objects.len();
     }
 
-    fn mapped_key(&mut self, object: ObjectId, name: &str) -> usize {
-        let object = &mut self.objects[object];
-        object.keys.iter().position(|key| key.name() == name.as_bytes()).unwrap_or_else(|| {
-            object.keys.push(Key::new(name));
-            object.mapped = object.keys.len();
-            object.mapped - 1
+    fn mapped_key(&mut self, object: ObjectId, name: &[u8]) -> KeyId {
+        self.find(object, name).unwrap_or_else(|| {
+            self.objects[object].mapped += 1;
+            self.add(object, name)
         })
     }
 
-    fn new_object(&mut self, object: ObjectId, key: usize) -> ObjectId {
-        self.objects.push(Object::default());
-        let id = self.objects.len() - 1;
-        self.objects[object].keys[key].below = Some(id);
+    fn add(&mut self, object: ObjectId, name: &[u8]) -> KeyId {
+        self.keys.push(Key::new(name));
+        let key = self.keys.len() - 1;
+        self.objects[object].keys.push(key);
+        key
+    }
+
+    fn new_object(&mut self, above: KeyId) -> ObjectId {
+        let id = self.add_object();
+        self.keys[above].below = Some(id);
         id
+    }
+
+    fn add_object(&mut self) -> ObjectId {
+        self.keys.push(Key::opening());
+        self.objects.push(Object { opening: self.keys.len() - 1, keys: Vec::new(), mapped: 0 });
+        self.objects.len() - 1
     }
 
     /// Begins a record.
@@ -137,71 +169,90 @@ impl Shape {
         self.record += 1;
     }
 
-    /// Enters the key that followed `previous` last time, if the bytes begin with its spelling.
-    #[inline]
-    pub(super) fn expected(
-        &mut self,
-        object: ObjectId,
-        previous: Option<usize>,
-        bytes: &[u8],
-    ) -> Option<Met> {
-        let object = &mut self.objects[object];
-        let index = previous.map_or(object.first, |previous| object.keys[previous].next);
-        let key = object.keys.get_mut(index).filter(|key| key.begins(bytes))?;
-        let first_time = key.seen != self.record;
+    /// What the first key of an object follows.
+    pub(super) fn opening(&self, object: Option<ObjectId>) -> KeyId {
+        object.map_or(STRAY, |object| self.objects[object].opening)
+    }
+
+    /// Enters the key that followed `previous` last, if the record spells it at `at` and did not have it yet.
+    #[inline(always)]
+    pub(super) fn expected(&mut self, previous: KeyId, record: &Record, at: Position) -> Option<Met> {
+        let index = self.keys[previous].next;
+        let head = head(record, at);
+        let key = &mut self.keys[index];
+        if !key.begins(head, record, at) || key.seen == self.record {
+            return None;
+        }
         key.seen = self.record;
-        Some(Met { key: index, length: key.token.len(), source: key.source, first_time })
+        Some(Met { key: index, length: key.length, source: key.source })
+    }
+
+    /// The key of an object that the record spells at `at`.
+    pub(super) fn spelled(
+        &self,
+        object: ObjectId,
+        previous: KeyId,
+        record: &Record,
+        at: Position,
+    ) -> Option<KeyId> {
+        let head = head(record, at);
+        let begins = |key: &KeyId| self.keys[*key].begins(head, record, at);
+        let Key { next, earlier, .. } = self.keys[previous];
+        let all = || self.objects[object].keys.iter().copied().find(begins);
+        Some(earlier).filter(begins).or_else(|| Some(next).filter(begins)).or_else(all)
     }
 
     /// The known key of a name.
-    pub(super) fn find(&self, object: ObjectId, name: &str) -> Option<usize> {
-        self.objects[object].keys.iter().position(|key| key.name() == name.as_bytes())
+    pub(super) fn find(&self, object: ObjectId, name: &[u8]) -> Option<KeyId> {
+        self.objects[object].keys.iter().copied().find(|key| self.keys[*key].name() == name)
     }
 
-    /// The mapped element of an array.
-    pub(super) fn find_index(&self, array: ObjectId, index: usize) -> Option<usize> {
-        let is_index = |key: &Key| {
-            let name = std::str::from_utf8(key.name()).ok()?;
-            let canonical = name == "0" || !name.starts_with(['0', '+']);
-            (canonical && name.parse() == Ok(index)).then_some(())
+    /// The element of an array: a mapped one is known by its number.
+    pub(super) fn element(&self, array: Option<ObjectId>, index: usize) -> Met {
+        let is_index = |key: &KeyId| {
+            let name = std::str::from_utf8(self.keys[*key].name());
+            let canonical = |name: &str| name == "0" || !name.starts_with(['0', '+']);
+            name.is_ok_and(|name| canonical(name) && name.parse() == Ok(index))
         };
-        let array = &self.objects[array];
-        array.keys[..array.mapped].iter().position(|key| is_index(key).is_some())
+        let mapped = array.map_or(&[][..], |array| {
+            let Object { keys, mapped, .. } = &self.objects[array];
+            &keys[..*mapped]
+        });
+        let key = mapped.iter().copied().find(is_index).unwrap_or(STRAY);
+        Met { key, length: 0, source: self.keys[key].source }
     }
 
     /// Remembers a key, if there is room.
-    pub(super) fn learn(&mut self, object: ObjectId, name: &str) -> Option<usize> {
-        let object = &mut self.objects[object];
-        let room = object.keys.len() < object.mapped + LEARNED_KEYS_MAX;
-        (room && name.len() <= LEARNED_KEY_BYTES_MAX).then(|| {
-            object.keys.push(Key::new(name));
-            object.keys.len() - 1
-        })
+    pub(super) fn learn(&mut self, object: ObjectId, name: &[u8]) -> Option<KeyId> {
+        let Object { keys, mapped, .. } = &self.objects[object];
+        let room = keys.len() < mapped + LEARNED_KEYS_MAX;
+        (room && name.len() <= LEARNED_KEY_BYTES_MAX).then(|| self.add(object, name))
     }
 
-    /// Enters a key, and notes that it followed another.
-    pub(super) fn enter(&mut self, object: ObjectId, previous: Option<usize>, index: usize) -> Met {
-        let object = &mut self.objects[object];
-        match previous {
-            Some(previous) => object.keys[previous].next = index,
-            None => object.first = index,
+    /// Enters a key, and notes that it followed another; none when the record had it already.
+    pub(super) fn enter(&mut self, previous: KeyId, key: KeyId) -> Option<Met> {
+        let Key { next, earlier, .. } = &mut self.keys[previous];
+        if *next != key {
+            (*next, *earlier) = (key, *next);
         }
-        let key = &mut object.keys[index];
-        let first_time = key.seen != self.record;
-        key.seen = self.record;
-        Met { key: index, length: key.token.len(), source: key.source, first_time }
+        let Key { seen, length, source, .. } = &mut self.keys[key];
+        let first_time = std::mem::replace(seen, self.record) != self.record;
+        first_time.then_some(Met { key, length: *length, source: *source })
     }
 
-    /// A key.
-    #[inline]
-    pub(super) fn key(&self, object: ObjectId, key: usize) -> &Key {
-        &self.objects[object].keys[key]
+    /// A key that is not remembered.
+    pub(super) fn stray(&self) -> Met {
+        Met { key: STRAY, length: 0, source: None }
     }
 
-    /// The object below a key; remembered from now on, if there is room.
-    pub(super) fn below(&mut self, object: ObjectId, key: usize) -> Option<ObjectId> {
-        let known = self.objects[object].keys[key].below;
-        let room = self.objects.len() < self.mapped + LEARNED_OBJECTS_MAX;
-        known.or_else(|| room.then(|| self.new_object(object, key)))
+    /// The object or array below a key, if known.
+    pub(super) fn below(&self, key: KeyId) -> Option<ObjectId> {
+        self.keys[key].below
+    }
+
+    /// The object below a key; remembered from now on, if there is room. Strays have none.
+    pub(super) fn object_below(&mut self, key: KeyId) -> Option<ObjectId> {
+        let room = key != STRAY && self.objects.len() < self.mapped + LEARNED_OBJECTS_MAX;
+        self.below(key).or_else(|| room.then(|| self.new_object(key)))
     }
 }

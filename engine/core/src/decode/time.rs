@@ -51,11 +51,12 @@ impl TimeReader {
     }
 
     /// Milliseconds since 1970; `None` when the text is no such time or out of range.
-    pub(super) fn read(&self, text: &str) -> Option<i64> {
+    pub(super) fn read(&self, text: impl AsRef<[u8]>) -> Option<i64> {
+        let text = text.as_ref();
         let ms = match self {
-            TimeReader::Rfc3339 => rfc3339(text.as_bytes()),
+            TimeReader::Rfc3339 => rfc3339(text),
             TimeReader::Epoch { places } => {
-                scaled(text.as_bytes(), *places, Rounding::Floor, TIME_MS_MAX.unsigned_abs())
+                scaled(text, *places, Rounding::Floor, TIME_MS_MAX.unsigned_abs())
             }
             TimeReader::Local(local) => local.read(text),
         }?;
@@ -87,17 +88,17 @@ impl LocalReader {
         let sample = jiff::civil::date(2024, 11, 23).at(16, 47, 38, 0);
         let zoned = self.zone.to_zoned(sample).ok()?;
         let written = strtime::format(&self.pattern, &zoned).ok()?;
-        let read = self.read(&written)?;
+        let read = self.read(written.as_bytes())?;
         let day = self.zone.to_timestamp(sample.date().at(0, 0, 0, 0)).ok()?.as_millisecond();
         (day..=zoned.timestamp().as_millisecond()).contains(&read).then_some(())
     }
 
-    fn read(&self, text: &str) -> Option<i64> {
-        let plain = self.plain.and_then(|separator| plain(text.as_bytes(), separator));
+    fn read(&self, text: &[u8]) -> Option<i64> {
+        let plain = self.plain.and_then(|separator| plain(text, separator));
         match (plain, self.offset_ms) {
             (Some(civil_ms), Some(offset_ms)) => Some(civil_ms - offset_ms),
             (Some(civil_ms), None) => self.in_zone(civil(civil_ms)?),
-            (None, _) => self.by_pattern(text),
+            (None, _) => self.by_pattern(std::str::from_utf8(text).ok()?),
         }
     }
 
@@ -132,31 +133,47 @@ fn two(text: &[u8], at: usize) -> Option<i64> {
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
+/// The numbers of two digits in a text like `form`, in which a zero stands for a digit: each where its tens stand.
+#[inline]
+fn pairs(text: [u8; 8], form: &[u8; 8]) -> Option<[u8; 8]> {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let separators = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0 } else { 0xff }));
+    // Digits become 0 to 9, separators 0; of eight such bytes, no sum or product below leaves its byte.
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*form);
+    let above_nine = ((digits & !HIGH) + 0x7676_7676_7676_7676) | digits;
+    let alike = above_nine & HIGH == 0 && digits & separators == 0;
+    alike.then(|| (digits * 10 + (digits >> 8)).to_le_bytes())
+}
+
 /// `2024-01-15` as milliseconds since 1970.
+#[inline]
 fn date(text: &[u8; 10]) -> Option<i64> {
-    let year = two(text, 0)? * 100 + two(text, 2)?;
-    let (month, day) = (two(text, 5)?, two(text, 8)?);
+    let [century, _, year, _, _, month, ..] = pairs(*text.first_chunk()?, b"0000-00-")?;
+    let (year, month) = (u32::from(century) * 100 + u32::from(year), u32::from(month));
+    let day = u32::try_from(two(text, 8)?).ok()?;
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {
-        2 => 28 + i64::from(leap),
+        2 => 28 + u32::from(leap),
         4 | 6 | 9 | 11 => 30,
         1..=12 => 31,
         _ => return None,
     };
-    (text[4] == b'-' && text[7] == b'-' && (1..=days).contains(&day)).then_some(())?;
-    // Years from March, so that the leap day comes last: 153 days in any five months from March or August.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let (leaps, month_days) =
-        (year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400), (153 * month + 2) / 5);
+    (1..=days).contains(&day).then_some(())?;
+    // Years from March, so that the leap day comes last: 153 days in any five months from March or August. They are
+    // counted from 400 years earlier, a whole cycle of leap years, so that none is negative.
+    let (year, month) = if month > 2 { (year + 400, month - 3) } else { (year + 399, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    const CYCLE: i64 = 146_097;
     const MARCH_0000_TO_1970: i64 = 719_468;
-    Some((year * 365 + leaps + month_days + day - 1 - MARCH_0000_TO_1970) * DAY_MS)
+    Some((i64::from(days) - CYCLE - MARCH_0000_TO_1970) * DAY_MS)
 }
 
 /// `10:30:00` as milliseconds. A 60th second is left to the caller.
+#[inline]
 fn clock(text: &[u8; 8]) -> Option<i64> {
-    let (hour, minute, second) = (two(text, 0)?, two(text, 3)?, two(text, 6)?);
-    let valid = text[2] == b':' && text[5] == b':' && hour < 24 && minute < 60 && second <= 60;
-    valid.then_some(hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS)
+    let [hour, _, _, minute, _, _, second, _] = pairs(*text, b"00:00:00")?;
+    let valid = hour < 24 && minute < 60 && second <= 60;
+    valid.then(|| i64::from(hour) * HOUR_MS + i64::from(minute) * MINUTE_MS + i64::from(second) * SECOND_MS)
 }
 
 /// `Z` or `+02:00` as milliseconds.
@@ -304,7 +321,7 @@ mod tests {
         #[test]
         fn times_are_those_of_jiff(ms in TIME_MS_MIN..=TIME_MS_MAX - DAY_MS, minutes in -1439i32..1440) {
             let at = jiff::Timestamp::from_millisecond(ms).unwrap();
-            prop_assert_eq!(TimeReader::Rfc3339.read(&at.to_string()), Some(ms));
+            prop_assert_eq!(TimeReader::Rfc3339.read(at.to_string()), Some(ms));
             let shifted = at.display_with_offset(Offset::from_seconds(minutes * 60).unwrap()).to_string();
             prop_assert_eq!(TimeReader::Rfc3339.read(&shifted), Some(ms));
             let zone = TimeZoneDatabase::bundled().get("America/New_York").unwrap();
@@ -312,6 +329,15 @@ mod tests {
             let reader = local("%Y-%m-%d %H:%M:%S", "America/New_York");
             let TimeReader::Local(inner) = &reader else { unreachable!() };
             prop_assert_eq!(reader.read(&wall), inner.by_pattern(&wall));
+        }
+
+        /// The form byte by byte is the oracle of the form at once.
+        #[test]
+        fn pairs_are_those_of_a_reader_of_single_bytes(text in prop::array::uniform8(prop_oneof![8 => b'0'..=b'9', 4 => Just(b':'), 1 => any::<u8>()]), colons in any::<bool>()) {
+            let text = if colons { [text[0], text[1], b':', text[3], text[4], b':', text[6], text[7]] } else { text };
+            let plain = || Some([two(&text, 0)?, two(&text, 3)?, two(&text, 6)?]);
+            let plain = plain().filter(|_| text[2] == b':' && text[5] == b':');
+            prop_assert_eq!(pairs(text, b"00:00:00").map(|pairs| [0, 3, 6].map(|at| i64::from(pairs[at]))), plain);
         }
 
         #[test]
