@@ -1,5 +1,6 @@
 //! A line of `tripline dump`: `{partition, offset, appended_at, key, value}`. Bytes that are no text are `key_hex`, `value_hex`.
 
+use crate::edge::json::JsonFault;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use tripline_core::batch::Timestamp;
@@ -39,7 +40,7 @@ struct Written<'a> {
 pub enum DumpedError {
     /// Not such an object.
     #[error(transparent)]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonFault),
     /// Not pairs of hexadecimal digits.
     #[error("bytes are written as pairs of hexadecimal digits")]
     Hex,
@@ -51,7 +52,7 @@ impl Dumped {
     /// # Errors
     /// When it is no dumped record.
     pub fn read(line: &[u8]) -> Result<Dumped, DumpedError> {
-        let written: Written<'_> = serde_json::from_slice(line)?;
+        let written: Written<'_> = serde_json::from_slice(line).map_err(JsonFault::from)?;
         Ok(Dumped {
             partition: written.partition,
             offset: written.offset,

@@ -1,5 +1,6 @@
 //! One worker's engines: the core behind the worker's loop.
 
+use super::json::JsonFault;
 use super::metrics::Metrics;
 use super::processor::Processor;
 use super::recovery::History;
@@ -78,6 +79,7 @@ impl Processor for Engines {
                 Ok(recorded) => held.engine.space_mut().fold(recorded.changes),
                 // It cannot be ours: nobody else may write there, but a stray record must not stop the shard.
                 Err(fault) => {
+                    let fault = JsonFault::from(fault);
                     let (partition, offset) = (batch.shard.partition, record.offset);
                     tracing::warn!(partition, offset, %fault, "a record of the verdicts topic is no verdict");
                 }

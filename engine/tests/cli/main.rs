@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test code: what cannot be unwrapped has failed")]
 
+mod canaries;
 mod check;
 mod compare;
 mod configuration;
@@ -12,4 +13,5 @@ mod keys;
 mod profile;
 mod replay;
 mod schemas;
+mod service;
 mod tripline;
