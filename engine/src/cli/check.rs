@@ -11,7 +11,7 @@ use tripline_core::batch::{Batch, Shard};
 use tripline_core::decode::{Coverage, Decoder, Format, Reason};
 use tripline_core::event::Event;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
-use tripline_rules::schema::Schema;
+use tripline_rules::schema::{Partial, Schema};
 use tripline_rules::value::{Slot, TextKey};
 
 /// Records of a sample that are looked at.
@@ -83,23 +83,27 @@ impl Check {
             Some(path) => Some(path.clone()),
             None => schema_beside(Path::new(&*packs[0].name)),
         };
-        let (schema, faults) = match path {
-            Some(path) => Schema::load(&config::read(&path)?),
-            None => (Some(Schema::built_in()), Diagnostics::default()),
+        let Partial { schema, doubts, faults: mut all } = match path {
+            Some(path) => Schema::load_partly(&config::read(&path)?),
+            None => Partial::built_in(),
         };
-        self.tell(&faults)?;
-        let Some(schema) = schema else { return Ok(false) };
         let models = MODELS.map(str::to_owned);
         let began = Instant::now();
         let options = PackOptions { key: TextKey::default(), models: &models, retention: None };
         let (_, mut faults) = config::compile(packs, &schema, &options);
         let took = began.elapsed();
-        faults.sort();
-        self.tell(&faults)?;
-        if !self.json {
-            println!("{}, {:.2} ms", faults.summary(), took.as_secs_f64() * 1e3);
+        faults.retain(|fault| !doubts.explain(fault));
+        if all.list().is_empty() {
+            all = faults;
+        } else {
+            all.extend(faults);
         }
-        Ok(faults.errors() == 0)
+        all.sort();
+        self.tell(&all)?;
+        if !self.json {
+            println!("{}, {:.2} ms", all.summary(), took.as_secs_f64() * 1e3);
+        }
+        Ok(all.errors() == 0)
     }
 
     fn tell(&self, faults: &Diagnostics) -> Result<(), CliError> {

@@ -6,6 +6,7 @@
 mod mapping;
 mod sections;
 
+use mapping::Fields;
 use sections::Sections;
 pub use sections::{Delivery, Http, Input, Kafka, Limits, Log, Time};
 
@@ -16,7 +17,7 @@ use tripline_core::decode::{Decoder, Mapping};
 use tripline_core::engine::Settings;
 use tripline_rules::diagnostic::{Diagnostics, File, Span};
 use tripline_rules::ruleset::{CompileOptions, Ruleset};
-use tripline_rules::schema::Schema;
+use tripline_rules::schema::{Doubts, Schema};
 use tripline_rules::value::{Slot, TextKey};
 use tripline_rules::yaml::{self, Keys, Node};
 
@@ -133,14 +134,14 @@ impl Reader<'_, '_> {
         let models = self.models();
         let sections = Sections::read(self.keys, self.faults);
         let key = self.secret();
-        let schema = self.schema().map(Arc::new);
+        let (schema, doubts) = self.schema();
+        let schema = Arc::new(schema);
         let input = self.keys.required("input", START, self.faults);
         let packs = self.keys.optional("packs");
-        // Without its fields neither the mapping nor a rule means anything.
-        let schema = schema?;
-        let input = input.and_then(|node| self.input(node, &schema, key));
+        // A schema with faults hides no fault of what reads it; what only follows from its own is not told.
+        let input = input.and_then(|node| self.input(node, (&schema, &doubts), key));
         let options = PackOptions { key, models: &models, retention: sections.time.retention_ms };
-        let ruleset = self.packs(packs, &schema, &options);
+        let ruleset = self.packs(packs, (&schema, &doubts), &options);
         let (input, mapping) = input?;
         Some(Config {
             stream: stream?,
@@ -196,12 +197,15 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn schema(&mut self) -> Option<Schema> {
-        let node = self.keys.required("schema", START, self.faults)?;
-        let file = self.file(node)?;
-        let (schema, faults) = Schema::load(&file);
-        self.faults.extend(faults);
-        schema
+    /// The schema as far as it can be read, and what that leaves open.
+    fn schema(&mut self) -> (Schema, Doubts) {
+        let node = self.keys.required("schema", START, self.faults);
+        let Some(file) = node.and_then(|node| self.file(node)) else {
+            return (Schema::built_in(), Doubts::all());
+        };
+        let partial = Schema::load_partly(&file);
+        self.faults.extend(partial.faults);
+        (partial.schema, partial.doubts)
     }
 
     /// A file that the configuration names, by its path from the configuration's folder.
@@ -216,24 +220,38 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn input(&mut self, node: &Node, schema: &Schema, key: TextKey) -> Option<(Input, Mapping)> {
+    fn input(
+        &mut self,
+        node: &Node,
+        (schema, doubts): (&Schema, &Doubts),
+        key: TextKey,
+    ) -> Option<(Input, Mapping)> {
         let mut keys = Keys::of(node, "`input`", self.faults)?;
         let input = Input::read(&mut keys, self.faults);
-        let mapping = mapping::read(&mut keys, schema, self.faults);
+        let mapping = mapping::read(&mut keys, Fields { schema, doubts }, self.faults);
         keys.finish(self.faults);
         let mapping = mapping?;
         // The decoder knows what fits together: all fields wanted, so that every fault shows.
         let all: Vec<Slot> = (0u16..).map(Slot).take(schema.fields().len()).collect();
         for fault in Decoder::new(&mapping, schema, &all, &[], key).err().into_iter().flatten() {
-            self.faults.error("C014", fault.to_string(), node.span);
+            let message = fault.to_string();
+            if !doubts.named(&message) {
+                self.faults.error("C014", message, node.span);
+            }
         }
         Some((input, mapping))
     }
 
-    fn packs(&mut self, node: Option<&Node>, schema: &Schema, options: &PackOptions<'_>) -> Option<Ruleset> {
+    fn packs(
+        &mut self,
+        node: Option<&Node>,
+        (schema, doubts): (&Schema, &Doubts),
+        options: &PackOptions<'_>,
+    ) -> Option<Ruleset> {
         let items = node.map_or(&[][..], |node| node.items("`packs`", self.faults));
         let files: Vec<File> = items.iter().filter_map(|item| self.file(item)).collect();
-        let (ruleset, faults) = compile_from(&files, schema, options, self.files);
+        let (ruleset, mut faults) = compile_from(&files, schema, options, self.files);
+        faults.retain(|fault| !doubts.explain(fault));
         self.faults.extend(faults);
         ruleset
     }

@@ -156,6 +156,64 @@ fn a_schema_with_faults_hides_no_fault_of_the_settings() {
     }
 }
 
+/// Faults of mapping and packs beside those of a schema, and fields that are declared and faulty in use everywhere.
+fn faulty_everywhere(schema: &[(&str, &str)]) -> String {
+    let example = Example::new();
+    schema.iter().for_each(|(from, to)| drop(example.change("schema.yaml", from, to)));
+    example.change("tripline.yaml", "tx.geo: {", "tx.goe: {");
+    example.change(
+        "tripline.yaml",
+        "packs: [packs/reference.yaml]",
+        "packs: [packs/reference.yaml, packs/more.yaml]",
+    );
+    example.change("packs/reference.yaml", "model.profile.score >= 0.8", "model.profil.score >= 0.8");
+    let more = "version: 1\npack: more\nowner: a\ntimezone: UTC\naggregates:\n  by_card_1d: {count: events, by: card, over: 1d, \
+                where: merchant.id == \"M\"}\n  sum_1d: {sum: tx.amount, by: account, over: 1d}\nrules:\n  - {id: M-1, \
+                title: Many, when: by_card_1d > 3 and card.id == \"c\" and sum_1d > 5 and nothing.here, score: 10, \
+                severity: low, action: alert, cooldown: {by: rule+card, for: 1h}, reason: \"{by_card_1d}\"}\n";
+    fs::write(example.folder.path().join("packs/more.yaml"), more).unwrap();
+    let faults = example.faults();
+    for said in ["tx.goe", "model.profil.score", "nothing.here"] {
+        assert!(faults.contains(said), "{said} is not said:\n{faults}");
+    }
+    faults
+}
+
+#[test]
+fn a_schema_with_faults_hides_no_fault_of_mapping_and_packs_and_none_is_told_that_only_follows() {
+    let faults = faulty_everywhere(&[
+        ("  card.id: text\n", "  card.id: txt\n"),
+        ("tx.amount: money in account.currency", "tx.amount: money in EUX"),
+    ]);
+    assert!(faults.contains("`txt`") && faults.contains("`EUX`"), "{faults}");
+    assert_eq!(faults.matches("error[").count(), 5, "{faults}");
+    let faults = faulty_everywhere(&[("keep: [tx.amount,", "keep: [tx.amuont,")]);
+    assert_eq!(faults.matches("error[").count(), 4, "{faults}");
+}
+
+#[test]
+fn a_schema_that_cannot_be_read_at_all_hides_no_other_fault() {
+    for (from, to) in [("fields:\n", "feilds:\n"), ("version: 1\n", "version: 1\n\tx: [\n")] {
+        let example = Example::new();
+        example.change("schema.yaml", from, to);
+        example.change("tripline.yaml", "unit: major, currency", "unit: mayor, currency");
+        example.change("packs/reference.yaml", "model.profile.score >= 0.8", "model.profil.score >= 0.8");
+        let faults = example.faults();
+        assert!(faults.contains("mayor") && faults.contains("model.profil"), "{faults}");
+        assert_eq!(faults.matches("error[").count(), 3, "{faults}");
+    }
+}
+
+#[test]
+fn a_faulty_format_hides_no_fault_of_the_mapping() {
+    let example = Example::new();
+    example.change("tripline.yaml", "format: json  ", "format: jsno  ");
+    example.change("tripline.yaml", "card.id: /card", "crad.id: /card");
+    let faults = example.faults();
+    assert!(faults.contains("jsno") && faults.contains("crad.id"), "{faults}");
+    assert_eq!(faults.matches("error[").count(), 2, "{faults}");
+}
+
 #[test]
 fn a_command_that_needs_a_configuration_ends_with_2_when_it_has_faults() {
     let example = Example::new();
