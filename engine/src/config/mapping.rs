@@ -19,8 +19,13 @@ pub(super) struct Fields<'a> {
     pub(super) doubts: &'a Doubts,
 }
 
-/// Reads `format`, `delimiter`, `fields`, `labels` and `pan` of the input section.
-pub(super) fn read(keys: &mut Keys<'_>, known: Fields<'_>, faults: &mut Diagnostics) -> Option<Mapping> {
+/// Reads `format`, `delimiter`, `fields`, `labels` and `pan` of the input section. Also gives the fields whose mapping
+/// cannot be read: they are written all the same.
+pub(super) fn read(
+    keys: &mut Keys<'_>,
+    known: Fields<'_>,
+    faults: &mut Diagnostics,
+) -> Option<(Mapping, Vec<String>)> {
     let format = format(keys, faults);
     let section = keys.span();
     let written = keys.required("fields", section, faults);
@@ -28,7 +33,8 @@ pub(super) fn read(keys: &mut Keys<'_>, known: Fields<'_>, faults: &mut Diagnost
     let read = written.map(|node| fields(node, format.unwrap_or(Format::Json), known, faults));
     let labels = keys.optional("labels").and_then(|node| labels(node, known.schema, faults));
     let pan_exempt = keys.optional("pan").map_or_else(Vec::new, |node| pan(node, known, faults));
-    Some(Mapping { format: format?, fields: read?, labels, pan_exempt })
+    let (fields, faulty) = read?;
+    Some((Mapping { format: format?, fields, labels, pan_exempt }, faulty))
 }
 
 fn format(keys: &mut Keys<'_>, faults: &mut Diagnostics) -> Option<Format> {
@@ -48,16 +54,25 @@ fn format(keys: &mut Keys<'_>, faults: &mut Diagnostics) -> Option<Format> {
     node.word("the format", &[("json", Format::Json), ("csv", Format::Csv { delimiter })], faults)
 }
 
-fn fields(node: &Node, format: Format, known: Fields<'_>, faults: &mut Diagnostics) -> Vec<FieldMapping> {
-    let Some(keys) = Keys::of(node, "the mapping of fields", faults) else { return Vec::new() };
-    let mut read = Vec::new();
+fn fields(
+    node: &Node,
+    format: Format,
+    known: Fields<'_>,
+    faults: &mut Diagnostics,
+) -> (Vec<FieldMapping>, Vec<String>) {
+    let (mut read, mut faulty) = (Vec::new(), Vec::new());
+    let Some(keys) = Keys::of(node, "the mapping of fields", faults) else {
+        let all = known.schema.fields().iter().map(|field| field.name.clone());
+        return (read, all.collect());
+    };
     for (name, written) in keys.entries() {
         let Some(slot) = slot(name, known, faults) else { continue };
-        if let Some(field) = field(slot, written, format, known.schema, faults) {
-            read.push(field);
+        match field(slot, written, format, known.schema, faults) {
+            Some(field) => read.push(field),
+            None => faulty.push(known.schema.field(slot).name.clone()),
         }
     }
-    read
+    (read, faulty)
 }
 
 fn slot(node: &Node, known: Fields<'_>, faults: &mut Diagnostics) -> Option<Slot> {

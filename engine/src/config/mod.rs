@@ -4,6 +4,7 @@
 //! files come in one run.
 
 mod mapping;
+mod place;
 mod sections;
 
 use mapping::Fields;
@@ -229,17 +230,19 @@ impl Reader<'_, '_> {
         let mut keys = Keys::of(node, "`input`", self.faults)?;
         let input = Input::read(&mut keys, self.faults);
         let mapping = mapping::read(&mut keys, Fields { schema, doubts }, self.faults);
-        keys.finish(self.faults);
-        let mapping = mapping?;
-        // The decoder knows what fits together: all fields wanted, so that every fault shows.
-        let all: Vec<Slot> = (0u16..).map(Slot).take(schema.fields().len()).collect();
-        for fault in Decoder::new(&mapping, schema, &all, &[], key).err().into_iter().flatten() {
-            let message = fault.to_string();
-            if !doubts.named(&message) {
-                self.faults.error("C014", message, node.span);
+        if let Some((mapping, faulty)) = &mapping {
+            // The decoder knows what fits together: all fields wanted, so that every fault shows.
+            let all: Vec<Slot> = (0u16..).map(Slot).take(schema.fields().len()).collect();
+            for fault in Decoder::new(mapping, schema, &all, &[], key).err().into_iter().flatten() {
+                let message = fault.to_string();
+                let follows = faulty.iter().any(|name| message.contains(&format!("`{name}`")));
+                if !follows && !doubts.named(&message) {
+                    self.faults.error("C014", message, place::of(&fault, &keys)).label("here");
+                }
             }
         }
-        Some((input, mapping))
+        keys.finish(self.faults);
+        Some((input, mapping?.0))
     }
 
     fn packs(

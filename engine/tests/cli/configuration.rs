@@ -159,7 +159,9 @@ fn a_schema_with_faults_hides_no_fault_of_the_settings() {
 /// Faults of mapping and packs beside those of a schema, and fields that are declared and faulty in use everywhere.
 fn faulty_everywhere(schema: &[(&str, &str)]) -> String {
     let example = Example::new();
-    schema.iter().for_each(|(from, to)| drop(example.change("schema.yaml", from, to)));
+    for (from, to) in schema {
+        example.change("schema.yaml", from, to);
+    }
     example.change("tripline.yaml", "tx.geo: {", "tx.goe: {");
     example.change(
         "tripline.yaml",
@@ -201,6 +203,48 @@ fn a_schema_that_cannot_be_read_at_all_hides_no_other_fault() {
         let faults = example.faults();
         assert!(faults.contains("mayor") && faults.contains("model.profil"), "{faults}");
         assert_eq!(faults.matches("error[").count(), 3, "{faults}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_in_the_mapping_is_pointed_at_where_it_stands() {
+    let event_type = "{from: /type, values: {PURCHASE: purchase, ATM: cash_withdrawal}, otherwise: reject}";
+    let local = |pattern: &str, zone: &str| {
+        format!("event.time: {{from: /time, format: local, pattern: \"{pattern}\", zone: {zone}}}")
+    };
+    for (from, to, at) in [
+        ("card.id: /card\n", "card.id: card\n", "card\n"),
+        ("    event.id: /id ", "    # none ", "fields:"),
+        ("event.id: /id ", "event.id: {latitude: /a, longitude: /b} ", "event.id:"),
+        (event_type, "{from: /type, values: {X: purchas}}", "purchas}"),
+        (event_type, "{from: /type, otherwise: missing}", "event.type:"),
+        (event_type, "{const: buy}", "buy}"),
+        ("currency: /currency}", "currency: EUX}", "EUX}"),
+        (
+            "event.time: {from: /time, format: rfc3339}",
+            &local("%Y-%m-%d %H:%M:%S", "Mars/Base"),
+            "Mars/Base}",
+        ),
+        ("event.time: {from: /time, format: rfc3339}", &local("%Y", "UTC"), "\"%Y\""),
+        ("    account.currency: {const: EUR} ", "    # none ", "fields:"),
+        ("format: json  ", "format: csv\n  delimiter: \"0\"  ", "delimiter:"),
+    ] {
+        let example = Example::new();
+        example.change("tripline.yaml", from, to);
+        let mut needed = at;
+        if from.contains("account.currency") {
+            example.change("tripline.yaml", ", currency: /currency}", "}");
+            needed = "tx.amount:";
+        }
+        let text = fs::read_to_string(example.path()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let faults = example.faults();
+        let place = faults.lines().find_map(|line| line.trim().strip_prefix("--> ")).unwrap();
+        let mut numbers = place.rsplit(':').map(|number| number.parse::<usize>().unwrap());
+        let (column, line) = (numbers.next().unwrap(), numbers.next().unwrap());
+        let pointed = &lines[line - 1][column - 1..];
+        assert!(format!("{pointed}\n").starts_with(needed), "{to}: {pointed}\n{faults}");
+        assert_eq!(faults.matches("error[").count(), 1, "{faults}");
     }
 }
 
