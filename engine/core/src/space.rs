@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tripline_rules::aggregate::FactSet;
 use tripline_rules::program::Program;
 use tripline_rules::ruleset::Ruleset;
-use tripline_rules::schema::{Schema, TX_AMOUNT, TX_DECLINED, TX_REVERSED};
+use tripline_rules::schema::{ACCOUNT_CURRENCY, Schema, TX_AMOUNT, TX_CURRENCY, TX_DECLINED, TX_REVERSED};
 use tripline_rules::value::{Registers, Slot};
 
 /// Names of keys without rows are forgotten from so many on.
@@ -185,6 +185,11 @@ impl Space {
         let Some(target) = self.ledgers.find(key, reference) else { return false };
         for slot in &self.inherited {
             event.registers.put(*slot, self.ledgers.read(target, *slot));
+        }
+        if let Some((slot, word)) = self.ledgers.currency(target)
+            && ![TX_CURRENCY, ACCOUNT_CURRENCY].iter().any(|own| event.registers.is_known(*own))
+        {
+            event.registers.set(slot, word);
         }
         true
     }
