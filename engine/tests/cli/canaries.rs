@@ -237,6 +237,8 @@ fn a_broken_line_of_a_dump_is_refused_without_its_content() {
         let ended = tripline(["replay", "--config", &config, "--input", &dump]).with(2);
         assert!(ended.stderr.contains("record 1"), "{}", ended.stderr);
         assert_silent(&ended.stderr, "standard error");
+        let ended = tripline(["compare", &dump, &dump]).with(2);
+        assert_silent(&ended.stderr, "standard error");
     }
 }
 
