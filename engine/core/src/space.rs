@@ -119,6 +119,12 @@ impl Space {
         self.watermark
     }
 
+    /// Share of the packs' longest look back that is held at the watermark, 0 to 1; `None` before the first event.
+    pub fn coverage(&self) -> Option<f64> {
+        let held_from = self.held_from.filter(|_| self.watermark.0 > i64::MIN)?;
+        Some(covered(Some(self.program.plan().look_back), 0, self.watermark, held_from))
+    }
+
     /// The key an event has here.
     pub fn key(&self, event: &Event) -> Option<u128> {
         match self.key {

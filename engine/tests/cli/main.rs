@@ -10,6 +10,7 @@ mod goldens;
 mod handbook;
 mod help;
 mod keys;
+mod metrics;
 mod profile;
 mod replay;
 mod schemas;
