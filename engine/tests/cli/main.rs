@@ -6,6 +6,7 @@ mod canaries;
 mod check;
 mod compare;
 mod configuration;
+mod editor;
 mod goldens;
 mod handbook;
 mod help;
