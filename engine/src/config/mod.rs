@@ -60,7 +60,7 @@ pub struct Config {
 
 /// Why a configuration could not even be looked at.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}")]
+#[error("{path}")]
 pub struct ReadError {
     /// The file.
     pub path: PathBuf,
@@ -103,7 +103,12 @@ pub fn load(path: &Path) -> Result<Loaded, ReadError> {
 pub fn load_from(path: &Path, files: &Files<'_>) -> Result<Loaded, ReadError> {
     let file = read_from(path, files)?;
     let mut faults = Diagnostics::new(std::slice::from_ref(&file));
-    let Some(root) = yaml::parse(0, &mut faults) else { return Ok(Loaded { config: None, faults }) };
+    let Some(root) = yaml::parse(0, &mut faults) else {
+        if faults.errors() == 0 {
+            faults.error("S002", "the configuration is empty", START);
+        }
+        return Ok(Loaded { config: None, faults });
+    };
     let Some(mut keys) = Keys::of(&root, "the configuration", &mut faults) else {
         return Ok(Loaded { config: None, faults });
     };
@@ -128,7 +133,7 @@ const START: Span = Span { file: 0, start: 0, end: 0 };
 impl Reader<'_, '_> {
     fn read(mut self) -> Option<Config> {
         if let Some(version) = self.keys.required("version", START, self.faults) {
-            version.whole("`version`", 1, 1, self.faults);
+            version.form("configuration", self.faults);
         }
         let stream = self.keys.required("stream", START, self.faults);
         let stream = stream.and_then(|node| node.text("`stream`", self.faults)).map(str::to_owned);

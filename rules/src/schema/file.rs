@@ -134,7 +134,7 @@ fn currencies() -> Kind {
 fn read(root: &Node, doubts: &mut Doubts, faults: &mut Diagnostics) -> Option<Schema> {
     let mut keys = Keys::of(root, "a schema", faults)?;
     if let Some(version) = keys.required("version", Span { end: root.span.start, ..root.span }, faults) {
-        version.whole("`version`", 1, 1, faults);
+        version.form("schema", faults);
     }
     let is_misspelt = |(key, _): &(Node, Node)| !KEYS.contains(&key.scalar().unwrap_or_default());
     let misspelt = keys.entries().iter().any(is_misspelt);
