@@ -78,8 +78,14 @@ pub mod metric {
     pub const BATCHES: &str = "tripline_batches_total";
     /// Published records by topic.
     pub const OUTPUTS: &str = "tripline_outputs_total";
-    /// Alerts by rule.
+    /// Alerts raised.
     pub const ALERTS: &str = "tripline_alerts_total";
+    /// Firings by rule: live, shadow and silenced ones. An alert may have several rules, and a firing no alert.
+    pub const RULES_FIRED: &str = "tripline_rules_fired_total";
+    /// Events whose alert every cooldown kept silent.
+    pub const SUPPRESSED: &str = "tripline_suppressed_total";
+    /// References to an earlier event of which no row is held.
+    pub const UNRESOLVED: &str = "tripline_unresolved_references_total";
     /// Refused records by reason.
     pub const DEAD_LETTERS: &str = "tripline_dead_letters_total";
     /// Records that came too late.
@@ -88,6 +94,8 @@ pub mod metric {
     pub const DUPLICATES: &str = "tripline_duplicates_total";
     /// Records not yet judged, by partition.
     pub const LAG: &str = "tripline_lag_records";
+    /// Records that cannot be read yet because an upstream transaction before them is open, by partition.
+    pub const OPEN_TRANSACTION: &str = "tripline_open_transaction_records";
     /// Time of one step.
     pub const STEP: &str = "tripline_step_seconds";
     /// From the broker's append to the outputs handed to the producer.

@@ -239,6 +239,9 @@ pub struct Plan {
     pub populations: Vec<Population>,
     /// Coverages that a rule reads.
     pub coverages: Vec<Coverage>,
+    /// Whether a condition over rows compares with an amount in major units: rows must tell the currency, which says what
+    /// it is in minor units.
+    pub currency: bool,
     /// Longest window + delay of all aggregates; 0 without any.
     pub look_back: Ms,
 }

@@ -176,6 +176,11 @@ impl Diagnostics {
         }));
     }
 
+    /// Leaves out faults that another one explains.
+    pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.list.retain(keep);
+    }
+
     /// All faults, in the order of [`Diagnostics::sort`] once sorted.
     pub fn list(&self) -> &[Diagnostic] {
         &self.list

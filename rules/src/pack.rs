@@ -224,7 +224,7 @@ pub fn read(file: usize, faults: &mut Diagnostics) -> Pack {
     root.content(&mut |bytes| pack.content.extend_from_slice(bytes));
     let Some(mut keys) = Keys::of(&root, "a pack", faults).map(|keys| keys.later(LATER)) else { return pack };
     if let Some(version) = keys.required("version", start, faults) {
-        version.whole("`version`", 1, 1, faults);
+        version.form("pack", faults);
     }
     let text = |node: Option<&Node>, what: &str, faults: &mut Diagnostics| {
         node.and_then(|node| node.text(what, faults)).map(str::to_owned)

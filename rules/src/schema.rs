@@ -2,9 +2,11 @@
 //!
 //! It does not know where a field sits in a bank's record: that is the decoder's mapping.
 
+mod doubts;
 mod file;
 
-pub use file::{CODES_MAX, ENTITIES_MAX, FIELDS_MAX};
+pub use doubts::Doubts;
+pub use file::{CODES_MAX, ENTITIES_MAX, FIELDS_MAX, Partial};
 
 use crate::value::Slot;
 use std::collections::BTreeMap;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tripline_rules::aggregate::FactSet;
 use tripline_rules::program::Program;
 use tripline_rules::ruleset::Ruleset;
-use tripline_rules::schema::{Schema, TX_AMOUNT, TX_DECLINED, TX_REVERSED};
+use tripline_rules::schema::{ACCOUNT_CURRENCY, Schema, TX_AMOUNT, TX_CURRENCY, TX_DECLINED, TX_REVERSED};
 use tripline_rules::value::{Registers, Slot};
 
 /// Names of keys without rows are forgotten from so many on.
@@ -119,6 +119,12 @@ impl Space {
         self.watermark
     }
 
+    /// Share of the packs' longest look back that is held at the watermark, 0 to 1; `None` before the first event.
+    pub fn coverage(&self) -> Option<f64> {
+        let held_from = self.held_from.filter(|_| self.watermark.0 > i64::MIN)?;
+        Some(covered(Some(self.program.plan().look_back), 0, self.watermark, held_from))
+    }
+
     /// The key an event has here.
     pub fn key(&self, event: &Event) -> Option<u128> {
         match self.key {
@@ -185,6 +191,11 @@ impl Space {
         let Some(target) = self.ledgers.find(key, reference) else { return false };
         for slot in &self.inherited {
             event.registers.put(*slot, self.ledgers.read(target, *slot));
+        }
+        if let Some((slot, word)) = self.ledgers.currency(target)
+            && ![TX_CURRENCY, ACCOUNT_CURRENCY].iter().any(|own| event.registers.is_known(*own))
+        {
+            event.registers.set(slot, word);
         }
         true
     }

@@ -26,6 +26,9 @@ impl Broker {
     /// When the configuration has faults or names no brokers.
     pub fn settings(&self) -> Result<KafkaSettings, CliError> {
         match (&self.brokers, &self.config) {
+            (Some(brokers), _) if brokers.trim().is_empty() => {
+                Err(CliError::Other("`--brokers` is empty: name a `host:port`".to_owned()))
+            }
             (Some(brokers), _) => Ok(KafkaSettings::new(brokers, "none", "tripline-tools", "none")),
             (None, Some(path)) => of_config(&configured(path)?),
             (None, None) => Err(CliError::Other("say `--brokers` or `--config`".to_owned())),

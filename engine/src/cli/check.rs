@@ -1,5 +1,6 @@
 //! `tripline check`: every fault of a configuration, a schema or packs, and how much of a sample the mapping finds.
 
+use super::feed::header_fault;
 use super::{CliError, Outcome, Report};
 use crate::config::{self, MODELS, PackOptions};
 use crate::edge::file::{FileFormat, FileSource};
@@ -11,13 +12,13 @@ use tripline_core::batch::{Batch, Shard};
 use tripline_core::decode::{Coverage, Decoder, Format, Reason};
 use tripline_core::event::Event;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
-use tripline_rules::schema::Schema;
+use tripline_rules::schema::{Partial, Schema};
 use tripline_rules::value::{Slot, TextKey};
 
 /// Records of a sample that are looked at.
 const SAMPLE_MAX: u64 = 10_000;
 
-/// Check a configuration with its schema and packs, or packs alone.
+/// Check a configuration with its schema and packs, or packs or a schema alone.
 ///
 /// All faults of all files in one run, with file, line and suggestion. Exit 1 when there is an error.
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ const SAMPLE_MAX: u64 = 10_000;
     after_help = "Example:\n  tripline check deploy/examples/demo/tripline.yaml\n  tripline check --schema deploy/examples/demo/schema.yaml deploy/examples/demo/packs/cards.yaml"
 )]
 pub struct Check {
-    /// A configuration, or packs.
+    /// A configuration, or packs, or a schema.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The schema that packs are checked against; without it `schema.yaml` beside the pack or one folder up.
@@ -51,6 +52,8 @@ impl Check {
             let file = config::read(path)?;
             if is_configuration(&file.text) {
                 is_fine &= self.configuration(path)?;
+            } else if is_schema(&file.text) {
+                is_fine &= self.schema(&file)?;
             } else {
                 packs.push(file);
             }
@@ -78,28 +81,41 @@ impl Check {
         }
     }
 
+    fn schema(&self, file: &File) -> Result<bool, CliError> {
+        let (schema, faults) = Schema::load(file);
+        self.tell(&faults)?;
+        if let (Some(schema), false) = (&schema, self.json) {
+            println!("{}: {} fields, no error", file.name, schema.fields().len());
+        }
+        Ok(schema.is_some())
+    }
+
     fn packs(&self, packs: &[File]) -> Result<bool, CliError> {
         let path = match &self.schema {
             Some(path) => Some(path.clone()),
             None => schema_beside(Path::new(&*packs[0].name)),
         };
-        let (schema, faults) = match path {
-            Some(path) => Schema::load(&config::read(&path)?),
-            None => (Some(Schema::built_in()), Diagnostics::default()),
+        let Partial { schema, doubts, faults: mut all } = match path {
+            Some(path) => Schema::load_partly(&config::read(&path)?),
+            None => Partial::built_in(),
         };
-        self.tell(&faults)?;
-        let Some(schema) = schema else { return Ok(false) };
         let models = MODELS.map(str::to_owned);
         let began = Instant::now();
         let options = PackOptions { key: TextKey::default(), models: &models, retention: None };
         let (_, mut faults) = config::compile(packs, &schema, &options);
         let took = began.elapsed();
-        faults.sort();
-        self.tell(&faults)?;
-        if !self.json {
-            println!("{}, {:.2} ms", faults.summary(), took.as_secs_f64() * 1e3);
+        faults.retain(|fault| !doubts.explain(fault));
+        if all.list().is_empty() {
+            all = faults;
+        } else {
+            all.extend(faults);
         }
-        Ok(faults.errors() == 0)
+        all.sort();
+        self.tell(&all)?;
+        if !self.json {
+            println!("{}, {:.2} ms", all.summary(), took.as_secs_f64() * 1e3);
+        }
+        Ok(all.errors() == 0)
     }
 
     fn tell(&self, faults: &Diagnostics) -> Result<(), CliError> {
@@ -123,7 +139,8 @@ impl Check {
         let mut decoder = Decoder::new(&config.mapping, &config.schema, &all, &[], config.key)
             .map_err(|faults| CliError::Other(format!("{faults:?}")))?;
         if format != FileFormat::JsonLines {
-            decoder.set_header(source.header()).map_err(|fault| CliError::Other(fault.to_string()))?;
+            let header = decoder.set_header(source.header());
+            header.map_err(|fault| header_fault(&[path.to_path_buf()], &source, &fault))?;
         }
         let mut batch = Batch::new(Shard { space: 0, partition: 0 });
         let mut event = Event::new(config.schema.fields().len());
@@ -157,6 +174,12 @@ impl Check {
 /// A configuration says where events come from; a pack does not.
 fn is_configuration(text: &str) -> bool {
     text.lines().any(|line| line.starts_with("input:") || line.starts_with("stream:"))
+}
+
+/// A schema declares fields, and has no rules.
+fn is_schema(text: &str) -> bool {
+    let has = |key: &str| text.lines().any(|line| line.starts_with(key));
+    (has("fields:") || has("keep:")) && !has("pack:") && !has("rules:")
 }
 
 fn schema_beside(pack: &Path) -> Option<PathBuf> {

@@ -116,12 +116,14 @@ fn read(path: &Path) -> Result<Set, CliError> {
 }
 
 /// An alert's id; of a verdict, which has none, where its event was read and whom it is about.
-fn id(text: &str) -> Result<String, serde_json::Error> {
-    let value: serde_json::Value = serde_json::from_str(text)?;
-    Ok(match value.get("id").and_then(serde_json::Value::as_str) {
-        Some(id) => id.to_owned(),
-        None => format!("{} {}", value["event"], value["entity"]),
-    })
+fn id(text: &str) -> Result<String, &'static str> {
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|_| "no JSON; alerts and verdicts come one a line")?;
+    match (value.get("id").and_then(serde_json::Value::as_str), value.get("event")) {
+        (Some(id), _) => Ok(id.to_owned()),
+        (None, Some(event)) => Ok(format!("{event} {}", value["entity"])),
+        (None, None) => Err("neither an alert nor a verdict: there is no `id` and no `event`"),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! A line of `tripline dump`: `{partition, offset, appended_at, key, value}`. Bytes that are no text are `key_hex`, `value_hex`.
 
+use crate::edge::json::JsonFault;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use tripline_core::batch::Timestamp;
 
 /// A dumped record.
@@ -39,7 +42,7 @@ struct Written<'a> {
 pub enum DumpedError {
     /// Not such an object.
     #[error(transparent)]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonFault),
     /// Not pairs of hexadecimal digits.
     #[error("bytes are written as pairs of hexadecimal digits")]
     Hex,
@@ -51,7 +54,7 @@ impl Dumped {
     /// # Errors
     /// When it is no dumped record.
     pub fn read(line: &[u8]) -> Result<Dumped, DumpedError> {
-        let written: Written<'_> = serde_json::from_slice(line)?;
+        let written: Written<'_> = serde_json::from_slice(line).map_err(JsonFault::from)?;
         Ok(Dumped {
             partition: written.partition,
             offset: written.offset,
@@ -81,9 +84,14 @@ impl Dumped {
     }
 }
 
-/// Whether a file's first line is a dumped record.
+/// Whether a line is meant to be a dumped record: an object of a dumped record's keys and no others, whatever their order,
+/// spacing and values. (Whether the values can be read is [`Dumped::read`]'s to say.)
 pub fn is_dumped(line: &[u8]) -> bool {
-    line.starts_with(b"{\"partition\":") && Dumped::read(line).is_ok()
+    const NEEDED: [&[&str]; 3] = [&["partition"], &["offset"], &["value", "value_hex"]];
+    const ALL: [&str; 7] = ["partition", "offset", "appended_at", "key", "value", "key_hex", "value_hex"];
+    let Ok(keys) = serde_json::from_slice::<BTreeMap<Cow<'_, str>, IgnoredAny>>(line) else { return false };
+    keys.keys().all(|key| ALL.contains(&&**key))
+        && NEEDED.iter().all(|any| any.iter().any(|key| keys.contains_key(*key)))
 }
 
 fn bytes(text: Option<Cow<'_, str>>, hex: Option<String>) -> Result<Vec<u8>, DumpedError> {
@@ -124,6 +132,26 @@ mod tests {
             assert!(is_dumped(line.as_bytes()), "{line}");
             assert_eq!(Dumped::read(line.as_bytes()).unwrap(), record);
         }
-        assert!(!is_dumped(br#"{"id":"1","partition":3}"#));
+    }
+
+    #[test]
+    fn a_dumped_record_is_known_by_its_keys_in_any_order_and_spacing() {
+        let record = br#" { "value": "{}", "key" : "A", "offset":4 ,"partition" : 3, "appended_at": null }"#;
+        assert!(is_dumped(record));
+        let read = Dumped::read(record).unwrap();
+        assert_eq!(
+            (read.partition, read.offset, read.key, read.value),
+            (3, 4, b"A".to_vec(), b"{}".to_vec())
+        );
+        assert!(is_dumped(br#"{"partition":3,"offset":4,"value_hex":"00"}"#));
+        for other in [
+            &br#"{"id":"1","partition":3}"#[..],
+            br#"{"partition":3,"offset":4}"#,
+            br#"{"partition":3,"offset":4,"value":"x","id":"an event of its own"}"#,
+            br#"["partition","offset","value"]"#,
+            b"",
+        ] {
+            assert!(!is_dumped(other), "{}", String::from_utf8_lossy(other));
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, Shard};
 use tripline_core::counts::Counts;
-use tripline_core::decode::Format;
+use tripline_core::decode::{Format, HeaderError};
 use tripline_core::engine::Settings;
 use tripline_core::lines::Lines;
 use tripline_core::outputs::Outputs;
@@ -49,7 +49,7 @@ impl Feed {
                 CliError::Other(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
             })?;
         if format != FileFormat::JsonLines {
-            spaces.set_header(source.header()).map_err(|fault| CliError::Other(fault.to_string()))?;
+            spaces.set_header(source.header()).map_err(|fault| header_fault(paths, &source, &fault))?;
         }
         let batch = Batch::new(Shard { space: 0, partition: 0 });
         Ok(Feed { source, spaces, batch, dumped: false, begun: false, waiting: Vec::new() })
@@ -84,6 +84,15 @@ impl Feed {
     pub fn counts(&self) -> Counts {
         self.spaces.counts()
     }
+}
+
+/// What is wrong with the first file's header, in words.
+pub fn header_fault(paths: &[PathBuf], source: &FileSource, fault: &HeaderError) -> CliError {
+    let path = paths.first().map_or_else(String::new, |path| path.display().to_string());
+    CliError::Other(match source.header() {
+        [] => format!("{path}: the file is empty, and its first line must name the columns"),
+        _ => format!("{path}: {fault}"),
+    })
 }
 
 /// Runs of consecutive records of one partition, the first one last.

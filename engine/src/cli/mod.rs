@@ -88,7 +88,7 @@ pub enum Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     File {
         /// Which file.
         path: PathBuf,
@@ -96,7 +96,7 @@ pub enum CliError {
         source: io::Error,
     },
     /// Standard output or input failed.
-    #[error("standard streams: {0}")]
+    #[error("standard streams")]
     Stream(#[from] io::Error),
     /// Configuration, schema or packs have faults; they were shown.
     #[error("{0} has faults, shown above")]

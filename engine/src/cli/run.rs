@@ -46,7 +46,7 @@ impl Run {
         let metrics = Arc::new(Metrics::new());
         let shown = Shown { status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
         let control = Control::start(Some(config.http.settings), shown)
-            .map_err(|fault| CliError::Other(fault.to_string()))?;
+            .map_err(|fault| CliError::Other(chain(&fault)))?;
         if let Some(address) = control.address() {
             tracing::info!(%address, "health and metrics are served");
         }

@@ -5,7 +5,9 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tripline_rules::schema::{CurrencyOf, Field, Kind, Schema};
 
-/// Fields, and JSON Schemas for alerts and packs.
+/// Fields, and JSON Schemas of what Tripline writes and reads.
+///
+/// Editors complete and check YAML by those of packs, configurations and schema files.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline schema fields")]
 pub struct SchemaCommand {
@@ -16,21 +18,39 @@ pub struct SchemaCommand {
 #[derive(Debug, Subcommand)]
 enum What {
     /// The well-known fields, or those of a configuration, with kind, ISO 8583 data element and meaning
+    #[command(after_help = "Example:\n  tripline schema fields --config deploy/examples/demo/tripline.yaml")]
     Fields {
         /// A configuration whose schema is shown.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
     /// JSON Schema (2020-12) of an alert
+    #[command(after_help = "Example:\n  tripline schema alert > alert.schema.json")]
     Alert,
     /// JSON Schema (2020-12) of a verdict
+    #[command(after_help = "Example:\n  tripline schema verdict > verdict.schema.json")]
     Verdict,
+    /// JSON Schema (2020-12) of a pack, for editors
+    #[command(after_help = "Example:\n  tripline schema pack > pack.schema.json")]
+    Pack,
+    /// JSON Schema (2020-12) of a configuration with its mapping, for editors
+    #[command(after_help = "Example:\n  tripline schema config > config.schema.json")]
+    Config,
+    /// JSON Schema (2020-12) of a schema file, for editors
+    #[command(after_help = "Example:\n  tripline schema schema > schema.schema.json")]
+    Schema,
 }
 
 /// The published schema of alerts; tests validate every alert against it.
 pub const ALERT_SCHEMA: &str = include_str!("../../../deploy/schemas/alert.schema.json");
 /// The published schema of verdicts.
 pub const VERDICT_SCHEMA: &str = include_str!("../../../deploy/schemas/verdict.schema.json");
+/// The published schema of packs; tests validate every shipped pack against it.
+const PACK_SCHEMA: &str = include_str!("../../../deploy/schemas/pack.schema.json");
+/// The published schema of configurations; likewise.
+const CONFIG_SCHEMA: &str = include_str!("../../../deploy/schemas/config.schema.json");
+/// The published schema of schema files; likewise.
+const SCHEMA_SCHEMA: &str = include_str!("../../../deploy/schemas/schema.schema.json");
 
 impl SchemaCommand {
     /// Runs the command.
@@ -41,6 +61,9 @@ impl SchemaCommand {
         match self.what {
             What::Alert => print!("{ALERT_SCHEMA}"),
             What::Verdict => print!("{VERDICT_SCHEMA}"),
+            What::Pack => print!("{PACK_SCHEMA}"),
+            What::Config => print!("{CONFIG_SCHEMA}"),
+            What::Schema => print!("{SCHEMA_SCHEMA}"),
             What::Fields { config: None } => show(Schema::built_in().fields()),
             What::Fields { config: Some(path) } => show(configured(&path)?.schema.fields()),
         }

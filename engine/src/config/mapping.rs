@@ -6,19 +6,35 @@ use tripline_core::decode::{
     TimeFormat,
 };
 use tripline_rules::diagnostic::{Diagnostics, nearest};
-use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema};
+use tripline_rules::schema::{Doubts, Kind, LABEL_OUTCOME, Schema};
 use tripline_rules::value::Slot;
 use tripline_rules::yaml::{Keys, Node, Value};
 
-/// Reads `format`, `delimiter`, `fields`, `labels` and `pan` of the input section.
-pub(super) fn read(keys: &mut Keys<'_>, schema: &Schema, faults: &mut Diagnostics) -> Option<Mapping> {
-    let format = format(keys, faults)?;
+/// The fields that can be mapped.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a> {
+    /// Those that could be read.
+    pub(super) schema: &'a Schema,
+    /// What is not known of the others.
+    pub(super) doubts: &'a Doubts,
+}
+
+/// Reads `format`, `delimiter`, `fields`, `labels` and `pan` of the input section. Also gives the fields whose mapping
+/// cannot be read: they are written all the same.
+pub(super) fn read(
+    keys: &mut Keys<'_>,
+    known: Fields<'_>,
+    faults: &mut Diagnostics,
+) -> Option<(Mapping, Vec<String>)> {
+    let format = format(keys, faults);
     let section = keys.span();
-    let written = keys.required("fields", section, faults)?;
-    let fields = fields(written, format, schema, faults);
-    let labels = keys.optional("labels").and_then(|node| labels(node, schema, faults));
-    let pan_exempt = keys.optional("pan").map_or_else(Vec::new, |node| pan(node, schema, faults));
-    Some(Mapping { format, fields, labels, pan_exempt })
+    let written = keys.required("fields", section, faults);
+    // Whether places are pointers or columns does not matter to what is read here.
+    let read = written.map(|node| fields(node, format.unwrap_or(Format::Json), known, faults));
+    let labels = keys.optional("labels").and_then(|node| labels(node, known.schema, faults));
+    let pan_exempt = keys.optional("pan").map_or_else(Vec::new, |node| pan(node, known, faults));
+    let (fields, faulty) = read?;
+    Some((Mapping { format: format?, fields, labels, pan_exempt }, faulty))
 }
 
 fn format(keys: &mut Keys<'_>, faults: &mut Diagnostics) -> Option<Format> {
@@ -38,23 +54,32 @@ fn format(keys: &mut Keys<'_>, faults: &mut Diagnostics) -> Option<Format> {
     node.word("the format", &[("json", Format::Json), ("csv", Format::Csv { delimiter })], faults)
 }
 
-fn fields(node: &Node, format: Format, schema: &Schema, faults: &mut Diagnostics) -> Vec<FieldMapping> {
-    let Some(keys) = Keys::of(node, "the mapping of fields", faults) else { return Vec::new() };
-    let mut read = Vec::new();
+fn fields(
+    node: &Node,
+    format: Format,
+    known: Fields<'_>,
+    faults: &mut Diagnostics,
+) -> (Vec<FieldMapping>, Vec<String>) {
+    let (mut read, mut faulty) = (Vec::new(), Vec::new());
+    let Some(keys) = Keys::of(node, "the mapping of fields", faults) else {
+        let all = known.schema.fields().iter().map(|field| field.name.clone());
+        return (read, all.collect());
+    };
     for (name, written) in keys.entries() {
-        let Some(slot) = slot(name, schema, faults) else { continue };
-        if let Some(field) = field(slot, written, format, schema, faults) {
-            read.push(field);
+        let Some(slot) = slot(name, known, faults) else { continue };
+        match field(slot, written, format, known.schema, faults) {
+            Some(field) => read.push(field),
+            None => faulty.push(known.schema.field(slot).name.clone()),
         }
     }
-    read
+    (read, faulty)
 }
 
-fn slot(node: &Node, schema: &Schema, faults: &mut Diagnostics) -> Option<Slot> {
+fn slot(node: &Node, known: Fields<'_>, faults: &mut Diagnostics) -> Option<Slot> {
     let name = node.text("a field", faults)?;
-    let slot = schema.slot(name);
-    if slot.is_none() {
-        let near = nearest(name, schema.fields().iter().map(|field| field.name.as_str()));
+    let slot = known.schema.slot(name);
+    if slot.is_none() && !known.doubts.field(name) {
+        let near = nearest(name, known.schema.fields().iter().map(|field| field.name.as_str()));
         faults
             .error("C011", format!("the schema has no field `{name}`"), node.span)
             .label("unknown field")
@@ -218,13 +243,13 @@ fn labels(node: &Node, schema: &Schema, faults: &mut Diagnostics) -> Option<Labe
     Some(LabelMapping { source: source?, equals: equals?, outcome: outcome?, after_ms: after_ms? })
 }
 
-fn pan(node: &Node, schema: &Schema, faults: &mut Diagnostics) -> Vec<Slot> {
+fn pan(node: &Node, known: Fields<'_>, faults: &mut Diagnostics) -> Vec<Slot> {
     let Some(mut keys) = Keys::of(node, "`pan`", faults) else { return Vec::new() };
     let exempt = keys.optional("exempt");
     keys.finish(faults);
     match exempt.map(|node| &node.value) {
-        Some(Value::List(items)) => items.iter().filter_map(|item| slot(item, schema, faults)).collect(),
-        Some(_) => exempt.and_then(|node| slot(node, schema, faults)).into_iter().collect(),
+        Some(Value::List(items)) => items.iter().filter_map(|item| slot(item, known, faults)).collect(),
+        Some(_) => exempt.and_then(|node| slot(node, known, faults)).into_iter().collect(),
         None => Vec::new(),
     }
 }

@@ -4,8 +4,10 @@
 //! files come in one run.
 
 mod mapping;
+mod place;
 mod sections;
 
+use mapping::Fields;
 use sections::Sections;
 pub use sections::{Delivery, Http, Input, Kafka, Limits, Log, Time};
 
@@ -16,7 +18,7 @@ use tripline_core::decode::{Decoder, Mapping};
 use tripline_core::engine::Settings;
 use tripline_rules::diagnostic::{Diagnostics, File, Span};
 use tripline_rules::ruleset::{CompileOptions, Ruleset};
-use tripline_rules::schema::Schema;
+use tripline_rules::schema::{Doubts, Schema};
 use tripline_rules::value::{Slot, TextKey};
 use tripline_rules::yaml::{self, Keys, Node};
 
@@ -58,7 +60,7 @@ pub struct Config {
 
 /// Why a configuration could not even be looked at.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {source}")]
+#[error("{path}")]
 pub struct ReadError {
     /// The file.
     pub path: PathBuf,
@@ -101,7 +103,12 @@ pub fn load(path: &Path) -> Result<Loaded, ReadError> {
 pub fn load_from(path: &Path, files: &Files<'_>) -> Result<Loaded, ReadError> {
     let file = read_from(path, files)?;
     let mut faults = Diagnostics::new(std::slice::from_ref(&file));
-    let Some(root) = yaml::parse(0, &mut faults) else { return Ok(Loaded { config: None, faults }) };
+    let Some(root) = yaml::parse(0, &mut faults) else {
+        if faults.errors() == 0 {
+            faults.error("S002", "the configuration is empty", START);
+        }
+        return Ok(Loaded { config: None, faults });
+    };
     let Some(mut keys) = Keys::of(&root, "the configuration", &mut faults) else {
         return Ok(Loaded { config: None, faults });
     };
@@ -126,21 +133,21 @@ const START: Span = Span { file: 0, start: 0, end: 0 };
 impl Reader<'_, '_> {
     fn read(mut self) -> Option<Config> {
         if let Some(version) = self.keys.required("version", START, self.faults) {
-            version.whole("`version`", 1, 1, self.faults);
+            version.form("configuration", self.faults);
         }
         let stream = self.keys.required("stream", START, self.faults);
         let stream = stream.and_then(|node| node.text("`stream`", self.faults)).map(str::to_owned);
         let models = self.models();
         let sections = Sections::read(self.keys, self.faults);
         let key = self.secret();
-        let schema = self.schema().map(Arc::new);
+        let (schema, doubts) = self.schema();
+        let schema = Arc::new(schema);
         let input = self.keys.required("input", START, self.faults);
         let packs = self.keys.optional("packs");
-        // Without its fields neither the mapping nor a rule means anything.
-        let schema = schema?;
-        let input = input.and_then(|node| self.input(node, &schema, key));
+        // A schema with faults hides no fault of what reads it; what only follows from its own is not told.
+        let input = input.and_then(|node| self.input(node, (&schema, &doubts), key));
         let options = PackOptions { key, models: &models, retention: sections.time.retention_ms };
-        let ruleset = self.packs(packs, &schema, &options);
+        let ruleset = self.packs(packs, (&schema, &doubts), &options);
         let (input, mapping) = input?;
         Some(Config {
             stream: stream?,
@@ -196,12 +203,15 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn schema(&mut self) -> Option<Schema> {
-        let node = self.keys.required("schema", START, self.faults)?;
-        let file = self.file(node)?;
-        let (schema, faults) = Schema::load(&file);
-        self.faults.extend(faults);
-        schema
+    /// The schema as far as it can be read, and what that leaves open.
+    fn schema(&mut self) -> (Schema, Doubts) {
+        let node = self.keys.required("schema", START, self.faults);
+        let Some(file) = node.and_then(|node| self.file(node)) else {
+            return (Schema::built_in(), Doubts::all());
+        };
+        let partial = Schema::load_partly(&file);
+        self.faults.extend(partial.faults);
+        (partial.schema, partial.doubts)
     }
 
     /// A file that the configuration names, by its path from the configuration's folder.
@@ -216,24 +226,40 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn input(&mut self, node: &Node, schema: &Schema, key: TextKey) -> Option<(Input, Mapping)> {
+    fn input(
+        &mut self,
+        node: &Node,
+        (schema, doubts): (&Schema, &Doubts),
+        key: TextKey,
+    ) -> Option<(Input, Mapping)> {
         let mut keys = Keys::of(node, "`input`", self.faults)?;
         let input = Input::read(&mut keys, self.faults);
-        let mapping = mapping::read(&mut keys, schema, self.faults);
-        keys.finish(self.faults);
-        let mapping = mapping?;
-        // The decoder knows what fits together: all fields wanted, so that every fault shows.
-        let all: Vec<Slot> = (0u16..).map(Slot).take(schema.fields().len()).collect();
-        for fault in Decoder::new(&mapping, schema, &all, &[], key).err().into_iter().flatten() {
-            self.faults.error("C014", fault.to_string(), node.span);
+        let mapping = mapping::read(&mut keys, Fields { schema, doubts }, self.faults);
+        if let Some((mapping, faulty)) = &mapping {
+            // The decoder knows what fits together: all fields wanted, so that every fault shows.
+            let all: Vec<Slot> = (0u16..).map(Slot).take(schema.fields().len()).collect();
+            for fault in Decoder::new(mapping, schema, &all, &[], key).err().into_iter().flatten() {
+                let message = fault.to_string();
+                let follows = faulty.iter().any(|name| message.contains(&format!("`{name}`")));
+                if !follows && !doubts.named(&message) {
+                    self.faults.error("C014", message, place::of(&fault, &keys)).label("here");
+                }
+            }
         }
-        Some((input, mapping))
+        keys.finish(self.faults);
+        Some((input, mapping?.0))
     }
 
-    fn packs(&mut self, node: Option<&Node>, schema: &Schema, options: &PackOptions<'_>) -> Option<Ruleset> {
+    fn packs(
+        &mut self,
+        node: Option<&Node>,
+        (schema, doubts): (&Schema, &Doubts),
+        options: &PackOptions<'_>,
+    ) -> Option<Ruleset> {
         let items = node.map_or(&[][..], |node| node.items("`packs`", self.faults));
         let files: Vec<File> = items.iter().filter_map(|item| self.file(item)).collect();
-        let (ruleset, faults) = compile_from(&files, schema, options, self.files);
+        let (ruleset, mut faults) = compile_from(&files, schema, options, self.files);
+        faults.retain(|fault| !doubts.explain(fault));
         self.faults.extend(faults);
         ruleset
     }

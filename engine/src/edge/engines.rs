@@ -1,5 +1,6 @@
 //! One worker's engines: the core behind the worker's loop.
 
+use super::json::JsonFault;
 use super::metrics::Metrics;
 use super::processor::Processor;
 use super::recovery::History;
@@ -7,12 +8,16 @@ use super::source::Position;
 use crate::config::Config;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, Shard, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::engine::{Derived, Engine, Settings};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_core::verdict::Recorded;
+
+/// How often the metrics are told how much a shard holds: counting its caches takes a moment.
+const SIZE_EVERY: Duration = Duration::from_secs(1);
 
 /// The engines of the shards that a worker owns.
 pub struct Engines {
@@ -27,6 +32,10 @@ struct Held {
     engine: Engine,
     /// What the metrics were told already.
     told: Counts,
+    /// Keys and bytes likewise.
+    size: (i64, i64),
+    /// When that was.
+    sized: Instant,
 }
 
 impl Engines {
@@ -51,11 +60,28 @@ impl Engines {
         for (number, rule) in self.config.ruleset.rules().iter().enumerate() {
             let new = counts.fired[number] - held.told.fired.get(number).copied().unwrap_or(0);
             if new > 0 {
-                self.metrics.alerts(&rule.id, new);
+                self.metrics.fired(&rule.id, new);
             }
         }
-        self.metrics.duplicates(counts.duplicates - held.told.duplicates);
+        self.metrics.counted(counts, &held.told);
         held.told.clone_from(counts);
+        if held.sized.elapsed() >= SIZE_EVERY {
+            self.tell_size(shard);
+        }
+    }
+
+    /// Tells how much a shard holds, and how far back.
+    fn tell_size(&mut self, shard: Shard) {
+        let held = self.engines.get_mut(&shard).expect("the worker owns it");
+        let space = held.engine.space();
+        let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (keys, bytes) = (whole(space.ledgers().keys()), whole(space.ledgers().counted_bytes()));
+        let entity = &space.program().plan().space.entity;
+        self.metrics.ledgers(entity, keys - held.size.0, bytes - held.size.1);
+        if let Some(share) = space.coverage() {
+            self.metrics.coverage(shard, share);
+        }
+        (held.size, held.sized) = ((keys, bytes), Instant::now());
     }
 }
 
@@ -64,7 +90,8 @@ impl Processor for Engines {
         let Config { schema, ruleset, mapping, .. } = &*self.config;
         let engine = Engine::new(schema, ruleset, mapping, &self.settings)
             .expect("the mapping was accepted when the configuration was loaded");
-        self.engines.insert(at.shard, Held { engine, told: Counts::default() });
+        let held = Held { engine, told: Counts::default(), size: (0, 0), sized: Instant::now() };
+        self.engines.insert(at.shard, held);
     }
 
     fn restore(&mut self, batch: &Batch) {
@@ -78,6 +105,7 @@ impl Processor for Engines {
                 Ok(recorded) => held.engine.space_mut().fold(recorded.changes),
                 // It cannot be ours: nobody else may write there, but a stray record must not stop the shard.
                 Err(fault) => {
+                    let fault = JsonFault::from(fault);
                     let (partition, offset) = (batch.shard.partition, record.offset);
                     tracing::warn!(partition, offset, %fault, "a record of the verdicts topic is no verdict");
                 }
@@ -91,6 +119,7 @@ impl Processor for Engines {
             held.engine.skip_before(since);
         }
         held.told = held.engine.counts().clone();
+        self.tell_size(shard);
     }
 
     fn step(&mut self, batch: &Batch, out: &mut Outputs) {
@@ -100,11 +129,13 @@ impl Processor for Engines {
         self.tell(batch.shard);
     }
 
-    fn advance(&mut self, _shard: Shard, _now: Timestamp, _out: &mut Outputs) {
-        // Nothing of this version happens by the passing of time alone: absence rules are not there yet.
+    fn advance(&mut self, shard: Shard, _now: Timestamp, _out: &mut Outputs) {
+        // No rule of this version waits for the passing of time alone: absence rules are not there yet.
+        self.tell_size(shard);
     }
 
     fn revoke(&mut self, shard: Shard) {
-        self.engines.remove(&shard);
+        let Some(Held { engine, size: (keys, bytes), .. }) = self.engines.remove(&shard) else { return };
+        self.metrics.ledgers(&engine.space().program().plan().space.entity, -keys, -bytes);
     }
 }

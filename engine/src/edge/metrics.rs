@@ -7,6 +7,7 @@ use prometheus::{
 };
 use std::time::Duration;
 use tripline_core::batch::Shard;
+use tripline_core::counts::Counts;
 use tripline_core::outputs::{Outputs, Topic};
 
 /// Upper bounds of step and commit times, seconds.
@@ -23,11 +24,15 @@ pub struct Metrics {
     events: IntCounter,
     batches: IntCounter,
     outputs: IntCounterVec,
-    alerts: IntCounterVec,
+    alerts: IntCounter,
+    fired: IntCounterVec,
+    suppressed: IntCounter,
+    unresolved: IntCounter,
     dead_letters: IntCounterVec,
     late: IntCounter,
     duplicates: IntCounter,
     lag: IntGaugeVec,
+    open_transaction: IntGaugeVec,
     step: Histogram,
     end_to_end: Histogram,
     commit: Histogram,
@@ -72,11 +77,19 @@ impl Metrics {
             events: counter(metric::EVENTS, "Input records judged"),
             batches: counter(metric::BATCHES, "Batches judged"),
             outputs: counters(metric::OUTPUTS, "Published records by topic", "topic"),
-            alerts: counters(metric::ALERTS, "Alerts by rule", "rule"),
+            alerts: counter(metric::ALERTS, "Alerts raised"),
+            fired: counters(metric::RULES_FIRED, "Firings by rule: live, shadow and silenced ones", "rule"),
+            suppressed: counter(metric::SUPPRESSED, "Events whose alert was kept silent by cooldowns"),
+            unresolved: counter(metric::UNRESOLVED, "References to events that are not held"),
             dead_letters: counters(metric::DEAD_LETTERS, "Refused records by reason", "reason"),
             late: counter(metric::LATE, "Records that came too late"),
             duplicates: counter(metric::DUPLICATES, "Records that were there already"),
             lag: gauges(metric::LAG, "Records not yet judged", "partition"),
+            open_transaction: gauges(
+                metric::OPEN_TRANSACTION,
+                "Records behind the beginning of an upstream transaction that is open",
+                "partition",
+            ),
             step: times(metric::STEP, "Time to judge a batch", &SHORT_S),
             end_to_end: times(
                 metric::END_TO_END,
@@ -136,19 +149,22 @@ impl Metrics {
                     let reason = reason.map_or("unknown", |(_, reason)| reason);
                     self.dead_letters.with_label_values(&[reason]).inc();
                 }
-                Topic::Alerts | Topic::Verdicts => {}
+                Topic::Alerts => self.alerts.inc(),
+                Topic::Verdicts => {}
             }
         }
     }
 
-    /// A rule led to so many alerts.
-    pub fn alerts(&self, rule: &str, count: u64) {
-        self.alerts.with_label_values(&[rule]).inc_by(count);
+    /// A rule fired so many times.
+    pub fn fired(&self, rule: &str, count: u64) {
+        self.fired.with_label_values(&[rule]).inc_by(count);
     }
 
-    /// So many records were there already.
-    pub fn duplicates(&self, count: u64) {
-        self.duplicates.inc_by(count);
+    /// What became of a shard's records: the counts now, and as they were told before.
+    pub fn counted(&self, now: &Counts, before: &Counts) {
+        self.duplicates.inc_by(now.duplicates - before.duplicates);
+        self.suppressed.inc_by(now.suppressed - before.suppressed);
+        self.unresolved.inc_by(now.unresolved_references - before.unresolved_references);
     }
 
     /// Records of a shard not yet judged.
@@ -157,9 +173,16 @@ impl Metrics {
         gauge.set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 
+    /// Records of a shard that lie behind the beginning of an open transaction.
+    pub fn open_transaction(&self, shard: Shard, records: u64) {
+        let gauge = self.open_transaction.with_label_values(&[&shard.partition.to_string()]);
+        gauge.set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
     /// A shard is owned no more: its series end.
     pub fn gone(&self, shard: Shard) {
         // A series that was never begun cannot be ended; that is no fault.
+        let _ = self.open_transaction.remove_label_values(&[&shard.partition.to_string()]);
         let _ = self.lag.remove_label_values(&[&shard.partition.to_string()]);
         let _ = self.coverage.remove_label_values(&[&shard.partition.to_string()]);
     }
@@ -210,10 +233,10 @@ impl Metrics {
         self.broker_errors.inc();
     }
 
-    /// What the ledgers of a key space hold.
+    /// What the ledgers of a key space hold more than was told before; less is negative. Shards of one space add up.
     pub fn ledgers(&self, space: &str, keys: i64, bytes: i64) {
-        self.keys.with_label_values(&[space]).set(keys);
-        self.bytes.with_label_values(&[space]).set(bytes);
+        self.keys.with_label_values(&[space]).add(keys);
+        self.bytes.with_label_values(&[space]).add(bytes);
     }
 
     /// Share of the longest look back that a shard holds, 0 to 1.

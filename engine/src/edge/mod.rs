@@ -10,6 +10,7 @@ pub mod control;
 pub mod engines;
 pub mod file;
 pub mod http;
+pub mod json;
 pub mod kafka;
 pub mod log;
 pub mod memory;

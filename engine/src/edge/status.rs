@@ -46,6 +46,8 @@ pub enum Trouble {
 pub struct Status {
     shards: DashMap<Shard, ShardStatus>,
     troubles: DashMap<(usize, Trouble), String>,
+    /// Shards that nothing more can be read of for now, and why.
+    held_up: DashMap<Shard, String>,
     started: AtomicBool,
     stopping: AtomicBool,
     failed: AtomicBool,
@@ -101,6 +103,16 @@ impl Status {
     /// A shard is owned no more.
     pub fn gone(&self, shard: Shard) {
         self.shards.remove(&shard);
+        self.held_up.remove(&shard);
+    }
+
+    /// Records of a shard lie there that cannot be read, because of something outside this process; `None`: no more.
+    /// Says whether that is new.
+    pub fn held_up(&self, shard: Shard, reason: Option<String>) -> bool {
+        match reason {
+            Some(reason) => self.held_up.insert(shard, reason).is_none(),
+            None => self.held_up.remove(&shard).is_some(),
+        }
     }
 
     /// All owned shards, in order.
@@ -142,6 +154,11 @@ impl Status {
             reasons
                 .push(format!("partition {} is being filled by worker {}", shard.partition, status.worker));
         }
+        let mut held_up: Vec<_> =
+            self.held_up.iter().map(|held| (*held.key(), held.value().clone())).collect();
+        held_up.sort();
+        let told = |(shard, reason): (Shard, String)| format!("partition {}: {reason}", shard.partition);
+        reasons.extend(held_up.into_iter().map(told));
         let mut troubles: Vec<_> =
             self.troubles.iter().map(|held| (*held.key(), held.value().clone())).collect();
         troubles.sort();
@@ -185,6 +202,21 @@ mod tests {
         assert_eq!(status.reasons(), ["worker 0: no broker answers"]);
         assert!(status.clear(0, Trouble::Brokers));
         assert!(status.reasons().is_empty());
+    }
+
+    #[test]
+    fn a_partition_that_is_held_up_from_outside_is_named_until_it_flows_or_leaves() {
+        let status = Status::default();
+        status.started();
+        status.shard(shard(3), at(Phase::Live, 7));
+        assert!(status.held_up(shard(3), Some("an upstream transaction is open".to_owned())));
+        assert!(!status.held_up(shard(3), Some("an upstream transaction is still open".to_owned())));
+        assert_eq!(status.reasons(), ["partition 3: an upstream transaction is still open"]);
+        assert!(status.held_up(shard(3), None) && !status.held_up(shard(3), None));
+        assert!(status.reasons().is_empty());
+        status.held_up(shard(3), Some("again".to_owned()));
+        status.gone(shard(3));
+        assert!(status.reasons().is_empty(), "it is another process's business now");
     }
 
     #[test]

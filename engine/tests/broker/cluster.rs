@@ -101,6 +101,29 @@ pub fn produce(settings: &KafkaSettings, partitioner: &str, from: u32, count: u3
     producer.flush(Duration::from_secs(60)).unwrap();
 }
 
+/// A producer that has written one record of a transaction and leaves it open.
+pub fn begin_transaction(settings: &KafkaSettings) -> BaseProducer {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &settings.brokers)
+        .set("transactional.id", format!("{}-upstream", settings.topic))
+        .create()
+        .unwrap();
+    let within = Duration::from_secs(30);
+    producer.init_transactions(within).unwrap();
+    producer.begin_transaction().unwrap();
+    producer
+        .send(BaseRecord::to(&settings.topic).key("account-1").payload("{}"))
+        .map_err(|(fault, _)| fault)
+        .unwrap();
+    producer.flush(within).unwrap();
+    producer
+}
+
+/// Commits it.
+pub fn end_transaction(producer: BaseProducer) {
+    producer.commit_transaction(Duration::from_secs(30)).unwrap();
+}
+
 /// A record as an outsider sees it.
 pub struct Seen {
     pub partition: i32,

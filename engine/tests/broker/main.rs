@@ -6,7 +6,9 @@
 mod cluster;
 mod tally;
 
-use cluster::{Cluster, Seen, committed, delete_before, produce, read_all, stamp};
+use cluster::{
+    Cluster, Seen, begin_transaction, committed, delete_before, end_transaction, produce, read_all, stamp,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +26,7 @@ use tripline::edge::status::Status;
 
 type Case = (&'static str, fn(&Cluster));
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
     ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
     ("a_second_member_takes_shards_over_with_their_past", second_member),
     ("sigterm_commits_everything_judged_and_leaves", sigterm),
@@ -32,6 +34,7 @@ const CASES: [Case; 7] = [
     ("a_wrong_partitioner_upstream_is_seen", wrong_partitioner),
     ("input_deleted_before_it_was_judged_stops_the_engine", deleted_input),
     ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
+    ("a_transaction_left_open_upstream_is_named", open_transaction),
 ];
 
 fn main() {
@@ -281,4 +284,26 @@ fn broker_dies(cluster: &Cluster) {
     await_that("it is ready again", || service.status.reasons().is_empty());
     service.stop();
     verdicts_fit(&settings);
+}
+
+/// A producer upstream begins a transaction and goes silent: what lies behind cannot be read, and an operator is told which
+/// partition waits, until the transaction ends.
+fn open_transaction(cluster: &Cluster) {
+    let settings = cluster.service("hanging", 1);
+    produce(&settings, "murmur2_random", 0, 1_000);
+    let service = Service::start(&settings);
+    await_that("the service is live", || service.metrics.text().contains("tripline_events_total 1000"));
+    let began = Instant::now();
+    let upstream = begin_transaction(&settings);
+    produce(&settings, "murmur2_random", 1_000, 500);
+    await_that("the partition is named", || {
+        service.status.reasons().iter().any(|line| line.starts_with("partition 0: an upstream transaction"))
+    });
+    println!("  named after {:.1} s", began.elapsed().as_secs_f64());
+    let text = service.metrics.text();
+    assert!(text.contains("tripline_open_transaction_records{partition=\"0\"} 501"), "{text}");
+    end_transaction(upstream);
+    await_that("it flows again", || service.status.reasons().is_empty());
+    await_that("everything is judged", || service.metrics.text().contains("tripline_events_total 1501"));
+    service.stop();
 }

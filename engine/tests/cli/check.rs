@@ -89,6 +89,18 @@ fn the_fields_of_a_schema_are_listed() {
 }
 
 #[test]
+fn a_schema_alone_is_checked_as_one() {
+    let told = tripline(["check", "deploy/examples/demo/schema.yaml"]).fine();
+    assert!(told.contains("fields, no error"), "{told}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.yaml");
+    fs::write(&path, "version: 2\nfields:\n  tx.geo: locaton\n").unwrap();
+    let told = tripline(["check", path.to_str().unwrap()]).with(1).stdout;
+    assert!(told.contains("did you mean `location`?"), "{told}");
+    assert!(told.contains("this release reads schemas of `version: 1`"), "{told}");
+}
+
+#[test]
 fn a_file_that_is_not_there_ends_with_2() {
     let ended = tripline(["check", "no/such.yaml"]).with(2);
     assert!(ended.stderr.contains("no/such.yaml"), "{}", ended.stderr);

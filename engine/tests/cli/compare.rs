@@ -1,6 +1,6 @@
 //! `tripline compare`: equal sets end with 0, different ones with 1, what cannot be compared with 2.
 
-use crate::tripline::{DEMO, DEMO_SAMPLE, replay, tripline};
+use crate::tripline::{DEMO, DEMO_SAMPLE, objects, replay, tripline};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -47,6 +47,17 @@ fn a_dump_is_compared_by_what_was_published() {
         .collect();
     let (code, told) = compare(folder.path(), &dump, &alerts);
     assert_eq!((code, &told["equal"]), (0, &json!(true)));
+    // As another tool writes the same objects: its keys in another order, blanks between them.
+    let rewritten: String = objects(&dump)
+        .iter()
+        .map(|line| {
+            let of = |key: &str| &line[key];
+            let (value, offset, partition) = (of("value"), of("offset"), of("partition"));
+            format!("{{ \"value\": {value}, \"key\": \"A1\", \"offset\": {offset}, \"partition\": {partition} }}\n")
+        })
+        .collect();
+    let (code, told) = compare(folder.path(), &rewritten, &alerts);
+    assert_eq!((code, &told["equal"]), (0, &json!(true)));
 }
 
 #[test]
@@ -58,4 +69,10 @@ fn what_is_no_set_of_alerts_ends_with_2() {
     let ended = tripline(["compare", path, path]).with(2);
     assert!(ended.stderr.contains("line 1"), "{}", ended.stderr);
     tripline(["compare", path, "no/such.jsonl"]).with(2);
+    fs::write(path, "{\"sum\": 1}\n").unwrap();
+    let ended = tripline(["compare", path, path]).with(2);
+    assert!(ended.stderr.contains("neither an alert nor a verdict"), "{}", ended.stderr);
+    fs::write(path, "").unwrap();
+    let ended = tripline(["compare", path, path]).with(0);
+    assert!(ended.stdout.contains("equal: 0 records"), "{}", ended.stdout);
 }

@@ -156,6 +156,108 @@ fn a_schema_with_faults_hides_no_fault_of_the_settings() {
     }
 }
 
+/// Faults of mapping and packs beside those of a schema, and fields that are declared and faulty in use everywhere.
+fn faulty_everywhere(schema: &[(&str, &str)]) -> String {
+    let example = Example::new();
+    for (from, to) in schema {
+        example.change("schema.yaml", from, to);
+    }
+    example.change("tripline.yaml", "tx.geo: {", "tx.goe: {");
+    example.change(
+        "tripline.yaml",
+        "packs: [packs/reference.yaml]",
+        "packs: [packs/reference.yaml, packs/more.yaml]",
+    );
+    example.change("packs/reference.yaml", "model.profile.score >= 0.8", "model.profil.score >= 0.8");
+    let more = "version: 1\npack: more\nowner: a\ntimezone: UTC\naggregates:\n  by_card_1d: {count: events, by: card, over: 1d, \
+                where: merchant.id == \"M\"}\n  sum_1d: {sum: tx.amount, by: account, over: 1d}\nrules:\n  - {id: M-1, \
+                title: Many, when: by_card_1d > 3 and card.id == \"c\" and sum_1d > 5 and nothing.here, score: 10, \
+                severity: low, action: alert, cooldown: {by: rule+card, for: 1h}, reason: \"{by_card_1d}\"}\n";
+    fs::write(example.folder.path().join("packs/more.yaml"), more).unwrap();
+    let faults = example.faults();
+    for said in ["tx.goe", "model.profil.score", "nothing.here"] {
+        assert!(faults.contains(said), "{said} is not said:\n{faults}");
+    }
+    faults
+}
+
+#[test]
+fn a_schema_with_faults_hides_no_fault_of_mapping_and_packs_and_none_is_told_that_only_follows() {
+    let faults = faulty_everywhere(&[
+        ("  card.id: text\n", "  card.id: txt\n"),
+        ("tx.amount: money in account.currency", "tx.amount: money in EUX"),
+    ]);
+    assert!(faults.contains("`txt`") && faults.contains("`EUX`"), "{faults}");
+    assert_eq!(faults.matches("error[").count(), 5, "{faults}");
+    let faults = faulty_everywhere(&[("keep: [tx.amount,", "keep: [tx.amuont,")]);
+    assert_eq!(faults.matches("error[").count(), 4, "{faults}");
+}
+
+#[test]
+fn a_schema_that_cannot_be_read_at_all_hides_no_other_fault() {
+    for (from, to) in [("fields:\n", "feilds:\n"), ("version: 1\n", "version: 1\n\tx: [\n")] {
+        let example = Example::new();
+        example.change("schema.yaml", from, to);
+        example.change("tripline.yaml", "unit: major, currency", "unit: mayor, currency");
+        example.change("packs/reference.yaml", "model.profile.score >= 0.8", "model.profil.score >= 0.8");
+        let faults = example.faults();
+        assert!(faults.contains("mayor") && faults.contains("model.profil"), "{faults}");
+        assert_eq!(faults.matches("error[").count(), 3, "{faults}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_in_the_mapping_is_pointed_at_where_it_stands() {
+    let event_type = "{from: /type, values: {PURCHASE: purchase, ATM: cash_withdrawal}, otherwise: reject}";
+    let local = |pattern: &str, zone: &str| {
+        format!("event.time: {{from: /time, format: local, pattern: \"{pattern}\", zone: {zone}}}")
+    };
+    for (from, to, at) in [
+        ("card.id: /card\n", "card.id: card\n", "card\n"),
+        ("    event.id: /id ", "    # none ", "fields:"),
+        ("event.id: /id ", "event.id: {latitude: /a, longitude: /b} ", "event.id:"),
+        (event_type, "{from: /type, values: {X: purchas}}", "purchas}"),
+        (event_type, "{from: /type, otherwise: missing}", "event.type:"),
+        (event_type, "{const: buy}", "buy}"),
+        ("currency: /currency}", "currency: EUX}", "EUX}"),
+        (
+            "event.time: {from: /time, format: rfc3339}",
+            &local("%Y-%m-%d %H:%M:%S", "Mars/Base"),
+            "Mars/Base}",
+        ),
+        ("event.time: {from: /time, format: rfc3339}", &local("%Y", "UTC"), "\"%Y\""),
+        ("    account.currency: {const: EUR} ", "    # none ", "fields:"),
+        ("format: json  ", "format: csv\n  delimiter: \"0\"  ", "delimiter:"),
+    ] {
+        let example = Example::new();
+        example.change("tripline.yaml", from, to);
+        let mut needed = at;
+        if from.contains("account.currency") {
+            example.change("tripline.yaml", ", currency: /currency}", "}");
+            needed = "tx.amount:";
+        }
+        let text = fs::read_to_string(example.path()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let faults = example.faults();
+        let place = faults.lines().find_map(|line| line.trim().strip_prefix("--> ")).unwrap();
+        let mut numbers = place.rsplit(':').map(|number| number.parse::<usize>().unwrap());
+        let (column, line) = (numbers.next().unwrap(), numbers.next().unwrap());
+        let pointed = &lines[line - 1][column - 1..];
+        assert!(format!("{pointed}\n").starts_with(needed), "{to}: {pointed}\n{faults}");
+        assert_eq!(faults.matches("error[").count(), 1, "{faults}");
+    }
+}
+
+#[test]
+fn a_faulty_format_hides_no_fault_of_the_mapping() {
+    let example = Example::new();
+    example.change("tripline.yaml", "format: json  ", "format: jsno  ");
+    example.change("tripline.yaml", "card.id: /card", "crad.id: /card");
+    let faults = example.faults();
+    assert!(faults.contains("jsno") && faults.contains("crad.id"), "{faults}");
+    assert_eq!(faults.matches("error[").count(), 2, "{faults}");
+}
+
 #[test]
 fn a_command_that_needs_a_configuration_ends_with_2_when_it_has_faults() {
     let example = Example::new();

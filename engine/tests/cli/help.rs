@@ -54,6 +54,30 @@ fn every_example_runs_as_written() {
     assert_eq!(skipped, expected);
 }
 
+/// The commands below a command that has some, each with its command.
+fn nested() -> Vec<(String, String)> {
+    let below = |command: String| {
+        let help = tripline([&command, "--help"]).fine();
+        let nested = listed(&help).into_iter().filter(|nested| nested != "help");
+        nested.map(|nested| (command.clone(), nested)).collect::<Vec<_>>()
+    };
+    commands().into_iter().flat_map(below).collect()
+}
+
+#[test]
+fn every_nested_command_shows_an_example_of_itself_that_runs() {
+    let nested = nested();
+    assert!(
+        nested.iter().any(|(command, nested)| (command.as_str(), nested.as_str()) == ("schema", "alert"))
+    );
+    for (command, nested) in &nested {
+        let example = example(&[command, nested])
+            .unwrap_or_else(|| panic!("`{command} {nested} --help` shows no example"));
+        assert!(example.contains(&format!("tripline {command} {nested}")), "{command} {nested}:\n{example}");
+        run(&format!("{command} {nested}"), &example);
+    }
+}
+
 #[test]
 fn the_demos_example_runs_as_written() {
     run(SHOW, &example(&[SHOW]).unwrap());

@@ -320,7 +320,13 @@ const EFFECTS: [Effect; 49] = [
         "true",
     ),
     // The two that allow one value only: another one is refused.
-    effect("version", "version: 1", "version: 2", |_| String::new(), "a whole number from 1 to 1"),
+    effect(
+        "version",
+        "version: 1",
+        "version: 2",
+        |_| String::new(),
+        "this release reads configurations of `version: 1`",
+    ),
     effect(
         "delivery.guarantee",
         "guarantee: at_least_once",

@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "test code: what cannot be unwrapped has failed")]
 
+mod canaries;
 mod check;
 mod compare;
 mod configuration;
+mod editor;
 mod goldens;
 mod handbook;
 mod help;
 mod keys;
+mod metrics;
 mod profile;
 mod replay;
 mod schemas;
+mod service;
 mod tripline;

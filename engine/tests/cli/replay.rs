@@ -1,6 +1,6 @@
 //! `tripline replay`: the same records, however they come, give the same bytes; every record is accounted for.
 
-use crate::tripline::{DEMO, DEMO_SAMPLE, objects, replay, root, simulate, tripline};
+use crate::tripline::{DEMO, DEMO_SAMPLE, HANDBOOK, objects, replay, root, simulate, tripline};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -185,6 +185,28 @@ fn what_cannot_be_done_ends_with_2_and_says_why() {
     assert!(missing.stderr.contains("no/such.yaml"), "{}", missing.stderr);
     let unwritable = ["replay", "--config", DEMO, "--input", DEMO_SAMPLE, "--output", "no/such/alerts.jsonl"];
     assert!(tripline(unwritable).with(2).stderr.contains("no/such/alerts.jsonl"));
+    let folder = tempfile::tempdir().unwrap();
+    let folder_path = folder.path().to_str().unwrap();
+    let empty = folder.path().join("empty");
+    fs::write(&empty, "").unwrap();
+    let empty = empty.to_str().unwrap();
+    for (arguments, said) in [
+        (["replay", "--config", folder_path, "--input", DEMO_SAMPLE], "Is a directory"),
+        (["replay", "--config", empty, "--input", DEMO_SAMPLE], "the configuration is empty"),
+        (["replay", "--config", DEMO, "--input", folder_path], "Is a directory"),
+        (["replay", "--config", HANDBOOK, "--input", empty], "the file is empty"),
+        (["replay", "--config", HANDBOOK, "--input", DEMO_SAMPLE], "sample.jsonl: the header is not"),
+        (["evaluate", "--config", HANDBOOK, "--input", empty], "the file is empty"),
+        (["dump", "--brokers", "", "--topic", "x"], "name a `host:port`"),
+    ] {
+        let told = tripline(arguments).with(2).stderr;
+        assert_eq!(told.matches(said).count(), 1, "{arguments:?}: {told}");
+    }
+    let nothing = replay(DEMO, empty, &[]);
+    assert_eq!((nothing.summary["records"].as_u64(), nothing.alerts.as_str()), (Some(0), ""));
+    let full = ["replay", "--config", DEMO, "--input", DEMO_SAMPLE, "--output", "/dev/full"];
+    let told = tripline(full).with(2).stderr;
+    assert_eq!(told.matches("No space left").count(), 1, "{told}");
     tripline(["replay", "--config", DEMO]).with(2);
     tripline(["reply"]).with(2);
     assert!(!Path::new("no").exists());

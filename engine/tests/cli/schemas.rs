@@ -7,7 +7,8 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use std::fs;
 
-fn schema(name: &str) -> Validator {
+/// What `tripline schema NAME` prints, which is what is published.
+pub fn schema(name: &str) -> Validator {
     let text = tripline(["schema", name]).fine();
     let published = fs::read_to_string(root().join(format!("deploy/schemas/{name}.schema.json"))).unwrap();
     assert_eq!(text, published, "`tripline schema {name}` prints the published schema");

@@ -116,7 +116,10 @@ impl Resolver<'_> {
         if self.dry {
             return Some(TagId(0));
         }
-        let tag = self.plans[space].tag(node);
+        // An amount in major units reads both; either alone is read by its name, and so kept.
+        let slots = self.slots_of([node]);
+        let currency = [TX_CURRENCY, ACCOUNT_CURRENCY].iter().all(|slot| slots.contains(slot));
+        let tag = self.plans[space].tag(node, currency);
         if tag.is_none() {
             self.faults.error(
                 "S007",

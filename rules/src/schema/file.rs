@@ -2,7 +2,7 @@
 //!
 //! It does not know where a field sits in a bank's record.
 
-use super::{BUILT_IN_FIELDS, Codes, CurrencyOf, EVENT_ID, EVENT_TYPE, Field, Kind, Schema};
+use super::{BUILT_IN_FIELDS, Codes, CurrencyOf, Doubts, EVENT_ID, EVENT_TYPE, Field, Kind, Schema};
 use crate::catalogue::{self, EVENT_TYPES, FIELDS};
 use crate::diagnostic::{Diagnostics, File, Span, nearest};
 use crate::money;
@@ -14,19 +14,48 @@ use std::sync::Arc;
 pub const FIELDS_MAX: usize = 1_024;
 /// Values of a closed set.
 pub const CODES_MAX: usize = 4_096;
+/// The keys of a schema file.
+const KEYS: [&str; 4] = ["version", "fields", "keep", "entities"];
 /// Key spaces beside the account's.
 pub const ENTITIES_MAX: usize = 16;
+
+/// A schema as far as it could be read.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    /// The readable part; all of it when nothing is wrong.
+    pub schema: Schema,
+    /// What is missing in it.
+    pub doubts: Doubts,
+    /// What is wrong with the file.
+    pub faults: Diagnostics,
+}
+
+impl Partial {
+    /// Where there is no file: the built-in fields, and no doubt.
+    pub fn built_in() -> Partial {
+        let (doubts, faults) = (Doubts::default(), Diagnostics::default());
+        Partial { schema: Schema::built_in(), doubts, faults }
+    }
+}
 
 impl Schema {
     /// Reads a schema file. `None` exactly when something is wrong with it.
     pub fn load(file: &File) -> (Option<Schema>, Diagnostics) {
+        let Partial { schema, faults, .. } = Schema::load_partly(file);
+        (Some(schema).filter(|_| faults.errors() == 0), faults)
+    }
+
+    /// Reads of a schema file what can be read, so that the faults of other files can be found in the same run.
+    pub fn load_partly(file: &File) -> Partial {
         let mut faults = Diagnostics::new(std::slice::from_ref(file));
-        let schema = yaml::parse(0, &mut faults).and_then(|root| read(&root, &mut faults));
+        let mut doubts = Doubts::default();
+        let schema = yaml::parse(0, &mut faults).and_then(|root| read(&root, &mut doubts, &mut faults));
         if schema.is_none() && faults.errors() == 0 {
             faults.error("S002", "the schema file is empty", Span::default());
         }
         faults.sort();
-        (schema.filter(|_| faults.errors() == 0), faults)
+        let doubts = if schema.is_some() { doubts } else { Doubts::all() };
+        Partial { schema: schema.unwrap_or_else(Schema::built_in), doubts, faults }
     }
 
     /// The built-in fields alone.
@@ -102,25 +131,40 @@ fn currencies() -> Kind {
     Kind::OneOf(Arc::new(Codes::new(money::CURRENCIES.iter().map(|currency| currency.code))))
 }
 
-fn read(root: &Node, faults: &mut Diagnostics) -> Option<Schema> {
+fn read(root: &Node, doubts: &mut Doubts, faults: &mut Diagnostics) -> Option<Schema> {
     let mut keys = Keys::of(root, "a schema", faults)?;
     if let Some(version) = keys.required("version", Span { end: root.span.start, ..root.span }, faults) {
-        version.whole("`version`", 1, 1, faults);
+        version.form("schema", faults);
     }
+    let is_misspelt = |(key, _): &(Node, Node)| !KEYS.contains(&key.scalar().unwrap_or_default());
+    let misspelt = keys.entries().iter().any(is_misspelt);
+    doubts.all = misspelt && !keys.has("fields");
+    doubts.entities = doubts.all || misspelt && !keys.has("entities");
+    doubts.keep = doubts.all || misspelt && !keys.has("keep");
     let mut fields = built_in();
-    if let Some(written) = keys.optional("fields")
-        && let Some(written) = Keys::of(written, "`fields`", faults)
-    {
-        for (name, kind) in written.entries() {
+    if let Some(written) = keys.optional("fields") {
+        // Without a mapping of fields any field may be meant.
+        let written = Keys::of(written, "`fields`", faults);
+        doubts.all |= written.is_none();
+        for (name, kind) in written.iter().flat_map(Keys::entries) {
+            let before = faults.errors();
             read_field(name, kind, &mut fields, faults);
+            if faults.errors() > before {
+                doubts.fields.extend(name.scalar().map(str::to_owned));
+            }
         }
     }
     if fields.len() > FIELDS_MAX {
         faults.error("S007", format!("a schema has at most {FIELDS_MAX} fields"), root.span);
         return None;
     }
-    let entities = keys.optional("entities").map_or(Vec::new(), |node| read_entities(node, &fields, faults));
-    let keep = keys.optional("keep").map_or(Vec::new(), |node| read_keep(node, &fields, faults));
+    let before = faults.errors();
+    let entities = keys.optional("entities");
+    let entities = entities.map_or(Vec::new(), |node| read_entities(node, &fields, doubts, faults));
+    doubts.entities |= doubts.all || faults.errors() > before;
+    let before = faults.errors();
+    let keep = keys.optional("keep").map_or(Vec::new(), |node| read_keep(node, &fields, doubts, faults));
+    doubts.keep |= doubts.all || faults.errors() > before;
     keys.finish(faults);
     Some(Schema::new(fields, keep, entities))
 }
@@ -187,11 +231,12 @@ fn slot_of(name: &str, fields: &[Field]) -> Option<Slot> {
     u16::try_from(at).ok().map(Slot)
 }
 
-fn read_keep(node: &Node, fields: &[Field], faults: &mut Diagnostics) -> Vec<Slot> {
+fn read_keep(node: &Node, fields: &[Field], doubts: &Doubts, faults: &mut Diagnostics) -> Vec<Slot> {
     let mut keep = Vec::new();
     for item in node.items("`keep`", faults) {
         let Some(name) = item.text("a kept field", faults) else { continue };
         match slot_of(name, fields) {
+            None if doubts.field(name) => {}
             None => {
                 let help = nearest(name, fields.iter().map(|field| field.name.as_str()))
                     .map(|near| format!("did you mean `{near}`?"));
@@ -215,7 +260,12 @@ fn read_keep(node: &Node, fields: &[Field], faults: &mut Diagnostics) -> Vec<Slo
     keep
 }
 
-fn read_entities(node: &Node, fields: &[Field], faults: &mut Diagnostics) -> Vec<String> {
+fn read_entities(
+    node: &Node,
+    fields: &[Field],
+    doubts: &mut Doubts,
+    faults: &mut Diagnostics,
+) -> Vec<String> {
     let mut entities: Vec<String> = Vec::new();
     let items = node.items("`entities`", faults);
     if items.len() > ENTITIES_MAX {
@@ -228,6 +278,8 @@ fn read_entities(node: &Node, fields: &[Field], faults: &mut Diagnostics) -> Vec
             faults
                 .error("S009", format!("`{name}` lives in the account's key space"), item.span)
                 .label("not to be declared");
+        } else if key.is_none() && doubts.field(&format!("{name}.id")) {
+            doubts.entities = true;
         } else if key != Some(&Kind::Text) {
             faults
                 .error("S009", format!("entity `{name}` needs a text field `{name}.id`"), item.span)

@@ -172,6 +172,15 @@ impl Node {
         number
     }
 
+    /// The `version` of a file's form, of which there is one.
+    pub fn form(&self, what: &str, faults: &mut Diagnostics) {
+        if self.text("`version`", faults).is_some_and(|text| text != "1") {
+            faults
+                .error("S004", format!("this release reads {what}s of `version: 1`"), self.span)
+                .label("another form");
+        }
+    }
+
     /// A length of time such as `10m` or `90d`, in milliseconds.
     pub fn duration(&self, what: &str, faults: &mut Diagnostics) -> Option<i64> {
         let text = self.text(what, faults)?;

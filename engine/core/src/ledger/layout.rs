@@ -4,8 +4,9 @@
 //! every distinct condition of the pack. Nothing outside this module knows a position, so a denser layout may replace it.
 
 use crate::batch::Timestamp;
-use tripline_rules::aggregate::{TagId, Tags};
-use tripline_rules::schema::{EVENT_TIME, EVENT_TYPE, Kind, Schema};
+use tripline_rules::aggregate::{Plan, TagId, Tags};
+use tripline_rules::money::CURRENCIES;
+use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TIME, EVENT_TYPE, Kind, Schema, TX_CURRENCY};
 use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers, Slot};
 
 /// Rows hold numbers in units of 10⁻⁶, exactly as the decoder rounds them.
@@ -146,15 +147,18 @@ pub(crate) struct Identity {
 pub(crate) struct Layout {
     kept: Vec<Kept>,
     event_type: Place,
+    /// The currency of the event's money, where a condition depends on it and no kept field says it, and the register it
+    /// is loaded into. It belongs to the conditions: events are the same or not whatever it is.
+    currency: Option<(Slot, Place)>,
     tags_from: usize,
     tags: usize,
     width: usize,
 }
 
 impl Layout {
-    /// The layout of a schema's rows with so many conditions.
-    pub(crate) fn new(schema: &Schema, tags: usize) -> Layout {
-        let mut free = 0;
+    /// The layout of a schema's rows with a plan's conditions.
+    pub(crate) fn new(schema: &Schema, plan: &Plan) -> Layout {
+        let (tags, mut free) = (plan.tags, 0);
         let event_type = packed_place(&mut free, bits_for(schema.event_types().values().len()));
         let mut kept: Vec<Kept> = Vec::new();
         for slot in schema.keep() {
@@ -174,11 +178,18 @@ impl Layout {
             };
             kept.push(Kept { slot: *slot, place: Place { known, ..place }, amended });
         }
+        let unkept = [TX_CURRENCY, ACCOUNT_CURRENCY].into_iter().find(|slot| !schema.keep().contains(slot));
+        let currency = unkept.filter(|_| plan.currency).map(|slot| {
+            let known = Bit::at(free);
+            free += 1;
+            let place = packed_place(&mut free, bits_for(CURRENCIES.len()));
+            (slot, Place { known, ..place })
+        });
         let packed = (free + tags).div_ceil(64);
         let words = kept.iter_mut().filter(|kept| kept.place.word == usize::MAX);
         (PACKED + packed..).zip(words).for_each(|(word, kept)| kept.place.word = word);
         let words = kept.iter().filter(|kept| kept.place.mask == u64::MAX).count();
-        Layout { kept, event_type, tags_from: free, tags, width: PACKED + packed + words }
+        Layout { kept, event_type, currency, tags_from: free, tags, width: PACKED + packed + words }
     }
 
     /// Words of a row.
@@ -197,6 +208,16 @@ impl Layout {
         }
     }
 
+    /// The field that rows hold for their conditions' sake alone.
+    pub(crate) fn currency(&self) -> Option<Slot> {
+        self.currency.map(|(slot, _)| slot)
+    }
+
+    /// The currency of a row's money as the register of [`Layout::currency`] holds it.
+    pub(crate) fn currency_of(&self, row: &[u64]) -> Option<u64> {
+        self.currency.and_then(|(_, place)| place.read(row))
+    }
+
     /// Writes a whole row.
     pub(crate) fn encode(&self, row: &mut [u64], own: &Identity, registers: &Registers, tags: Tags) {
         row.fill(0);
@@ -206,6 +227,10 @@ impl Layout {
         for kept in &self.kept {
             let held = registers.get(kept.slot).and_then(|word| kept.place.to_row(word));
             kept.place.write(row, held);
+        }
+        if let Some((_, place)) = self.currency {
+            let own = registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY));
+            place.write(row, own.and_then(|word| place.to_row(word)));
         }
         self.set_tags(row, tags);
     }
@@ -217,6 +242,9 @@ impl Layout {
         registers.set_number(EVENT_TIME, at(row).0 as f64);
         for kept in &self.kept {
             registers.put(kept.slot, kept.place.read(row).map(|held| kept.place.to_register(held)));
+        }
+        if let Some((slot, place)) = self.currency {
+            registers.put(slot, place.read(row));
         }
     }
 
@@ -284,6 +312,9 @@ impl Layout {
         for (kept, old) in self.kept.iter().zip(&other.kept) {
             kept.place.write(row, old.place.read(theirs));
             kept.amended.put(row, old.amended.is_set(theirs));
+        }
+        if let Some((_, place)) = self.currency {
+            place.write(row, other.currency_of(theirs));
         }
     }
 

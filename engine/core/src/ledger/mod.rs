@@ -149,7 +149,7 @@ impl Ledgers {
     pub fn new(plan: &Plan, schema: &Schema, limits: LedgerLimits) -> Ledgers {
         assert!((1..=ROWS_MAX).contains(&limits.rows_per_ledger), "rows of a ledger: 1 to {ROWS_MAX}");
         assert!(limits.retention >= limits.lateness + CLOCK_AHEAD_MS_MAX, "rows outlive the lateness");
-        let layout = Layout::new(schema, plan.tags);
+        let layout = Layout::new(schema, plan);
         let lens = Lens::new(plan, &layout);
         Ledgers {
             label: schema.event_types().code("label"),
@@ -279,6 +279,12 @@ impl Ledgers {
         place.read(self.rows(row.ledger).row(row.position)).map(|held| place.to_register(held))
     }
 
+    /// The currency of a row's money and the register it belongs into, where conditions need it and no kept field says it.
+    pub(crate) fn currency(&self, row: RowRef) -> Option<(Slot, u64)> {
+        let word = self.layout.currency_of(self.rows(row.ledger).row(row.position))?;
+        self.layout.currency().map(|slot| (slot, word))
+    }
+
     /// Sets the registers of all kept fields of a row, its event's type and time included.
     pub fn load(&self, row: RowRef, registers: &mut Registers) {
         self.layout.load(self.rows(row.ledger).row(row.position), registers);
@@ -326,7 +332,7 @@ impl Ledgers {
         registers: &mut Registers,
         retag: impl FnMut(&mut Registers) -> Tags,
     ) {
-        let layout = Layout::new(schema, plan.tags);
+        let layout = Layout::new(schema, plan);
         self.lens = Lens::new(plan, &layout);
         self.caches = Caches::default();
         self.rewrite(layout, registers, retag);

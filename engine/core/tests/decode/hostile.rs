@@ -1,8 +1,8 @@
 //! Records that mean harm: card numbers, naughty strings, and a million mutations.
 
 use crate::fixture::{FULL, Feed, column, full, json, pointer, required, slot, with};
+use crate::mutation::mutate;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use rand_chacha::rand_core::Rng;
 use tripline_core::decode::{CurrencySource, FieldMapping, FieldSource, Format, Mapping, Reason};
 
 const CARD: &str = "4111111111111111";
@@ -205,50 +205,6 @@ fn naughty_strings_in_every_field_are_taken_or_refused_and_texts_stay_one_visibl
     }
 }
 
-fn mutate(record: &mut Vec<u8>, rng: &mut TestRng) {
-    const SPICE: &[&[u8]] = &[
-        b"\"",
-        b"\\",
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b",",
-        b":",
-        b"null",
-        b"1e400",
-        b"-0",
-        b"\xff",
-        b"\0",
-        b"\\u",
-        b"\\ud800",
-        b"4111111111111111",
-        b"\"id\":1,",
-        b"9999999999999999999999",
-        b"0.0000000000000001",
-        b"\xe2\x80\xae",
-        b"E+",
-        b"2024-02-30",
-    ];
-    let mut below = |bound: usize| usize::try_from(rng.next_u32()).unwrap() % bound.max(1);
-    for _ in 0..1 + below(4) {
-        let (at, length) = (below(record.len()), below(12));
-        let end = (at + length).min(record.len());
-        match below(6) {
-            0 => drop(record.drain(at..end)),
-            1 => drop(record.splice(at..at, SPICE[below(SPICE.len())].iter().copied())),
-            2 => record.extend_from_within(at..end),
-            3 if at < record.len() => record[at] = u8::try_from(below(256)).unwrap(),
-            4 if at < record.len() => record[at] ^= 1 << below(8),
-            _ => {
-                let copy = record[at..end].to_vec();
-                let to = below(record.len());
-                drop(record.splice(to..to, copy));
-            }
-        }
-    }
-}
-
 /// A million mutated records; `TRIPLINE_MUTATIONS` says how many instead. A decoder that has read them all gives the
 /// verdict, and the event, of one that has read nothing before.
 #[test]
@@ -263,7 +219,7 @@ fn mutated_records_never_panic_and_verdicts_do_not_depend_on_what_was_read_befor
     for case in 0..cases {
         record.clear();
         record.extend_from_slice(FULL.as_bytes());
-        mutate(&mut record, &mut rng);
+        mutate(&mut record, &mut rng, 4);
         let verdict = feed.decode(&record);
         *(if verdict.is_ok() { &mut taken } else { &mut refused }) += 1;
         if case % 16 == 0 {

@@ -7,5 +7,7 @@ mod fixture;
 mod hostile;
 mod json;
 mod mapping;
+#[path = "../shared/mutation.rs"]
+mod mutation;
 mod oracle;
 mod values;

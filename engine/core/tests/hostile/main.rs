@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     reason = "the numbers of these small streams are far below 2^53"
 )]
@@ -14,6 +13,8 @@ mod bank;
 mod cards;
 mod coverage;
 mod demo;
+#[path = "../shared/mutation.rs"]
+mod mutation;
 
 mod packs;
 mod poison;

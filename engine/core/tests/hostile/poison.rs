@@ -1,61 +1,11 @@
 //! Records and expressions that would stop a careless engine.
 
 use crate::bank::{Bank, NOON, purchase};
+use crate::mutation::mutate;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use rand_chacha::rand_core::Rng;
 use std::collections::BTreeMap;
 use tripline_core::decode::Reason;
 use tripline_core::outputs::Topic;
-
-const SPICE: &[&[u8]] = &[
-    b"\"",
-    b"\\",
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b",",
-    b":",
-    b"null",
-    b"1e400",
-    b"-0",
-    b"\xff",
-    b"\0",
-    b"\\u",
-    b"\\ud800",
-    b"4111111111111111",
-    b"\"id\":1,",
-    b"9999999999999999999999",
-    b"999999999999999",
-    b"\xe2\x80\xae",
-    b"E+",
-    b"-",
-    b",\"points\":1000000000000",
-    b"login",
-    b"label",
-    b",\"ref\":\"p1\"",
-];
-
-/// One to three wounds.
-fn mutate(record: &mut Vec<u8>, rng: &mut TestRng) {
-    let mut below = |bound: usize| rng.next_u32() as usize % bound.max(1);
-    for _ in 0..1 + below(3) {
-        let (at, length) = (below(record.len()), below(12));
-        let end = (at + length).min(record.len());
-        match below(6) {
-            0 => drop(record.drain(at..end)),
-            1 => drop(record.splice(at..at, SPICE[below(SPICE.len())].iter().copied())),
-            2 => record.extend_from_within(at..end),
-            3 if at < record.len() => record[at] = below(256) as u8,
-            4 if at < record.len() => record[at] = b'0' + below(10) as u8,
-            _ => {
-                let copy = record[at..end].to_vec();
-                let to = below(record.len());
-                drop(record.splice(to..to, copy));
-            }
-        }
-    }
-}
 
 /// Mutated events of few accounts through the whole engine; `TRIPLINE_MUTATIONS` says how many. Whatever they are, no panic;
 /// the counts add up; and what became no row is published exactly once, with its reason.
@@ -82,7 +32,7 @@ fn mutated_events_are_rows_or_dead_letters_and_never_a_panic() {
         match case % 20 {
             0 => good.clone_from(&record),
             1 => record.clone_from(&good),
-            _ => mutate(&mut record, &mut rng),
+            _ => mutate(&mut record, &mut rng, 3),
         }
         let before = bank.counts();
         let published = bank.take(at, b"p", &record);

@@ -147,6 +147,7 @@ pub fn plan(mut aggregates: Vec<Aggregate>, tags: usize) -> Plan {
         aggregates,
         populations: Vec::new(),
         coverages: Vec::new(),
+        currency: false,
         look_back: 0,
     }
 }

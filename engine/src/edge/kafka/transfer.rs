@@ -7,6 +7,7 @@ use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
+use std::ops::Range;
 use std::time::Duration;
 use tripline_core::batch::Timestamp;
 
@@ -36,6 +37,38 @@ fn failed(topic: &str, reason: impl std::fmt::Display) -> SourceError {
     SourceError::Stopped { place: topic.to_owned(), reason: reason.to_string() }
 }
 
+/// A reader of committed records, in no group's name, and how many partitions the topic has.
+fn reader(settings: &KafkaSettings, role: &str, topic: &str) -> Result<(BaseConsumer, i32), SourceError> {
+    let made = settings
+        .asking(role)
+        .set("group.id", format!("tripline-{role}"))
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "earliest")
+        .create();
+    let consumer: BaseConsumer = made.map_err(|fault| failed(topic, fault))?;
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER_WITHIN);
+    let metadata = metadata.map_err(|fault| match fault.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::OperationTimedOut) => {
+            failed(topic, format!("no broker answers at {}", settings.brokers))
+        }
+        _ => failed(topic, fault),
+    })?;
+    match metadata.topics().first().map_or(0, |found| found.partitions().len()) {
+        0 => Err(failed(topic, "there is no such topic")),
+        partitions => Ok((consumer, i32::try_from(partitions).unwrap_or(i32::MAX))),
+    }
+}
+
+fn assign(consumer: &BaseConsumer, topic: &str, partitions: Range<i32>) -> Result<(), SourceError> {
+    let mut list = TopicPartitionList::new();
+    let added = partitions
+        .into_iter()
+        .try_for_each(|partition| list.add_partition_offset(topic, partition, Offset::Beginning));
+    added.and_then(|()| consumer.assign(&list)).map_err(|fault| failed(topic, fault))
+}
+
 /// Gives every committed record that a topic holds now, partition after partition, each in order.
 /// Returns how many there were.
 ///
@@ -46,27 +79,10 @@ pub fn read_topic<E: From<SourceError>>(
     topic: &str,
     mut take: impl FnMut(TopicRecord<'_>) -> Result<(), E>,
 ) -> Result<u64, E> {
-    let consumer: BaseConsumer = settings
-        .asking("dump")
-        .set("group.id", "tripline-dump")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "earliest")
-        .create()
-        .map_err(|fault| failed(topic, fault))?;
-    let metadata =
-        consumer.fetch_metadata(Some(topic), ANSWER_WITHIN).map_err(|fault| failed(topic, fault))?;
-    let partitions = metadata.topics().first().map_or(0, |found| found.partitions().len());
-    if partitions == 0 {
-        return Err(failed(topic, "there is no such topic").into());
-    }
+    let (consumer, partitions) = reader(settings, "dump", topic)?;
     let mut count = 0;
-    for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Beginning)
-            .map_err(|fault| failed(topic, fault))?;
-        consumer.assign(&list).map_err(|fault| failed(topic, fault))?;
+    for partition in 0..partitions {
+        assign(&consumer, topic, partition..partition + 1)?;
         loop {
             match consumer.poll(ANSWER_WITHIN) {
                 Some(Ok(message)) => {
@@ -92,26 +108,12 @@ pub fn follow_topic<E: From<SourceError>>(
     topic: &str,
     mut take: impl FnMut(Option<TopicRecord<'_>>) -> Result<bool, E>,
 ) -> Result<(), E> {
-    let consumer: BaseConsumer = settings
-        .asking("follow")
-        .set("group.id", "tripline-follow")
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "earliest")
-        .create()
-        .map_err(|fault| failed(topic, fault))?;
-    let metadata =
-        consumer.fetch_metadata(Some(topic), ANSWER_WITHIN).map_err(|fault| failed(topic, fault))?;
-    let partitions = metadata.topics().first().map_or(0, |found| found.partitions().len());
-    let mut list = TopicPartitionList::new();
-    for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
-        list.add_partition_offset(topic, partition, Offset::Beginning)
-            .map_err(|fault| failed(topic, fault))?;
-    }
-    consumer.assign(&list).map_err(|fault| failed(topic, fault))?;
+    let (consumer, partitions) = reader(settings, "follow", topic)?;
+    assign(&consumer, topic, 0..partitions)?;
     loop {
         let goes_on = match consumer.poll(FOLLOW_WAIT) {
             Some(Ok(message)) => take(Some(record(&message)))?,
+            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => true,
             Some(Err(fault)) => return Err(failed(topic, fault).into()),
             None => take(None)?,
         };

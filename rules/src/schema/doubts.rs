@@ -1,0 +1,47 @@
+//! What is not known of a schema that has faults, so that its readers' faults that only follow from them are not told.
+//!
+//! It does not know why something is in doubt: the schema's own faults say so.
+
+use crate::diagnostic::Diagnostic;
+use std::collections::BTreeSet;
+
+/// What a schema's faults leave open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// Fields that are declared and whose kind cannot be read.
+    pub(super) fields: BTreeSet<String>,
+    /// Something of `keep:` cannot be read.
+    pub(super) keep: bool,
+    /// Something of `entities:` cannot be read.
+    pub(super) entities: bool,
+    /// The file as a whole cannot be read: any field may be declared.
+    pub(super) all: bool,
+}
+
+impl Doubts {
+    /// Of a schema that cannot be read at all.
+    pub fn all() -> Doubts {
+        Doubts { all: true, keep: true, entities: true, fields: BTreeSet::new() }
+    }
+
+    /// Whether a field may be declared, or be of another kind than the readable part of the schema says.
+    pub fn field(&self, name: &str) -> bool {
+        self.fields.contains(name) || self.all && name.contains('.')
+    }
+
+    /// Whether a fault of what reads the schema only follows from the schema's own.
+    pub fn explain(&self, fault: &Diagnostic) -> bool {
+        match fault.code.0 {
+            "E402" if self.keep => true,
+            "E405" if self.entities => true,
+            "E208" | "E303" if self.field("event.type") => true,
+            "E201" | "E305" => self.named(&fault.message),
+            _ => false,
+        }
+    }
+
+    /// Whether a message names such a field; what is named stands in backticks.
+    pub fn named(&self, message: &str) -> bool {
+        message.split('`').skip(1).step_by(2).any(|name| self.field(name))
+    }
+}
