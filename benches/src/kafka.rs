@@ -1,14 +1,15 @@
 //! A real Apache Kafka for a benchmark, and what is done with it from outside. It knows no engine.
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::error::Error;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tripline_core::batch::Timestamp;
 
@@ -19,10 +20,15 @@ pub type Failure = Box<dyn Error>;
 pub const PARTITIONS: i32 = 12;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// A running broker in a temporary folder; it is stopped when this is dropped.
+/// Stops the broker in the folder `$2` by the script `$1` and removes the folder, once nobody holds the other end of its
+/// standard input: also when this process was interrupted or killed.
+const KEEPER: &str = r#"trap '' HUP INT TERM; cat >/dev/null; "$1" stop "$2"; rm -rf "$2""#;
+
+/// A running broker in a temporary folder; both are gone when this is dropped, or when this process ends in any other way.
 pub struct Broker {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
     port: u16,
+    keeper: Child,
 }
 
 /// Whose clock stamps a topic.
@@ -54,13 +60,23 @@ impl Broker {
     /// # Errors
     /// When it does not come up.
     pub fn start() -> Result<Broker, Failure> {
-        let broker = Broker { folder: tempfile::tempdir()?, port: free_port()? };
+        let (folder, port) = (tempfile::tempdir()?.keep(), free_port()?);
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER, "sh"])
+            .args([&script(), &folder])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // A Ctrl-C in the terminal is not meant for it.
+            .process_group(0)
+            .spawn()?;
+        let broker = Broker { folder, port, keeper };
         broker.call("start", &[&broker.port.to_string()])?;
         Ok(broker)
     }
 
     fn call(&self, what: &str, arguments: &[&str]) -> Result<(), Failure> {
-        let done = Command::new(script()).arg(what).arg(self.folder.path()).args(arguments).output()?;
+        let done = Command::new(script()).arg(what).arg(&self.folder).args(arguments).output()?;
         if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into()) }
     }
 
@@ -84,7 +100,9 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        let _ = self.call("stop", &[]);
+        // Nothing can be done about a broker that does not stop; the keeper has tried for half a minute.
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
 }
 
@@ -100,13 +118,35 @@ impl Writer {
     /// # Errors
     /// When the client cannot be made.
     pub fn new(brokers: &str, topic: &str, linger_ms: u32) -> Result<Writer, Failure> {
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            .set("partitioner", "murmur2_random")
-            .set("enable.idempotence", "true")
-            .set("linger.ms", linger_ms.to_string())
-            .create()?;
-        Ok(Writer { topic: topic.to_owned(), producer })
+        Ok(Writer { topic: topic.to_owned(), producer: writing(brokers, linger_ms).create()? })
+    }
+
+    /// A writer in transactions: between [`Writer::hide`] and [`Writer::show`] nobody sees what it sends.
+    ///
+    /// # Errors
+    /// When the client cannot be made, or the broker does not answer.
+    pub fn hidden(brokers: &str, topic: &str) -> Result<Writer, Failure> {
+        let mut config = writing(brokers, 5);
+        config.set("transactional.id", topic).set("transaction.timeout.ms", "600000");
+        let writer = Writer { topic: topic.to_owned(), producer: config.create()? };
+        writer.producer.init_transactions(ANSWER_WITHIN)?;
+        Ok(writer)
+    }
+
+    /// Hides what is sent from now on.
+    ///
+    /// # Errors
+    /// When a transaction is open already.
+    pub fn hide(&self) -> Result<(), Failure> {
+        Ok(self.producer.begin_transaction()?)
+    }
+
+    /// Shows all that was hidden at once.
+    ///
+    /// # Errors
+    /// When the transaction cannot be committed.
+    pub fn show(&self) -> Result<(), Failure> {
+        Ok(self.producer.commit_transaction(ANSWER_WITHIN)?)
     }
 
     /// Hands a record over; waits while the client's queue is full.
@@ -136,12 +176,70 @@ impl Writer {
     }
 }
 
-/// A client for questions.
+fn writing(brokers: &str, linger_ms: u32) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers);
+    config.set("partitioner", "murmur2_random");
+    config.set("enable.idempotence", "true");
+    config.set("linger.ms", linger_ms.to_string());
+    config
+}
+
+/// A client for questions, to which the end of a partition is its last record, hidden or not.
 ///
 /// # Errors
 /// When it cannot be made.
 pub fn asking(brokers: &str, group: &str) -> Result<BaseConsumer, KafkaError> {
-    ClientConfig::new().set("bootstrap.servers", brokers).set("group.id", group).create()
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", group)
+        .set("isolation.level", "read_uncommitted")
+        .create()
+}
+
+fn all(topic: &str) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range(topic, 0, PARTITIONS - 1);
+    list
+}
+
+/// The offset behind the last record of each partition.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn ends(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i64>, KafkaError> {
+    let end = |partition| Ok(consumer.fetch_watermarks(topic, partition, ANSWER_WITHIN)?.1);
+    (0..PARTITIONS).map(end).collect()
+}
+
+/// The offset each partition goes on at for the client's group; 0 where it has none.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn committed(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i64>, KafkaError> {
+    let list = consumer.committed_offsets(all(topic), ANSWER_WITHIN)?;
+    let next = |offset| if let Offset::Offset(next) = offset { next } else { 0 };
+    Ok(list.elements().iter().map(|element| next(element.offset())).collect())
+}
+
+/// Lets the client's group, of which nobody may be a member, go on at these offsets.
+///
+/// # Errors
+/// When the broker refuses.
+pub fn begin_at(consumer: &BaseConsumer, topic: &str, next: &[i64]) -> Result<(), KafkaError> {
+    consumer.commit(&positions(topic, next)?, CommitMode::Sync)
+}
+
+/// A list of all partitions, each at its offset.
+///
+/// # Errors
+/// When an offset is none.
+pub fn positions(topic: &str, next: &[i64]) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for (partition, next) in (0..PARTITIONS).zip(next) {
+        list.add_partition_offset(topic, partition, Offset::Offset(*next))?;
+    }
+    Ok(list)
 }
 
 /// How many records of a topic a group has committed, and how many there are.
@@ -149,14 +247,5 @@ pub fn asking(brokers: &str, group: &str) -> Result<BaseConsumer, KafkaError> {
 /// # Errors
 /// When the broker does not answer.
 pub fn progress(consumer: &BaseConsumer, topic: &str) -> Result<(i64, i64), KafkaError> {
-    let mut list = TopicPartitionList::new();
-    list.add_partition_range(topic, 0, PARTITIONS - 1);
-    let list = consumer.committed_offsets(list, ANSWER_WITHIN)?;
-    let mut sum = (0, 0);
-    for element in list.elements() {
-        let (_, end) = consumer.fetch_watermarks(topic, element.partition(), ANSWER_WITHIN)?;
-        let committed = if let Offset::Offset(next) = element.offset() { next } else { 0 };
-        sum = (sum.0 + committed, sum.1 + end);
-    }
-    Ok(sum)
+    Ok((committed(consumer, topic)?.iter().sum(), ends(consumer, topic)?.iter().sum()))
 }

@@ -6,4 +6,5 @@ pub mod cost;
 pub mod kafka;
 pub mod load;
 pub mod records;
+pub mod report;
 pub mod service;

@@ -3,7 +3,9 @@
 use crate::cost::status_kib;
 use crate::kafka::{Failure, progress};
 use rdkafka::consumer::BaseConsumer;
-use std::fs::{File, read_to_string};
+use std::fmt::Write;
+use std::fs::{self, File, read_to_string};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -23,8 +25,66 @@ pub fn program() -> Result<PathBuf, Failure> {
     Err(format!("{} is not there: `cargo build --release -p tripline` first", beside.display()).into())
 }
 
-/// A process that is killed when this is dropped.
-pub struct Process(Child);
+/// A configuration of this repository, run elsewhere than it says.
+pub struct Installation<'a> {
+    /// The configuration, from the repository's root; its schema lies beside it.
+    pub config: &'a str,
+    /// The packs, from the repository's root.
+    pub packs: &'a [&'a str],
+    /// The brokers.
+    pub brokers: &'a str,
+    /// Whose clock stamps the input.
+    pub clock: &'a str,
+    /// How late an event may come.
+    pub lateness: &'a str,
+    /// Port of health and metrics on loopback; 0 takes a free one.
+    pub http: u16,
+}
+
+impl Installation<'_> {
+    /// Writes it into a folder, with two workers.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read or written.
+    pub fn write(&self, group: &str, topic: &str, prefix: &str, folder: &Path) -> Result<PathBuf, Failure> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+        let given = root.join(self.config);
+        let packs: Vec<String> =
+            self.packs.iter().map(|pack| root.join(pack).display().to_string()).collect();
+        let mut written = String::new();
+        let replaced = ["packs:", "schema:", "kafka:", "http:", "time:", "  topic:", "  clock:"];
+        for line in read_to_string(&given)?.lines() {
+            if !replaced.iter().any(|key| line.starts_with(key)) {
+                writeln!(written, "{line}")?;
+            }
+            if line == "input:" {
+                writeln!(written, "  topic: {topic}\n  clock: {}", self.clock)?;
+            }
+        }
+        writeln!(
+            written,
+            "packs: [{}]\nschema: {}\ntime: {{lateness: {}}}\nhttp: {{listen: \"127.0.0.1:{}\"}}\n\
+             kafka: {{brokers: \"{}\", group: {group}, instance: {group}, prefix: {prefix}, workers: 2}}",
+            packs.join(", "),
+            given.with_file_name("schema.yaml").display(),
+            self.lateness,
+            self.http,
+            self.brokers
+        )?;
+        let path = folder.join(format!("{group}.yaml"));
+        fs::write(&path, written)?;
+        Ok(path)
+    }
+}
+
+/// Kills the process of the id `$1` once nobody holds the other end of its standard input.
+const KEEPER: &str = r#"trap '' HUP INT TERM; cat >/dev/null; kill -KILL "$1""#;
+
+/// A process that is killed when this is dropped, or when the process that started it ends in any other way.
+pub struct Process {
+    child: Child,
+    keeper: Child,
+}
 
 /// What a process has spent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +93,19 @@ pub struct Spent {
     pub cpu_seconds: f64,
     /// The most memory it held, bytes.
     pub peak_bytes: u64,
+}
+
+impl Spent {
+    /// What a process has spent, by its id or `self`; nothing where the system does not say.
+    pub fn of(process: &str) -> Spent {
+        let stat = read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+        Spent {
+            cpu_seconds: (ticks(11) + ticks(12)) / TICKS_PER_SECOND,
+            peak_bytes: status_kib(process, "VmHWM:") * 1024,
+        }
+    }
 }
 
 impl Process {
@@ -44,19 +117,21 @@ impl Process {
         let log = File::options().create(true).append(true).open(log)?;
         let mut command = Command::new(program);
         command.args(arguments).stdout(log.try_clone()?).stderr(log).stdin(Stdio::null());
-        Ok(Process(command.spawn()?))
+        let child = command.spawn()?;
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER, "sh", &child.id().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // A Ctrl-C in the terminal is not meant for it.
+            .process_group(0)
+            .spawn()?;
+        Ok(Process { child, keeper })
     }
 
     /// What it has spent so far.
     pub fn spent(&self) -> Spent {
-        let process = self.0.id().to_string();
-        let stat = read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-        Spent {
-            cpu_seconds: (ticks(11) + ticks(12)) / TICKS_PER_SECOND,
-            peak_bytes: status_kib(&process, "VmHWM:") * 1024,
-        }
+        Spent::of(&self.child.id().to_string())
     }
 
     /// Asks it to stop by SIGTERM, and waits until it has.
@@ -64,11 +139,11 @@ impl Process {
     /// # Errors
     /// When it ends with a fault, or not within half a minute.
     pub fn stop(mut self) -> Result<(), Failure> {
-        let id = self.0.id().to_string();
+        let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status()?;
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(30) {
-            if let Some(status) = self.0.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
                 return if status.success() { Ok(()) } else { Err(format!("it ended with {status}").into()) };
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -81,7 +156,7 @@ impl Process {
     /// # Errors
     /// When the system does not say.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
-        Ok(self.0.try_wait()?)
+        Ok(self.child.try_wait()?)
     }
 
     /// Waits until a group has committed so many records.
@@ -118,10 +193,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if matches!(self.0.try_wait(), Ok(None)) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
+        // The child is gone and its id may be another's soon: the keeper must not act any more.
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
     }
 }
 

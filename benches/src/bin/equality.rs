@@ -2,11 +2,10 @@
 //! alerts and verdicts, byte for byte. Three installations, each on a feed with its faults.
 
 use clap::Parser;
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tripline_benches::kafka::{Broker, Failure, Stamp, Writer, asking};
-use tripline_benches::service::{Process, output, program};
+use tripline_benches::service::{Installation, Process, output, program};
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{Campaigns, Fault, Faults, SimulatedEvent, Simulation, SimulationSettings};
 
@@ -157,32 +156,17 @@ impl Round<'_> {
 
     /// The installation's configuration with this broker and these topics.
     fn configure(&self) -> Result<PathBuf, Failure> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-        let given = root.join(self.case.config);
-        let schema = given.with_file_name("schema.yaml");
-        let packs: Vec<String> =
-            self.case.packs.iter().map(|pack| root.join(pack).display().to_string()).collect();
-        let mut written = String::new();
-        let replaced = ["packs:", "schema:", "kafka:", "http:", "time:", "  topic:", "  clock:"];
-        for line in fs::read_to_string(&given)?.lines() {
-            if !replaced.iter().any(|key| line.starts_with(key)) {
-                writeln!(written, "{line}")?;
-            }
-            if line == "input:" {
-                let clock = if self.case.broker_clock { "log_append_time" } else { "create_time" };
-                writeln!(written, "  topic: {}.events\n  clock: {clock}", self.case.name)?;
-            }
-        }
-        let (name, brokers) = (self.case.name, self.broker.address());
-        writeln!(written, "packs: [{}]\nschema: {}", packs.join(", "), schema.display())?;
-        writeln!(
-            written,
-            "time: {{lateness: 24h}}\nhttp: {{listen: \"127.0.0.1:0\"}}\n\
-             kafka: {{brokers: \"{brokers}\", group: {name}, instance: {name}, prefix: {name}, workers: 2}}"
-        )?;
-        let path = self.folder.join("tripline.yaml");
-        fs::write(&path, written)?;
-        Ok(path)
+        let (name, address) = (self.case.name, self.broker.address());
+        let clock = if self.case.broker_clock { "log_append_time" } else { "create_time" };
+        let on = Installation {
+            config: self.case.config,
+            packs: self.case.packs,
+            brokers: &address,
+            clock,
+            lateness: "24h",
+            http: 0,
+        };
+        on.write(name, &format!("{name}.events"), name, self.folder)
     }
 
     fn simulation(&self) -> Simulation {

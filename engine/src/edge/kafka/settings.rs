@@ -141,8 +141,8 @@ impl KafkaSettings {
         config
     }
 
-    /// The consumer of a worker.
-    pub(super) fn consumer(&self, worker: usize) -> ClientConfig {
+    /// The consumer of a worker. Public so that a benchmark's bare consumer has the same settings.
+    pub fn consumer(&self, worker: usize) -> ClientConfig {
         let mut config = self.with_defaults(
             &format!("consumer-{worker}"),
             &[

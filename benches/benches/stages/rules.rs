@@ -1,0 +1,53 @@
+//! 24 rules over registers that hold fields and facts: what the fields alone rule out, and the judgement of the rest.
+
+use crate::feed::Feed;
+use criterion::{Criterion, Throughput};
+use std::hint::black_box;
+use tripline_core::event::Event;
+use tripline_core::space::{Space, Taken};
+use tripline_rules::aggregate::FactSet;
+use tripline_rules::program::Fired;
+
+const EVENTS: usize = 4_096;
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    let mut feed = Feed::new(1_000);
+    let mut events = with_facts(&mut feed);
+    let program = &feed.config.ruleset.programs()[0];
+    let mut fired = Fired::default();
+    let mut group = criterion.benchmark_group("rules");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    group.bench_function("demand", |bencher| {
+        bencher.iter(|| {
+            for event in &mut events {
+                black_box(program.demand(event.event_type, &mut event.registers));
+            }
+        });
+    });
+    group.bench_function("judge", |bencher| {
+        bencher.iter(|| {
+            for event in &mut events {
+                fired.clear();
+                program.judge(event.event_type, &mut event.registers, &event.texts, &mut fired, &mut ());
+                black_box(&fired);
+            }
+        });
+    });
+    group.finish();
+}
+
+/// Events behind a day of others, with every fact that a rule may read.
+fn with_facts(feed: &mut Feed) -> Vec<Event> {
+    let past = feed.events(3_000);
+    let mut events = feed.events(EVENTS);
+    let config = &feed.config;
+    let program = config.ruleset.programs()[0].clone();
+    let mut space = Space::new(program, &config.schema, &config.ruleset, feed.limits());
+    for mut event in past {
+        space.take(&mut event, None);
+    }
+    let none = FactSet::default();
+    events.retain_mut(|event| matches!(space.take(event, Some(&none)), Taken::Row(_)));
+    assert_eq!(events.len(), EVENTS, "every event of the simulator has its row");
+    events
+}

@@ -1,0 +1,41 @@
+//! The whole step over a batch, from bytes to outputs, on ledgers that hold a day of 100,000 accounts.
+
+use crate::feed::Feed;
+use criterion::{BatchSize, Criterion, Throughput};
+use tripline_benches::load;
+use tripline_benches::records::{BATCH_RECORDS, START, empty};
+use tripline_core::batch::Timestamp;
+use tripline_core::engine::Derived;
+use tripline_core::lines::{Collect, Lines};
+use tripline_core::outputs::Outputs;
+
+const ACCOUNTS: u32 = 100_000;
+const PAST_MS: i64 = 26 * 3_600_000;
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    let mut feed = Feed::new(ACCOUNTS);
+    let mut engine = load::engine(&feed.config, feed.config.settings());
+    let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+    let mut batch = empty();
+    while feed.records.fill(&mut batch, BATCH_RECORDS, Timestamp(START.0 + PAST_MS)) {
+        engine.step(&batch, &mut Derived::default(), &mut out, &mut lines);
+        out.clear();
+    }
+    let mut group = criterion.benchmark_group("step");
+    group.throughput(Throughput::Elements(BATCH_RECORDS as u64));
+    group.bench_function("batch", |bencher| {
+        bencher.iter_batched(
+            || feed.batches(BATCH_RECORDS),
+            |batches| {
+                for batch in &batches {
+                    engine.step(batch, &mut Derived::default(), &mut out, &mut lines);
+                    out.clear();
+                }
+                // Dropping it is no part of a step.
+                batches
+            },
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}

@@ -1,0 +1,128 @@
+//! The yard-stick: consumers with the settings of the service's workers, which look at how long each record is, commit as
+//! often as a worker does, and do nothing else.
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+use tripline::edge::kafka::KafkaSettings;
+use tripline_benches::kafka::Failure;
+use tripline_benches::service::{Process, Spent};
+
+use super::bench::{TOPIC, WORKERS};
+
+const WAIT: Duration = Duration::from_millis(50);
+
+/// What a bare consumer needed between its first and its last record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needed {
+    pub(super) cpu_seconds: f64,
+    pub(super) seconds: f64,
+}
+
+/// Runs one as a process of its own, until it has read so many records.
+pub(super) fn measure(brokers: &str, group: &str, events: u32, folder: &Path) -> Result<Needed, Failure> {
+    let log = folder.join(format!("{group}.log"));
+    let arguments = ["bare", brokers, group, &events.to_string()];
+    let mut process = Process::start(&std::env::current_exe()?, &arguments, &log)?;
+    let began = Instant::now();
+    let status = loop {
+        match process.ended()? {
+            Some(status) => break status,
+            None if began.elapsed() > Duration::from_secs(600) => {
+                return Err("the bare consumer did not end within ten minutes".into());
+            }
+            None => thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    let said = std::fs::read_to_string(&log)?;
+    let line = said.lines().find_map(|line| line.strip_prefix("needed "));
+    let needed: Option<Vec<f64>> =
+        line.and_then(|line| line.split(' ').map(|number| number.parse().ok()).collect());
+    match needed.as_deref() {
+        Some([cpu_seconds, seconds]) => Ok(Needed { cpu_seconds: *cpu_seconds, seconds: *seconds }),
+        _ => Err(format!("the bare consumer ended with {status}: {said}").into()),
+    }
+}
+
+/// Reads so many records from where the group stands, and prints what that needed.
+pub(super) fn run(brokers: &str, group: &str, events: u64) -> Result<(), Failure> {
+    let settings = KafkaSettings::new(brokers, TOPIC, group, "none");
+    let tally = Tally { events, read: AtomicU64::new(0), first: OnceLock::new(), last: OnceLock::new() };
+    let fault = Mutex::new(None);
+    thread::scope(|scope| {
+        for worker in 0..WORKERS {
+            let (settings, tally, fault) = (&settings, &tally, &fault);
+            scope.spawn(move || {
+                if let Err(reason) = poll(settings, worker, tally) {
+                    *fault.lock().expect("no consumer panics while it holds it") = Some(reason.to_string());
+                    // The others end, too.
+                    tally.read.store(events, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    if let Some(reason) = fault.into_inner()? {
+        return Err(reason.into());
+    }
+    let Some(((before, began), (after, ended))) = tally.first.get().zip(tally.last.get()) else {
+        return Err("nothing was read".into());
+    };
+    println!("needed {} {}", after.cpu_seconds - before.cpu_seconds, (*ended - *began).as_secs_f64());
+    Ok(())
+}
+
+/// What all consumers have read, and what the process had spent at the first record and after the last.
+struct Tally {
+    events: u64,
+    read: AtomicU64,
+    first: OnceLock<(Spent, Instant)>,
+    last: OnceLock<(Spent, Instant)>,
+}
+
+fn now() -> (Spent, Instant) {
+    (Spent::of("self"), Instant::now())
+}
+
+/// One consumer, as one worker has it. The tally is told when it commits: nothing shared is touched for a record.
+fn poll(settings: &KafkaSettings, worker: usize, tally: &Tally) -> Result<(), Failure> {
+    let consumer: BaseConsumer = settings.consumer(worker).create()?;
+    consumer.subscribe(&[TOPIC])?;
+    let mut next = BTreeMap::new();
+    let (mut count, mut bytes, mut committed) = (0, 0, Instant::now());
+    while tally.read.load(Ordering::Relaxed) < tally.events {
+        for _ in 0..settings.batch_max {
+            match consumer.poll(WAIT) {
+                Some(Ok(message)) => {
+                    if count == 0 {
+                        tally.first.get_or_init(now);
+                    }
+                    count += 1;
+                    bytes += message.payload_len();
+                    next.insert(message.partition(), message.offset() + 1);
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) | None => break,
+                Some(Err(fault)) => return Err(fault.into()),
+            }
+        }
+        if count > 0 && committed.elapsed() >= settings.commit_interval {
+            let mut list = TopicPartitionList::new();
+            for (partition, offset) in std::mem::take(&mut next) {
+                list.add_partition_offset(TOPIC, partition, Offset::Offset(offset))?;
+            }
+            consumer.commit(&list, CommitMode::Sync)?;
+            tally.read.fetch_add(std::mem::take(&mut count), Ordering::Relaxed);
+            committed = Instant::now();
+        }
+    }
+    // Before the consumer leaves its group, which is no reading.
+    tally.last.get_or_init(now);
+    println!("worker {worker} saw {bytes} bytes");
+    Ok(())
+}

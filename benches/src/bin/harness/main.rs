@@ -1,0 +1,68 @@
+//! End to end on a real Kafka: `tripline run` against a bare consumer of the same records in the same run, or, open loop,
+//! the time from when an event should have been sent until its alert is read.
+
+mod bare;
+mod bench;
+mod latency;
+mod throughput;
+
+use clap::{Parser, Subcommand};
+use tripline_benches::kafka::Failure;
+use tripline_benches::report;
+
+/// Measures `tripline run` on an Apache Kafka of its own: events per CPU second beside a bare consumer's.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+    /// Measure latency instead, open loop.
+    #[arg(long)]
+    latency: bool,
+    /// Events of a round; with --latency as many as the rate sends in 30 s.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1_000..))]
+    events: Option<u32>,
+    /// Accounts of the bank, each with a day of events in the ledgers before the first round.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..))]
+    accounts: u32,
+    /// Rounds; the middle one counts.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// With --latency: events a second.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: u32,
+    /// Fraud campaigns a day for 1,000,000 accounts: 100, and 12,000 with --latency, where one event in a hundred is to alert.
+    #[arg(long)]
+    campaigns: Option<f64>,
+    /// Keep the result as benches/runs/NAME.json.
+    #[arg(long, value_name = "NAME")]
+    record: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The bare consumer as a process of its own.
+    #[command(hide = true)]
+    Bare { brokers: String, group: String, events: u64 },
+}
+
+fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse();
+    if let Some(What::Bare { brokers, group, events }) = &arguments.what {
+        return bare::run(brokers, group, *events);
+    }
+    let place = arguments.record.as_deref().map(report::place).transpose()?;
+    let campaigns = arguments.campaigns.unwrap_or(if arguments.latency { 12_000.0 } else { 100.0 });
+    let load = bench::Load { accounts: arguments.accounts, campaigns };
+    let report = if arguments.latency {
+        let events = arguments.events.unwrap_or(arguments.rate.saturating_mul(30));
+        latency::measure(load, arguments.rate, events, arguments.rounds)?
+    } else {
+        throughput::measure(load, arguments.events.unwrap_or(1_000_000), arguments.rounds)?
+    };
+    print!("{report}");
+    if let Some(place) = place {
+        report.keep(&place)?;
+        println!("\nkept as {}", place.display());
+    }
+    Ok(())
+}

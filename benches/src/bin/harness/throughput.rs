@@ -1,0 +1,67 @@
+//! Events per CPU second of the service and of a bare consumer, over the same records in the same round.
+
+use super::bare;
+use super::bench::{Bench, Load, TOPIC};
+use std::time::Instant;
+use tripline_benches::kafka::{Failure, Writer, asking, begin_at, ends};
+use tripline_benches::report::{Column, Report};
+use tripline_core::simulate::SimulatedEvent;
+
+const COLUMNS: &[Column] = &[
+    ("bare_events_per_cpu_second", 0),
+    ("service_events_per_cpu_second", 0),
+    ("ratio", 3),
+    ("bare_events_per_second", 0),
+    ("service_events_per_second", 0),
+    ("alerts", 0),
+    ("service_peak_mb", 0),
+];
+
+/// Rounds of so many events. Each round's are written while nobody sees them and shown all at once to the service, which
+/// is live and idle: start and recovery cost it nothing here. Then the bare consumer reads the same records.
+pub(super) fn measure(load: Load, events: u32, rounds: u32) -> Result<Report, Failure> {
+    let mut bench = Bench::start(load)?;
+    let writer = Writer::hidden(&bench.broker.address(), TOPIC)?;
+    // What is allocated or connected once is so in a round that does not count.
+    service(&mut bench, &writer, (events / 10).max(1_000))?;
+    let mut measured = Vec::new();
+    for round in 1..=rounds {
+        let before = ends(&bench.asking, TOPIC)?;
+        let (ours, alerts) = service(&mut bench, &writer, events)?;
+        let group = format!("bare-{round}");
+        begin_at(&asking(&bench.broker.address(), &group)?, TOPIC, &before)?;
+        let bare = bare::measure(&bench.broker.address(), &group, events, bench.folder.path())?;
+        let rate = |seconds: f64| f64::from(events) / seconds;
+        let (theirs, own) = (rate(bare.cpu_seconds), rate(ours.cpu_seconds));
+        let peak = mb(bench.service.spent().peak_bytes);
+        measured.push(vec![theirs, own, own / theirs, rate(bare.seconds), rate(ours.seconds), alerts, peak]);
+        eprintln!("harness: round {round}: {own:.0} of {theirs:.0} events per CPU second");
+    }
+    let about = format!("{events} events a round; {}", bench.about);
+    bench.stop()?;
+    Ok(Report { about, columns: COLUMNS, rounds: measured })
+}
+
+/// What the service needed for the next so many events, and the alerts it made.
+fn service(bench: &mut Bench, writer: &Writer, events: u32) -> Result<(bare::Needed, f64), Failure> {
+    writer.hide()?;
+    let mut event = SimulatedEvent::default();
+    for _ in 0..events {
+        bench.next(&mut event);
+        writer.send(event.appended_at, event.account.as_bytes(), &event.value)?;
+    }
+    writer.finish()?;
+    let (goal, alerts) = (ends(&bench.asking, TOPIC)?, bench.alerts()?);
+    let (before, began) = (bench.service.spent(), Instant::now());
+    writer.show()?;
+    bench.until_committed(&goal)?;
+    let (after, seconds) = (bench.service.spent(), began.elapsed().as_secs_f64());
+    let needed = bare::Needed { cpu_seconds: after.cpu_seconds - before.cpu_seconds, seconds };
+    let made = u32::try_from(bench.alerts()? - alerts)?;
+    Ok((needed, f64::from(made)))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "megabytes for people")]
+fn mb(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
