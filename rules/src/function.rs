@@ -29,7 +29,14 @@ pub fn compares(op: Compare, a: f64, b: f64) -> bool {
         Compare::Gt => GREATER,
         Compare::Ge => GREATER | EQUAL,
     };
-    let found = u8::from(a < b) * LESS | u8::from(a == b) * EQUAL | u8::from(a > b) * GREATER;
+    // Registers hold no NaN.
+    let found = if a < b {
+        LESS
+    } else if a > b {
+        GREATER
+    } else {
+        EQUAL
+    };
     accepted & found != 0
 }
 

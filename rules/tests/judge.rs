@@ -263,6 +263,32 @@ fn the_facts_of_a_rule_that_one_fact_rules_out_are_not_asked_for() {
     }
 }
 
+/// What one rule did not need to know must not be unknown to another.
+#[test]
+fn rules_that_share_a_part_do_not_share_that_it_was_not_asked_for() {
+    let house = house(
+        "version: 1\naggregates:\n  tries: {count: events, by: account, over: 1h}\n  \
+         seen: {count: events, by: account, over: 24h}\nrules:\n  \
+         - {id: LARGE, when: \"tx.amount > 100 and 2 * tries >= 4\"}\n  \
+         - {id: FEW, when: \"seen >= 1 and 2 * tries < 50\"}\n",
+    );
+    let (program, code) = (&house.rules.programs()[0], house.code("purchase"));
+    let facts = [(house.fact(0, "tries"), 3.0), (house.fact(0, "seen"), 5.0)];
+    for (amount, expected) in [(5_000.0, vec![1]), (20_000.0, vec![0, 1])] {
+        let mut registers = house.event("purchase");
+        registers.set_number(TX_AMOUNT, amount);
+        program.demand(code, &mut registers, &FactSet::default(), |asked, registers| {
+            for ((fact, slot), value) in facts.iter().filter(|((fact, _), _)| asked.has(*fact)) {
+                assert!(!registers.is_known(*slot), "fact {fact} is computed once");
+                registers.set_number(*slot, *value);
+            }
+        });
+        let mut fired = Fired::default();
+        program.judge(code, &mut registers, &NoTexts, &mut fired, &mut ());
+        assert_eq!((fired.rules, fired.unknown.len()), (expected, 0), "an amount of {amount}");
+    }
+}
+
 #[test]
 fn a_burst_fires_with_its_reason_and_values() {
     let house = house(PACK);

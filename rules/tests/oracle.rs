@@ -31,6 +31,8 @@ fields:
 #[derive(Clone, Debug)]
 enum Number {
     Field(usize),
+    /// What one of the pack's aggregates comes to.
+    Fact(usize),
     /// Hundredths, so that texts are exact.
     Literal(i32),
     Add(Box<Number>, Box<Number>),
@@ -77,9 +79,13 @@ const COLOURS: [&str; 3] = ["red", "green", "blue"];
 const TYPES: [&str; 3] = ["purchase", "p2p", "label"];
 const CURRENCIES: [&str; 3] = ["USD", "JPY", "KWD"];
 
+/// Aggregates of every pack: their values are what an event says they are, once they are asked for.
+const FACTS: [&str; 4] = ["10m", "1h", "6h", "24h"];
+
 #[derive(Clone, Debug)]
 struct Event {
     numbers: [Option<i32>; 3],
+    facts: [Option<i32>; FACTS.len()],
     flags: [Option<bool>; 3],
     texts: [Option<usize>; 2],
     colour: Option<usize>,
@@ -99,6 +105,7 @@ impl Number {
     fn text(&self) -> String {
         match self {
             Number::Field(at) => format!("my.n{at}"),
+            Number::Fact(at) => format!("a{at}"),
             Number::Literal(hundredths) => literal(*hundredths),
             Number::Add(a, b) => format!("({} + {})", a.text(), b.text()),
             Number::Sub(a, b) => format!("({} - {})", a.text(), b.text()),
@@ -144,6 +151,7 @@ impl Number {
         let both = |a: &Number, b: &Number| Some((a.value(event)?, b.value(event)?));
         let result = match self {
             Number::Field(at) => f64::from(event.numbers[*at]?),
+            Number::Fact(at) => f64::from(event.facts[*at]?),
             Number::Literal(hundredths) => f64::from(*hundredths) / 100.0,
             Number::Add(a, b) => both(a, b).map(|(a, b)| a + b)?,
             Number::Sub(a, b) => both(a, b).map(|(a, b)| a - b)?,
@@ -254,7 +262,8 @@ fn kleene_and(a: Option<bool>, b: Option<bool>) -> Option<bool> {
 
 fn numbers() -> impl Strategy<Value = Number> {
     let leaf = prop_oneof![
-        4 => (0usize..3).prop_map(Number::Field),
+        3 => (0usize..3).prop_map(Number::Field),
+        3 => (0..FACTS.len()).prop_map(Number::Fact),
         2 => (-300i32..500).prop_map(Number::Literal),
         1 => (0i32..4).prop_map(|whole| Number::Literal(whole * 100)),
         1 => Just(Number::Share),
@@ -311,14 +320,16 @@ fn events() -> impl Strategy<Value = Event> {
     let money = || prop::option::weighted(0.8, prop_oneof![-100i64..400, Just(0), Just(100), Just(3000)]);
     let some = |most: usize| prop::option::weighted(0.7, 0..most);
     (
-        [number(), number(), number()],
+        ([number(), number(), number()], [number(), number(), number(), number()]),
         [flag(), flag(), flag()],
         [some(3), some(3)],
         (some(3), money(), money(), some(3), some(3), 0usize..3),
     )
-        .prop_map(|(numbers, flags, texts, (colour, amount, fee, currency, account_currency, kind))| {
-            Event { numbers, flags, texts, colour, amount, fee, currency, account_currency, kind }
-        })
+        .prop_map(
+            |((numbers, facts), flags, texts, (colour, amount, fee, currency, account_currency, kind))| {
+                Event { numbers, facts, flags, texts, colour, amount, fee, currency, account_currency, kind }
+            },
+        )
 }
 
 fn registers(event: &Event, schema: &Schema, count: usize) -> Registers {
@@ -360,7 +371,11 @@ fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
     let mut runner =
         TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
     let result = runner.run(&cases, |(conditions, events)| {
-        let mut pack = "version: 1\nfeatures:\n".to_owned();
+        let mut pack = "version: 1\naggregates:\n".to_owned();
+        for (at, over) in FACTS.iter().enumerate() {
+            pack.push_str(&format!("  a{at}: {{count: events, by: account, over: {over}}}\n"));
+        }
+        pack.push_str("features:\n");
         for (at, condition) in conditions.iter().enumerate() {
             pack.push_str(&format!("  f{at}: \"{}\"\n", condition.text().replace('"', "\\\"")));
         }
@@ -382,8 +397,17 @@ fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
             let mut fired = Fired::default();
             let code = schema.event_types().code(TYPES[event.kind]).unwrap_or(0);
             let program = &ruleset.programs()[0];
-            program.demand(code, &mut registers, &FactSet::default(), |_, _| {});
+            let compute = |asked: &FactSet, registers: &mut Registers| {
+                let plan = program.plan().aggregates.iter().enumerate();
+                for (_, aggregate) in plan.filter(|(index, _)| asked.has(*index)) {
+                    let at = (0..FACTS.len()).find(|at| aggregate.name == format!("a{at}"));
+                    let value = event.facts[at.unwrap_or(usize::MAX)];
+                    registers.put(aggregate.slot, value.map(|value| f64::from(value).to_bits()));
+                }
+            };
+            program.demand(code, &mut registers, &FactSet::default(), compute);
             program.judge(code, &mut registers, &NoTexts, &mut fired, &mut ());
+            compute(&ruleset.feature_demand(0), &mut registers);
             let mut row = [0.0; 3];
             ruleset.features_row(&mut registers, &NoTexts, &mut row);
             for (at, condition) in conditions.iter().enumerate() {

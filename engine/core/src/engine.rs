@@ -190,10 +190,11 @@ impl Engine {
         }
     }
 
-    fn touch(&self, batch: &Batch, derived: &Derived) {
-        for decoded in self.records[..batch.records.len()].iter().filter(|decoded| decoded.reject.is_none()) {
-            self.space.touch(&decoded.event);
-            derived.spaces.iter().for_each(|space| space.touch(&decoded.event));
+    fn touch(&mut self, batch: &Batch, derived: &mut Derived) {
+        let decoded = &self.records[..batch.records.len()];
+        for space in std::iter::once(&mut self.space).chain(&mut derived.spaces) {
+            let taken = decoded.iter().filter(|decoded| decoded.reject.is_none());
+            space.touch(taken.map(|decoded| &decoded.event));
         }
     }
 

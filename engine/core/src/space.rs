@@ -36,6 +36,7 @@ pub struct Space {
     /// Ids of the keys as events wrote them: rows hold hashes, and an alert must say whom it is about.
     names: HashTable<(u64, Box<str>)>,
     scratch: Registers,
+    touched: Vec<u32>,
     watermark: Timestamp,
     /// The greatest event time that was judged on which a rule fired.
     judged: Timestamp,
@@ -97,6 +98,7 @@ impl Space {
             inherited: Vec::new(),
             names: HashTable::new(),
             scratch: Registers::new(ruleset.registers()),
+            touched: Vec::new(),
             watermark: Timestamp(i64::MIN),
             judged: Timestamp(i64::MIN),
             held_from: None,
@@ -133,11 +135,11 @@ impl Space {
         }
     }
 
-    /// Brings an event's ledger into the cache.
-    pub fn touch(&self, event: &Event) {
-        if let Some(key) = self.key(event) {
-            std::hint::black_box(self.ledgers.touch(key));
-        }
+    /// Brings events' ledgers into the cache.
+    pub fn touch<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
+        let mut touched = std::mem::take(&mut self.touched);
+        self.ledgers.touch(events.filter_map(|event| self.key(event)), &mut touched);
+        self.touched = touched;
     }
 
     /// Gives an event its row. With `extra`, or when judging, the facts that are wanted are computed; `None` restores:
@@ -215,7 +217,7 @@ impl Space {
         }
         if self.names.len() > self.ledgers.keys() * 2 + NAMES_FROM {
             let ledgers = &self.ledgers;
-            self.names.retain(|held| ledgers.touch(u128::from(held.0)).is_some());
+            self.names.retain(|held| ledgers.holds(u128::from(held.0)));
         }
     }
 

@@ -142,19 +142,27 @@ impl ProgramBuilder<'_> {
         let tag_slots = (0u8..=u8::MAX).map(TagId).zip(tags.results).collect();
         let wants = self.wants(&live);
         let mut emitter = Emitter::new(self.graph, self.amounts, self.base);
-        let slots = |emitter: &mut Emitter<'_>, which: fn(&Want<NodeId>) -> Option<NodeId>| {
-            wants.iter().map(|want| which(want).map(|node| emitter.emit(node))).collect::<Vec<_>>()
-        };
-        let guard_slots = slots(&mut emitter, |want| want.guard);
+        let guard_slots: Vec<Option<Slot>> =
+            wants.iter().map(|want| want.guard.map(|guard| emitter.emit(guard))).collect();
         let guards = emitter.take();
-        let check_slots = slots(&mut emitter, |want| want.check);
+        // A guard is true or false of every event; a check only of those whose guard let its facts be asked for.
+        let mut check_slots = BTreeMap::new();
+        emitter.alone(|emitter| {
+            for check in wants.iter().filter_map(|want| want.check) {
+                check_slots.insert(check, emitter.emit(check));
+            }
+        });
+        emitter.keep(check_slots.values());
         let checks = emitter.take();
-        let wants = wants
-            .iter()
-            .zip(guard_slots.into_iter().zip(check_slots))
-            .map(|(want, (guard, check))| Want { guard, check, first: want.first, then: want.then })
-            .collect();
-        judge(&mut emitter, self.graph, live.iter().filter(|live| live.rule.space == self.space));
+        let wants = wants.iter().zip(guard_slots).map(|(want, guard)| Want {
+            guard,
+            check: want.check.map(|check| check_slots[&check]),
+            first: want.first,
+            then: want.then,
+        });
+        let wants = wants.collect();
+        let own = live.iter().filter(|live| live.rule.space == self.space);
+        judge(&mut emitter, self.graph, own, &check_slots);
         let highest = tags_highest.max(emitter.highest);
         let program = ForType { guards, checks, wants, judge: emitter.take(), tags: tags.ops, tag_slots };
         (program, highest)
@@ -182,7 +190,6 @@ impl ProgramBuilder<'_> {
             });
             decidable && facts && !costly(self.graph, *part)
         });
-        // The first of equals, so that the order in which an analyst wrote them decides.
         of_facts.min_by_key(|part| (!is_floor(self.graph, *part), self.facts_of([*part]).len()))
     }
 
@@ -221,7 +228,12 @@ impl ProgramBuilder<'_> {
 
 /// Rule by rule one part of the condition after the other until one is false: guard and check, which the demand has
 /// computed, and then the others.
-fn judge<'a>(emitter: &mut Emitter<'_>, graph: &Graph, live: impl Iterator<Item = &'a Live<'a>>) {
+fn judge<'a>(
+    emitter: &mut Emitter<'_>,
+    graph: &Graph,
+    live: impl Iterator<Item = &'a Live<'a>>,
+    check_slots: &BTreeMap<NodeId, Slot>,
+) {
     for Live { rule, when, guard, check } in live {
         let number = u32::try_from(rule.rule).expect("rules are bounded");
         let mut parts = Vec::new();
@@ -229,6 +241,9 @@ fn judge<'a>(emitter: &mut Emitter<'_>, graph: &Graph, live: impl Iterator<Item 
         let only = parts.len() == 1;
         emitter.alone(|emitter| {
             let from = emitter.end();
+            if let Some(check) = check {
+                emitter.know(*check, check_slots[check]);
+            }
             for part in guard.iter().chain(check).copied().chain(parts.into_iter().filter(|_| !only)) {
                 let a = emitter.emit(part);
                 emitter.push(Op::SkipIfFalse { a, to: 0 });

@@ -50,11 +50,22 @@ impl<'a> Emitter<'a> {
         std::mem::take(&mut self.ops)
     }
 
-    /// Operations of which no later ones may use what they compute, because they may be skipped.
+    /// Operations of which no later ones may use what they compute: it does not hold for every event.
     pub(crate) fn alone(&mut self, emit: impl FnOnce(&mut Emitter<'a>)) {
         let (known, next) = (self.at.clone(), self.next);
         emit(self);
         (self.at, self.next) = (known, next);
+    }
+
+    /// Says where a node's value is already.
+    pub(crate) fn know(&mut self, id: NodeId, slot: Slot) {
+        self.at.insert(id, slot);
+    }
+
+    /// Registers that later operations must leave alone.
+    pub(crate) fn keep<'s>(&mut self, slots: impl IntoIterator<Item = &'s Slot>) {
+        let after = slots.into_iter().map(|slot| slot.index() + 1).max().unwrap_or(0);
+        self.next = self.next.max(after);
     }
 
     /// Appends an operation that computes nothing.

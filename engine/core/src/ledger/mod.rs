@@ -7,6 +7,7 @@
 //! - `pool`: blocks of rows in size classes
 //! - `index`: from a key to its ledger
 //! - `rows`: placing and dropping rows
+//! - `touch`: ledgers into the cache before their events
 //! - `sweep`: what is held and for how long
 //! - `evict`: retention and caps at work
 //! - `caches`: running totals and ids of large ledgers
@@ -18,6 +19,7 @@ pub(crate) mod layout;
 mod pool;
 mod rows;
 mod sweep;
+mod touch;
 
 use crate::batch::Timestamp;
 use crate::fact::lens::Lens;
@@ -98,15 +100,6 @@ pub enum Inserted {
     Conflict,
 }
 
-/// A ledger that was looked at before its event is processed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Touched {
-    /// Time of its newest row.
-    pub newest: Timestamp,
-    /// Time of its oldest row.
-    pub oldest: Timestamp,
-}
-
 /// What went for lack of room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evicted {
@@ -170,12 +163,9 @@ impl Ledgers {
         }
     }
 
-    /// Reads a key's header and its newest and oldest row, so that they are in the cache when its event is processed.
-    #[inline]
-    pub fn touch(&self, key: u128) -> Option<Touched> {
-        let ledger = self.index.find(key)?;
-        let rows = self.rows(ledger);
-        Some(Touched { newest: rows.at(rows.len() - 1), oldest: rows.at(0) })
+    /// Whether a key has a row, held or not yet swept.
+    pub fn holds(&self, key: u128) -> bool {
+        self.index.find(key).is_some()
     }
 
     /// Gives an event its row, unless it came before. `watermark`: the greatest event time the shard has seen.

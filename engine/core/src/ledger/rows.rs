@@ -33,6 +33,11 @@ impl<'a> Rows<'a> {
         self.len
     }
 
+    /// The words of all rows.
+    pub(super) fn words(&self) -> &'a [u64] {
+        self.words
+    }
+
     #[inline]
     pub(crate) fn row(&self, position: usize) -> &'a [u64] {
         let width = self.layout.width();
