@@ -1,6 +1,6 @@
 //! Wanted facts one by one, each over the rows of its lane, from the newest back to its window's start.
 //!
-//! The rows of a lane are found once an event, and only so far back as some fact asks.
+//! The rows of a lane are found once for all facts that look at it.
 
 use super::answer::{Gathered, answer};
 use super::distinct::Distinct;
@@ -14,41 +14,20 @@ use tripline_rules::value::Registers;
 /// Room for what is gathered, reused from fact to fact and from event to event.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scan {
-    lane: Members,
+    /// The rows that agree with the event in a lane's fields, newest first.
+    members: Vec<Member>,
     /// Values of an order statistic, newest first.
     values: Vec<i64>,
     distinct: Distinct,
 }
 
-/// The rows that agree with the event in a lane's fields, newest first, as far as they were looked for.
-#[derive(Clone, Debug, Default)]
-struct Members {
-    positions: Vec<usize>,
-    /// Rows before this position were not looked at.
-    unseen: usize,
-}
-
-impl Members {
-    fn begin(&mut self, rows: usize) {
-        self.positions.clear();
-        self.unseen = rows;
-    }
-
-    /// Looks for the next older member after a time.
-    fn next(&mut self, lane: &LaneLens, view: &View<'_>, event: &[u64], from: Timestamp) -> Option<usize> {
-        while self.unseen > 0 {
-            let row = view.rows.row(self.unseen - 1);
-            if layout::at(row) <= from {
-                return None;
-            }
-            self.unseen -= 1;
-            if lane.likeness.agrees(row, event) {
-                self.positions.push(self.unseen);
-                return Some(self.unseen);
-            }
-        }
-        None
-    }
+/// A row of a lane.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    at: Timestamp,
+    /// Its first word among the ledger's.
+    from: usize,
+    is_event: bool,
 }
 
 impl Scan {
@@ -62,6 +41,7 @@ impl Scan {
         marks: &mut FactMarks,
     ) {
         let event = view.rows.row(view.event);
+        let window = |fact: &Fact| fact.span.at(layout::at(event), view.held_after);
         for lane in &lens.lanes {
             let asked = want.of_both(&lane.facts);
             if asked.is_empty() {
@@ -71,11 +51,13 @@ impl Scan {
                 each(lens, &asked, |index| registers.unset(lens.facts[index].slot));
                 continue;
             }
-            self.lane.begin(view.rows.len());
+            let mut oldest = Timestamp(i64::MAX);
+            each(lens, &asked, |index| oldest = oldest.min(window(&lens.facts[index]).0));
+            self.look_for(lane, view, event, oldest);
             each(lens, &asked, |index| {
                 let fact = &lens.facts[index];
-                let (from, to) = fact.span.at(layout::at(event), view.held_after);
-                let gathered = self.gather(fact, lane, view, event, (from, to));
+                let (from, to) = window(fact);
+                let gathered = self.gather(fact, view.rows.words(), (from, to));
                 let own = if fact.op == Op::Rank { fact.value_of(event) } else { None };
                 if answer(fact, &gathered, &mut self.values, own, registers)
                     || view.dropped_at.is_some_and(|dropped_at| dropped_at > from)
@@ -86,37 +68,33 @@ impl Scan {
         }
     }
 
-    /// What the matching rows of the window after `from`, up to and including `to`, come to.
+    /// Finds the rows of a lane after a time.
     #[inline]
-    fn gather(
-        &mut self,
-        fact: &Fact,
-        lane: &LaneLens,
-        view: &View<'_>,
-        event: &[u64],
-        (from, to): (Timestamp, Timestamp),
-    ) -> Gathered {
-        let mut gathered = Gathered::default();
-        let Scan { lane: members, values, distinct } = self;
-        values.clear();
-        let mut member = 0;
-        loop {
-            let position = match members.positions.get(member) {
-                Some(position) => *position,
-                None => match members.next(lane, view, event, from) {
-                    Some(position) => position,
-                    None => break,
-                },
-            };
-            member += 1;
-            let row = view.rows.row(position);
+    fn look_for(&mut self, lane: &LaneLens, view: &View<'_>, event: &[u64], after: Timestamp) {
+        self.members.clear();
+        let width = event.len();
+        for (position, row) in view.rows.words().chunks_exact(width).enumerate().rev() {
             let at = layout::at(row);
-            if at <= from {
+            if at <= after {
                 break;
             }
-            if at > to || (position == view.event && !fact.include_current) {
+            if lane.likeness.agrees(row, event) {
+                self.members.push(Member { at, from: position * width, is_event: position == view.event });
+            }
+        }
+    }
+
+    /// What the matching members of the window after `from`, up to and including `to`, come to.
+    #[inline]
+    fn gather(&mut self, fact: &Fact, words: &[u64], (from, to): (Timestamp, Timestamp)) -> Gathered {
+        let mut gathered = Gathered::default();
+        let Scan { members, values, distinct } = self;
+        values.clear();
+        for member in members.iter().take_while(|member| member.at > from) {
+            if member.at > to || (member.is_event && !fact.include_current) {
                 continue;
             }
+            let row = &words[member.from..];
             let Some(word) = fact.admitted(row) else { continue };
             gathered.take(fact, row, word);
             match fact.op {

@@ -34,7 +34,8 @@ impl<'a> Rows<'a> {
     }
 
     /// The words of all rows.
-    pub(super) fn words(&self) -> &'a [u64] {
+    #[inline]
+    pub(crate) fn words(&self) -> &'a [u64] {
         self.words
     }
 
