@@ -185,7 +185,7 @@ impl KafkaSettings {
         let mut config = self.with_defaults(
             &format!("producer-{worker}"),
             &[
-                ("linger.ms", "1"),
+                ("linger.ms", "0"),
                 ("queue.buffering.max.messages", "100000"),
                 ("queue.buffering.max.kbytes", "65536"),
             ],
