@@ -39,7 +39,8 @@ impl TextSource for NoTexts {
 pub trait Trace {
     /// A register was computed; `None` is missing.
     fn computed(&mut self, slot: Slot, word: Option<u64>);
-    /// A rule's condition was judged; `None` is unknown. Rules that cannot hold for the event's type are not judged.
+    /// A rule's condition was judged; `None` is unknown. Of rules that cannot hold for the event's type, and of those that one
+    /// part of their condition rules out, nothing is heard.
     fn judged(&mut self, rule: usize, holds: Option<bool>);
 }
 

@@ -110,6 +110,8 @@ impl Status {
     /// Says whether that is new.
     pub fn held_up(&self, shard: Shard, reason: Option<String>) -> bool {
         match reason {
+            // It may have been given back while its end was asked for.
+            Some(_) if !self.shards.contains_key(&shard) => false,
             Some(reason) => self.held_up.insert(shard, reason).is_none(),
             None => self.held_up.remove(&shard).is_some(),
         }
@@ -156,6 +158,7 @@ impl Status {
         }
         let mut held_up: Vec<_> =
             self.held_up.iter().map(|held| (*held.key(), held.value().clone())).collect();
+        held_up.retain(|(shard, _)| self.shards.contains_key(shard));
         held_up.sort();
         let told = |(shard, reason): (Shard, String)| format!("partition {}: {reason}", shard.partition);
         reasons.extend(held_up.into_iter().map(told));

@@ -96,6 +96,27 @@ fn a_dumped_topic_gives_the_alerts_of_its_plain_records() {
 }
 
 #[test]
+fn a_dumped_record_that_is_too_large_is_one_dead_letter_as_it_was_in_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dump.jsonl");
+    let line = |offset: u32, value: &str| {
+        format!(
+            "{{\"partition\":0,\"offset\":{offset},\"appended_at\":null,\"value\":{}}}\n",
+            Value::from(value)
+        )
+    };
+    let event = sample().lines().next().unwrap().to_owned();
+    // Control characters take six bytes each in JSON: as large a record as a broker takes by default.
+    let huge = "\u{1}".repeat(1 << 20);
+    fs::write(&path, line(0, &huge) + &line(1, &event) + &line(2, &huge)).unwrap();
+    let summary = replay(DEMO, &path, &[]).summary;
+    assert_eq!(
+        (&summary["records"], &summary["rows"], &summary["dead_letters"]),
+        (&3.into(), &1.into(), &2.into())
+    );
+}
+
+#[test]
 fn every_record_becomes_one_of_five_things() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");

@@ -75,7 +75,7 @@ pub(super) fn scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> O
 /// [`scaled`] of a short decimal such as `57.16` that has no more decimals than places, and so nothing to round.
 #[inline]
 fn plain(text: &[u8], places: u8) -> Option<i64> {
-    /// So many digits and factors of ten stay below 10^18.
+    /// So many digits, times the largest power, stay below 10^18.
     const DIGITS_MAX: usize = 12;
     const POWERS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
     if text.len() > DIGITS_MAX + 1 {
@@ -89,6 +89,9 @@ fn plain(text: &[u8], places: u8) -> Option<i64> {
             _ if *byte == b'.' && point == text.len() => point = at,
             _ => return None,
         }
+    }
+    if text.len() - usize::from(point < text.len()) > DIGITS_MAX {
+        return None;
     }
     let decimals = match text.len().wrapping_sub(point) {
         0 => 0,

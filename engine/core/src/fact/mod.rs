@@ -3,7 +3,7 @@
 //! `tripline_rules::aggregate` defines what each aggregate means. It knows neither how rows came nor what reads the facts.
 //!
 //! - `lens`: a plan against a layout of rows, once a pack
-//! - `scan`: all facts in one pass, for small ledgers
+//! - `scan`: fact by fact over the rows of its lane, for small ledgers
 //! - `totals`: running totals of a large ledger, a cache
 //! - `answer`: from what was gathered to a register, the same for every way of gathering
 //! - `order`, `distinct`: statistics that need the values themselves

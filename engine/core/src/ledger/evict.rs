@@ -1,7 +1,7 @@
 //! Retention and caps at work: which rows and ledgers leave the memory.
 //!
 //! What is held is exact at every reading. Memory follows by whole hours: a ledger drops its passed rows when an event
-//! comes for it, and every event sweeps one more ledger, so that a lap takes as many events as there are ledgers.
+//! comes for it, and every sixteen events sweep as many ledgers, so that a lap takes as many events as there are ledgers.
 
 use super::layout;
 use super::{Ledgers, Rows};

@@ -2,9 +2,12 @@
 
 use std::io::{self, BufRead};
 
-/// Bytes of a record that are kept. It is more than the largest event, so that an over-long one is still seen to be
+/// Bytes of a CSV record that are kept. It is more than the largest event, so that an over-long one is still seen to be
 /// over-long and refused, without ever being held whole.
-pub const RECORD_BYTES_KEPT: usize = 64 * 1024;
+const RECORD_BYTES_KEPT: usize = 64 * 1024;
+
+/// Bytes of a line that are kept: a dumped record of 1 MiB, Kafka's own default limit, whose every byte needs an escape.
+const LINE_BYTES_KEPT: usize = 8 * 1024 * 1024;
 
 /// Where a CSV reader stands inside a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +38,8 @@ impl Lines {
 
     /// Appends the next record's bytes, without its line end, skipping empty lines. False at the end.
     ///
-    /// Of a record longer than [`RECORD_BYTES_KEPT`] only the beginning is given. A quote that is never closed ends
-    /// with that many bytes too, at the next line end: it must not swallow the rest of the file.
+    /// Of a line longer than `LINE_BYTES_KEPT`, of a CSV record longer than `RECORD_BYTES_KEPT`, only the beginning is
+    /// given. A quote that is never closed ends with that many bytes too, at the next line end: it must not swallow the rest of the file.
     ///
     /// # Errors
     /// When the stream cannot be read or decompressed.
@@ -60,6 +63,7 @@ impl Lines {
     fn record(&mut self, into: &mut Vec<u8>, start: usize) -> io::Result<bool> {
         let mut at = At::FieldStart;
         let mut length = 0;
+        let kept = if self.csv.is_some() { RECORD_BYTES_KEPT } else { LINE_BYTES_KEPT };
         loop {
             let chunk = match self.stream.fill_buf() {
                 Ok(chunk) => chunk,
@@ -76,7 +80,7 @@ impl Lines {
                 }
             };
             let taken = end.unwrap_or(chunk.len());
-            let room = RECORD_BYTES_KEPT.saturating_sub(into.len() - start);
+            let room = kept.saturating_sub(into.len() - start);
             into.extend_from_slice(&chunk[..taken.min(room)]);
             length += taken;
             self.stream.consume(end.map_or(taken, |end| end + 1));
@@ -154,10 +158,10 @@ mod tests {
 
     #[test]
     fn an_over_long_line_is_cut_and_the_next_one_is_whole() {
-        let text = format!("{}\nnext\n", "x".repeat(3 * RECORD_BYTES_KEPT));
+        let text = format!("{}\nnext\n", "x".repeat(LINE_BYTES_KEPT + 5));
         let found = records(Lines::new(stream(&text, 4_096)));
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0].len(), RECORD_BYTES_KEPT);
+        assert_eq!(found[0].len(), LINE_BYTES_KEPT);
         assert_eq!(found[1], "next");
     }
 

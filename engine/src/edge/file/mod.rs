@@ -6,7 +6,7 @@ mod lines;
 mod sink;
 mod source;
 
-pub use lines::{Lines, RECORD_BYTES_KEPT};
+pub use lines::Lines;
 pub use sink::FileSink;
 pub use source::{FileFormat, FileSource, NoRecovery};
 

@@ -21,6 +21,8 @@ pub enum FileFormat {
     },
 }
 
+/// A batch ends behind the record with which it has so many bytes.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const SHARD: Shard = Shard { space: 0, partition: 0 };
 
 /// Records of one or more files. A record's offset is its number over all files, from 0; header lines are no records.
@@ -77,7 +79,7 @@ impl FileSource {
     pub fn read(&mut self, into: &mut Batch) -> Result<bool, SourceError> {
         into.clear();
         into.shard = SHARD;
-        while into.records.len() < self.records_max {
+        while into.records.len() < self.records_max && into.bytes.len() < BATCH_BYTES {
             let Some((path, lines)) = &mut self.current else { break };
             self.record.clear();
             if lines.next(&mut self.record).map_err(|cause| fault(path, cause))? {

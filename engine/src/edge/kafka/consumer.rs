@@ -215,6 +215,13 @@ impl KafkaSource {
 
     /// Where shards go on: their commits, or the beginning of a partition that nobody has begun.
     fn positions(&self, shards: &[Shard]) -> Result<Vec<Position>, SourceError> {
+        // Partitions that were added while the process runs.
+        if let Some(added) =
+            shards.iter().map(|shard| shard.partition).max().filter(|at| *at >= self.partitions)
+        {
+            let (stored, found) = (self.partitions, added + 1);
+            return Err(SourceError::Repartitioned { topic: self.settings.topic.clone(), stored, found });
+        }
         let committed = ask(self.settings.patience, |wait| {
             let list = self.consumer.committed_offsets(self.list(shards), wait)?;
             list.elements().iter().try_for_each(|element| element.error())?;

@@ -251,6 +251,23 @@ fn a_stop_that_cannot_commit_says_so_within_its_bound() {
     assert!(fault.to_string().contains("uncommitted"), "{fault}");
 }
 
+#[test]
+fn a_stop_whose_commit_is_undone_says_so() {
+    let log = Log::new("events", PARTITIONS);
+    written(&log, 20);
+    let refuse = |sink: &mut MemorySink| {
+        let away = CommitError::Again("the broker is away".to_owned());
+        sink.refusals = [away, CommitError::Aborted("fenced".to_owned())].into();
+    };
+    let (mut worker, member) = member(&log, false, refuse);
+    while !member.status.reasons().iter().any(|reason| reason.contains("away")) {
+        turns(&mut worker, 1);
+    }
+    member.status.stop();
+    let fault = worker.run().map(drop).unwrap_err();
+    assert!(fault.to_string().contains("uncommitted"), "{fault}");
+}
+
 /// A small generator of our own: the test needs variety, not quality.
 fn roll(state: &mut u64, sides: u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

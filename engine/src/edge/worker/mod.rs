@@ -388,6 +388,10 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                 return Ok(false);
             }
             if !self.commit(COMMIT_WAIT.min(left))? {
+                if self.dirty.is_empty() {
+                    // It was undone: what was judged since the last commit is judged again by whoever goes on.
+                    return Ok(false);
+                }
                 std::thread::sleep(Duration::from_millis(20).min(left));
             }
         }
@@ -402,7 +406,10 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         if committed? {
             return Ok(());
         }
-        Err(WorkerError::Uncommitted(format!("no commit within {:?}", self.pace.leave_within)))
+        let within = self.pace.leave_within;
+        Err(WorkerError::Uncommitted(format!(
+            "the last commit was refused, or did not come within {within:?}"
+        )))
     }
 
     fn count(&self) {
