@@ -2,6 +2,7 @@
 //!
 //! It does not know names or places; `resolve` builds it, [`crate::program`] turns it into operations.
 
+use crate::aggregate::FactSet;
 use crate::ast::{Arithmetic, Compare};
 use crate::function;
 use crate::money::Decimal;
@@ -282,6 +283,17 @@ impl Graph {
             }
             _ => into.push(id),
         }
+    }
+
+    /// The facts that nodes read, by the position of each fact's register.
+    pub fn facts_of(
+        &self,
+        facts: &BTreeMap<Slot, usize>,
+        nodes: impl IntoIterator<Item = NodeId>,
+    ) -> FactSet {
+        let mut read = FactSet::default();
+        self.reads(nodes, &mut |slot| facts.get(&slot).into_iter().for_each(|at| read.insert(*at)));
+        read
     }
 
     fn folded(&self, node: Node) -> Folded {

@@ -190,27 +190,17 @@ impl ProgramBuilder<'_> {
             });
             decidable && facts && !costly(self.graph, *part)
         });
-        of_facts.min_by_key(|part| (!is_floor(self.graph, *part), self.facts_of([*part]).len()))
-    }
-
-    /// Facts of this key space that nodes read.
-    fn facts_of(&self, nodes: impl IntoIterator<Item = NodeId>) -> FactSet {
-        let mut facts = FactSet::default();
-        self.graph.reads(nodes, &mut |slot| {
-            if let Some(at) = self.facts.get(&slot) {
-                facts.insert(*at);
-            }
-        });
-        facts
+        of_facts
+            .min_by_key(|part| (!is_floor(self.graph, *part), self.graph.facts_of(self.facts, [*part]).len()))
     }
 
     /// What rules ask of the ledgers; those of one guard and check together.
     fn wants(&self, live: &[Live<'_>]) -> Vec<Want<NodeId>> {
         let mut wants = vec![Want { guard: None, check: None, first: self.always, then: FactSet::default() }];
         for Live { rule, when, guard, check } in live {
-            let all = self.facts_of(rule.told.iter().copied().chain([*when]));
+            let all = self.graph.facts_of(self.facts, rule.told.iter().copied().chain([*when]));
             let (first, then) = match check {
-                Some(check) => (self.facts_of([*check]), all),
+                Some(check) => (self.graph.facts_of(self.facts, [*check]), all),
                 None => (all, FactSet::default()),
             };
             match wants.iter_mut().find(|want| (want.guard, want.check) == (*guard, *check)) {

@@ -41,17 +41,6 @@ impl Space {
         Space { plan, tags, facts }
     }
 
-    /// Facts of this key space that nodes read.
-    fn facts_of(&self, graph: &Graph, nodes: impl IntoIterator<Item = NodeId>) -> FactSet {
-        let mut facts = FactSet::default();
-        graph.reads(nodes, &mut |slot| {
-            if let Some(at) = self.facts.get(&slot) {
-                facts.insert(*at);
-            }
-        });
-        facts
-    }
-
     fn is_used(&self) -> bool {
         !self.plan.aggregates.is_empty() || !self.plan.populations.is_empty()
     }
@@ -214,7 +203,7 @@ impl Compiled<'_> {
         let types = u16::try_from(resolver.schema.event_types().values().len()).unwrap_or(u16::MAX);
         let mut programs = Vec::new();
         for (at, space) in spaces.iter().enumerate() {
-            let always = space.facts_of(self.graph, signals.iter().map(|signal| signal.node));
+            let always = self.graph.facts_of(&space.facts, signals.iter().map(|signal| signal.node));
             let mut builder = ProgramBuilder {
                 graph: &mut *self.graph,
                 amounts: &mut *self.amounts,
@@ -283,7 +272,7 @@ fn described_cooldown(cooldown: &CooldownText, schema: &Schema) -> Option<Cooldo
 fn described_feature(feature: &CheckedFeature<'_>, graph: &Graph, spaces: &[Space]) -> Feature {
     let facts: BTreeMap<u8, FactSet> = (0u8..)
         .zip(spaces)
-        .map(|(at, space)| (at, space.facts_of(graph, [feature.node])))
+        .map(|(at, space)| (at, graph.facts_of(&space.facts, [feature.node])))
         .filter(|(_, facts)| !facts.is_empty())
         .collect();
     Feature {
