@@ -64,6 +64,8 @@ struct Live<'a> {
     guard: Option<NodeId>,
     /// A part that facts of this key space decide.
     check: Option<NodeId>,
+    /// The other parts.
+    rest: Vec<NodeId>,
 }
 
 /// Builds the program of one key space.
@@ -133,8 +135,13 @@ impl ProgramBuilder<'_> {
             .map(|(at, when)| {
                 let mut parts = Vec::new();
                 self.graph.conjuncts(*when, &mut parts);
-                let check = self.check(&parts);
-                Live { rule: &rules[*at], when: *when, guard: self.guard(parts), check }
+                let (of_fields, mut rest): (Vec<NodeId>, _) =
+                    parts.into_iter().partition(|part| self.is_of_fields(*part));
+                let guard =
+                    of_fields.into_iter().reduce(|guard, part| self.graph.add(Node::And(guard, part)));
+                let check = self.check(&rest);
+                rest.retain(|part| Some(*part) != check);
+                Live { rule: &rules[*at], when: *when, guard, check, rest }
             })
             .collect();
         let (tags, tags_highest) =
@@ -162,21 +169,17 @@ impl ProgramBuilder<'_> {
         });
         let wants = wants.collect();
         let own = live.iter().filter(|live| live.rule.space == self.space);
-        judge(&mut emitter, self.graph, own, &check_slots);
+        judge(&mut emitter, own, &check_slots);
         let highest = tags_highest.max(emitter.highest);
         let program = ForType { guards, checks, wants, judge: emitter.take(), tags: tags.ops, tag_slots };
         (program, highest)
     }
 
-    /// The parts of a condition that fields alone decide, as one.
-    fn guard(&mut self, parts: Vec<NodeId>) -> Option<NodeId> {
-        let of_fields = parts.into_iter().filter(|part| {
-            let mut fields_only = true;
-            self.graph.reads([*part], &mut |slot| fields_only &= slot.index() < self.fields);
-            fields_only && !costly(self.graph, *part)
-        });
-        let of_fields: Vec<NodeId> = of_fields.collect();
-        of_fields.into_iter().reduce(|guard, part| self.graph.add(Node::And(guard, part)))
+    /// Whether fields alone decide a part, and cheaply.
+    fn is_of_fields(&self, part: NodeId) -> bool {
+        let mut fields_only = true;
+        self.graph.reads([part], &mut |slot| fields_only &= slot.index() < self.fields);
+        fields_only && !costly(self.graph, part)
     }
 
     /// The part of a condition that is cheapest to find out and likeliest to fail.
@@ -197,7 +200,7 @@ impl ProgramBuilder<'_> {
     /// What rules ask of the ledgers; those of one guard and check together.
     fn wants(&self, live: &[Live<'_>]) -> Vec<Want<NodeId>> {
         let mut wants = vec![Want { guard: None, check: None, first: self.always, then: FactSet::default() }];
-        for Live { rule, when, guard, check } in live {
+        for Live { rule, when, guard, check, .. } in live {
             let all = self.graph.facts_of(self.facts, rule.told.iter().copied().chain([*when]));
             let (first, then) = match check {
                 Some(check) => (self.graph.facts_of(self.facts, [*check]), all),
@@ -220,22 +223,19 @@ impl ProgramBuilder<'_> {
 /// computed, and then the others.
 fn judge<'a>(
     emitter: &mut Emitter<'_>,
-    graph: &Graph,
     live: impl Iterator<Item = &'a Live<'a>>,
     check_slots: &BTreeMap<NodeId, Slot>,
 ) {
-    for Live { rule, when, guard, check } in live {
+    for Live { rule, when, guard, check, rest } in live {
         let number = u32::try_from(rule.rule).expect("rules are bounded");
-        let mut parts = Vec::new();
-        graph.conjuncts(*when, &mut parts);
-        let only = parts.len() == 1;
         emitter.alone(|emitter| {
             let from = emitter.end();
             if let Some(check) = check {
                 emitter.know(*check, check_slots[check]);
             }
-            for part in guard.iter().chain(check).copied().chain(parts.into_iter().filter(|_| !only)) {
-                let a = emitter.emit(part);
+            // A condition that is one part is judged at once.
+            for part in guard.iter().chain(check).chain(rest).filter(|part| *part != when) {
+                let a = emitter.emit(*part);
                 emitter.push(Op::SkipIfFalse { a, to: 0 });
             }
             let a = emitter.emit(*when);
