@@ -46,8 +46,8 @@ fn one_fault_each() {
     assert_eq!(with(&|_| {}, amount()), ["`tx.amount` needs a currency: map one, or map `account.currency`"]);
     let constant = |code: &str| CurrencySource::Constant(code.into());
     assert_eq!(
-        with(&|f| f.money.currency = constant("XXX"), amount()),
-        ["`XXX` is not a currency in use (ISO 4217)"]
+        with(&|f| f.money.currency = constant("XTS"), amount()),
+        ["`XTS` is not a currency in use (ISO 4217)"]
     );
     let limit = pointer("card.limit", "/v");
     let other = ["`card.limit` is in another currency than `EUR`"];
