@@ -80,6 +80,22 @@ impl Broker {
         if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).into()) }
     }
 
+    /// Kills it, as a crash does.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn kill(&self) -> Result<(), Failure> {
+        self.call("kill", &[])
+    }
+
+    /// Starts it again, with what it had written.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn restart(&self) -> Result<(), Failure> {
+        self.call("start", &[])
+    }
+
     /// `host:port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)

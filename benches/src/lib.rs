@@ -3,6 +3,7 @@
 //! It measures; nothing here is timed by a test, and nothing of it is part of the service.
 
 pub mod cost;
+pub mod equal;
 pub mod kafka;
 pub mod load;
 pub mod records;

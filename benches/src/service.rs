@@ -37,6 +37,12 @@ pub struct Installation<'a> {
     pub clock: &'a str,
     /// How late an event may come.
     pub lateness: &'a str,
+    /// What readers of the output topics may rely on.
+    pub guarantee: &'a str,
+    /// Which process of the group it is.
+    pub instance: &'a str,
+    /// Settings of the client, as a YAML mapping.
+    pub client: &'a str,
     /// Port of health and metrics on loopback; 0 takes a free one.
     pub http: u16,
 }
@@ -52,7 +58,7 @@ impl Installation<'_> {
         let packs: Vec<String> =
             self.packs.iter().map(|pack| root.join(pack).display().to_string()).collect();
         let mut written = String::new();
-        let replaced = ["packs:", "schema:", "kafka:", "http:", "time:", "  topic:", "  clock:"];
+        let replaced = ["packs:", "schema:", "kafka:", "http:", "time:", "delivery:", "  topic:", "  clock:"];
         for line in read_to_string(&given)?.lines() {
             if !replaced.iter().any(|key| line.starts_with(key)) {
                 writeln!(written, "{line}")?;
@@ -63,15 +69,18 @@ impl Installation<'_> {
         }
         writeln!(
             written,
-            "packs: [{}]\nschema: {}\ntime: {{lateness: {}}}\nhttp: {{listen: \"127.0.0.1:{}\"}}\n\
-             kafka: {{brokers: \"{}\", group: {group}, instance: {group}, prefix: {prefix}, workers: 2}}",
+            "packs: [{}]\nschema: {}\ntime: {{lateness: {}}}\ndelivery: {{guarantee: {}}}\nhttp: {{listen: \"127.0.0.1:{}\"}}\n\
+             kafka: {{brokers: \"{}\", group: {group}, instance: {}, prefix: {prefix}, workers: 2, client: {}}}",
             packs.join(", "),
             given.with_file_name("schema.yaml").display(),
             self.lateness,
+            self.guarantee,
             self.http,
-            self.brokers
+            self.brokers,
+            self.instance,
+            self.client
         )?;
-        let path = folder.join(format!("{group}.yaml"));
+        let path = folder.join(format!("{group}-{}.yaml", self.instance));
         fs::write(&path, written)?;
         Ok(path)
     }
@@ -139,8 +148,7 @@ impl Process {
     /// # Errors
     /// When it ends with a fault, or not within half a minute.
     pub fn stop(mut self) -> Result<(), Failure> {
-        let id = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &id]).status()?;
+        self.signal("TERM")?;
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(30) {
             if let Some(status) = self.child.try_wait()? {
@@ -149,6 +157,15 @@ impl Process {
             std::thread::sleep(Duration::from_millis(10));
         }
         Err("it did not stop within 30 s".into())
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    ///
+    /// # Errors
+    /// When the system cannot.
+    pub fn signal(&self, name: &str) -> Result<(), Failure> {
+        Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status()?;
+        Ok(())
     }
 
     /// How it ended, if it has.

@@ -4,8 +4,9 @@
 use clap::Parser;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tripline_benches::equal::compare;
 use tripline_benches::kafka::{Broker, Failure, Stamp, Writer, asking};
-use tripline_benches::service::{Installation, Process, output, program};
+use tripline_benches::service::{Installation, Process, program};
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{Campaigns, Fault, Faults, SimulatedEvent, Simulation, SimulationSettings};
 
@@ -129,29 +130,7 @@ impl Round<'_> {
              otherwise faulty {}",
             faults.out_of_order, faults.duplicates, faults.bad, faults.other
         );
-        self.compare(&config)
-    }
-
-    /// Dumps the topics, replays the input, compares.
-    fn compare(&self, config: &str) -> Result<(), Failure> {
-        let file = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
-        let brokers = self.broker.address();
-        for topic in ["events", "alerts", "verdicts"] {
-            let (into, topic) = (file(&format!("{topic}.dump")), format!("{}.{topic}", self.case.name));
-            output(&self.program, &["dump", "--brokers", &brokers, "--topic", &topic, "--output", &into])?;
-        }
-        let (input, alerts, journal) = (file("events.dump"), file("alerts.jsonl"), file("verdicts.jsonl"));
-        let arguments =
-            ["replay", "--config", config, "--input", &input, "--output", &alerts, "--journal", &journal];
-        print!("{}", output(&self.program, &[&arguments[..], &["--json"]].concat())?);
-        for (ours, theirs) in [("alerts.dump", &alerts), ("verdicts.dump", &journal)] {
-            print!(
-                "{} {ours}: {}",
-                self.case.name,
-                output(&self.program, &["compare", &file(ours), theirs])?
-            );
-        }
-        Ok(())
+        compare(&self.program, self.broker, name, &config, self.folder)
     }
 
     /// The installation's configuration with this broker and these topics.
@@ -164,6 +143,9 @@ impl Round<'_> {
             brokers: &address,
             clock,
             lateness: "24h",
+            guarantee: "exactly_once",
+            instance: "0",
+            client: "{}",
             http: 0,
         };
         on.write(name, &format!("{name}.events"), name, self.folder)

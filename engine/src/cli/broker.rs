@@ -51,6 +51,7 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
         client: config.kafka.client.clone(),
         clock: config.input.clock,
         start: config.input.start,
+        guarantee: config.delivery.guarantee,
         commit_interval: config.delivery.commit_interval,
         reach: Reach {
             rows_ms: engine.reach_ms(&config.ruleset, &config.mapping),

@@ -1,7 +1,7 @@
 //! The sections of a configuration that say nothing about fields or rules: time, limits, broker, endpoints.
 
 use crate::edge::http::HttpSettings;
-use crate::edge::kafka::{InputClock, KafkaSettings, Start, owned_key};
+use crate::edge::kafka::{Guarantee, InputClock, KafkaSettings, Start, owned_key};
 use crate::edge::log::LogFormat;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -61,6 +61,8 @@ pub struct Kafka {
 /// `delivery:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
+    /// What readers of the output topics may rely on.
+    pub guarantee: Guarantee,
     /// How long judged records may wait for their commit.
     pub commit_interval: Duration,
 }
@@ -219,31 +221,61 @@ impl Kafka {
 
 impl Default for Delivery {
     fn default() -> Delivery {
-        Delivery { commit_interval: Duration::from_millis(100) }
+        Delivery { guarantee: Guarantee::EXACTLY_ONCE, commit_interval: Duration::from_millis(100) }
     }
 }
 
 impl Delivery {
     fn read(&mut self, keys: &mut Keys<'_>, faults: &mut Diagnostics) {
-        if let Some(node) = keys.optional("guarantee")
-            && node.scalar() == Some("exactly_once")
-        {
-            faults
-                .error("S005", "`exactly_once` is known but not in this version yet", node.span)
-                .help("`at_least_once`: alerts keep their ids, so a reader can drop repeats");
-        } else if let Some(node) = keys.optional("guarantee") {
-            node.word("the guarantee", &[("at_least_once", ())], faults);
-        }
-        let Some(mut commit) = keys.optional("commit").and_then(|node| Keys::of(node, "`commit`", faults))
-        else {
-            return;
-        };
-        set(commit.optional("interval"), &mut self.commit_interval, |node| {
-            let ms = node.duration("`interval`", faults)?;
-            Some(Duration::from_millis(u64::try_from(ms).ok()?))
+        let guarantees =
+            [("exactly_once", Guarantee::EXACTLY_ONCE), ("at_least_once", Guarantee::AtLeastOnce)];
+        set(keys.optional("guarantee"), &mut self.guarantee, |node| {
+            node.word("the guarantee", &guarantees, faults)
         });
-        commit.finish(faults);
+        let timeout = keys.optional("transaction_timeout");
+        let commit = keys.optional("commit");
+        let mut commit = commit.and_then(|node| Keys::of(node, "`commit`", faults));
+        if let Some(commit) = &mut commit {
+            set(commit.optional("interval"), &mut self.commit_interval, |node| {
+                duration(node, "`interval`", faults)
+            });
+        }
+        let min_gap = commit.as_mut().and_then(|commit| commit.optional("min_gap"));
+        match &mut self.guarantee {
+            Guarantee::ExactlyOnce { timeout: held, min_gap: gap } => {
+                set(timeout, held, |node| transaction_timeout(node, faults));
+                set(min_gap, gap, |node| duration(node, "`min_gap`", faults));
+            }
+            Guarantee::AtLeastOnce => {
+                for node in [timeout, min_gap].into_iter().flatten() {
+                    faults
+                        .error("C032", "only `guarantee: exactly_once` has transactions", node.span)
+                        .help("leave it out: at least once, an alert waits for no commit");
+                }
+            }
+        }
+        if let Some(commit) = commit {
+            commit.finish(faults);
+        }
     }
+}
+
+/// Least and most of `transaction_timeout`: a broker takes 15 minutes unless it is told otherwise.
+const TRANSACTION_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(900));
+
+fn duration(node: &Node, what: &str, faults: &mut Diagnostics) -> Option<Duration> {
+    let ms = node.duration(what, faults)?;
+    Some(Duration::from_millis(u64::try_from(ms).ok()?))
+}
+
+fn transaction_timeout(node: &Node, faults: &mut Diagnostics) -> Option<Duration> {
+    let timeout = duration(node, "`transaction_timeout`", faults)?;
+    let (least, most) = TRANSACTION_TIMEOUT;
+    if !(least..=most).contains(&timeout) {
+        faults.error("C033", "`transaction_timeout` is 1 second to 15 minutes", node.span);
+        return None;
+    }
+    Some(timeout)
 }
 
 impl Http {

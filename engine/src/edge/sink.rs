@@ -61,3 +61,17 @@ pub trait Sink {
     /// When publishing cannot work any more.
     fn abort(&mut self) -> Result<bool, SinkError>;
 }
+
+impl<K: Sink + ?Sized> Sink for Box<K> {
+    fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+        (**self).send(shard, out, from)
+    }
+
+    fn commit(&mut self, next: &[Position], wait: Duration) -> Result<(), CommitError> {
+        (**self).commit(next, wait)
+    }
+
+    fn abort(&mut self) -> Result<bool, SinkError> {
+        (**self).abort()
+    }
+}

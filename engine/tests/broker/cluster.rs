@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tripline::edge::kafka::{KafkaSettings, create_topics};
 use tripline::edge::recovery::Reach;
 
@@ -191,7 +191,14 @@ pub fn committed(settings: &KafkaSettings) -> Vec<(i64, i64)> {
     let count = partitions(&consumer, &settings.topic);
     let mut list = TopicPartitionList::new();
     list.add_partition_range(&settings.topic, 0, count - 1);
-    let list = consumer.committed_offsets(list, Duration::from_secs(10)).unwrap();
+    // A broker that has just returned is not the group's coordinator yet.
+    let began = Instant::now();
+    let list = loop {
+        match consumer.committed_offsets(list.clone(), Duration::from_secs(10)) {
+            Ok(list) => break list,
+            Err(fault) => assert!(began.elapsed() < Duration::from_secs(30), "{fault}"),
+        }
+    };
     let position = |partition| {
         let offset = match list.find_partition(&settings.topic, partition).unwrap().offset() {
             Offset::Offset(offset) => offset,

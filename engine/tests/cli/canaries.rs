@@ -56,6 +56,8 @@ input:
     merchant.id: /merchant
     device.id: /device
 kafka: {brokers: BROKERS, prefix: bank, workers: 1, client: {debug: all, session.timeout.ms: 6000}}
+# The broker of these tests has no transactions.
+delivery: {guarantee: at_least_once}
 http: {listen: 127.0.0.1:0}
 log: {format: FORMAT, level: trace}
 ";

@@ -119,11 +119,19 @@ fn a_short_secret_is_refused_and_not_shown() {
 }
 
 #[test]
-fn what_a_later_version_brings_is_said_to_be_known() {
+fn settings_of_transactions_are_refused_where_there_are_none() {
     let example = Example::new();
-    example.change("tripline.yaml", "guarantee: at_least_once", "guarantee: exactly_once");
+    example.change("tripline.yaml", "guarantee: exactly_once", "guarantee: at_least_once");
     let faults = example.faults();
-    assert!(faults.contains("not in this version") && faults.contains("at_least_once"), "{faults}");
+    assert_eq!(faults.matches("only `guarantee: exactly_once` has transactions").count(), 2, "{faults}");
+    assert!(faults.contains("transaction_timeout: 10s") && faults.contains("min_gap: 2ms"), "{faults}");
+}
+
+#[test]
+fn a_transaction_timeout_that_no_broker_takes_is_refused() {
+    let example = Example::new();
+    example.change("tripline.yaml", "transaction_timeout: 10s", "transaction_timeout: 16m");
+    assert!(example.faults().contains("1 second to 15 minutes"), "{}", example.faults());
 }
 
 #[test]

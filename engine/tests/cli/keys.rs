@@ -39,7 +39,7 @@ const TIME: &str = "{from: /time, format: rfc3339}";
 const LOCAL: &str = "{from: /time, format: local, pattern: \"%d.%m.%Y %H:%M:%S\", zone: Asia/Tokyo}";
 const LABELS: &str = "# labels: {when: IS_FRAUD, is: \"1\", outcome: fraud, after: 7d}";
 
-const EFFECTS: [Effect; 49] = [
+const EFFECTS: [Effect; 51] = [
     effect("stream", "stream: reference", "stream: other", |c| c.settings().stream, "other"),
     effect(
         "schema",
@@ -276,11 +276,32 @@ const EFFECTS: [Effect; 49] = [
         "{\"security.protocol\": \"ssl\"}",
     ),
     effect(
+        "delivery.guarantee",
+        "guarantee: exactly_once ",
+        "guarantee: at_least_once ",
+        |c| format!("{:?}", c.delivery.guarantee),
+        "only `guarantee: exactly_once` has transactions",
+    ),
+    effect(
+        "delivery.transaction_timeout",
+        "transaction_timeout: 10s",
+        "transaction_timeout: 3s",
+        |c| format!("{:?}", c.delivery.guarantee),
+        "ExactlyOnce { timeout: 3s, min_gap: 2ms }",
+    ),
+    effect(
         "delivery.commit",
-        "commit: {interval: 100ms}",
+        "commit: {interval: 100ms, min_gap: 2ms}",
         "commit: {interval: 1s}",
         |c| format!("{:?}", c.delivery.commit_interval),
         "1s",
+    ),
+    effect(
+        "delivery.commit.min_gap",
+        "min_gap: 2ms",
+        "min_gap: 7ms",
+        |c| format!("{:?}", c.delivery.guarantee),
+        "ExactlyOnce { timeout: 10s, min_gap: 7ms }",
     ),
     effect(
         "delivery.commit.interval",
@@ -319,20 +340,13 @@ const EFFECTS: [Effect; 49] = [
         |c| format!("{:?}", c.settings().key == tripline_rules::value::TextKey::new(*b"0123456789abcdef")),
         "true",
     ),
-    // The two that allow one value only: another one is refused.
+    // It allows one value only: another one is refused.
     effect(
         "version",
         "version: 1",
         "version: 2",
         |_| String::new(),
         "this release reads configurations of `version: 1`",
-    ),
-    effect(
-        "delivery.guarantee",
-        "guarantee: at_least_once",
-        "guarantee: exactly_once",
-        |_| String::new(),
-        "not in this version",
     ),
 ];
 const SECRET: &str = "# secret: {file: /run/secrets/tripline.key}";
@@ -379,7 +393,7 @@ fn written_keys() -> BTreeSet<String> {
         for entry in inner.split(',').filter(|_| !has_own_keys) {
             let name = entry.split(':').next().unwrap_or_default().trim();
             // Of a value map, only the name is a key; its raw values are upper case.
-            if name.bytes().all(|byte| byte.is_ascii_lowercase()) && !name.is_empty() {
+            if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') && !name.is_empty() {
                 keys.insert(format!("{path}.{name}"));
             }
         }

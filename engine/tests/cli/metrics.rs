@@ -31,6 +31,8 @@ input:
   clock: create_time
   fields: {event.id: /id, event.type: {const: purchase}, event.time: /time, account.id: /account, tx.amount: /amount}
 kafka: {brokers: BROKERS, prefix: bank, workers: 1, client: {session.timeout.ms: 6000}}
+# The broker of these tests has no transactions.
+delivery: {guarantee: at_least_once}
 http: {listen: 127.0.0.1:0}
 ";
 

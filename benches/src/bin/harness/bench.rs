@@ -32,6 +32,26 @@ pub(super) struct Load {
     pub(super) accounts: u32,
     /// A day, for 1,000,000 accounts.
     pub(super) campaigns: f64,
+    pub(super) guarantee: Guarantee,
+}
+
+/// What readers of the alerts may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Guarantee {
+    /// In transactions.
+    ExactlyOnce,
+    /// Without.
+    AtLeastOnce,
+}
+
+impl Guarantee {
+    /// As a configuration says it, and people.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Guarantee::ExactlyOnce => ("exactly_once", "exactly once"),
+            Guarantee::AtLeastOnce => ("at_least_once", "at least once"),
+        }
+    }
 }
 
 /// A broker, a bank's feed into it, and the service on it, live behind a day of events.
@@ -42,6 +62,8 @@ pub(super) struct Bench {
     pub(super) folder: tempfile::TempDir,
     /// What the bench stands on, in words.
     pub(super) about: String,
+    /// Port of the service's metrics.
+    http: u16,
     // Last: it must outlive those that talk to it.
     pub(super) broker: Broker,
 }
@@ -71,6 +93,9 @@ impl Bench {
             brokers: &address,
             clock: "create_time",
             lateness: "1h",
+            instance: "0",
+            client: "{}",
+            guarantee: load.guarantee.words().0,
             http,
         };
         let config = on.write(PREFIX, TOPIC, PREFIX, folder.path())?;
@@ -78,10 +103,11 @@ impl Bench {
         let service = Process::start(&program, &arguments, &folder.path().join("service.log"))?;
         let about = format!(
             "the load pack, {} accounts, {past} events of past in the ledgers, {WORKERS} workers, {PARTITIONS} partitions, \
-             at least once",
-            load.accounts
+             {}",
+            load.accounts,
+            load.guarantee.words().1
         );
-        let mut bench = Bench { feed, service, asking, folder, about, broker };
+        let mut bench = Bench { feed, service, asking, folder, about, http, broker };
         bench.until_live(http)?;
         eprintln!("harness: {}", bench.about);
         Ok(bench)
@@ -138,9 +164,12 @@ impl Bench {
         }
     }
 
-    /// How many alerts there are.
-    pub(super) fn alerts(&self) -> Result<i64, Failure> {
-        Ok(ends(&self.asking, &format!("{PREFIX}.alerts"))?.iter().sum())
+    /// How many alerts the service has made.
+    pub(super) fn alerts(&self) -> Result<u32, Failure> {
+        let page = metrics(self.http)?;
+        let made = page.lines().filter(|line| line.starts_with("tripline_alerts_total"));
+        let counts = made.map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<u32>()?));
+        counts.sum()
     }
 
     /// Ends the service as its operators do.

@@ -4,9 +4,10 @@
 use super::bench::{Bench, Load, PREFIX, TOPIC};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tripline_benches::kafka::{Failure, Writer, ends, positions};
@@ -29,7 +30,9 @@ const COLUMNS: &[Column] = &[
 
 /// How long the writer may wait for more records to send at once: a millisecond, as a core banking system's would.
 const LINGER_MS: u32 = 1;
-/// How long the reader waits for the last alerts.
+/// After the last commit, the reader has read everything once it was at all ends for so long.
+const QUIET: Duration = Duration::from_millis(500);
+/// How long it waits for them.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Rounds of so many events at so many a second.
@@ -74,19 +77,18 @@ fn round(bench: &mut Bench, writer: &Writer, rate: u32, events: u32) -> Result<V
     let topic = format!("{PREFIX}.alerts");
     let first = ends(&bench.asking, &topic)?;
     let reader = reader(&bench.broker.address(), &topic, &first)?;
-    let last = OnceLock::new();
+    let is_over = AtomicBool::new(false);
     let before = bench.service.spent();
     let (sent, read) = thread::scope(|scope| -> Result<_, Failure> {
-        let reading =
-            scope.spawn(|| read(&reader, first, &last, &due.number_of).map_err(|fault| fault.to_string()));
+        let reading = scope.spawn(|| {
+            read(&reader, first.len(), &is_over, &due.number_of).map_err(|fault| fault.to_string())
+        });
         // Whatever becomes of the sending: the reader must not wait for ever.
         let sent = send(&due.batch, writer, rate).and_then(|sent| {
             bench.until_committed(&ends(&bench.asking, TOPIC)?)?;
-            let end = ends(&bench.asking, &topic)?;
-            last.get_or_init(|| end);
             Ok(sent)
         });
-        last.get_or_init(Vec::new);
+        is_over.store(true, Ordering::Release);
         let read = reading.join().map_err(|_| "the reader panicked")?;
         Ok((sent?, read?))
     })?;
@@ -156,34 +158,39 @@ fn reader(brokers: &str, topic: &str, next: &[i64]) -> Result<BaseConsumer, Fail
         .set("group.id", "reader")
         .set("enable.auto.commit", "false")
         .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
         .create()?;
     consumer.assign(&positions(topic, next)?)?;
     Ok(consumer)
 }
 
-/// Which event each alert is about, and when it was read; from the offsets `next` until `last`, once that is known.
+/// Which event each alert is about, and when it was read, until `is_over` and everything there is was read. The end of a
+/// partition is not an alert's offset + 1: the ends of transactions take places, too.
 fn read(
     consumer: &BaseConsumer,
-    mut next: Vec<i64>,
-    last: &OnceLock<Vec<i64>>,
+    partitions: usize,
+    is_over: &AtomicBool,
     number_of: &HashMap<String, u32>,
 ) -> Result<Vec<(u32, Instant)>, Failure> {
-    let (mut read, mut ended) = (Vec::new(), None);
+    let (mut read, mut has_ended) = (Vec::new(), vec![false; partitions]);
+    let mut quiet_since = Instant::now();
     loop {
-        if let Some(message) = consumer.poll(Duration::from_millis(20)) {
-            let (message, now) = (message?, Instant::now());
-            next[usize::try_from(message.partition())?] = message.offset() + 1;
-            let alert: serde_json::Value = serde_json::from_slice(message.payload().unwrap_or_default())?;
-            let id = alert["event"]["id"].as_str().ok_or("an alert names no event")?;
-            read.push((*number_of.get(id).ok_or("an alert is about an event that was not sent")?, now));
-            continue;
-        }
-        let Some(last) = last.get() else { continue };
-        if next.iter().zip(last).all(|(at, end)| at >= end) {
-            return Ok(read);
-        }
-        if ended.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-            return Err("alerts that were published could not be read within 30 s".into());
+        match consumer.poll(Duration::from_millis(20)) {
+            Some(Err(KafkaError::PartitionEOF(partition))) => has_ended[usize::try_from(partition)?] = true,
+            Some(message) => {
+                let (message, now) = (message?, Instant::now());
+                has_ended[usize::try_from(message.partition())?] = false;
+                let alert: serde_json::Value = serde_json::from_slice(message.payload().unwrap_or_default())?;
+                let id = alert["event"]["id"].as_str().ok_or("an alert names no event")?;
+                read.push((*number_of.get(id).ok_or("an alert is about an event that was not sent")?, now));
+                quiet_since = now;
+            }
+            None if !is_over.load(Ordering::Acquire) => quiet_since = Instant::now(),
+            None if has_ended.iter().all(|ended| *ended) && quiet_since.elapsed() > QUIET => return Ok(read),
+            None if quiet_since.elapsed() > PATIENCE => {
+                return Err("alerts that were published could not be read within 30 s".into());
+            }
+            None => {}
         }
     }
 }

@@ -18,6 +18,12 @@ struct Arguments {
     /// Measure latency instead, open loop.
     #[arg(long)]
     latency: bool,
+    /// What readers of the alerts may rely on.
+    #[arg(long, value_enum, default_value = "exactly-once")]
+    guarantee: bench::Guarantee,
+    /// Measure the throughput under both guarantees instead, in turn.
+    #[arg(long, conflicts_with_all = ["latency", "guarantee"])]
+    both: bool,
     /// Events of a round; with --latency as many as the rate sends in 30 s.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1_000..))]
     events: Option<u32>,
@@ -52,10 +58,12 @@ fn main() -> Result<(), Failure> {
     }
     let place = arguments.record.as_deref().map(report::place).transpose()?;
     let campaigns = arguments.campaigns.unwrap_or(if arguments.latency { 14_000.0 } else { 100.0 });
-    let load = bench::Load { accounts: arguments.accounts, campaigns };
+    let load = bench::Load { accounts: arguments.accounts, campaigns, guarantee: arguments.guarantee };
     let report = if arguments.latency {
         let events = arguments.events.unwrap_or(arguments.rate.saturating_mul(30));
         latency::measure(load, arguments.rate, events, arguments.rounds)?
+    } else if arguments.both {
+        throughput::compare(load, arguments.events.unwrap_or(1_000_000), arguments.rounds)?
     } else {
         throughput::measure(load, arguments.events.unwrap_or(1_000_000), arguments.rounds)?
     };

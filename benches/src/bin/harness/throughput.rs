@@ -1,7 +1,7 @@
 //! Events per CPU second of the service and of a bare consumer, over the same records in the same round.
 
 use super::bare;
-use super::bench::{Bench, Load, TOPIC};
+use super::bench::{Bench, Guarantee, Load, TOPIC};
 use std::time::Instant;
 use tripline_benches::kafka::{Failure, Writer, asking, begin_at, ends};
 use tripline_benches::report::{Column, Report};
@@ -42,6 +42,43 @@ pub(super) fn measure(load: Load, events: u32, rounds: u32) -> Result<Report, Fa
     Ok(Report { about, columns: COLUMNS, rounds: measured })
 }
 
+const BOTH: &[Column] = &[
+    ("at_least_once_events_per_second", 0),
+    ("exactly_once_events_per_second", 0),
+    ("ratio", 3),
+    ("at_least_once_events_per_cpu_second", 0),
+    ("exactly_once_events_per_cpu_second", 0),
+    ("ratio_of_cpu", 3),
+    ("alerts", 0),
+];
+
+/// The same records under both guarantees in turn, each with a broker and a service of its own that is idle meanwhile.
+pub(super) fn compare(load: Load, events: u32, rounds: u32) -> Result<Report, Failure> {
+    let mut least = Bench::start(Load { guarantee: Guarantee::AtLeastOnce, ..load })?;
+    let mut exact = Bench::start(Load { guarantee: Guarantee::ExactlyOnce, ..load })?;
+    let mut measured = Vec::new();
+    for round in 0..=rounds {
+        // What is allocated or connected once is so in a round that does not count.
+        let events = if round == 0 { (events / 10).max(1_000) } else { events };
+        let writer = Writer::hidden(&least.broker.address(), TOPIC)?;
+        let (free, _) = service(&mut least, &writer, events)?;
+        let writer = Writer::hidden(&exact.broker.address(), TOPIC)?;
+        let (bound, alerts) = service(&mut exact, &writer, events)?;
+        let rate = |seconds: f64| f64::from(events) / seconds;
+        let (wall, cpu) = (free.seconds / bound.seconds, free.cpu_seconds / bound.cpu_seconds);
+        if round > 0 {
+            eprintln!("harness: round {round}: {wall:.2} of the events a second");
+            let by_wall = [rate(free.seconds), rate(bound.seconds), wall];
+            let by_cpu = [rate(free.cpu_seconds), rate(bound.cpu_seconds), cpu];
+            measured.push([&by_wall[..], &by_cpu, &[alerts]].concat());
+        }
+    }
+    let about = format!("{events} events a round, under both guarantees in turn; {}", least.about);
+    least.stop()?;
+    exact.stop()?;
+    Ok(Report { about, columns: BOTH, rounds: measured })
+}
+
 /// What the service needed for the next so many events, and the alerts it made.
 fn service(bench: &mut Bench, writer: &Writer, events: u32) -> Result<(bare::Needed, f64), Failure> {
     writer.hide()?;
@@ -57,8 +94,7 @@ fn service(bench: &mut Bench, writer: &Writer, events: u32) -> Result<(bare::Nee
     bench.until_committed(&goal)?;
     let (after, seconds) = (bench.service.spent(), began.elapsed().as_secs_f64());
     let needed = bare::Needed { cpu_seconds: after.cpu_seconds - before.cpu_seconds, seconds };
-    let made = u32::try_from(bench.alerts()? - alerts)?;
-    Ok((needed, f64::from(made)))
+    Ok((needed, f64::from(bench.alerts()? - alerts)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "megabytes for people")]

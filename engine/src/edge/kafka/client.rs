@@ -97,6 +97,11 @@ pub(super) fn passes(code: Code) -> bool {
     )
 }
 
+/// What ends a producer but not its successor of the same name.
+pub(super) fn fences(code: Code) -> bool {
+    matches!(code, Code::Fatal | Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
+}
+
 /// Asks until there is an answer, with growing pauses, as long as `patience` lasts.
 pub(super) fn ask<T>(
     patience: Duration,

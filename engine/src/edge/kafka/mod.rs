@@ -2,13 +2,15 @@
 //!
 //! It knows topics, groups and offsets; what a record means is the processor's business.
 
+mod at_least_once;
 mod client;
 mod consumer;
+mod exactly_once;
 mod lag;
 pub mod mock;
 pub mod murmur2;
 mod note;
-mod producer;
+mod outlet;
 mod rebalance;
 mod recovery;
 mod settings;
@@ -17,14 +19,16 @@ mod tests;
 mod topics;
 pub mod transfer;
 
+pub use at_least_once::AtLeastOnce;
 pub use consumer::KafkaSource;
-pub use producer::KafkaSink;
+pub use exactly_once::ExactlyOnce;
 pub use recovery::KafkaRecovery;
-pub use settings::{BATCH_MAX_BOUNDS, InputClock, KafkaSettings, Start, owned_key};
+pub use settings::{BATCH_MAX_BOUNDS, Guarantee, InputClock, KafkaSettings, Start, owned_key};
 pub use topics::create_topics;
 
 use super::metrics::Metrics;
 use super::processor::Processor;
+use super::sink::Sink;
 use super::source::SourceError;
 use super::status::Status;
 use super::worker::{Pace, Worker, WorkerError};
@@ -111,11 +115,18 @@ fn work<P: Processor>(
     make: &impl Fn(usize) -> P,
 ) -> Result<(), WorkerError> {
     let source = KafkaSource::join(Arc::clone(settings), health.clone(), partitions)?;
-    let sink = KafkaSink::new(settings, health.clone(), source.consumer(), partitions)?;
+    let (consumer, told) = (source.consumer(), health.clone());
+    let sink: Box<dyn Sink> = match settings.guarantee {
+        Guarantee::AtLeastOnce => Box::new(AtLeastOnce::new(settings, told, consumer, partitions)?),
+        Guarantee::ExactlyOnce { .. } => {
+            Box::new(ExactlyOnce::new(Arc::clone(settings), told, consumer, partitions)?)
+        }
+    };
     let recovery = KafkaRecovery::start(Arc::clone(settings), health.clone());
     let pace = Pace {
         worker: health.worker,
         commit_interval: settings.commit_interval,
+        alert_gap: settings.alert_gap(),
         leave_within: settings.stop_within,
         ..Pace::default()
     };

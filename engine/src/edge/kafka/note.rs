@@ -1,6 +1,9 @@
 //! What is stored beside a committed offset: the partition count the state was built for, and the processor's note.
 
-use crate::edge::source::{NOTE_BYTES_MAX, SourceError};
+use super::consumer::number;
+use crate::edge::source::{NOTE_BYTES_MAX, Position, SourceError};
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -8,6 +11,24 @@ struct Stored<'a> {
     partitions: u32,
     #[serde(borrow)]
     note: std::borrow::Cow<'a, str>,
+}
+
+/// What a commit of these positions stores.
+///
+/// # Errors
+/// When the client does not take a position.
+pub(super) fn offsets(
+    topic: &str,
+    next: &[Position],
+    partitions: u32,
+) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(next.len());
+    for at in next {
+        let mut element = list.add_partition(topic, number(at.shard));
+        element.set_offset(Offset::Offset(at.next))?;
+        element.set_metadata(write(&at.note, partitions));
+    }
+    Ok(list)
 }
 
 /// The metadata of a commit. A note that is too long is left out: positions matter more.

@@ -26,6 +26,9 @@ const PIECE_BYTES: usize = 1 << 20;
 /// A partition that gives nothing for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
+/// Between two looks at whether a transaction has ended.
+const OPEN_LOOK_EVERY: Duration = Duration::from_millis(20);
+
 struct Request {
     ticket: Ticket,
     at: Position,
@@ -62,10 +65,10 @@ impl KafkaRecovery {
         let work = move || {
             // The client is made when it is needed and let go when nothing waits, with its connections and buffers.
             while let Ok(first) = asked.recv() {
-                let mut reader = None;
+                let mut readers = None;
                 let mut next = Some(first);
                 while let Some(request) = next {
-                    serve(&settings, &health, &mut reader, &request, &pieces);
+                    serve(&settings, &health, &mut readers, &request, &pieces);
                     next = asked.recv_timeout(Duration::from_millis(200)).ok();
                 }
             }
@@ -114,18 +117,19 @@ impl Drop for KafkaRecovery {
 fn serve(
     settings: &KafkaSettings,
     health: &Health,
-    reader: &mut Option<BaseConsumer<PlainContext>>,
+    readers: &mut Option<Readers>,
     request: &Request,
     pieces: &SyncSender<Recovered>,
 ) {
-    let made = match reader.take() {
+    let made = match readers.take() {
         Some(made) => Ok(made),
-        None => settings.reader(health.worker).create_with_context(PlainContext(health.clone())),
+        None => Readers::new(settings, health),
     };
-    let filled = made.map_err(Broken::from).and_then(|consumer| {
-        let filling = Filling { settings, consumer: &consumer, request, pieces };
+    let filled = made.map_err(Broken::from).and_then(|made| {
+        let filling =
+            Filling { settings, consumer: &made.committed, written: &made.written, request, pieces };
         let filled = filling.fill();
-        *reader = Some(consumer);
+        *readers = Some(made);
         filled
     });
     let (ticket, shard) = (request.ticket, request.at.shard);
@@ -133,7 +137,7 @@ fn serve(
         Ok(history) => Recovered::Ready(ticket, shard, history),
         Err(Broken::Cancelled) => return,
         Err(fault) => {
-            *reader = None;
+            *readers = None;
             Recovered::Failed(ticket, shard, fault.to_string())
         }
     };
@@ -141,9 +145,29 @@ fn serve(
     let _ = pieces.send(last);
 }
 
+/// The clients of a filling.
+struct Readers {
+    /// Reads committed records.
+    committed: BaseConsumer<PlainContext>,
+    /// Knows where partitions end, transactions under way included.
+    written: BaseConsumer<PlainContext>,
+}
+
+impl Readers {
+    fn new(settings: &KafkaSettings, health: &Health) -> Result<Readers, KafkaError> {
+        let mut written = settings.asking("reader-ends");
+        written.set("isolation.level", "read_uncommitted");
+        Ok(Readers {
+            committed: settings.reader(health.worker).create_with_context(PlainContext(health.clone()))?,
+            written: written.create_with_context(PlainContext(health.clone()))?,
+        })
+    }
+}
+
 struct Filling<'a> {
     settings: &'a KafkaSettings,
     consumer: &'a BaseConsumer<PlainContext>,
+    written: &'a BaseConsumer<PlainContext>,
     request: &'a Request,
     pieces: &'a SyncSender<Recovered>,
 }
@@ -167,6 +191,7 @@ impl Filling<'_> {
             history.skipped_before = (from > 0 && !history.truncated).then_some(Timestamp(wanted));
             let journal = newest.0.saturating_sub(self.settings.reach.verdicts_ms);
             let verdicts = self.settings.topics().verdicts;
+            self.await_ended(&verdicts)?;
             if let Some(from) = self.offset_at(&verdicts, journal)? {
                 self.verdicts(&verdicts, from, &mut history)?;
             }
@@ -209,6 +234,29 @@ impl Filling<'_> {
             Ok(false)
         })?;
         Ok(time)
+    }
+
+    /// Waits until no transaction holds back what is written now. The last owner may have died in one: behind its first
+    /// record nothing of the journal can be read before the broker has ended it, committed though it may be.
+    fn await_ended(&self, topic: &str) -> Result<(), Broken> {
+        let (_, end) = self.ask(|wait| self.written.fetch_watermarks(topic, self.partition(), wait))?;
+        let mut was_told = false;
+        loop {
+            let (_, stable) =
+                self.ask(|wait| self.consumer.fetch_watermarks(topic, self.partition(), wait))?;
+            if stable >= end {
+                return Ok(());
+            }
+            if self.request.cancelled.load(Ordering::Acquire) {
+                return Err(Broken::Cancelled);
+            }
+            if !was_told {
+                was_told = true;
+                let (partition, records) = (self.partition(), end - stable);
+                tracing::info!(partition, records, "the journal waits for the end of a transaction");
+            }
+            std::thread::sleep(OPEN_LOOK_EVERY);
+        }
     }
 
     fn rows(&self, from: i64, history: &mut History) -> Result<(), Broken> {

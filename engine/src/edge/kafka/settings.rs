@@ -28,6 +28,27 @@ pub enum Start {
     Error,
 }
 
+/// What a reader of the output topics may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Every alert, perhaps again after a crash, under the same id; readable as soon as it is written.
+    AtLeastOnce,
+    /// Every alert once, for readers of committed records.
+    ExactlyOnce {
+        /// The broker ends a transaction of a process that fell silent after so long. Until then readers of committed
+        /// records wait on the partitions that it wrote to.
+        timeout: Duration,
+        /// An alert does not wait for the commit interval; so much lies between two commits at least.
+        min_gap: Duration,
+    },
+}
+
+impl Guarantee {
+    /// Exactly once, with its defaults.
+    pub const EXACTLY_ONCE: Guarantee =
+        Guarantee::ExactlyOnce { timeout: Duration::from_secs(10), min_gap: Duration::from_millis(2) };
+}
+
 /// The Kafka edge.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
@@ -49,6 +70,8 @@ pub struct KafkaSettings {
     pub clock: InputClock,
     /// Where a new group begins.
     pub start: Start,
+    /// What readers of the output topics may rely on.
+    pub guarantee: Guarantee,
     /// How long judged records may wait for their commit.
     pub commit_interval: Duration,
     /// Records of a batch at most, within [`BATCH_MAX_BOUNDS`].
@@ -77,6 +100,7 @@ impl KafkaSettings {
             client: BTreeMap::new(),
             clock: InputClock::default(),
             start: Start::default(),
+            guarantee: Guarantee::EXACTLY_ONCE,
             commit_interval: Duration::from_millis(100),
             batch_max: 1_024,
             reach: Reach { rows_ms: 0, verdicts_ms: 0 },
@@ -116,6 +140,14 @@ impl KafkaSettings {
             faults.push(fault.to_string());
         }
         faults
+    }
+
+    /// How soon after a commit the next may follow because an alert waits; none where alerts wait for no commit.
+    pub(super) fn alert_gap(&self) -> Option<Duration> {
+        match self.guarantee {
+            Guarantee::AtLeastOnce => None,
+            Guarantee::ExactlyOnce { min_gap, .. } => Some(min_gap),
+        }
     }
 
     /// The output topics.
@@ -192,8 +224,22 @@ impl KafkaSettings {
         );
         config.set("enable.idempotence", "true");
         config.set("acks", "all");
-        config.set("message.timeout.ms", "120000");
         config.set("partitioner", "murmur2_random");
+        match self.guarantee {
+            Guarantee::AtLeastOnce => {
+                config.set("message.timeout.ms", "120000");
+            }
+            Guarantee::ExactlyOnce { timeout, .. } => {
+                // The same after a restart: a random one would leave the dead one's transaction to its time-out.
+                config.set("transactional.id", format!("{}-{}-{worker}", self.group, self.instance));
+                let ms = timeout.as_millis().to_string();
+                config.set("transaction.timeout.ms", &ms);
+                config.set("message.timeout.ms", &ms);
+                // A transaction that follows at once meets the end of the one before, and asks again after this time.
+                config.set("retry.backoff.ms", "1");
+                config.set("retry.backoff.max.ms", "2");
+            }
+        }
         config
     }
 

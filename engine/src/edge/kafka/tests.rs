@@ -2,7 +2,7 @@
 
 use super::client::Health;
 use super::mock::MockBroker;
-use super::{InputClock, KafkaRecovery, KafkaSettings, KafkaSink, KafkaSource, run, topics};
+use super::{AtLeastOnce, Guarantee, InputClock, KafkaRecovery, KafkaSettings, KafkaSource, run, topics};
 use crate::edge::metrics::Metrics;
 use crate::edge::processor::Processor;
 use crate::edge::recovery::{History, Reach};
@@ -65,6 +65,8 @@ fn settings(broker: &MockBroker) -> KafkaSettings {
     broker.topics("events", "bank", PARTITIONS).unwrap();
     let mut settings = KafkaSettings::new(&broker.brokers(), "events", "tripline", "bank");
     settings.workers = 1;
+    // This broker accepts transactions and takes nothing back.
+    settings.guarantee = Guarantee::AtLeastOnce;
     settings.clock = InputClock::CreateTime;
     settings.reach = Reach { rows_ms: 86_400_000, verdicts_ms: 86_400_000 };
     settings
@@ -150,7 +152,7 @@ fn the_in_process_broker_serves_a_whole_run() {
 
 /// A sink whose third commit fails as if a record had not been delivered, and which counts.
 struct Failing {
-    sink: KafkaSink,
+    sink: AtLeastOnce,
     commits: Arc<Mutex<u32>>,
 }
 
@@ -184,7 +186,7 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let health = Health { worker: 0, status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
     let partitions = topics::prepare(&settings, &health).unwrap();
     let source = KafkaSource::join(Arc::clone(&settings), health.clone(), partitions).unwrap();
-    let sink = KafkaSink::new(&settings, health.clone(), source.consumer(), partitions).unwrap();
+    let sink = AtLeastOnce::new(&settings, health.clone(), source.consumer(), partitions).unwrap();
     let commits = Arc::new(Mutex::new(0));
     let sink = Failing { sink, commits: Arc::clone(&commits) };
     let judged = Arc::new(AtomicU64::new(0));

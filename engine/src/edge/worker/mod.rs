@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tripline_core::batch::{Batch, Shard, Timestamp};
-use tripline_core::outputs::Outputs;
+use tripline_core::outputs::{Outputs, Topic};
 
 /// The longest wait for records, so that a stop is seen soon.
 const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
@@ -31,6 +31,8 @@ pub struct Pace {
     pub worker: usize,
     /// How long judged records may wait for their commit.
     pub commit_interval: Duration,
+    /// Where an alert can be read only once it is committed: how soon after a commit the next may follow for its sake.
+    pub alert_gap: Option<Duration>,
     /// How often an idle shard is told the time.
     pub tick: Duration,
     /// How long the last commit may take when a shard is given back or the worker stops.
@@ -42,6 +44,7 @@ impl Default for Pace {
         Pace {
             worker: 0,
             commit_interval: Duration::from_millis(100),
+            alert_gap: None,
             tick: Duration::from_secs(1),
             leave_within: Duration::from_secs(10),
         }
@@ -97,6 +100,10 @@ pub struct Worker<S, K, P, R> {
     /// Shards with records judged but not committed, and since when there are any.
     dirty: BTreeSet<Shard>,
     dirty_since: Option<Instant>,
+    /// An alert among the outputs waits for its commit.
+    alert_waits: bool,
+    /// When the last commit was done.
+    committed_at: Instant,
     /// Changes that came while the sink was stalled.
     deferred: VecDeque<Polled>,
     batch: Batch,
@@ -124,6 +131,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             shards: BTreeMap::new(),
             dirty: BTreeSet::new(),
             dirty_since: None,
+            alert_waits: false,
+            committed_at: Instant::now(),
             deferred: VecDeque::new(),
             batch: Batch::new(Shard { space: 0, partition: 0 }),
             out: Outputs::default(),
@@ -162,7 +171,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             Polled::Lost(shards) => self.lost(&shards)?,
             Polled::End => return Ok(false),
         }
-        if self.dirty_since.is_some_and(|since| since.elapsed() >= self.pace.commit_interval) {
+        if self.commit_in().is_some_and(|left| left.is_zero()) {
             self.commit(COMMIT_WAIT)?;
         }
         self.tick()?;
@@ -175,10 +184,16 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     fn poll_wait(&self, filling: bool) -> Duration {
-        let until_commit = self
-            .dirty_since
-            .map_or(POLL_WAIT_MAX, |since| self.pace.commit_interval.saturating_sub(since.elapsed()));
+        let until_commit = self.commit_in().unwrap_or(POLL_WAIT_MAX);
         if filling { Duration::ZERO } else { until_commit.min(POLL_WAIT_MAX) }
+    }
+
+    /// When the next commit is due, where anything is to be committed.
+    fn commit_in(&self) -> Option<Duration> {
+        let by_interval = self.pace.commit_interval.saturating_sub(self.dirty_since?.elapsed());
+        let gap = self.pace.alert_gap.filter(|_| self.alert_waits);
+        let for_alert = gap.map(|gap| gap.saturating_sub(self.committed_at.elapsed()));
+        Some(for_alert.map_or(by_interval, |left| left.min(by_interval)))
     }
 
     fn judge(&mut self) -> Result<(), WorkerError> {
@@ -216,6 +231,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             }
             self.metrics.stalled(began.elapsed());
         }
+        self.alert_waits |= self.out.records.iter().any(|output| output.topic == Topic::Alerts);
         self.metrics.published(&self.out);
         Ok(())
     }
@@ -265,8 +281,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.metrics.committed(outcome(&result), began.elapsed());
         match result {
             Ok(()) => {
-                self.dirty.clear();
-                self.dirty_since = None;
+                self.clean();
+                self.committed_at = Instant::now();
                 self.status.clear(worker, Trouble::Commit);
                 Ok(true)
             }
@@ -294,8 +310,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             .iter()
             .filter_map(|(shard, hold)| matches!(hold, Hold::Live { .. }).then_some(*shard))
             .collect();
-        self.dirty.clear();
-        self.dirty_since = None;
+        self.clean();
         for at in self.source.hold(&live)? {
             self.processor.revoke(at.shard);
             self.begin(at, 1);
@@ -352,9 +367,16 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             self.metrics.gone(*shard);
         }
         if self.dirty.is_empty() {
-            self.dirty_since = None;
+            self.clean();
         }
         self.count();
+    }
+
+    /// Nothing waits for a commit.
+    fn clean(&mut self) {
+        self.dirty.clear();
+        self.dirty_since = None;
+        self.alert_waits = false;
     }
 
     /// Tells the time to live shards whose every record has been judged.
@@ -400,12 +422,15 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     fn leave(&mut self) -> Result<(), WorkerError> {
         let committed = self.commit_within(self.pace.leave_within);
+        // Readers of committed records must not wait for what nobody will commit.
+        let aborted = if matches!(committed, Ok(true)) { Ok(false) } else { self.sink.abort() };
         let left: Vec<Shard> = self.shards.keys().copied().collect();
         self.source.close();
         self.forget(&left);
         if committed? {
             return Ok(());
         }
+        aborted?;
         let within = self.pace.leave_within;
         Err(WorkerError::Uncommitted(format!(
             "the last commit was refused, or did not come within {within:?}"

@@ -1,0 +1,82 @@
+//! What happened, in numbers that add up over many runs.
+
+use super::crew::Met;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use tripline_benches::kafka::Failure;
+
+/// Faults and what they met, and what was verified.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Tally {
+    /// Runs that ended with nothing lost, doubled or torn.
+    pub(super) runs: u64,
+    /// Processes killed.
+    pub(super) kills: u64,
+    /// Of these, inside an open transaction.
+    pub(super) kills_in_transaction: u64,
+    /// Of these, while shards moved or were filled.
+    pub(super) kills_in_rebalance: u64,
+    /// Processes stopped until others had taken over.
+    pub(super) stops: u64,
+    /// Processes asked to leave.
+    pub(super) leaves: u64,
+    /// Broker killed.
+    pub(super) broker_kills: u64,
+    /// Records written.
+    pub(super) events: u64,
+    /// Alerts read live.
+    pub(super) alerts: u64,
+    /// Of these, of an id that had been read before.
+    pub(super) doubled: u64,
+}
+
+impl Tally {
+    pub(super) fn killed(&mut self, met: Met) {
+        self.kills += 1;
+        self.kills_in_transaction += u64::from(met.transaction);
+        self.kills_in_rebalance += u64::from(met.rebalance);
+    }
+
+    /// Adds these counts to those of a file, which may not be there yet.
+    pub(super) fn add_to(&self, path: &Path) -> Result<(), Failure> {
+        let held: Tally = match fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => Tally::default(),
+            Err(fault) => return Err(fault.into()),
+        };
+        let sum = Tally {
+            runs: held.runs + self.runs,
+            kills: held.kills + self.kills,
+            kills_in_transaction: held.kills_in_transaction + self.kills_in_transaction,
+            kills_in_rebalance: held.kills_in_rebalance + self.kills_in_rebalance,
+            stops: held.stops + self.stops,
+            leaves: held.leaves + self.leaves,
+            broker_kills: held.broker_kills + self.broker_kills,
+            events: held.events + self.events,
+            alerts: held.alerts + self.alerts,
+            doubled: held.doubled + self.doubled,
+        };
+        // Replaced as a whole, so that an interrupted campaign keeps its counts.
+        let beside = path.with_extension("new");
+        fs::write(&beside, serde_json::to_string_pretty(&sum)? + "\n")?;
+        Ok(fs::rename(beside, path)?)
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { kills, kills_in_transaction, kills_in_rebalance, stops, leaves, broker_kills, .. } = self;
+        write!(
+            f,
+            "{kills} kills ({kills_in_transaction} in a transaction, {kills_in_rebalance} in a rebalance), {stops} stops, \
+             {leaves} leaves, {broker_kills} broker kills"
+        )?;
+        if self.runs > 0 {
+            write!(f, "; {} events, {} alerts, {} doubled", self.events, self.alerts, self.doubled)?;
+        }
+        Ok(())
+    }
+}
