@@ -52,6 +52,17 @@ impl Bit {
         row[self.word] & self.mask == self.mask
     }
 
+    /// Two bits that are set where this one and another are: one of them none, where a single look tells.
+    pub(crate) fn beside(self, other: Bit) -> [Bit; 2] {
+        if self.word == other.word || other == Bit::NONE {
+            [Bit { word: self.word, mask: self.mask | other.mask }, Bit::NONE]
+        } else if self == Bit::NONE {
+            [other, Bit::NONE]
+        } else {
+            [self, other]
+        }
+    }
+
     #[inline]
     fn put(self, row: &mut [u64], on: bool) {
         row[self.word] = row[self.word] & !self.mask | if on { self.mask } else { 0 };
@@ -69,10 +80,32 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// No value: every row holds 0.
+    pub(crate) const NOTHING: Place =
+        Place { word: AT, shift: 0, mask: 0, known: Bit::NONE, encoding: Encoding::Raw };
+
     /// The value as the row holds it.
     #[inline]
     pub(crate) fn read(&self, row: &[u64]) -> Option<u64> {
-        self.known.is_set(row).then(|| row[self.word] >> self.shift & self.mask)
+        self.known.is_set(row).then(|| self.held(row))
+    }
+
+    /// The value as the row holds it where it is known.
+    #[inline]
+    pub(crate) fn held(&self, row: &[u64]) -> u64 {
+        // Shifts are below 64.
+        row[self.word].wrapping_shr(self.shift) & self.mask
+    }
+
+    /// Set in the rows in which the value is known.
+    pub(crate) fn known(&self) -> Bit {
+        self.known
+    }
+
+    /// Whether a row holds what one holds in which the value is known.
+    #[inline]
+    fn agrees(&self, row: &[u64], known: &[u64]) -> bool {
+        self.known.is_set(row) && self.held(row) == self.held(known)
     }
 
     /// The value as a whole number of [`Place::units`].
@@ -341,7 +374,7 @@ impl Likeness {
     /// Whether a row agrees with one that has all fields.
     #[inline]
     pub(crate) fn agrees(&self, row: &[u64], known: &[u64]) -> bool {
-        self.places.iter().all(|place| place.read(row) == place.read(known))
+        self.places.iter().all(|place| place.agrees(row, known))
     }
 
     /// A hash of the fields' values.
