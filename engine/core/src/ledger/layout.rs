@@ -140,6 +140,16 @@ impl Place {
         }
     }
 
+    /// Writes the value of a row that is all 0 so far.
+    #[inline]
+    fn fill(&self, row: &mut [u64], held: Option<u64>) {
+        if let Some(held) = held {
+            // Shifts are below 64.
+            row[self.word] |= held.wrapping_shl(self.shift);
+            row[self.known.word] |= self.known.mask;
+        }
+    }
+
     /// Writes a row's value, or makes it unknown; an unknown value's bits are 0.
     fn write(&self, row: &mut [u64], held: Option<u64>) {
         row[self.word] = row[self.word] & !(self.mask << self.shift) | held.unwrap_or(0) << self.shift;
@@ -256,14 +266,13 @@ impl Layout {
         row.fill(0);
         row[AT] = own.at.0.cast_unsigned();
         row[ID] = own.id;
-        self.event_type.write(row, Some(u64::from(own.event_type) & self.event_type.mask));
+        self.event_type.fill(row, Some(u64::from(own.event_type) & self.event_type.mask));
         for kept in &self.kept {
-            let held = registers.get(kept.slot).and_then(|word| kept.place.to_row(word));
-            kept.place.write(row, held);
+            kept.place.fill(row, registers.get(kept.slot).and_then(|word| kept.place.to_row(word)));
         }
         if let Some((_, place)) = self.currency {
             let own = registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY));
-            place.write(row, own.and_then(|word| place.to_row(word)));
+            place.fill(row, own.and_then(|word| place.to_row(word)));
         }
         self.set_tags(row, tags);
     }
