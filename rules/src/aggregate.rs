@@ -62,7 +62,7 @@ impl FactSet {
     /// Adds all of another set.
     #[inline]
     pub fn union(&mut self, other: &FactSet) {
-        for (word, theirs) in self.0.iter_mut().zip(other.0) {
+        for (word, theirs) in self.0.iter_mut().zip(&other.0) {
             *word |= theirs;
         }
     }
@@ -70,13 +70,17 @@ impl FactSet {
     /// Those that the other set has, too.
     #[inline]
     pub fn of_both(&self, other: &FactSet) -> FactSet {
-        FactSet(std::array::from_fn(|word| self.0[word] & other.0[word]))
+        let mut set = *self;
+        set.0.iter_mut().zip(&other.0).for_each(|(word, theirs)| *word &= theirs);
+        set
     }
 
     /// Those that the other set lacks.
     #[inline]
     pub fn without(&self, other: &FactSet) -> FactSet {
-        FactSet(std::array::from_fn(|word| self.0[word] & !other.0[word]))
+        let mut set = *self;
+        set.0.iter_mut().zip(&other.0).for_each(|(word, theirs)| *word &= !theirs);
+        set
     }
 
     /// How many there are.
@@ -92,6 +96,7 @@ impl FactSet {
     }
 
     /// Whether the set is empty.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }

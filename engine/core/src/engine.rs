@@ -208,14 +208,14 @@ impl Engine {
             first.appended_at.into_iter().for_each(|appended_at| self.skip_before(appended_at));
         }
         let mut labels_used = 0;
-        for (number, record) in batch.records.iter().enumerate() {
+        let mut records = std::mem::take(&mut self.records);
+        for (number, (record, decoded)) in batch.records.iter().zip(&mut records).enumerate() {
             self.counts.records += 1;
             if let Some(appended_at) = record.appended_at {
                 // No event from before this time can follow, whatever becomes of this one.
                 let known = Timestamp(appended_at.0.saturating_sub(self.settings.lateness_ms));
                 self.seat_labels(known, number, &mut labels_used, derived, out.is_some());
             }
-            let decoded = &self.records[number];
             if let Some(reject) = decoded.reject {
                 self.counts.dead_letters += 1;
                 self.refuse(batch, record, reject.reason, reject.card_number, out.as_deref_mut());
@@ -239,8 +239,9 @@ impl Engine {
                 }
             }
             self.seat_labels(at, number, &mut labels_used, derived, out.is_some());
-            self.seat_record(batch, number, derived, out.as_deref_mut());
+            self.seat_record(batch, number, &mut decoded.event, derived, out.as_deref_mut());
         }
+        self.records = records;
     }
 
     /// Labels that became known before this record take their place first.
@@ -272,16 +273,16 @@ impl Engine {
         &mut self,
         batch: &Batch,
         number: usize,
+        event: &mut Event,
         derived: &mut Derived,
         out: Option<&mut Outputs>,
     ) {
-        let mut event = std::mem::replace(&mut self.records[number].event, Event::new(0));
-        match self.seat(&mut event, Source::Record(number), number, derived, out.is_some()) {
+        match self.seat(event, Source::Record(number), number, derived, out.is_some()) {
             Taken::Row(seated) => {
                 self.counts.rows += 1;
-                self.note_reference(&event, &seated);
+                self.note_reference(event, &seated);
                 if let Some(label) = event.label {
-                    self.labels.add(&event, label);
+                    self.labels.add(event, label);
                 }
             }
             Taken::Duplicate => self.counts.duplicates += 1,
@@ -290,7 +291,6 @@ impl Engine {
                 self.refuse(batch, &batch.records[number], Reason::IdConflict, false, out);
             }
         }
-        self.records[number].event = event;
     }
 
     fn note_reference(&mut self, event: &Event, seated: &Seated) {

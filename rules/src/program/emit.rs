@@ -139,6 +139,10 @@ impl<'a> Emitter<'a> {
                 let (value, op) = (f64::from_bits(word), swapped(op));
                 self.over(b, move |to, a| Op::CompareTo { to, op, a, value })
             }
+            _ if let Node::Major(amount) = self.graph.node(b) => {
+                let amount = self.amount(amount);
+                self.over(a, move |to, a| Op::CompareMajor { to, op, a, amount })
+            }
             _ => self.over_both(a, b, move |to, a, b| Op::Compare { to, op, a, b }),
         }
     }

@@ -61,6 +61,13 @@ pub(crate) enum Op {
         a: Slot,
         value: f64,
     },
+    /// Compares with an amount of the event's currency, by number.
+    CompareMajor {
+        to: Slot,
+        op: Compare,
+        a: Slot,
+        amount: u16,
+    },
     Same {
         to: Slot,
         a: Slot,
@@ -169,13 +176,23 @@ pub(crate) struct Shared {
     pub(crate) zones_by_name: Zones,
 }
 
+impl Shared {
+    /// An amount of major units in the minor units of the event's currency, by number; none where it has none.
+    #[inline]
+    pub(crate) fn amount(&self, amount: u16, registers: &Registers) -> Option<f64> {
+        let amount = self.amounts[usize::from(amount)][exponent(registers)];
+        Some(amount).filter(|amount| amount.is_finite())
+    }
+}
+
 /// Decimal places of the event's money: the transaction's currency, else the account's, else 2.
 #[inline]
-pub(crate) fn exponent(registers: &Registers) -> usize {
+fn exponent(registers: &Registers) -> usize {
     currency(registers).map_or(2, |currency| usize::from(currency.exponent))
 }
 
 /// The currency of the event's money, if it says so.
+#[inline]
 pub(crate) fn currency(registers: &Registers) -> Option<crate::money::Currency> {
     let number = registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY))?;
     crate::money::CURRENCIES.get(usize::try_from(number).ok()?).copied()

@@ -2,7 +2,7 @@
 //!
 //! It does not know where operations come from.
 
-use super::op::{Op, Shared, exponent};
+use super::op::{Op, Shared};
 use super::{Fired, TextSource, Trace};
 use crate::function;
 use crate::graph::Local;
@@ -42,6 +42,10 @@ pub(super) fn run<T: Trace>(
             }
             Op::Compare { to, op, a, b } => {
                 (to, numbers(r, a, b).map(|(a, b)| u64::from(function::compares(op, a, b))))
+            }
+            Op::CompareMajor { to, op, a, amount } => {
+                let sides = r.number(a).zip(shared.amount(amount, r));
+                (to, sides.map(|(a, b)| u64::from(function::compares(op, a, b))))
             }
             Op::SameTo { to, a, word } => (to, r.get(a).map(|a| u64::from(a == word))),
             Op::Same { to, a, b } => (to, r.get(a).zip(r.get(b)).map(|(a, b)| u64::from(a == b))),
@@ -90,10 +94,7 @@ fn rarer(op: Op, shared: &Shared, r: &Registers, texts: &dyn TextSource) -> (Slo
         Op::Arithmetic { to, op, a, b, money } => {
             (to, number(numbers(r, a, b).and_then(|(a, b)| function::arithmetic(op, a, b, money))))
         }
-        Op::Major { to, amount } => {
-            let amount = shared.amounts[usize::from(amount)][exponent(r)];
-            (to, number(Some(amount).filter(|amount| amount.is_finite())))
-        }
+        Op::Major { to, amount } => (to, number(shared.amount(amount, r))),
         Op::Within { to, a, set } => (to, r.get(a).and_then(|word| truth(contains(shared, set, word)))),
         Op::Unary { to, op, a } => (to, number(r.number(a).and_then(|a| function::unary(op, a)))),
         Op::Extreme { to, op, a, b } => {
@@ -150,6 +151,7 @@ fn local(what: Local, zone: Option<&TimeZone>, r: &Registers) -> Option<f64> {
     function::local(what, zone?, r.number(EVENT_TIME)?)
 }
 
+#[inline]
 fn index(number: u32) -> usize {
     usize::try_from(number).expect("a usize holds 32 bits")
 }

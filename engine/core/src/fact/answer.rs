@@ -26,28 +26,52 @@ impl Gathered {
     /// Takes a matching row in: all that does not depend on which rows came before it.
     #[inline]
     pub(super) fn take(&mut self, fact: &Fact, row: &[u64], word: u64) {
-        let number = word.cast_signed();
-        self.rows += 1;
         match fact.op {
-            Op::Sum | Op::Avg => self.sum += i128::from(number),
-            Op::Stddev => {
-                self.sum += i128::from(number);
-                self.squares += i128::from(number) * i128::from(number);
-            }
-            Op::Ratio(_) => self.hits += u32::from(fact.is_hit(row)),
-            Op::Min => self.word = Some(self.word.map_or(word, |held| lesser(held, word))),
-            Op::Max => self.word = Some(self.word.map_or(word, |held| greater(held, word))),
-            _ => {}
+            Op::Sum | Op::Avg => self.add(word),
+            Op::Stddev => self.add_square(word),
+            Op::Ratio(_) => self.hit(fact.is_hit(row)),
+            Op::Min => self.lesser(word),
+            Op::Max => self.greater(word),
+            _ => self.count(),
         }
     }
-}
 
-fn lesser(one: u64, other: u64) -> u64 {
-    one.cast_signed().min(other.cast_signed()).cast_unsigned()
-}
+    #[inline]
+    pub(super) fn count(&mut self) {
+        self.rows += 1;
+    }
 
-fn greater(one: u64, other: u64) -> u64 {
-    one.cast_signed().max(other.cast_signed()).cast_unsigned()
+    #[inline]
+    pub(super) fn add(&mut self, word: u64) {
+        self.count();
+        self.sum += i128::from(word.cast_signed());
+    }
+
+    #[inline]
+    pub(super) fn add_square(&mut self, word: u64) {
+        self.add(word);
+        self.squares += i128::from(word.cast_signed()) * i128::from(word.cast_signed());
+    }
+
+    #[inline]
+    pub(super) fn hit(&mut self, is_hit: bool) {
+        self.count();
+        self.hits += u32::from(is_hit);
+    }
+
+    #[inline]
+    pub(super) fn lesser(&mut self, word: u64) {
+        self.count();
+        self.word =
+            Some(self.word.map_or(word, |held| held.cast_signed().min(word.cast_signed()).cast_unsigned()));
+    }
+
+    #[inline]
+    pub(super) fn greater(&mut self, word: u64) {
+        self.count();
+        self.word =
+            Some(self.word.map_or(word, |held| held.cast_signed().max(word.cast_signed()).cast_unsigned()));
+    }
 }
 
 /// Writes the fact, or makes its register unknown. `values`: those of an order statistic; `own`: the event's value.
@@ -63,7 +87,7 @@ pub(crate) fn answer(
         registers.unset(fact.slot);
         return false;
     }
-    let units = fact.value.map_or(1.0, |place| place.units());
+    let units = fact.value.units();
     let rows = f64::from(gathered.rows);
     let any = gathered.rows > 0;
     let number = match fact.op {
@@ -79,8 +103,7 @@ pub(crate) fn answer(
         Op::Ratio(_) => any.then(|| f64::from(gathered.hits) / rows),
         Op::Rank => own.and_then(|own| order::rank(values, own)),
         Op::Min | Op::Max | Op::Last | Op::First | Op::Nth(_) => {
-            let place = fact.value.expect("operations that give a value read one");
-            registers.put(fact.slot, gathered.word.map(|word| place.to_register(word)));
+            registers.put(fact.slot, gathered.word.map(|word| fact.value.to_register(word)));
             return false;
         }
     };
@@ -93,7 +116,9 @@ pub(crate) fn answer(
 
 /// A sum that registers hold exactly.
 fn whole_sum(sum: i128) -> Option<f64> {
-    (sum.abs() <= MONEY_MINOR_MAX_EXACT.into()).then(|| float(sum))
+    let sum =
+        i64::try_from(sum).ok().filter(|sum| sum.unsigned_abs() <= MONEY_MINOR_MAX_EXACT.unsigned_abs())?;
+    Some(float(sum.into()))
 }
 
 /// The sample standard deviation; missing below two rows, and where its integers would pass 2¹²⁷.

@@ -10,11 +10,12 @@ use tripline_rules::value::Slot;
 #[derive(Clone, Debug)]
 pub(crate) struct Fact {
     pub(crate) op: Op,
-    pub(crate) value: Option<Place>,
+    /// What is read of a row; 0 where the operation reads nothing.
+    pub(crate) value: Place,
     pub(crate) lane: usize,
     pub(crate) span: Span,
-    /// Set in the rows that are admitted.
-    filter: Bit,
+    /// Set in the rows that are admitted: the filter's, and that the value is known.
+    needs: [Bit; 2],
     /// Set in the rows that are a ratio's hits.
     hit: Bit,
     pub(crate) include_current: bool,
@@ -26,15 +27,13 @@ impl Fact {
     /// The value of a row that matches but for its lane and time; 0 where the operation reads none.
     #[inline]
     pub(crate) fn admitted(&self, row: &[u64]) -> Option<u64> {
-        if !self.filter.is_set(row) {
-            return None;
-        }
-        self.value.map_or(Some(0), |place| place.read(row))
+        let [one, other] = self.needs;
+        (one.is_set(row) && other.is_set(row)).then(|| self.value.held(row))
     }
 
     /// The value of a row, whether or not the row matches.
     pub(crate) fn value_of(&self, row: &[u64]) -> Option<i64> {
-        self.value.and_then(|place| place.number(row))
+        self.value.number(row)
     }
 
     /// Whether a row counts as a hit of a ratio.
@@ -107,12 +106,13 @@ fn fact(aggregate: &Aggregate, layout: &Layout) -> Fact {
         let place = layout.place(slot);
         place.unwrap_or_else(|| panic!("`{}` reads a field that rows keep", aggregate.name))
     });
+    let value = value.unwrap_or(Place::NOTHING);
     Fact {
         op: aggregate.op,
         value,
         lane: aggregate.lane,
         span: Span { over: aggregate.over, delay: aggregate.delay },
-        filter: aggregate.filter.map_or(Bit::NONE, |tag| layout.tag(tag)),
+        needs: value.known().beside(aggregate.filter.map_or(Bit::NONE, |tag| layout.tag(tag))),
         hit: if let Op::Ratio(tag) = aggregate.op { layout.tag(tag) } else { Bit::NONE },
         include_current: aggregate.include_current,
         at_least: aggregate.at_least,

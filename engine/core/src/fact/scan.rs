@@ -27,7 +27,6 @@ struct Member {
     at: Timestamp,
     /// Its first word among the ledger's.
     from: usize,
-    is_event: bool,
 }
 
 impl Scan {
@@ -41,7 +40,6 @@ impl Scan {
         marks: &mut FactMarks,
     ) {
         let event = view.rows.row(view.event);
-        let window = |fact: &Fact| fact.span.at(layout::at(event), view.held_after);
         for lane in &lens.lanes {
             let asked = want.of_both(&lane.facts);
             if asked.is_empty() {
@@ -51,16 +49,16 @@ impl Scan {
                 each(lens, &asked, |index| registers.unset(lens.facts[index].slot));
                 continue;
             }
-            let mut oldest = Timestamp(i64::MAX);
-            each(lens, &asked, |index| oldest = oldest.min(window(&lens.facts[index]).0));
-            self.look_for(lane, view, event, oldest);
+            self.members.clear();
+            let mut older = view.rows.words();
             each(lens, &asked, |index| {
                 let fact = &lens.facts[index];
-                let (from, to) = window(fact);
-                let gathered = self.gather(fact, view.rows.words(), (from, to));
+                let window = fact.span.at(layout::at(event), view.held_after);
+                older = self.look_for(lane, older, event, window.0);
+                let gathered = self.gather(fact, view, window);
                 let own = if fact.op == Op::Rank { fact.value_of(event) } else { None };
                 if answer(fact, &gathered, &mut self.values, own, registers)
-                    || view.dropped_at.is_some_and(|dropped_at| dropped_at > from)
+                    || view.dropped_at.is_some_and(|dropped_at| dropped_at > window.0)
                 {
                     marks.approximate.insert(index);
                 }
@@ -68,56 +66,102 @@ impl Scan {
         }
     }
 
-    /// Finds the rows of a lane after a time.
+    /// Finds the further rows of a lane after a time; gives back what is older.
     #[inline]
-    fn look_for(&mut self, lane: &LaneLens, view: &View<'_>, event: &[u64], after: Timestamp) {
-        self.members.clear();
-        let width = event.len();
-        for (position, row) in view.rows.words().chunks_exact(width).enumerate().rev() {
+    fn look_for<'a>(
+        &mut self,
+        lane: &LaneLens,
+        mut older: &'a [u64],
+        event: &[u64],
+        after: Timestamp,
+    ) -> &'a [u64] {
+        while let Some((before, row)) = older.split_at_checked(older.len().wrapping_sub(event.len())) {
             let at = layout::at(row);
             if at <= after {
                 break;
             }
             if lane.likeness.agrees(row, event) {
-                self.members.push(Member { at, from: position * width, is_event: position == view.event });
+                self.members.push(Member { at, from: before.len() });
             }
+            older = before;
         }
+        older
     }
 
-    /// What the matching members of the window after `from`, up to and including `to`, come to.
-    #[inline]
-    fn gather(&mut self, fact: &Fact, words: &[u64], (from, to): (Timestamp, Timestamp)) -> Gathered {
-        let mut gathered = Gathered::default();
+    /// What the matching members of a window come to. Each operation has a loop of its own, which does nothing else and
+    /// has all of the processor's registers.
+    #[inline(never)]
+    fn gather(&mut self, fact: &Fact, view: &View<'_>, window: (Timestamp, Timestamp)) -> Gathered {
         let Scan { members, values, distinct } = self;
-        values.clear();
-        for member in members.iter().take_while(|member| member.at > from) {
-            if member.at > to || (member.is_event && !fact.include_current) {
-                continue;
-            }
-            let row = &words[member.from..];
-            let Some(word) = fact.admitted(row) else { continue };
-            gathered.take(fact, row, word);
-            match fact.op {
-                Op::Last if gathered.rows == 1 => gathered.word = Some(word),
-                Op::First => gathered.word = Some(word),
-                Op::Nth(nth) if gathered.rows == nth => gathered.word = Some(word),
-                Op::Distinct { max } => {
-                    if gathered.rows == 1 {
-                        distinct.clear();
-                    }
+        let mut gathered = Gathered::default();
+        let left_out = if fact.include_current { usize::MAX } else { view.event * view.rows.width() };
+        let matching = Matching { members, words: view.rows.words(), fact, window, left_out };
+        match fact.op {
+            Op::Count | Op::Rate => matching.each(|_, _| gathered.count()),
+            Op::Sum | Op::Avg => matching.each(|_, word| gathered.add(word)),
+            Op::Stddev => matching.each(|_, word| gathered.add_square(word)),
+            Op::Ratio(_) => matching.each(|row, _| gathered.hit(fact.is_hit(row))),
+            Op::Min => matching.each(|_, word| gathered.lesser(word)),
+            Op::Max => matching.each(|_, word| gathered.greater(word)),
+            Op::Last | Op::First | Op::Nth(_) => matching.each(|_, word| {
+                gathered.count();
+                let is_meant = match fact.op {
+                    Op::Last => gathered.rows == 1,
+                    Op::Nth(nth) => gathered.rows == nth,
+                    _ => true,
+                };
+                if is_meant {
+                    gathered.word = Some(word);
+                }
+            }),
+            Op::Distinct { max } => {
+                distinct.clear();
+                matching.each(|_, word| {
+                    gathered.count();
                     if gathered.hits < max {
                         gathered.hits += u32::from(distinct.insert(word));
                     }
-                }
-                Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank
-                    if values.len() < ORDER_ROWS_MAX =>
-                {
-                    values.push(word.cast_signed());
-                }
-                _ => {}
+                });
+            }
+            Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank => {
+                values.clear();
+                matching.each(|_, word| {
+                    gathered.count();
+                    if values.len() < ORDER_ROWS_MAX {
+                        values.push(word.cast_signed());
+                    }
+                });
             }
         }
         gathered
+    }
+}
+
+/// The members that a fact counts.
+struct Matching<'a> {
+    members: &'a [Member],
+    /// The words of all rows.
+    words: &'a [u64],
+    fact: &'a Fact,
+    window: (Timestamp, Timestamp),
+    /// Where the row begins that does not count.
+    left_out: usize,
+}
+
+impl Matching<'_> {
+    /// Calls with row and value of each, the newest first. Other rows follow the row.
+    #[inline]
+    fn each(&self, mut call: impl FnMut(&[u64], u64)) {
+        let Matching { members, words, fact, window: (after, until), left_out } = *self;
+        for member in members.iter().take_while(|member| member.at > after) {
+            let row = &words[member.from..];
+            if member.at <= until
+                && member.from != left_out
+                && let Some(word) = fact.admitted(row)
+            {
+                call(row, word);
+            }
+        }
     }
 }
 

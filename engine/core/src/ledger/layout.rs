@@ -52,6 +52,17 @@ impl Bit {
         row[self.word] & self.mask == self.mask
     }
 
+    /// Two bits that are set where this one and another are: one of them none, where a single look tells.
+    pub(crate) fn beside(self, other: Bit) -> [Bit; 2] {
+        if self.word == other.word || other == Bit::NONE {
+            [Bit { word: self.word, mask: self.mask | other.mask }, Bit::NONE]
+        } else if self == Bit::NONE {
+            [other, Bit::NONE]
+        } else {
+            [self, other]
+        }
+    }
+
     #[inline]
     fn put(self, row: &mut [u64], on: bool) {
         row[self.word] = row[self.word] & !self.mask | if on { self.mask } else { 0 };
@@ -69,10 +80,32 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// No value: every row holds 0.
+    pub(crate) const NOTHING: Place =
+        Place { word: AT, shift: 0, mask: 0, known: Bit::NONE, encoding: Encoding::Raw };
+
     /// The value as the row holds it.
     #[inline]
     pub(crate) fn read(&self, row: &[u64]) -> Option<u64> {
-        self.known.is_set(row).then(|| row[self.word] >> self.shift & self.mask)
+        self.known.is_set(row).then(|| self.held(row))
+    }
+
+    /// The value as the row holds it where it is known.
+    #[inline]
+    pub(crate) fn held(&self, row: &[u64]) -> u64 {
+        // Shifts are below 64.
+        row[self.word].wrapping_shr(self.shift) & self.mask
+    }
+
+    /// Set in the rows in which the value is known.
+    pub(crate) fn known(&self) -> Bit {
+        self.known
+    }
+
+    /// Whether a row holds what one holds in which the value is known.
+    #[inline]
+    fn agrees(&self, row: &[u64], known: &[u64]) -> bool {
+        self.known.is_set(row) && self.held(row) == self.held(known)
     }
 
     /// The value as a whole number of [`Place::units`].
@@ -104,6 +137,16 @@ impl Place {
             Encoding::Raw => (word <= self.mask).then_some(word),
             Encoding::Whole => whole(f64::from_bits(word), MONEY_MINOR_MAX_EXACT),
             Encoding::Fixed => whole(f64::from_bits(word) * NUMBER_UNITS, NUMBER_FIXED_MAX),
+        }
+    }
+
+    /// Writes the value of a row that is all 0 so far.
+    #[inline]
+    fn fill(&self, row: &mut [u64], held: Option<u64>) {
+        if let Some(held) = held {
+            // Shifts are below 64.
+            row[self.word] |= held.wrapping_shl(self.shift);
+            row[self.known.word] |= self.known.mask;
         }
     }
 
@@ -223,14 +266,13 @@ impl Layout {
         row.fill(0);
         row[AT] = own.at.0.cast_unsigned();
         row[ID] = own.id;
-        self.event_type.write(row, Some(u64::from(own.event_type) & self.event_type.mask));
+        self.event_type.fill(row, Some(u64::from(own.event_type) & self.event_type.mask));
         for kept in &self.kept {
-            let held = registers.get(kept.slot).and_then(|word| kept.place.to_row(word));
-            kept.place.write(row, held);
+            kept.place.fill(row, registers.get(kept.slot).and_then(|word| kept.place.to_row(word)));
         }
         if let Some((_, place)) = self.currency {
             let own = registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY));
-            place.write(row, own.and_then(|word| place.to_row(word)));
+            place.fill(row, own.and_then(|word| place.to_row(word)));
         }
         self.set_tags(row, tags);
     }
@@ -341,7 +383,7 @@ impl Likeness {
     /// Whether a row agrees with one that has all fields.
     #[inline]
     pub(crate) fn agrees(&self, row: &[u64], known: &[u64]) -> bool {
-        self.places.iter().all(|place| place.read(row) == place.read(known))
+        self.places.iter().all(|place| place.agrees(row, known))
     }
 
     /// A hash of the fields' values.

@@ -75,6 +75,8 @@ struct Class {
     block_words: usize,
     /// Binary logarithm of the blocks in a segment.
     per_segment: u32,
+    /// Bits of an index that count the blocks of a segment.
+    within: u32,
     /// Blocks ever cut and not given back; the free ones among them are linked.
     cut: u32,
     free: u32,
@@ -85,7 +87,8 @@ impl Class {
     fn new(rows: usize, width: usize) -> Class {
         let block_words = 1 + rows * width;
         let per_segment = (SEGMENT_WORDS / block_words).max(1).ilog2();
-        Class { segments: Vec::new(), block_words, per_segment, cut: 0, free: 0, free_head: NONE }
+        let within = (1 << per_segment) - 1;
+        Class { segments: Vec::new(), block_words, per_segment, within, cut: 0, free: 0, free_head: NONE }
     }
 
     fn segment_words(&self) -> usize {
@@ -94,8 +97,9 @@ impl Class {
 
     #[inline]
     fn locate(&self, index: u32) -> (usize, usize) {
-        let within = (index & ((1 << self.per_segment) - 1)) as usize;
-        ((index >> self.per_segment) as usize, within * self.block_words)
+        let within = (index & self.within) as usize;
+        // Shifts are below 32.
+        (index.wrapping_shr(self.per_segment) as usize, within * self.block_words)
     }
 
     #[inline]
@@ -111,13 +115,19 @@ impl Class {
     }
 
     fn links(&self, index: u32) -> Option<(u32, u32)> {
-        let word = self.block(index)[0];
+        let (segment, from) = self.locate(index);
+        let word = self.segments[segment][from];
         let index_of = |bits: u64| u32::try_from(bits & u64::from(INDEX_MASK)).expect("25 bits fit 32");
         (word & FREE != 0).then(|| (index_of(word >> INDEX_BITS), index_of(word)))
     }
 
     fn set_links(&mut self, index: u32, next: u32, previous: u32) {
-        self.block_mut(index)[0] = FREE | u64::from(next) << INDEX_BITS | u64::from(previous);
+        self.set_first(index, FREE | u64::from(next) << INDEX_BITS | u64::from(previous));
+    }
+
+    fn set_first(&mut self, index: u32, word: u64) {
+        let (segment, from) = self.locate(index);
+        self.segments[segment][from] = word;
     }
 
     fn take(&mut self) -> u32 {
@@ -213,7 +223,7 @@ impl Pool {
     pub(crate) fn allocate(&mut self, class: usize, owner: u32) -> Block {
         self.with_count(class, |class| {
             let index = class.take();
-            class.block_mut(index)[0] = u64::from(owner);
+            class.set_first(index, u64::from(owner));
             index
         })
     }
@@ -222,7 +232,10 @@ impl Pool {
         let held = &mut self.classes[class];
         let before = held.segments.len();
         let index = change(held);
-        self.words = self.words - before * held.segment_words() + held.segments.len() * held.segment_words();
+        if held.segments.len() != before {
+            self.words =
+                self.words - before * held.segment_words() + held.segments.len() * held.segment_words();
+        }
         Block::new(class, index)
     }
 

@@ -33,6 +33,12 @@ impl<'a> Rows<'a> {
         self.len
     }
 
+    /// Words of a row.
+    #[inline]
+    pub(crate) fn width(&self) -> usize {
+        self.layout.width()
+    }
+
     /// The words of all rows.
     #[inline]
     pub(crate) fn words(&self) -> &'a [u64] {
