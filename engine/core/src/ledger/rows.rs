@@ -116,7 +116,7 @@ pub(super) fn row_mut<'a>(
     &mut pool.rows_mut(header.block())[from..from + layout.width()]
 }
 
-fn with_room(rows: usize) -> usize {
+pub(super) fn with_room(rows: usize) -> usize {
     if rows <= EXACT_ROWS_MAX { rows } else { rows + rows / 8 }
 }
 
@@ -166,6 +166,7 @@ impl Ledgers {
 
     pub(super) fn insert_first(&mut self, key: u128, row: &[u64]) -> Inserted {
         let ledger = self.index.insert(key);
+        self.after_birth(ledger);
         let block = self.pool.allocate(class_for(1), ledger);
         self.pool.rows_mut(block)[..row.len()].copy_from_slice(row);
         let header = self.index.header_mut(ledger);
@@ -189,6 +190,8 @@ impl Ledgers {
         if let Some(verdict) = self.came_before(ledger, &rows, own, row, inherited) {
             return verdict;
         }
+        self.before_change(ledger);
+        let rows = self.rows(ledger);
         let (at, newest) = (own.at, rows.at(rows.len() - 1));
         let position = rows.place_of(row);
         let may_drop =
