@@ -15,8 +15,12 @@ fn meaning(rank: &Rank, schema: &Schema, pack: &str) -> u128 {
         format!("{} {}", field.name, kind_text(&field.kind))
     };
     let group = rank.group.map_or_else(String::new, field);
-    // Conditions have no name that outlives their pack.
-    let filter = if rank.filter.is_some() { pack } else { "" };
+    let filter = match (rank.filter, &rank.condition) {
+        (None, _) => "",
+        (Some(_), Some(condition)) => condition,
+        // What cannot be told apart from its pack is the same in that pack alone.
+        (Some(_), None) => pack,
+    };
     fingerprint(&format!("{}\n{group}\n{}\n{filter}", field(rank.value), rank.days))
 }
 
