@@ -148,3 +148,70 @@ impl Ledgers {
         saving.cut.rows += rows.len() as u64;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Timestamp;
+    use crate::ledger::{Arrival, Inserted, LedgerLimits};
+    use crate::snapshot::chunk::Kind;
+    use tripline_rules::aggregate::{KeySpace, Lane, Plan, Tags};
+    use tripline_rules::diagnostic::File;
+    use tripline_rules::schema::{ACCOUNT_ID, TX_AMOUNT};
+    use tripline_rules::value::Registers;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    fn ledgers(schema: &Schema) -> Ledgers {
+        let plan = Plan {
+            space: KeySpace { entity: "account".to_owned(), key: ACCOUNT_ID },
+            lanes: vec![Lane { fields: Vec::new() }],
+            tags: 0,
+            aggregates: Vec::new(),
+            populations: Vec::new(),
+            coverages: Vec::new(),
+            currency: false,
+            look_back: 0,
+        };
+        let limits = LedgerLimits {
+            rows_per_ledger: 8,
+            keys: 1000,
+            bytes: 1 << 30,
+            totals_threshold: 512,
+            retention: 2 * DAY_MS,
+            lateness: DAY_MS,
+        };
+        Ledgers::new(&plan, schema, limits)
+    }
+
+    /// Events bring their own row first; whoever amends a row otherwise must not reach the cut either.
+    #[test]
+    fn an_amendment_after_the_cut_is_not_in_the_snapshot() {
+        let text = "version: 1\nfields:\n  event.type: one of purchase|label\n  tx.amount: money in EUR\nkeep: [tx.amount]\n";
+        let (schema, _) = Schema::load(&File::new("schema.yaml", text));
+        let schema = schema.unwrap();
+        let mut held = ledgers(&schema);
+        let mut registers = Registers::new(schema.fields().len());
+        registers.set_number(TX_AMOUNT, 700.0);
+        let at = Timestamp(100 * DAY_MS);
+        let arrival = Arrival { key: 5, at, event_type: 0, id: 9, inherited: &[] };
+        let Inserted::New { row, .. } = held.insert(&arrival, &registers, Tags::default(), at) else {
+            panic!("a first event")
+        };
+        held.begin_save(&schema);
+        let amended = 900f64.to_bits();
+        assert!(held.amend(row, TX_AMOUNT, Some(amended), &mut registers, |_| Tags::default()));
+        let mut chunks = Vec::new();
+        let cut = held.save_some(1, &mut chunks).unwrap();
+        assert_eq!((cut.ledgers, cut.rows, chunks.len()), (1, 1, 1));
+        let (kind, mut items) = Kind::read(&chunks[0].bytes).unwrap();
+        assert_eq!(kind, Kind::Ledgers);
+        let mut loaded = ledgers(&schema);
+        loaded.begin_load(&cut).unwrap();
+        let form = RowForm::new(&schema);
+        loaded.load_ledger(&form, &mut items, &mut Vec::new(), &mut registers, |_| Tags::default()).unwrap();
+        let row = loaded.rows_of(5).next().unwrap();
+        assert_eq!(loaded.read(row, TX_AMOUNT), Some(700f64.to_bits()));
+        assert_eq!(held.read(row, TX_AMOUNT), Some(amended));
+    }
+}

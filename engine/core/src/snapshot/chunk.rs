@@ -53,7 +53,7 @@ impl Kind {
 /// A finished chunk, before it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Chunk {

@@ -11,9 +11,12 @@
 #[path = "../laws/generator.rs"]
 mod generator;
 mod goes_on;
+mod hostile;
 #[expect(dead_code, reason = "the laws' packs, of which the terminals' is not read here")]
 #[path = "../laws/mapping.rs"]
 mod mapping;
+mod packs;
+mod sealed;
 mod shop;
 mod town;
 

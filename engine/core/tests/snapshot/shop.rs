@@ -11,6 +11,7 @@ use tripline_core::outputs::{Outputs, Topic};
 use tripline_core::snapshot::{Chunk, Listed, Manifest, Origin, SnapshotFault};
 use tripline_core::verdict::Recorded;
 use tripline_rules::ruleset::Ruleset;
+use tripline_rules::schema::Schema;
 
 /// Which partition of how many all streams here are.
 pub(crate) const PLACE: (u32, u32) = (0, 3);
@@ -70,9 +71,14 @@ impl Shop {
     }
 
     pub(crate) fn engine(&self) -> Engine {
+        self.engine_under(&installed().schema)
+    }
+
+    /// An engine of another schema with the same fields.
+    pub(crate) fn engine_under(&self, schema: &Arc<Schema>) -> Engine {
         let installed = installed();
         let mapping = if self.telling { &installed.telling } else { &installed.mapping };
-        Engine::new(&installed.schema, &self.ruleset, mapping, &self.settings).expect("the mapping fits")
+        Engine::new(schema, &self.ruleset, mapping, &self.settings).expect("the mapping fits")
     }
 
     pub(crate) fn open(&self) -> Told {
@@ -157,4 +163,12 @@ impl Told {
         let said = since.into_iter().map(|record| format!("{record:?}"));
         said.chain(self.rows[rows..].iter().cloned()).collect()
     }
+}
+
+/// Everything at once.
+pub(crate) fn save_now(engine: &mut Engine, offset: i64) -> Sealed {
+    let mut chunks = Vec::new();
+    engine.begin_save(origin(offset));
+    let cut = engine.save_some(usize::MAX, &mut chunks).expect("all is written");
+    sealed(&chunks, cut)
 }
