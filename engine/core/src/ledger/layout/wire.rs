@@ -72,7 +72,8 @@ impl Layout {
         put_word(out, row[ID]);
         let has_amended = self.kept.iter().any(|kept| kept.amended.is_set(row));
         let currency = self.currency_of(row);
-        let flags = u64::from(has_amended) * HAS_AMENDED | u64::from(currency.is_some()) * HAS_CURRENCY;
+        let amended = if has_amended { HAS_AMENDED } else { 0 };
+        let flags = if currency.is_some() { amended | HAS_CURRENCY } else { amended };
         put_number(out, u64::from(self.event_type(row)) << FLAGS | flags);
         self.put_bits(out, |kept| kept.place.known.is_set(row));
         if has_amended {
