@@ -89,11 +89,15 @@ impl Loading {
     ///
     /// # Errors
     /// Why the snapshot is none for this engine.
+    ///
+    /// # Panics
+    /// When the engine has seen a record.
     pub fn new(
         mut engine: Engine,
         manifest: &Manifest,
         (partition, partitions): (u32, u32),
     ) -> Result<Loading, SnapshotFault> {
+        assert!(!engine.has_begun, "a snapshot is loaded into a new engine");
         let cut = manifest.cut();
         check_origin(cut.origin, partition, partitions)?;
         if cut.key_check != key_check(&engine.settings.key) {

@@ -186,12 +186,11 @@ impl Ledgers {
         row: &[u64],
         inherited: &[Slot],
     ) -> Inserted {
+        self.before_change(ledger);
         let rows = self.rows(ledger);
         if let Some(verdict) = self.came_before(ledger, &rows, own, row, inherited) {
             return verdict;
         }
-        self.before_change(ledger);
-        let rows = self.rows(ledger);
         let (at, newest) = (own.at, rows.at(rows.len() - 1));
         let position = rows.place_of(row);
         let may_drop =

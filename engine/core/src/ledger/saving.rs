@@ -162,7 +162,12 @@ mod tests {
 
     const DAY_MS: i64 = 86_400_000;
 
-    fn ledgers(schema: &Schema) -> Ledgers {
+    fn schema() -> Schema {
+        let text = "version: 1\nfields:\n  event.type: one of purchase|label\n  tx.amount: money in EUR\nkeep: [tx.amount]\n";
+        Schema::load(&File::new("schema.yaml", text)).0.unwrap()
+    }
+
+    fn ledgers(schema: &Schema, rows_per_ledger: u16) -> Ledgers {
         let plan = Plan {
             space: KeySpace { entity: "account".to_owned(), key: ACCOUNT_ID },
             lanes: vec![Lane { fields: Vec::new() }],
@@ -174,7 +179,7 @@ mod tests {
             look_back: 0,
         };
         let limits = LedgerLimits {
-            rows_per_ledger: 8,
+            rows_per_ledger,
             keys: 1000,
             bytes: 1 << 30,
             totals_threshold: 512,
@@ -184,13 +189,22 @@ mod tests {
         Ledgers::new(&plan, schema, limits)
     }
 
+    fn load(schema: &Schema, cut: &LedgersCut, chunk: &Chunk, rows_per_ledger: u16) -> Ledgers {
+        let (kind, mut items) = Kind::read(&chunk.bytes).unwrap();
+        assert_eq!(kind, Kind::Ledgers);
+        let mut loaded = ledgers(schema, rows_per_ledger);
+        loaded.begin_load(cut).unwrap();
+        let (form, mut registers) = (RowForm::new(schema), Registers::new(schema.fields().len()));
+        let mut rows = Vec::new();
+        loaded.load_ledger(&form, &mut items, &mut rows, &mut registers, |_| Tags::default()).unwrap();
+        loaded
+    }
+
     /// Events bring their own row first; whoever amends a row otherwise must not reach the cut either.
     #[test]
     fn an_amendment_after_the_cut_is_not_in_the_snapshot() {
-        let text = "version: 1\nfields:\n  event.type: one of purchase|label\n  tx.amount: money in EUR\nkeep: [tx.amount]\n";
-        let (schema, _) = Schema::load(&File::new("schema.yaml", text));
-        let schema = schema.unwrap();
-        let mut held = ledgers(&schema);
+        let schema = schema();
+        let mut held = ledgers(&schema, 8);
         let mut registers = Registers::new(schema.fields().len());
         registers.set_number(TX_AMOUNT, 700.0);
         let at = Timestamp(100 * DAY_MS);
@@ -204,14 +218,30 @@ mod tests {
         let mut chunks = Vec::new();
         let cut = held.save_some(1, &mut chunks).unwrap();
         assert_eq!((cut.ledgers, cut.rows, chunks.len()), (1, 1, 1));
-        let (kind, mut items) = Kind::read(&chunks[0].bytes).unwrap();
-        assert_eq!(kind, Kind::Ledgers);
-        let mut loaded = ledgers(&schema);
-        loaded.begin_load(&cut).unwrap();
-        let form = RowForm::new(&schema);
-        loaded.load_ledger(&form, &mut items, &mut Vec::new(), &mut registers, |_| Tags::default()).unwrap();
+        let loaded = load(&schema, &cut, &chunks[0], 8);
         let row = loaded.rows_of(5).next().unwrap();
         assert_eq!(loaded.read(row, TX_AMOUNT), Some(700f64.to_bits()));
         assert_eq!(held.read(row, TX_AMOUNT), Some(amended));
+    }
+
+    #[test]
+    fn what_the_cap_dropped_is_remembered_and_a_lower_cap_drops_more() {
+        let schema = schema();
+        let mut held = ledgers(&schema, 8);
+        let registers = Registers::new(schema.fields().len());
+        let noon = |hour: u16| Timestamp(100 * DAY_MS + i64::from(hour) * 3_600_000);
+        for hour in 0..12 {
+            let arrival = Arrival { key: 5, at: noon(hour), event_type: 0, id: hour.into(), inherited: &[] };
+            held.insert(&arrival, &registers, Tags::default(), noon(hour));
+        }
+        assert_eq!(held.dropped_at(0), Some(noon(2)), "nine of twelve rows are in memory");
+        held.begin_save(&schema);
+        let mut chunks = Vec::new();
+        let cut = held.save_some(1, &mut chunks).unwrap();
+        for (cap, dropped_at) in [(8, noon(2)), (100, noon(2)), (3, noon(7))] {
+            let loaded = load(&schema, &cut, &chunks[0], cap);
+            assert_eq!(loaded.dropped_at(0), Some(dropped_at), "under a cap of {cap}");
+            assert_eq!(loaded.rows_of(5).count(), usize::from(cap.min(9)), "under a cap of {cap}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 use crate::generator::{Dice, Record};
 use crate::shop::{Sealed, Shop, Told, origin, sealed};
 use crate::town::{kind, stream};
+use tripline_core::batch::Timestamp;
 use tripline_core::ledger::Evicted;
 
 const STREAMS: u64 = 2_400;
@@ -74,10 +75,19 @@ fn watch(told: &mut Told, records: &[Record], seen: &mut Seen) {
     seen.amending_while_saving += amending.min(told.engine.counts().rows - rows);
 }
 
+/// What is shown of a shard beside its alerts.
+type Shown = (Timestamp, Option<f64>, usize);
+
+fn shown(told: &Told) -> Shown {
+    let space = told.engine.space();
+    (space.watermark(), space.coverage(), space.ledgers().rows_held())
+}
+
 /// Steps the whole stream and saves from a record on.
-fn save_underway(shop: &Shop, records: &[Record], cuts: &Cuts, seen: &mut Seen) -> (Told, Sealed) {
+fn save_underway(shop: &Shop, records: &[Record], cuts: &Cuts, seen: &mut Seen) -> (Told, Sealed, Shown) {
     let mut told = shop.open();
     records[..cuts.save].chunks(cuts.batch).for_each(|records| told.step(records));
+    let shown = shown(&told);
     told.engine.begin_save(origin(cuts.save as i64));
     let (mut chunks, mut cut) = (Vec::new(), None);
     for records in records[cuts.save..].chunks(cuts.batch) {
@@ -91,7 +101,7 @@ fn save_underway(shop: &Shop, records: &[Record], cuts: &Cuts, seen: &mut Seen) 
     let cut = cut.or_else(|| told.engine.save_some(usize::MAX, &mut chunks)).expect("all is written");
     assert!(!told.engine.is_saving());
     seen.chunks += chunks.len() as u64;
-    (told, sealed(&chunks, cut))
+    (told, sealed(&chunks, cut), shown)
 }
 
 fn count(again: &Told, said: &[String], seen: &mut Seen) {
@@ -119,9 +129,10 @@ fn goes_on(seed: u64, seen: &mut Seen) {
     records[..cuts.judge].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
     let (published, rows) = (steady.published.len(), steady.rows.len());
     records[cuts.judge..].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
-    let (saving, sealed) = save_underway(&shop, records, &cuts, seen);
+    let (saving, sealed, shown_at_cut) = save_underway(&shop, records, &cuts, seen);
     assert_eq!(saving.since(0, 0), steady.since(0, 0), "seed {seed}: a save changes nothing that is said");
     let mut again = shop.load(&sealed, &mut dice).unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
+    assert_eq!(shown(&again), shown_at_cut, "seed {seed}: what is shown of a shard");
     again.restore(&records[cuts.save..cuts.judge], &steady.published);
     seen.restored_records += (cuts.judge - cuts.save) as u64;
     records[cuts.judge..].chunks(cuts.batch).for_each(|records| again.step(records));
