@@ -197,6 +197,9 @@ pub struct Population {
     pub days: u32,
     /// Which events are counted.
     pub filter: Option<TagId>,
+    /// The same in words that are equal in every pack that counts the same; `None` without a filter, or where its
+    /// meaning cannot be told apart from its pack.
+    pub condition: Option<String>,
     /// Fewer events: missing.
     pub at_least: u32,
     /// Register of the share, in [0, 1].

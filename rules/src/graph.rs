@@ -2,6 +2,8 @@
 //!
 //! It does not know names or places; `resolve` builds it, [`crate::program`] turns it into operations.
 
+mod wording;
+
 use crate::aggregate::FactSet;
 use crate::ast::{Arithmetic, Compare};
 use crate::function;

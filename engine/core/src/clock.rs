@@ -29,6 +29,16 @@ impl Clock {
         Clock { lateness_ms, greatest: None }
     }
 
+    /// The greatest event time of a log without append times; `None` before the first event.
+    pub(crate) fn greatest(&self) -> Option<Timestamp> {
+        self.greatest
+    }
+
+    /// Goes on from what [`Clock::greatest`] said.
+    pub(crate) fn resume(&mut self, greatest: Option<Timestamp>) {
+        self.greatest = greatest;
+    }
+
     /// Places an event. Without an append time the log's time is the greatest event time so far, this one's included.
     pub fn place(&mut self, at: Timestamp, appended_at: Option<Timestamp>) -> Timing {
         let now = match appended_at {

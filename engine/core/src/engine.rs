@@ -3,6 +3,10 @@
 //! It is a pure function of the records it was given. Derived key spaces, where they run in the same process, are handed
 //! in; where time, files and brokers are is the edge's business.
 
+mod wire;
+
+pub use wire::Loading;
+
 use crate::batch::{Batch, Record, Timestamp};
 use crate::clock::{Clock, Timing};
 use crate::counts::Counts;
@@ -28,6 +32,7 @@ use tripline_rules::value::Slot;
 
 /// One partition of the input.
 pub struct Engine {
+    schema: Arc<Schema>,
     ruleset: Arc<Ruleset>,
     settings: Arc<Settings>,
     decoder: Decoder,
@@ -47,6 +52,7 @@ pub struct Engine {
     scores: Vec<f64>,
     judge: Judge,
     counts: Counts,
+    save: Option<wire::EngineSave>,
 }
 
 /// The other key spaces, where they run in this process.
@@ -125,6 +131,8 @@ impl Engine {
             scores: Vec::new(),
             judge: Judge::new(schema, ruleset, settings),
             counts: Counts { fired: vec![0; ruleset.rules().len()], ..Counts::default() },
+            save: None,
+            schema: Arc::clone(schema),
             ruleset: Arc::clone(ruleset),
             settings: Arc::clone(settings),
         })

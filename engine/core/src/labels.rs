@@ -2,6 +2,8 @@
 //!
 //! A label is an event of its own, later than the event it is about: nothing known later is ever seen earlier.
 
+mod wire;
+
 use crate::batch::Timestamp;
 use crate::event::{DerivedLabel, Event};
 use std::cmp::Reverse;

@@ -22,6 +22,7 @@ pub mod outputs;
 pub mod settings;
 pub mod signals;
 pub mod simulate;
+pub mod snapshot;
 pub mod space;
 pub mod spaces;
 pub mod suppress;

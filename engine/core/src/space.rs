@@ -2,6 +2,8 @@
 //!
 //! A space knows ledgers and histograms. What an event is worth (rules, scores, alerts) is `judge`'s business.
 
+pub(crate) mod wire;
+
 use crate::batch::Timestamp;
 use crate::event::Event;
 use crate::fact::FactMarks;

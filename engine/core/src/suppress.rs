@@ -3,6 +3,8 @@
 //! Every change is recorded on the verdict that caused it, so that recovery folds committed verdicts
 //! ([`Decisions::fold`]) and never judges again. It silences messages only; scores and actions are not its business.
 
+mod wire;
+
 use crate::batch::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,12 +1,13 @@
 //! Amounts in conditions over rows mean the row's currency, also where a condition is looked at again: after an
-//! amendment, after a restart, on an event that takes over the amount of another.
+//! amendment, after a restart, from a snapshot, on an event that takes over the amount of another.
 
 use std::sync::Arc;
 use tripline_core::batch::{Batch, Shard, Timestamp};
 use tripline_core::decode::{AmountForm, FieldMapping, FieldSource, Format, Mapping, TimeFormat};
-use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::engine::{Derived, Engine, Loading, Settings};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::snapshot::{Chunk, Manifest, Origin, SnapshotFault};
 use tripline_rules::diagnostic::{File, Paint};
 use tripline_rules::ruleset::{CompileOptions, Ruleset};
 use tripline_rules::schema::Schema;
@@ -121,6 +122,39 @@ fn an_amount_over_rows_means_each_rows_own_currency() {
         let mut refilled = engine(&bank);
         refilled.restore(&batch(&records[..5]), &mut Derived::default());
         assert_eq!(features(&mut refilled, &records[5..]), whole, "{currency}, filled again without judging");
+    }
+}
+
+/// A new engine of a bank from a snapshot of another engine.
+fn through_a_snapshot(mut from: Engine, bank: &Bank) -> Result<Engine, SnapshotFault> {
+    let mut chunks = Vec::new();
+    from.begin_save(Origin { partition: 0, partitions: 1, offset: 2 });
+    let cut = from.save_some(usize::MAX, &mut chunks).expect("all is written");
+    let (sealed, listed): (Vec<Vec<u8>>, Vec<_>) = chunks.iter().map(Chunk::seal).unzip();
+    let manifest = Manifest::new(cut, listed, Timestamp(NOON));
+    let mut loading = Loading::new(engine(bank), &manifest, (0, 1))?;
+    for (number, sealed) in sealed.iter().enumerate() {
+        loading.take(&manifest.open_chunk(number, sealed)?)?;
+    }
+    loading.finish()
+}
+
+#[test]
+fn a_snapshot_keeps_each_rows_currency_or_is_refused_where_it_is_needed() {
+    let (needing, other) = (bank(&AGGREGATES), bank(&AGGREGATES[2..]));
+    let half = |bank: &Bank, records: &[(i64, String)]| {
+        let mut engine = engine(bank);
+        engine.restore(&batch(&records[..2]), &mut Derived::default());
+        engine
+    };
+    for currency in ["EUR", "JPY", "KWD", "UYW"] {
+        let records = story(currency, 0);
+        let mut loaded = through_a_snapshot(half(&needing, &records), &needing).expect("it has all");
+        assert_eq!(features(&mut loaded, &records[2..]), [2.0, 1.0, 3.0], "{currency}");
+        let fault = through_a_snapshot(half(&other, &records), &needing).err();
+        assert_eq!(fault, Some(SnapshotFault::NoCurrency));
+        let mut loaded = through_a_snapshot(half(&needing, &records), &other).expect("it has more");
+        assert_eq!(features(&mut loaded, &records[2..]), [3.0], "{currency}");
     }
 }
 

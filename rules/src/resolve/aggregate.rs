@@ -163,6 +163,7 @@ impl Resolver<'_> {
                 .help("such as `over: 30d`");
             return None;
         };
+        let filter_node = filter;
         let filter = self.filter_tag(filter, 0, text.name.span)?;
         let slot = self.register();
         let population = Population {
@@ -171,6 +172,7 @@ impl Resolver<'_> {
             group,
             days,
             filter,
+            condition: filter_node.and_then(|node| self.graph.wording(node, self.schema)),
             at_least: text.at_least,
             slot,
         };

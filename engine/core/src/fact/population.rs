@@ -3,6 +3,8 @@
 //! Integer counts a bin and UTC day, so a function of the shard's log. It knows no rows: an event is counted once, after
 //! it was ranked among the events before it, and is forgotten with its day.
 
+mod wire;
+
 use crate::batch::Timestamp;
 use crate::ledger::layout::mixed;
 use hashbrown::HashTable;

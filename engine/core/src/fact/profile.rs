@@ -3,6 +3,8 @@
 //! Centre and spread are computed of the rows at reading time and withstand a quarter of attack rows; nothing is learnt
 //! from scores. Cards' spending and payments to people are two profiles of an account: each event is read against its own.
 
+mod wire;
+
 use super::View;
 use super::population::Population;
 use crate::batch::Timestamp;

@@ -63,7 +63,7 @@ impl Ledgers {
         header.start += u16::try_from(dropped).expect("no more than the ledger holds");
     }
 
-    fn note_dropped(&mut self, ledger: u32, at: Timestamp) {
+    pub(super) fn note_dropped(&mut self, ledger: u32, at: Timestamp) {
         self.index.header_mut(ledger).set_capped();
         let rehash = |entry: &(u32, Timestamp)| layout::mixed(u64::from(entry.0));
         let entry = self.capped.entry(layout::mixed(u64::from(ledger)), |entry| entry.0 == ledger, rehash);
@@ -103,6 +103,7 @@ impl Ledgers {
     }
 
     fn sweep(&mut self, ledger: u32) {
+        self.before_change(ledger);
         let passed = self.drop_passed(ledger);
         if passed == self.index.header(ledger).len() {
             self.remove(ledger);
@@ -113,6 +114,7 @@ impl Ledgers {
     }
 
     fn remove(&mut self, ledger: u32) {
+        self.before_change(ledger);
         let header = *self.index.header(ledger);
         if header.is_capped() {
             let hash = layout::mixed(u64::from(ledger));

@@ -3,11 +3,15 @@
 //! Packed are the event's type, a known and an amended bit for every kept field, codes and yes/no values, and one bit for
 //! every distinct condition of the pack. Nothing outside this module knows a position, so a denser layout may replace it.
 
+mod wire;
+
 use crate::batch::Timestamp;
 use tripline_rules::aggregate::{Plan, TagId, Tags};
 use tripline_rules::money::CURRENCIES;
 use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TIME, EVENT_TYPE, Kind, Schema, TX_CURRENCY};
 use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers, Slot};
+
+pub(crate) use wire::RowForm;
 
 /// Rows hold numbers in units of 10⁻⁶, exactly as the decoder rounds them.
 pub(crate) const NUMBER_UNITS: f64 = 1e6;
@@ -405,6 +409,12 @@ pub(crate) fn mixed(word: u64) -> u64 {
 #[inline]
 pub(crate) fn at(row: &[u64]) -> Timestamp {
     Timestamp(row[AT].cast_signed())
+}
+
+/// Writes a row's event time.
+#[inline]
+pub(crate) fn set_at(row: &mut [u64], at: Timestamp) {
+    row[AT] = at.0.cast_unsigned();
 }
 
 /// A row's id hash.

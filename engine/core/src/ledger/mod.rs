@@ -11,13 +11,16 @@
 //! - `sweep`: what is held and for how long
 //! - `evict`: retention and caps at work
 //! - `caches`: running totals and ids of large ledgers
+//! - `saving`, `loading`: ledgers into a snapshot and out of one
 
 mod caches;
 mod evict;
 mod index;
 pub(crate) mod layout;
+mod loading;
 mod pool;
 mod rows;
+mod saving;
 mod sweep;
 mod touch;
 
@@ -30,9 +33,11 @@ use caches::Caches;
 use hashbrown::HashTable;
 use index::Index;
 use layout::{Identity, Layout, Place};
+pub(crate) use loading::Loaded;
 use pool::Pool;
 use rows::Rows;
 pub(crate) use rows::Rows as RowsView;
+use saving::Saving;
 use sweep::Tally;
 use tripline_rules::aggregate::{FactSet, Ms, Plan, Tags};
 use tripline_rules::schema::Schema;
@@ -131,6 +136,7 @@ pub struct Ledgers {
     lens: Lens,
     scan: Scan,
     caches: Caches,
+    saving: Option<Box<Saving>>,
 }
 
 impl Ledgers {
@@ -157,6 +163,7 @@ impl Ledgers {
             arriving: vec![0; layout.width()],
             scan: Scan::default(),
             caches: Caches::default(),
+            saving: None,
             lens,
             layout,
             limits,
@@ -293,6 +300,7 @@ impl Ledgers {
         if !self.layout.keeps(slot) {
             return false;
         }
+        self.before_change(row.ledger);
         let rows = Rows::of(&self.index, &self.pool, &self.layout, row.ledger);
         if let Some(cache) = self.caches.of_mut(row.ledger) {
             cache.totals.withdraw(&self.lens, &rows, row.position);
@@ -311,7 +319,7 @@ impl Ledgers {
     }
 
     /// Takes a new pack's plan: the truth of its conditions is found for every row; `registers` are overwritten.
-    /// Kept fields and limits stay as they were.
+    /// Kept fields and limits stay as they were. A save that is under way is given up.
     ///
     /// # Panics
     /// When the plan reads fields that the schema does not keep.
@@ -325,6 +333,7 @@ impl Ledgers {
         let layout = Layout::new(schema, plan);
         self.lens = Lens::new(plan, &layout);
         self.caches = Caches::default();
+        self.abandon_save();
         self.rewrite(layout, registers, retag);
     }
 

@@ -122,7 +122,7 @@ pub(super) fn row_mut<'a>(
     &mut pool.rows_mut(header.block())[from..from + layout.width()]
 }
 
-fn with_room(rows: usize) -> usize {
+pub(super) fn with_room(rows: usize) -> usize {
     if rows <= EXACT_ROWS_MAX { rows } else { rows + rows / 8 }
 }
 
@@ -172,6 +172,7 @@ impl Ledgers {
 
     pub(super) fn insert_first(&mut self, key: u128, row: &[u64]) -> Inserted {
         let ledger = self.index.insert(key);
+        self.after_birth(ledger);
         let block = self.pool.allocate(class_for(1), ledger);
         self.pool.rows_mut(block)[..row.len()].copy_from_slice(row);
         let header = self.index.header_mut(ledger);
@@ -191,6 +192,7 @@ impl Ledgers {
         row: &[u64],
         inherited: &[Slot],
     ) -> Inserted {
+        self.before_change(ledger);
         let rows = self.rows(ledger);
         if let Some(verdict) = self.came_before(ledger, &rows, own, row, inherited) {
             return verdict;

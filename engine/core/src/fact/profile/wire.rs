@@ -1,0 +1,45 @@
+//! What the profile knows beside the rows, into a snapshot and out of one.
+
+use super::{GROUPS, ProfileReader, Usual};
+use crate::snapshot::bytes::Reader;
+use crate::snapshot::chunk::Filling;
+use crate::snapshot::{ProfileCut, SnapshotFault};
+
+/// What the profile's population counts; to be raised when another field, habit or grouping is counted.
+const MEANING: u128 = 1;
+
+impl ProfileReader {
+    /// Writes everybody's amounts.
+    pub(crate) fn save(&self, filling: &mut Filling) -> ProfileCut {
+        let usual = |usual: &Option<Usual>| usual.map(|usual| [usual.median, usual.upper, usual.most]);
+        ProfileCut {
+            today: (self.today > i64::MIN).then_some(self.today),
+            usual: self.usual.iter().map(usual).collect(),
+            population: self.population.save(0, MEANING, filling),
+        }
+    }
+
+    /// Takes up the days of a cut, nothing counted yet.
+    pub(crate) fn begin_load(&mut self, cut: &ProfileCut) -> Result<(), SnapshotFault> {
+        if cut.population.meaning != MEANING {
+            return Err(SnapshotFault::NoPopulation { name: "profile".to_owned() });
+        }
+        if cut.usual.len() != GROUPS {
+            return Err(SnapshotFault::malformed("not as many groups as the profile has"));
+        }
+        self.today = cut.today.unwrap_or(i64::MIN);
+        for (held, read) in self.usual.iter_mut().zip(&cut.usual) {
+            let is_usual = |read: &[f64; 3]| read[0] > 0.0 && read.iter().all(|value| value.is_finite());
+            if read.is_some_and(|read| !is_usual(&read)) {
+                return Err(SnapshotFault::malformed("what is usual is no amount"));
+            }
+            *held = read.map(|[median, upper, most]| Usual { median, upper, most });
+        }
+        self.population.begin_load(&cut.population)
+    }
+
+    /// Takes the next item.
+    pub(crate) fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotFault> {
+        self.population.load_only(from)
+    }
+}

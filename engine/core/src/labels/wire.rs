@@ -1,0 +1,63 @@
+//! Labels that are not known yet, into a snapshot and out of one.
+
+use super::{Due, PendingLabels};
+use crate::snapshot::SnapshotFault;
+use crate::snapshot::bytes::{Reader, put_key, put_maybe, put_number, put_signed, put_text, put_word};
+use crate::snapshot::chunk::Filling;
+use std::cmp::Reverse;
+use tripline_rules::money::CURRENCIES;
+
+impl PendingLabels {
+    /// Writes all; says how many there ever were.
+    pub(crate) fn save(&self, filling: &mut Filling) -> u64 {
+        for Reverse(due) in &self.heap {
+            filling.put(|out| {
+                put_signed(out, due.at.0);
+                put_number(out, due.number);
+                put_number(out, u64::from(due.outcome));
+                put_word(out, due.id);
+                put_key(out, due.account);
+                put_text(out, &due.id_text);
+                put_text(out, &due.account_text);
+                put_maybe(out, due.account_word);
+                due.currencies.into_iter().for_each(|currency| put_maybe(out, currency));
+            });
+        }
+        self.number
+    }
+
+    /// Takes up how many there ever were.
+    pub(crate) fn begin_load(&mut self, number: u64) -> Result<(), SnapshotFault> {
+        if number > u64::MAX / 2 {
+            return Err(SnapshotFault::malformed("more labels than there can be"));
+        }
+        self.number = number;
+        Ok(())
+    }
+
+    /// Takes the next label; `outcomes` is the number of outcomes of the schema.
+    pub(crate) fn load(&mut self, outcomes: usize, from: &mut Reader<'_>) -> Result<(), SnapshotFault> {
+        let due = Due {
+            at: from.time()?,
+            number: from.number()?,
+            outcome: from.small()?,
+            id: from.word()?,
+            account: from.key()?,
+            id_text: from.text()?.to_owned(),
+            account_text: from.text()?.to_owned(),
+            account_word: from.maybe()?,
+            currencies: [from.maybe()?, from.maybe()?],
+        };
+        let has_currencies = due.currencies.iter().flatten().all(|code| *code < CURRENCIES.len() as u64);
+        if usize::from(due.outcome) >= outcomes || !has_currencies || due.number > self.number {
+            return Err(SnapshotFault::malformed("a label that there cannot be"));
+        }
+        self.heap.push(Reverse(due));
+        Ok(())
+    }
+
+    /// Labels that are not known yet.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+}

@@ -1,0 +1,247 @@
+//! Ledgers on their way into a snapshot, without standing still: the rows are those of the cut, whenever they are written.
+//!
+//! A ledger is written when its turn comes, or before anything changes its rows, whichever is first. What is not being
+//! saved pays one branch a change.
+
+use super::Ledgers;
+use super::layout::{RowForm, at};
+use super::rows::Rows;
+use crate::snapshot::bytes::{put_key, put_number, put_signed};
+use crate::snapshot::chunk::{Filling, Kind};
+use crate::snapshot::{Chunk, LedgersCut};
+use tripline_rules::schema::Schema;
+
+/// Flag beside the number of rows: the cap dropped some.
+pub(super) const CAPPED: u64 = 1;
+
+/// A save that is under way.
+#[derive(Debug)]
+pub(super) struct Saving {
+    form: RowForm,
+    /// The next ledger to be looked at, and how many there were at the cut: younger ones are no part of it.
+    next: u32,
+    slots: u32,
+    /// One bit a ledger of the cut: written, or vacant at the cut.
+    done: Vec<u64>,
+    /// Keys at the cut.
+    keys: u64,
+    cut: LedgersCut,
+    filling: Filling,
+}
+
+impl Saving {
+    /// Marks a ledger as done; false if it was, or is no part of the cut.
+    fn claim(&mut self, ledger: u32) -> bool {
+        if ledger >= self.slots {
+            return false;
+        }
+        let (word, bit) = (ledger as usize / 64, 1 << (ledger % 64));
+        let is_open = self.done[word] & bit == 0;
+        self.done[word] |= bit;
+        is_open
+    }
+}
+
+impl Ledgers {
+    /// The rows as they are now will be saved; a save that was under way is given up.
+    pub(crate) fn begin_save(&mut self, schema: &Schema) {
+        let slots = self.index.slots();
+        let cut = LedgersCut {
+            watermark: (self.watermark.0 > i64::MIN).then_some(self.watermark.0),
+            retention: self.limits.retention,
+            rows_per_ledger: self.limits.rows_per_ledger,
+            currency: self.layout.holds_currency(),
+            ledgers: 0,
+            rows: 0,
+            held_rows: self.tally.rows() as u64,
+            held_keys: self.tally.keys() as u64,
+        };
+        self.saving = Some(Box::new(Saving {
+            form: RowForm::new(schema),
+            next: 0,
+            slots,
+            done: vec![0; (slots as usize).div_ceil(64)],
+            keys: self.index.len() as u64,
+            cut,
+            filling: Filling::new(Kind::Ledgers),
+        }));
+    }
+
+    /// Writes ledgers of at least so many rows together, or all that are left. Hands out finished chunks; once all are
+    /// out, what they add up to.
+    pub(crate) fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<LedgersCut> {
+        let mut saving = self.saving.take()?;
+        let mut budget = rows.max(1);
+        while budget > 0 && saving.next < saving.slots {
+            let ledger = saving.next;
+            saving.next += 1;
+            if saving.claim(ledger) {
+                self.write(&mut saving, ledger);
+                budget = budget.saturating_sub(self.index.header(ledger).len());
+            }
+            budget = budget.saturating_sub(1);
+        }
+        if saving.next < saving.slots {
+            saving.filling.drain(chunks);
+            self.saving = Some(saving);
+            return None;
+        }
+        assert_eq!(saving.cut.ledgers, saving.keys, "every key of the cut is written");
+        saving.filling.finish(chunks);
+        Some(saving.cut)
+    }
+
+    /// Gives up the save that is under way.
+    pub(crate) fn abandon_save(&mut self) {
+        self.saving = None;
+    }
+
+    /// To be called before anything changes the rows of a ledger or forgets it.
+    #[inline]
+    pub(super) fn before_change(&mut self, ledger: u32) {
+        if self.saving.is_some() {
+            self.save_before_change(ledger);
+        }
+    }
+
+    #[cold]
+    fn save_before_change(&mut self, ledger: u32) {
+        let Some(mut saving) = self.saving.take() else { return };
+        if saving.claim(ledger) {
+            self.write(&mut saving, ledger);
+        }
+        self.saving = Some(saving);
+    }
+
+    /// To be called when a ledger comes into being: a number that was vacant at the cut is no part of it.
+    #[inline]
+    pub(super) fn after_birth(&mut self, ledger: u32) {
+        if let Some(saving) = &mut self.saving {
+            saving.claim(ledger);
+        }
+    }
+
+    /// One ledger: its key, its rows, and the time of the newest that the cap dropped.
+    fn write(&self, saving: &mut Saving, ledger: u32) {
+        let header = self.index.header(ledger);
+        if header.len() == 0 {
+            return;
+        }
+        let rows = Rows::of(&self.index, &self.pool, &self.layout, ledger);
+        let dropped_at = self.dropped_at(ledger);
+        let form = &saving.form;
+        saving.filling.put(|out| {
+            put_key(out, header.key());
+            let flag = if dropped_at.is_some() { CAPPED } else { 0 };
+            put_number(out, (rows.len() as u64) << 1 | flag);
+            dropped_at.into_iter().for_each(|dropped_at| put_signed(out, dropped_at.0));
+            let mut before = 0;
+            for position in 0..rows.len() {
+                let row = rows.row(position);
+                let at = at(row).0;
+                put_signed(out, at - before);
+                before = at;
+                self.layout.write(form, row, out);
+            }
+        });
+        saving.cut.ledgers += 1;
+        saving.cut.rows += rows.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Timestamp;
+    use crate::ledger::{Arrival, Inserted, LedgerLimits};
+    use crate::snapshot::chunk::Kind;
+    use tripline_rules::aggregate::{KeySpace, Lane, Plan, Tags};
+    use tripline_rules::diagnostic::File;
+    use tripline_rules::schema::{ACCOUNT_ID, TX_AMOUNT};
+    use tripline_rules::value::Registers;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    fn schema() -> Schema {
+        let text = "version: 1\nfields:\n  event.type: one of purchase|label\n  tx.amount: money in EUR\nkeep: [tx.amount]\n";
+        Schema::load(&File::new("schema.yaml", text)).0.unwrap()
+    }
+
+    fn ledgers(schema: &Schema, rows_per_ledger: u16) -> Ledgers {
+        let plan = Plan {
+            space: KeySpace { entity: "account".to_owned(), key: ACCOUNT_ID },
+            lanes: vec![Lane { fields: Vec::new() }],
+            tags: 0,
+            aggregates: Vec::new(),
+            populations: Vec::new(),
+            coverages: Vec::new(),
+            currency: false,
+            look_back: 0,
+        };
+        let limits = LedgerLimits {
+            rows_per_ledger,
+            keys: 1000,
+            bytes: 1 << 30,
+            totals_threshold: 512,
+            retention: 2 * DAY_MS,
+            lateness: DAY_MS,
+        };
+        Ledgers::new(&plan, schema, limits)
+    }
+
+    fn load(schema: &Schema, cut: &LedgersCut, chunk: &Chunk, rows_per_ledger: u16) -> Ledgers {
+        let (kind, mut items) = Kind::read(&chunk.bytes).unwrap();
+        assert_eq!(kind, Kind::Ledgers);
+        let mut loaded = ledgers(schema, rows_per_ledger);
+        loaded.begin_load(cut).unwrap();
+        let (form, mut registers) = (RowForm::new(schema), Registers::new(schema.fields().len()));
+        let mut rows = Vec::new();
+        loaded.load_ledger(&form, &mut items, &mut rows, &mut registers, |_| Tags::default()).unwrap();
+        loaded
+    }
+
+    /// Events bring their own row first; whoever amends a row otherwise must not reach the cut either.
+    #[test]
+    fn an_amendment_after_the_cut_is_not_in_the_snapshot() {
+        let schema = schema();
+        let mut held = ledgers(&schema, 8);
+        let mut registers = Registers::new(schema.fields().len());
+        registers.set_number(TX_AMOUNT, 700.0);
+        let at = Timestamp(100 * DAY_MS);
+        let arrival = Arrival { key: 5, at, event_type: 0, id: 9, inherited: &[] };
+        let Inserted::New { row, .. } = held.insert(&arrival, &registers, Tags::default(), at) else {
+            panic!("a first event")
+        };
+        held.begin_save(&schema);
+        let amended = 900f64.to_bits();
+        assert!(held.amend(row, TX_AMOUNT, Some(amended), &mut registers, |_| Tags::default()));
+        let mut chunks = Vec::new();
+        let cut = held.save_some(1, &mut chunks).unwrap();
+        assert_eq!((cut.ledgers, cut.rows, chunks.len()), (1, 1, 1));
+        let loaded = load(&schema, &cut, &chunks[0], 8);
+        let row = loaded.rows_of(5).next().unwrap();
+        assert_eq!(loaded.read(row, TX_AMOUNT), Some(700f64.to_bits()));
+        assert_eq!(held.read(row, TX_AMOUNT), Some(amended));
+    }
+
+    #[test]
+    fn what_the_cap_dropped_is_remembered_and_a_lower_cap_drops_more() {
+        let schema = schema();
+        let mut held = ledgers(&schema, 8);
+        let registers = Registers::new(schema.fields().len());
+        let noon = |hour: u16| Timestamp(100 * DAY_MS + i64::from(hour) * 3_600_000);
+        for hour in 0..12 {
+            let arrival = Arrival { key: 5, at: noon(hour), event_type: 0, id: hour.into(), inherited: &[] };
+            held.insert(&arrival, &registers, Tags::default(), noon(hour));
+        }
+        assert_eq!(held.dropped_at(0), Some(noon(2)), "nine of twelve rows are in memory");
+        held.begin_save(&schema);
+        let mut chunks = Vec::new();
+        let cut = held.save_some(1, &mut chunks).unwrap();
+        for (cap, dropped_at) in [(8, noon(2)), (100, noon(2)), (3, noon(7))] {
+            let loaded = load(&schema, &cut, &chunks[0], cap);
+            assert_eq!(loaded.dropped_at(0), Some(dropped_at), "under a cap of {cap}");
+            assert_eq!(loaded.rows_of(5).count(), usize::from(cap.min(9)), "under a cap of {cap}");
+        }
+    }
+}

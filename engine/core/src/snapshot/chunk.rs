@@ -1,0 +1,115 @@
+//! Chunks: items of one kind, gathered until they are worth an object of their own. An item never spans two chunks, so
+//! chunks may be read in any order.
+
+use super::SnapshotFault;
+use super::bytes::Reader;
+
+/// A chunk is closed once it has so many bytes; its last item may take it beyond.
+pub const CHUNK_BYTES: usize = 2 << 20;
+
+/// What the items of a chunk are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A key with its rows.
+    Ledgers = 1,
+    /// An open cooldown.
+    Cooldowns = 2,
+    /// An open incident.
+    Incidents = 3,
+    /// A label that is not known yet.
+    Labels = 4,
+    /// How a key's id is written.
+    Names = 5,
+    /// A count of a rank among everybody.
+    Populations = 6,
+    /// A count of what the profile calls usual.
+    Profile = 7,
+}
+
+impl Kind {
+    const ALL: [Kind; 7] = [
+        Kind::Ledgers,
+        Kind::Cooldowns,
+        Kind::Incidents,
+        Kind::Labels,
+        Kind::Names,
+        Kind::Populations,
+        Kind::Profile,
+    ];
+
+    fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind of a chunk's items, and the items.
+    pub(crate) fn read(bytes: &[u8]) -> Result<(Kind, Reader<'_>), SnapshotFault> {
+        let mut items = Reader::new(bytes);
+        let code = items.byte()?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.code() == code);
+        kind.map(|kind| (kind, items)).ok_or(SnapshotFault::malformed("a chunk of no known kind"))
+    }
+}
+
+/// A finished chunk, before it is sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Chunk {
+    /// Its bytes before compression: how much memory it holds.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether it holds nothing; no chunk that is handed out does.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+/// Items on their way into chunks.
+#[derive(Debug)]
+pub(crate) struct Filling {
+    kind: Kind,
+    bytes: Vec<u8>,
+    finished: Vec<Chunk>,
+    items: u64,
+}
+
+impl Filling {
+    pub(crate) fn new(kind: Kind) -> Filling {
+        Filling { kind, bytes: Vec::new(), finished: Vec::new(), items: 0 }
+    }
+
+    /// Takes an item in.
+    #[inline]
+    pub(crate) fn put(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.bytes.is_empty() {
+            self.bytes.push(self.kind.code());
+        }
+        write(&mut self.bytes);
+        self.items += 1;
+        if self.bytes.len() >= CHUNK_BYTES {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        if !self.bytes.is_empty() {
+            self.finished.push(Chunk { bytes: std::mem::take(&mut self.bytes) });
+        }
+    }
+
+    /// Hands out what is finished.
+    pub(crate) fn drain(&mut self, chunks: &mut Vec<Chunk>) {
+        chunks.append(&mut self.finished);
+    }
+
+    /// Hands out everything; says how many items there were.
+    pub(crate) fn finish(mut self, chunks: &mut Vec<Chunk>) -> u64 {
+        self.close();
+        self.drain(chunks);
+        self.items
+    }
+}

@@ -1,0 +1,108 @@
+//! Why a snapshot is not taken. In every case the shard is filled from its log instead.
+
+use thiserror::Error;
+
+/// What is wrong with a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SnapshotFault {
+    /// The bytes are not those that were sealed.
+    #[error("the snapshot is damaged: {what}")]
+    Damaged {
+        /// Where it shows.
+        what: &'static str,
+    },
+    /// Intact, and of a version that this engine does not read.
+    #[error(
+        "the snapshot has format version {found} and this engine reads version {known}; the ledgers must be rebuilt \
+         from the log"
+    )]
+    UnknownVersion {
+        /// The snapshot's version.
+        found: u16,
+        /// The version of this engine.
+        known: u16,
+    },
+    /// Intact, and not what a snapshot of this version can hold.
+    #[error("the snapshot contradicts itself: {what}")]
+    Malformed {
+        /// Where it shows.
+        what: &'static str,
+    },
+    /// A chunk that is not the one the manifest lists under its number.
+    #[error("chunk {number} is not the one that the snapshot's manifest lists")]
+    ForeignChunk {
+        /// Its number.
+        number: usize,
+    },
+    /// A chunk was given twice.
+    #[error("chunk {number} was given twice")]
+    RepeatedChunk {
+        /// Its number.
+        number: usize,
+    },
+    /// A chunk that the manifest lists was not given.
+    #[error("chunk {number} of the snapshot is missing")]
+    MissingChunk {
+        /// Its number.
+        number: usize,
+    },
+    /// All chunks were there and do not add up to what the cut held.
+    #[error("the snapshot holds {found} {what}, and its manifest says {expected}")]
+    Incomplete {
+        /// What was counted.
+        what: &'static str,
+        /// What the manifest says.
+        expected: u64,
+        /// What was there.
+        found: u64,
+    },
+    /// Rows were kept under another schema.
+    #[error(
+        "the snapshot was written under another schema: its kept fields, their kinds or codes, or the event types differ"
+    )]
+    ForeignSchema,
+    /// Ids were hashed under another secret.
+    #[error("the snapshot was written under another secret: no account would be found in it")]
+    ForeignSecret,
+    /// The input had another number of partitions: accounts are in other shards now.
+    #[error(
+        "the snapshot is of an input of {found} partitions, and the input has {expected}; it must be re-keyed"
+    )]
+    ForeignPartitions {
+        /// The snapshot's.
+        found: u32,
+        /// The input's.
+        expected: u32,
+    },
+    /// Another shard's.
+    #[error("the snapshot is of partition {found}, not of partition {expected}")]
+    ForeignPartition {
+        /// The snapshot's.
+        found: u32,
+        /// The one asked for.
+        expected: u32,
+    },
+    /// Another key space's.
+    #[error("the snapshot is of key space `{found}`, not of `{expected}`")]
+    ForeignSpace {
+        /// The snapshot's.
+        found: String,
+        /// The one asked for.
+        expected: String,
+    },
+    /// The pack's conditions compare amounts in major units, and rows were kept without their currency.
+    #[error("the pack needs the currency of every row, which the snapshot's pack did not keep")]
+    NoCurrency,
+    /// The pack ranks among everybody what the snapshot did not count.
+    #[error("the pack ranks `{name}` among everybody, which the snapshot did not count")]
+    NoPopulation {
+        /// Name of the rank.
+        name: String,
+    },
+}
+
+impl SnapshotFault {
+    pub(crate) fn malformed(what: &'static str) -> SnapshotFault {
+        SnapshotFault::Malformed { what }
+    }
+}

@@ -1,0 +1,161 @@
+//! One shard of one key space into a snapshot and out of one.
+
+use super::Space;
+use crate::batch::Timestamp;
+use crate::ledger::Loaded;
+use crate::ledger::layout::RowForm;
+use crate::snapshot::bytes::{Reader, put_text, put_word};
+use crate::snapshot::chunk::{Filling, Kind};
+use crate::snapshot::{Chunk, LedgersCut, SnapshotFault, SpaceCut};
+use tripline_rules::schema::Schema;
+use tripline_rules::value::Registers;
+
+/// What a space needs while it is loaded.
+pub(crate) struct SpaceLoading {
+    form: RowForm,
+    /// For each rank of the plan, which population of the snapshot is its own.
+    populations: Vec<u64>,
+    rows: Vec<u64>,
+    registers: Registers,
+    loaded: Loaded,
+    counts: u64,
+    names: u64,
+}
+
+fn known(at: Timestamp) -> Option<i64> {
+    (at.0 > i64::MIN).then_some(at.0)
+}
+
+fn or_never(ms: Option<i64>) -> Timestamp {
+    Timestamp(ms.unwrap_or(i64::MIN))
+}
+
+impl Space {
+    /// The state as it is now will be saved: all but the ledgers is written at once.
+    pub(crate) fn begin_save(&mut self, schema: &Schema, pack: &str, chunks: &mut Vec<Chunk>) -> SpaceCut {
+        self.ledgers.begin_save(schema);
+        let mut cooldowns = Filling::new(Kind::Cooldowns);
+        let mut incidents = Filling::new(Kind::Incidents);
+        let mut names = Filling::new(Kind::Names);
+        let mut counts = Filling::new(Kind::Populations);
+        let decisions_added = self.decisions.save(&mut cooldowns, &mut incidents);
+        for (word, name) in &self.names {
+            names.put(|out| {
+                put_word(out, *word);
+                put_text(out, name);
+            });
+        }
+        let plan = self.program.plan();
+        SpaceCut {
+            entity: plan.space.entity.clone(),
+            watermark: known(self.watermark),
+            judged: known(self.judged),
+            held_from: self.held_from.map(|held_from| held_from.0),
+            ledgers: LedgersCut::default(),
+            decisions_added,
+            populations: self.populations.save(plan, schema, pack, &mut counts),
+            cooldowns: cooldowns.finish(chunks),
+            incidents: incidents.finish(chunks),
+            names: names.finish(chunks),
+            counts: counts.finish(chunks),
+        }
+    }
+
+    /// Writes ledgers of about so many rows; once all are out, what they add up to.
+    pub(crate) fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<LedgersCut> {
+        self.ledgers.save_some(rows, chunks)
+    }
+
+    /// Gives up a save.
+    pub(crate) fn abandon_save(&mut self) {
+        self.ledgers.abandon_save();
+    }
+
+    /// Takes up what is small, into an empty space.
+    pub(crate) fn begin_load(
+        &mut self,
+        cut: &SpaceCut,
+        schema: &Schema,
+        pack: &str,
+    ) -> Result<SpaceLoading, SnapshotFault> {
+        let plan = self.program.plan();
+        if cut.entity != plan.space.entity {
+            let (found, expected) = (cut.entity.clone(), plan.space.entity.clone());
+            return Err(SnapshotFault::ForeignSpace { found, expected });
+        }
+        self.ledgers.begin_load(&cut.ledgers)?;
+        self.decisions.begin_load(cut.decisions_added);
+        self.watermark = or_never(cut.watermark);
+        self.judged = or_never(cut.judged);
+        self.held_from = cut.held_from.map(Timestamp);
+        if let Some(held_from) = &mut self.held_from
+            && self.ledgers.retention() > cut.ledgers.retention
+        {
+            // What the cut's retention had let go is not held, though this one would have kept it.
+            let gone = Timestamp(or_never(cut.ledgers.watermark).0.saturating_sub(cut.ledgers.retention));
+            *held_from = (*held_from).max(gone);
+        }
+        Ok(SpaceLoading {
+            form: RowForm::new(schema),
+            populations: self.populations.begin_load(&cut.populations, plan, schema, pack)?,
+            rows: Vec::new(),
+            registers: Registers::new(self.scratch.len()),
+            loaded: Loaded::default(),
+            counts: 0,
+            names: 0,
+        })
+    }
+
+    /// Takes the next item.
+    pub(crate) fn load(
+        &mut self,
+        loading: &mut SpaceLoading,
+        kind: Kind,
+        items: &mut Reader<'_>,
+    ) -> Result<(), SnapshotFault> {
+        match kind {
+            Kind::Ledgers => {
+                let program = &self.program;
+                let retag = |registers: &mut Registers| program.tags(registers);
+                let SpaceLoading { form, rows, registers, loaded, .. } = &mut *loading;
+                let one = self.ledgers.load_ledger(form, items, rows, registers, retag)?;
+                loaded.ledgers += one.ledgers;
+                loaded.rows += one.rows;
+            }
+            Kind::Cooldowns => self.decisions.load_cooldown(items)?,
+            Kind::Incidents => self.decisions.load_incident(items)?,
+            Kind::Names => {
+                let name = (items.word()?, Box::from(items.text()?));
+                if self.names.find(name.0, |held| held.0 == name.0).is_none() {
+                    self.names.insert_unique(name.0, name, |held| held.0);
+                }
+                loading.names += 1;
+            }
+            Kind::Populations => {
+                self.populations.load(&loading.populations, items)?;
+                loading.counts += 1;
+            }
+            Kind::Labels | Kind::Profile => return Err(SnapshotFault::malformed("items of another kind")),
+        }
+        Ok(())
+    }
+
+    /// Whether everything came that was there at the cut.
+    pub(crate) fn check_loaded(&self, loading: &SpaceLoading, cut: &SpaceCut) -> Result<(), SnapshotFault> {
+        let (cooldowns, incidents) = self.decisions.open();
+        let sums = [
+            ("ledgers", cut.ledgers.ledgers, loading.loaded.ledgers),
+            ("rows", cut.ledgers.rows, loading.loaded.rows),
+            ("cooldowns", cut.cooldowns, cooldowns),
+            ("incidents", cut.incidents, incidents),
+            ("names", cut.names, loading.names),
+            ("counts of populations", cut.counts, loading.counts),
+        ];
+        for (what, expected, found) in sums {
+            if expected != found {
+                return Err(SnapshotFault::Incomplete { what, expected, found });
+            }
+        }
+        self.ledgers.check_loaded(&cut.ledgers)
+    }
+}

@@ -1,0 +1,58 @@
+//! Decision state into a snapshot and out of one.
+
+use super::{Cooldown, Decisions, Incident};
+use crate::batch::Timestamp;
+use crate::snapshot::SnapshotFault;
+use crate::snapshot::bytes::{Reader, put_key, put_number, put_signed, put_text};
+use crate::snapshot::chunk::Filling;
+
+impl Decisions {
+    /// Writes all that is open; says how many changes there were since expired state was last looked for.
+    pub(crate) fn save(&self, cooldowns: &mut Filling, incidents: &mut Filling) -> u64 {
+        for ((key, rule), open) in &self.cooldowns {
+            cooldowns.put(|out| {
+                put_key(out, *key);
+                put_text(out, rule);
+                put_signed(out, open.until.0);
+                put_signed(out, i64::from(open.score));
+            });
+        }
+        for (key, open) in &self.incidents {
+            incidents.put(|out| {
+                put_key(out, *key);
+                put_key(out, open.id);
+                put_number(out, u64::from(open.seq));
+                put_signed(out, open.at.0);
+            });
+        }
+        self.added as u64
+    }
+
+    /// Takes up how many changes there were.
+    pub(crate) fn begin_load(&mut self, added: u64) {
+        self.added = usize::try_from(added).unwrap_or(usize::MAX / 2).min(usize::MAX / 2);
+    }
+
+    /// Takes the next cooldown.
+    pub(crate) fn load_cooldown(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotFault> {
+        let (key, rule) = (from.key()?, from.text()?.to_owned());
+        // It is compared with, and never calculated with: a cooldown may be open for ever.
+        let until = Timestamp(from.signed()?);
+        let score = i32::try_from(from.signed()?).map_err(|_| SnapshotFault::malformed("no score"))?;
+        self.cooldowns.insert((key, rule), Cooldown { until, score });
+        Ok(())
+    }
+
+    /// Takes the next incident.
+    pub(crate) fn load_incident(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotFault> {
+        let key = from.key()?;
+        let incident = Incident { id: from.key()?, seq: from.small()?, at: from.time()? };
+        self.incidents.insert(key, incident);
+        Ok(())
+    }
+
+    /// Cooldowns and incidents.
+    pub(crate) fn open(&self) -> (u64, u64) {
+        (self.cooldowns.len() as u64, self.incidents.len() as u64)
+    }
+}

@@ -1,0 +1,198 @@
+//! The law of snapshots: cut at any record, written a little at a time while the engine steps on, loaded into another,
+//! and nobody can tell which of the two said it.
+
+use crate::generator::{Dice, Record};
+use crate::shop::{Sealed, Shop, Told, origin, sealed};
+use crate::town::{kind, stream};
+use tripline_core::batch::Timestamp;
+use tripline_core::ledger::Evicted;
+
+const STREAMS: u64 = 2_400;
+
+/// What happened, over all streams.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Steps between the cut and the last chunk.
+    steps_while_saving: u64,
+    /// Keys evicted, rows capped and keys swept meanwhile.
+    evicted_while_saving: u64,
+    capped_while_saving: u64,
+    swept_while_saving: u64,
+    amending_while_saving: u64,
+    chunks: u64,
+    restored_records: u64,
+    // After the engines parted.
+    rows: u64,
+    duplicates: u64,
+    conflicts: u64,
+    late: u64,
+    out_of_order: u64,
+    labels: u64,
+    alerts: u64,
+    silenced: u64,
+    approximate: u64,
+    ranked: u64,
+}
+
+/// Where a stream is cut.
+struct Cuts {
+    /// The snapshot's first missing record.
+    save: usize,
+    /// From here on the loaded engine judges.
+    judge: usize,
+    /// Rows written between two steps.
+    budget: usize,
+    /// Records of a batch, at most.
+    batch: usize,
+}
+
+impl Cuts {
+    fn of(records: usize, dice: &mut Dice) -> Cuts {
+        let save = dice.below(records - 1);
+        let restored = if dice.percent(40) { 0 } else { dice.below(records - save) };
+        Cuts { save, judge: save + restored, budget: 1 + dice.below(4), batch: 1 + dice.below(6) }
+    }
+}
+
+fn evicted(told: &Told) -> Evicted {
+    told.engine.space().ledgers().evicted()
+}
+
+fn watch(told: &mut Told, records: &[Record], seen: &mut Seen) {
+    let (keys, before, rows) =
+        (told.engine.space().ledgers().keys(), evicted(told), told.engine.counts().rows);
+    told.step(records);
+    let after = evicted(told);
+    seen.steps_while_saving += 1;
+    seen.evicted_while_saving += after.keys - before.keys;
+    seen.capped_while_saving += after.capped_rows - before.capped_rows;
+    let gone = keys.saturating_sub(told.engine.space().ledgers().keys()) as u64;
+    seen.swept_while_saving += gone.saturating_sub(after.keys - before.keys);
+    let amends = |record: &&Record| {
+        kind(record).is_some_and(|kind| matches!(kind.as_str(), "outcome" | "reversal" | "clearing"))
+    };
+    let amending = records.iter().filter(amends).count() as u64;
+    seen.amending_while_saving += amending.min(told.engine.counts().rows - rows);
+}
+
+/// What is shown of a shard beside its alerts.
+type Shown = (Timestamp, Option<f64>, usize);
+
+fn shown(told: &Told) -> Shown {
+    let space = told.engine.space();
+    (space.watermark(), space.coverage(), space.ledgers().rows_held())
+}
+
+/// Steps the whole stream and saves from a record on.
+fn save_underway(shop: &Shop, records: &[Record], cuts: &Cuts, seen: &mut Seen) -> (Told, Sealed, Shown) {
+    let mut told = shop.open();
+    records[..cuts.save].chunks(cuts.batch).for_each(|records| told.step(records));
+    let shown = shown(&told);
+    told.engine.begin_save(origin(cuts.save as i64));
+    let (mut chunks, mut cut) = (Vec::new(), None);
+    for records in records[cuts.save..].chunks(cuts.batch) {
+        if cut.is_none() {
+            watch(&mut told, records, seen);
+            cut = told.engine.save_some(cuts.budget, &mut chunks);
+        } else {
+            told.step(records);
+        }
+    }
+    let cut = cut.or_else(|| told.engine.save_some(usize::MAX, &mut chunks)).expect("all is written");
+    assert!(!told.engine.is_saving());
+    seen.chunks += chunks.len() as u64;
+    (told, sealed(&chunks, cut), shown)
+}
+
+fn count(again: &Told, said: &[String], seen: &mut Seen) {
+    let counts = again.engine.counts();
+    seen.rows += counts.rows;
+    seen.duplicates += counts.duplicates;
+    seen.conflicts += counts.conflicts;
+    seen.late += counts.late;
+    seen.labels += counts.labels;
+    seen.alerts += counts.alerts;
+    seen.silenced += counts.suppressed;
+    seen.ranked += again.ranked;
+    let with = |words: &str| said.iter().filter(|said| said.contains(words)).count() as u64;
+    seen.out_of_order += with(r#"\"out_of_order\":true"#);
+    seen.approximate += with(r#"\"approximate\":true"#);
+}
+
+fn goes_on(seed: u64, seen: &mut Seen) {
+    let stream = stream(seed);
+    let records = &stream.case.records;
+    let mut dice = Dice::new(!seed);
+    let shop = Shop::of(&stream, &mut dice);
+    let cuts = Cuts::of(records.len(), &mut dice);
+    let mut steady = shop.open();
+    records[..cuts.judge].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
+    let (published, rows) = (steady.published.len(), steady.rows.len());
+    records[cuts.judge..].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
+    let (saving, sealed, shown_at_cut) = save_underway(&shop, records, &cuts, seen);
+    assert_eq!(saving.since(0, 0), steady.since(0, 0), "seed {seed}: a save changes nothing that is said");
+    let mut again = shop.load(&sealed, &mut dice).unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
+    assert_eq!(shown(&again), shown_at_cut, "seed {seed}: what is shown of a shard");
+    again.restore(&records[cuts.save..cuts.judge], &steady.published);
+    seen.restored_records += (cuts.judge - cuts.save) as u64;
+    records[cuts.judge..].chunks(cuts.batch).for_each(|records| again.step(records));
+    let (one, other) = (steady.since(published, rows), again.since(0, 0));
+    let place = format!("seed {seed}, cut before record {}, judged from {}", cuts.save, cuts.judge);
+    for (one, other) in one.iter().zip(&other) {
+        assert_eq!(one, other, "{place}");
+    }
+    assert_eq!(one.len(), other.len(), "{place}");
+    let held = |told: &Told| told.engine.space().ledgers().rows_held();
+    assert_eq!(held(&steady), held(&again), "{place}");
+    count(&again, &other, seen);
+}
+
+#[test]
+fn an_engine_loaded_from_a_snapshot_goes_on_as_the_one_that_never_stopped() {
+    let mut seen = Seen::default();
+    for seed in seeds() {
+        goes_on(seed, &mut seen);
+    }
+    println!("{STREAMS} streams: {seen:#?}");
+    let Seen {
+        steps_while_saving,
+        evicted_while_saving,
+        capped_while_saving,
+        swept_while_saving,
+        amending_while_saving,
+        chunks,
+        restored_records,
+        rows,
+        duplicates,
+        conflicts,
+        late,
+        out_of_order,
+        labels,
+        alerts,
+        silenced,
+        approximate,
+        ranked,
+    } = seen;
+    let often = [steps_while_saving, chunks, restored_records, rows, duplicates, alerts, ranked, labels];
+    assert!(often.into_iter().all(|count| count > STREAMS), "{often:?}");
+    let seldom = [
+        evicted_while_saving,
+        capped_while_saving,
+        swept_while_saving,
+        amending_while_saving,
+        conflicts,
+        late,
+        out_of_order,
+        silenced,
+        approximate,
+    ];
+    assert!(seldom.into_iter().all(|count| count > STREAMS / 20), "{seldom:?}");
+}
+
+/// The seeds, or the one that the environment names.
+fn seeds() -> Vec<u64> {
+    match std::env::var("TRIPLINE_LAWS_SEED") {
+        Ok(seed) => vec![seed.parse().expect("TRIPLINE_LAWS_SEED is a number")],
+        Err(_) => (6_000_000..6_000_000 + STREAMS).collect(),
+    }
+}

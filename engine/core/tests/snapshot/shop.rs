@@ -1,0 +1,174 @@
+//! An engine with all that it has said, how it is set up, and how it goes through a snapshot.
+
+use crate::generator::{Dice, Record};
+use crate::mapping::installed;
+use crate::town::Stream;
+use std::sync::Arc;
+use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::engine::{Derived, Engine, Loading, Settings};
+use tripline_core::lines::{Collect, Lines};
+use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::snapshot::{Chunk, Listed, Manifest, Origin, SnapshotFault};
+use tripline_core::verdict::Recorded;
+use tripline_rules::ruleset::Ruleset;
+use tripline_rules::schema::Schema;
+
+/// Which partition of how many all streams here are.
+pub(crate) const PLACE: (u32, u32) = (0, 3);
+
+/// How a stream is run.
+pub(crate) struct Shop {
+    pub settings: Arc<Settings>,
+    pub ruleset: Arc<Ruleset>,
+    telling: bool,
+}
+
+/// An engine and what it has said.
+pub(crate) struct Told {
+    pub engine: Engine,
+    pub published: Vec<(Topic, i64, String)>,
+    pub rows: Vec<String>,
+    /// Ranks among everybody that were known.
+    pub ranked: u64,
+}
+
+/// The objects of a snapshot.
+#[derive(Clone)]
+pub(crate) struct Sealed {
+    pub manifest: Vec<u8>,
+    pub chunks: Vec<Vec<u8>>,
+}
+
+impl Shop {
+    pub(crate) fn of(stream: &Stream, dice: &mut Dice) -> Shop {
+        let case = &stream.case;
+        let settings = Settings {
+            topic: "snapshot.events".to_owned(),
+            lateness_ms: case.settings.lateness,
+            retention_ms: case.settings.retention,
+            rows_per_ledger: u16::try_from(case.settings.rows_max).expect("caps are small"),
+            keys_per_shard: stream.keys,
+            bytes_per_shard: stream.bytes,
+            totals_threshold: dice.pick(&[0, 4, usize::MAX]),
+            profile: dice.percent(60),
+            features: true,
+            ..Settings::new("snapshot")
+        };
+        let ruleset = Arc::clone(&installed().account);
+        Shop { settings: Arc::new(settings), ruleset, telling: case.settings.labels }
+    }
+
+    /// The same shop with something set otherwise.
+    pub(crate) fn with(&self, change: impl FnOnce(&mut Settings)) -> Shop {
+        let mut settings = Settings::clone(&self.settings);
+        change(&mut settings);
+        Shop { settings: Arc::new(settings), ruleset: Arc::clone(&self.ruleset), telling: self.telling }
+    }
+
+    /// The same shop with another pack.
+    pub(crate) fn with_pack(&self, ruleset: Arc<Ruleset>) -> Shop {
+        Shop { settings: Arc::clone(&self.settings), ruleset, telling: self.telling }
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine_under(&installed().schema)
+    }
+
+    /// An engine of another schema with the same fields.
+    pub(crate) fn engine_under(&self, schema: &Arc<Schema>) -> Engine {
+        let installed = installed();
+        let mapping = if self.telling { &installed.telling } else { &installed.mapping };
+        Engine::new(schema, &self.ruleset, mapping, &self.settings).expect("the mapping fits")
+    }
+
+    pub(crate) fn open(&self) -> Told {
+        Told { engine: self.engine(), published: Vec::new(), rows: Vec::new(), ranked: 0 }
+    }
+
+    /// A new engine from a snapshot, its chunks in any order.
+    pub(crate) fn load(&self, sealed: &Sealed, dice: &mut Dice) -> Result<Told, SnapshotFault> {
+        let manifest = Manifest::open(&sealed.manifest)?;
+        let mut loading = Loading::new(self.engine(), &manifest, PLACE)?;
+        let mut left: Vec<usize> = (0..sealed.chunks.len()).collect();
+        while !left.is_empty() {
+            let number = left.swap_remove(dice.below(left.len()));
+            loading.take(&manifest.open_chunk(number, &sealed.chunks[number])?)?;
+        }
+        Ok(Told { engine: loading.finish()?, published: Vec::new(), rows: Vec::new(), ranked: 0 })
+    }
+}
+
+pub(crate) fn origin(offset: i64) -> Origin {
+    Origin { partition: PLACE.0, partitions: PLACE.1, offset }
+}
+
+/// Seals chunks and their manifest.
+pub(crate) fn sealed(chunks: &[Chunk], cut: tripline_core::snapshot::Cut) -> Sealed {
+    let (chunks, listed): (Vec<Vec<u8>>, Vec<Listed>) = chunks.iter().map(Chunk::seal).unzip();
+    let manifest = Manifest::new(cut, listed, Timestamp(0)).seal();
+    Sealed { manifest, chunks }
+}
+
+pub(crate) fn batch(records: &[Record]) -> Batch {
+    let mut batch = Batch::new(Shard { space: 0, partition: PLACE.0 });
+    for record in records {
+        batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);
+    }
+    batch
+}
+
+impl Told {
+    pub(crate) fn step(&mut self, records: &[Record]) {
+        let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Features));
+        self.engine.step(&batch(records), &mut Derived::default(), &mut out, &mut lines);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.published.extend(out.records.iter().map(|output| {
+            let (key, headers) = (text(out.key(output)), out.headers(output));
+            let said = format!("{key} {headers:?} {}", text(out.value(output)));
+            (output.topic, output.cause, said)
+        }));
+        let names = installed().account.features();
+        let is_rank = |name: &str| name.contains("rank_all") || name.contains("rank_mcc");
+        for line in lines.rows() {
+            let features = lines.features(line);
+            let ranks = names.iter().zip(features).filter(|(feature, _)| is_rank(&feature.name));
+            self.ranked += ranks.filter(|(_, value)| !value.is_nan()).count() as u64;
+            let bits: Vec<u64> = features.iter().map(|value| value.to_bits()).collect();
+            self.rows.push(format!(
+                "{} {} {:?} {} {bits:?}",
+                lines.event(line),
+                line.score,
+                line.action,
+                line.profile.to_bits()
+            ));
+        }
+    }
+
+    /// Takes records without judging them, and the decision state that an earlier run's verdicts about them record.
+    pub(crate) fn restore(&mut self, records: &[Record], published: &[(Topic, i64, String)]) {
+        self.engine.restore(&batch(records), &mut Derived::default());
+        let offsets: Vec<i64> = records.iter().map(|record| record.offset).collect();
+        let verdicts = published.iter().filter(|(topic, ..)| *topic == Topic::Verdicts);
+        for (_, _, said) in verdicts.filter(|(_, cause, _)| offsets.contains(cause)) {
+            let json = &said[said.find('{').expect("a verdict is JSON")..];
+            let recorded: Recorded = serde_json::from_str(json).expect("a verdict reads back");
+            self.engine.space_mut().fold(recorded.changes);
+        }
+    }
+
+    /// What was said, topic by topic, and a line for every row.
+    pub(crate) fn since(&self, published: usize, rows: usize) -> Vec<String> {
+        let mut since: Vec<&(Topic, i64, String)> = self.published[published..].iter().collect();
+        since.sort_by_key(|(topic, ..)| *topic);
+        let said = since.into_iter().map(|record| format!("{record:?}"));
+        said.chain(self.rows[rows..].iter().cloned()).collect()
+    }
+}
+
+/// Everything at once.
+pub(crate) fn save_now(engine: &mut Engine, offset: i64) -> Sealed {
+    let mut chunks = Vec::new();
+    engine.begin_save(origin(offset));
+    let cut = engine.save_some(usize::MAX, &mut chunks).expect("all is written");
+    sealed(&chunks, cut)
+}
