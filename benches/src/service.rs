@@ -39,6 +39,8 @@ pub struct Installation<'a> {
     pub lateness: &'a str,
     /// What readers of the output topics may rely on.
     pub guarantee: &'a str,
+    /// Where snapshots go and how often, as a YAML mapping; empty: nowhere.
+    pub snapshots: &'a str,
     /// Which process of the group it is.
     pub instance: &'a str,
     /// Settings of the client, as a YAML mapping.
@@ -58,7 +60,17 @@ impl Installation<'_> {
         let packs: Vec<String> =
             self.packs.iter().map(|pack| root.join(pack).display().to_string()).collect();
         let mut written = String::new();
-        let replaced = ["packs:", "schema:", "kafka:", "http:", "time:", "delivery:", "  topic:", "  clock:"];
+        let replaced = [
+            "packs:",
+            "schema:",
+            "kafka:",
+            "http:",
+            "time:",
+            "delivery:",
+            "snapshots:",
+            "  topic:",
+            "  clock:",
+        ];
         for line in read_to_string(&given)?.lines() {
             if !replaced.iter().any(|key| line.starts_with(key)) {
                 writeln!(written, "{line}")?;
@@ -80,6 +92,9 @@ impl Installation<'_> {
             self.instance,
             self.client
         )?;
+        if !self.snapshots.is_empty() {
+            writeln!(written, "snapshots: {}", self.snapshots)?;
+        }
         let path = folder.join(format!("{group}-{}.yaml", self.instance));
         fs::write(&path, written)?;
         Ok(path)

@@ -106,7 +106,7 @@ pub mod metric {
     pub const COMMITS: &str = "tripline_commits_total";
     /// Membership changes by kind.
     pub const REBALANCES: &str = "tripline_rebalances_total";
-    /// Time to fill one shard from the log.
+    /// Time to fill one shard.
     pub const RESTORE: &str = "tripline_restore_seconds";
     /// Rows read back while shards were filled.
     pub const RESTORED: &str = "tripline_restored_records_total";
@@ -120,6 +120,12 @@ pub mod metric {
     pub const STALLED: &str = "tripline_stalled_seconds_total";
     /// Errors the brokers or the client reported.
     pub const BROKER_ERRORS: &str = "tripline_broker_errors_total";
+    /// Snapshots by result: written, failed, refused when they were to be loaded.
+    pub const SNAPSHOTS: &str = "tripline_snapshots_total";
+    /// Bytes of snapshots written.
+    pub const SNAPSHOT_BYTES: &str = "tripline_snapshot_bytes_total";
+    /// Time from the first chunk of a snapshot to its manifest.
+    pub const SNAPSHOT_TIME: &str = "tripline_snapshot_seconds";
     /// Ledger keys held, by key space.
     pub const KEYS: &str = "tripline_keys";
     /// Counted bytes of ledgers, by key space.

@@ -144,6 +144,7 @@ impl Round<'_> {
             clock,
             lateness: "24h",
             guarantee: "exactly_once",
+            snapshots: "",
             instance: "0",
             client: "{}",
             http: 0,

@@ -56,6 +56,7 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
         reach: Reach {
             rows_ms: engine.reach_ms(&config.ruleset, &config.mapping),
             verdicts_ms: engine.verdicts_reach_ms(&config.ruleset),
+            retention_ms: engine.row_lifetime_ms(&config.ruleset),
         },
         ..KafkaSettings::new(brokers, &config.input.topic, &config.kafka.group, &config.kafka.prefix)
     })

@@ -1,12 +1,14 @@
 //! `tripline run`: the service on Kafka.
 
 use super::{CliError, Outcome, broker, configured};
+use crate::config::Config;
 use crate::edge::control::Control;
 use crate::edge::engines::Engines;
 use crate::edge::http::Shown;
 use crate::edge::kafka;
 use crate::edge::log;
 use crate::edge::metrics::Metrics;
+use crate::edge::snapshot::{Catalogue, Saver, Store, Writer};
 use crate::edge::status::Status;
 use clap::Args;
 use std::path::PathBuf;
@@ -50,14 +52,37 @@ impl Run {
         if let Some(address) = control.address() {
             tracing::info!(%address, "health and metrics are served");
         }
+        let snapshots = snapshots(&config)?;
+        let writer = snapshots
+            .as_ref()
+            .map(|snapshots| Writer::start(snapshots.clone(), Arc::clone(&status), Arc::clone(&metrics)));
         let engines = {
             let metrics = Arc::clone(&metrics);
             let config = Arc::new(config);
-            move |_worker| Engines::new(&config, Arc::clone(&metrics))
+            move |_worker, partitions| {
+                let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
+                let saver = writer.clone().zip(every);
+                let saver = saver.map(|(writer, every)| Saver::new(writer, every, partitions));
+                Engines::new(&config, Arc::clone(&metrics), partitions, saver)
+            }
         };
-        kafka::run(&settings, &status, &metrics, engines).map_err(|fault| CliError::Other(chain(&fault)))?;
+        kafka::run(&settings, &status, &metrics, snapshots, engines)
+            .map_err(|fault| CliError::Other(chain(&fault)))?;
         Ok(Outcome::Fine)
     }
+}
+
+/// The snapshots of the configured group, where any are configured.
+fn snapshots(config: &Config) -> Result<Option<Catalogue>, CliError> {
+    let Some(settings) = &config.snapshots else { return Ok(None) };
+    let store = Store::open(&settings.store).map_err(|fault| CliError::Other(fault.to_string()))?;
+    if store.is_local() {
+        tracing::info!(
+            store = settings.store,
+            "snapshots go to this host: processes on other hosts fill the shards they take over from the log"
+        );
+    }
+    Ok(Some(Catalogue::new(store, &config.kafka.group)))
 }
 
 /// A fault with its causes.

@@ -11,6 +11,7 @@ use mapping::Fields;
 use sections::Sections;
 pub use sections::{Delivery, Http, Input, Kafka, Limits, Log, Time};
 
+use crate::edge::snapshot::SnapshotSettings;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// Guarantee and pace of commits.
     pub delivery: Delivery,
+    /// Where snapshots go; none configured, shards are filled from the log.
+    pub snapshots: Option<SnapshotSettings>,
     /// The operator's endpoint.
     pub http: Http,
     /// The log.
@@ -160,6 +163,7 @@ impl Reader<'_, '_> {
             limits: sections.limits,
             kafka: sections.kafka,
             delivery: sections.delivery,
+            snapshots: sections.snapshots,
             http: sections.http,
             log: sections.log,
             key,

@@ -3,6 +3,7 @@
 use crate::edge::http::HttpSettings;
 use crate::edge::kafka::{Guarantee, InputClock, KafkaSettings, Start, owned_key};
 use crate::edge::log::LogFormat;
+use crate::edge::snapshot::SnapshotSettings;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -89,6 +90,7 @@ pub(super) struct Sections {
     pub(super) limits: Limits,
     pub(super) kafka: Kafka,
     pub(super) delivery: Delivery,
+    pub(super) snapshots: Option<SnapshotSettings>,
     pub(super) http: Http,
     pub(super) log: Log,
 }
@@ -101,6 +103,7 @@ impl Sections {
             limits: section(keys, "limits", faults, Limits::default(), Limits::read),
             kafka: section(keys, "kafka", faults, Kafka::default(), Kafka::read),
             delivery: section(keys, "delivery", faults, Delivery::default(), Delivery::read),
+            snapshots: keys.optional("snapshots").and_then(|node| snapshots(node, faults)),
             http: section(keys, "http", faults, Http { settings: HttpSettings::default() }, Http::read),
             log: section(keys, "log", faults, Log::default(), Log::read),
         }
@@ -277,6 +280,26 @@ fn transaction_timeout(node: &Node, faults: &mut Diagnostics) -> Option<Duration
     }
     Some(timeout)
 }
+
+fn snapshots(node: &Node, faults: &mut Diagnostics) -> Option<SnapshotSettings> {
+    let mut keys = Keys::of(node, "`snapshots`", faults)?;
+    let store = keys.required("store", node.span, faults);
+    let store = store.and_then(|node| node.text("`store`", faults)).map(str::to_owned);
+    let mut every = SNAPSHOT_EVERY.0;
+    set(keys.optional("every"), &mut every, |node| {
+        let every = duration(node, "`every`", faults)?;
+        if every < SNAPSHOT_EVERY.1 {
+            faults.error("C034", "`every` is a second at least", node.span);
+            return None;
+        }
+        Some(every)
+    });
+    keys.finish(faults);
+    Some(SnapshotSettings { store: store?, every })
+}
+
+/// Default and least of `snapshots.every`.
+const SNAPSHOT_EVERY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1));
 
 impl Http {
     fn read(&mut self, keys: &mut Keys<'_>, faults: &mut Diagnostics) {

@@ -3,17 +3,20 @@
 use super::json::JsonFault;
 use super::metrics::Metrics;
 use super::processor::Processor;
-use super::recovery::History;
+use super::recovery::{History, Piece};
+use super::snapshot::Saver;
 use super::source::Position;
+use super::worker::wall_clock;
 use crate::config::Config;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, Shard, Timestamp};
 use tripline_core::counts::Counts;
-use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::engine::{Derived, Engine, Loading, Settings};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::snapshot::SnapshotFault;
 use tripline_core::verdict::Recorded;
 
 /// How often the metrics are told how much a shard holds: counting its caches takes a moment.
@@ -25,6 +28,11 @@ pub struct Engines {
     settings: Arc<Settings>,
     metrics: Arc<Metrics>,
     engines: BTreeMap<Shard, Held>,
+    /// Shards that a snapshot is being loaded into.
+    loading: BTreeMap<Shard, Loading>,
+    saver: Option<Saver>,
+    /// How many partitions the input has.
+    partitions: u32,
     lines: Lines,
 }
 
@@ -39,15 +47,34 @@ struct Held {
 }
 
 impl Engines {
-    /// No engine yet.
-    pub fn new(config: &Arc<Config>, metrics: Arc<Metrics>) -> Engines {
+    /// No engine yet, for an input of so many partitions.
+    pub fn new(
+        config: &Arc<Config>,
+        metrics: Arc<Metrics>,
+        partitions: u32,
+        saver: Option<Saver>,
+    ) -> Engines {
         Engines {
             settings: Arc::new(config.settings()),
             config: Arc::clone(config),
             metrics,
             engines: BTreeMap::new(),
+            loading: BTreeMap::new(),
+            saver,
+            partitions,
             lines: Lines::new(Collect::Nothing),
         }
+    }
+
+    fn engine(&self) -> Engine {
+        let Config { schema, ruleset, mapping, .. } = &*self.config;
+        Engine::new(schema, ruleset, mapping, &self.settings)
+            .expect("the mapping was accepted when the configuration was loaded")
+    }
+
+    fn hold(&mut self, shard: Shard, engine: Engine) {
+        let held = Held { engine, told: Counts::default(), size: (0, 0), sized: Instant::now() };
+        self.engines.insert(shard, held);
     }
 
     fn held(&mut self, shard: Shard) -> &mut Held {
@@ -87,11 +114,42 @@ impl Engines {
 
 impl Processor for Engines {
     fn assign(&mut self, at: &Position) {
-        let Config { schema, ruleset, mapping, .. } = &*self.config;
-        let engine = Engine::new(schema, ruleset, mapping, &self.settings)
-            .expect("the mapping was accepted when the configuration was loaded");
-        let held = Held { engine, told: Counts::default(), size: (0, 0), sized: Instant::now() };
-        self.engines.insert(at.shard, held);
+        let engine = self.engine();
+        self.hold(at.shard, engine);
+    }
+
+    fn load(&mut self, shard: Shard, piece: Piece) -> Result<(), SnapshotFault> {
+        match piece {
+            Piece::Manifest(manifest) => {
+                let loading = Loading::new(self.engine(), &manifest, (shard.partition, self.partitions))?;
+                self.loading.insert(shard, loading);
+            }
+            Piece::Chunk(chunk) => {
+                self.loading.get_mut(&shard).expect("its manifest came first").take(&chunk)?;
+            }
+            Piece::End => {
+                let loading = self.loading.remove(&shard).expect("its manifest came first");
+                let engine = loading.finish()?;
+                self.hold(shard, engine);
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, at: &[Position]) {
+        let Some(saver) = &mut self.saver else { return };
+        if let Some(next) = saver.next(at)
+            && let Some(held) = self.engines.get_mut(&next.shard)
+        {
+            saver.cut(&next, &mut held.engine, wall_clock());
+        }
+    }
+
+    fn work(&mut self) -> bool {
+        let Some(saver) = &mut self.saver else { return false };
+        let Some(held) = saver.saving().and_then(|shard| self.engines.get_mut(&shard)) else { return false };
+        saver.go_on(&mut held.engine);
+        true
     }
 
     fn restore(&mut self, batch: &Batch) {
@@ -120,6 +178,9 @@ impl Processor for Engines {
         }
         held.told = held.engine.counts().clone();
         self.tell_size(shard);
+        if let Some(saver) = &mut self.saver {
+            saver.add(shard);
+        }
     }
 
     fn step(&mut self, batch: &Batch, out: &mut Outputs) {
@@ -135,6 +196,10 @@ impl Processor for Engines {
     }
 
     fn revoke(&mut self, shard: Shard) {
+        self.loading.remove(&shard);
+        if let Some(saver) = &mut self.saver {
+            saver.remove(shard);
+        }
         let Some(Held { engine, size: (keys, bytes), .. }) = self.engines.remove(&shard) else { return };
         self.metrics.ledgers(&engine.space().program().plan().space.entity, -keys, -bytes);
     }

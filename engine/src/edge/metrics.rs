@@ -40,6 +40,9 @@ pub struct Metrics {
     rebalances: IntCounterVec,
     restore: Histogram,
     restored: IntCounter,
+    snapshots: IntCounterVec,
+    snapshot_bytes: IntCounter,
+    snapshot_time: Histogram,
     shards: IntGaugeVec,
     keys_sampled: IntCounter,
     keys_misplaced: IntCounter,
@@ -99,8 +102,11 @@ impl Metrics {
             commit: times(metric::COMMIT, "Time of a commit, deliveries included", &SHORT_S),
             commits: counters(metric::COMMITS, "Commits by result", "result"),
             rebalances: counters(metric::REBALANCES, "Membership changes by kind", "kind"),
-            restore: times(metric::RESTORE, "Time to fill a shard from the log", &RESTORE_S),
+            restore: times(metric::RESTORE, "Time to fill a shard", &RESTORE_S),
             restored: counter(metric::RESTORED, "Records read back to fill shards"),
+            snapshots: counters(metric::SNAPSHOTS, "Snapshots by result", "result"),
+            snapshot_bytes: counter(metric::SNAPSHOT_BYTES, "Bytes of snapshots written"),
+            snapshot_time: times(metric::SNAPSHOT_TIME, "Time to write a shard's snapshot", &RESTORE_S),
             shards: gauges(metric::SHARDS, "Owned shards by phase", "phase"),
             keys_sampled: counter(
                 metric::KEYS_SAMPLED,
@@ -202,6 +208,23 @@ impl Metrics {
     pub fn restored(&self, records: u64, took: Duration) {
         self.restored.inc_by(records);
         self.restore.observe(took.as_secs_f64());
+    }
+
+    /// A snapshot was written.
+    pub fn snapshot_written(&self, bytes: u64, took: Duration) {
+        self.snapshots.with_label_values(&["written"]).inc();
+        self.snapshot_bytes.inc_by(bytes);
+        self.snapshot_time.observe(took.as_secs_f64());
+    }
+
+    /// A snapshot could not be written.
+    pub fn snapshot_failed(&self) {
+        self.snapshots.with_label_values(&["failed"]).inc();
+    }
+
+    /// A snapshot was found to be of no use when a shard was filled.
+    pub fn snapshot_refused(&self) {
+        self.snapshots.with_label_values(&["refused"]).inc();
     }
 
     /// Owned shards by phase.

@@ -1,15 +1,27 @@
 //! What a worker drives: the engines of the shards it owns. The worker knows nothing else of them.
 
-use super::recovery::History;
+use super::recovery::{History, Piece};
 use super::source::Position;
 use tripline_core::batch::{Batch, Shard, Timestamp};
 use tripline_core::outputs::Outputs;
+use tripline_core::snapshot::SnapshotFault;
 
-/// One worker's engines, by shard. Calls come from one thread, for a shard in this order: `assign`, then `restore` and
+/// One worker's engines, by shard. Calls come from one thread, for a shard in this order: `assign`, `load`, then `restore` and
 /// `fold_verdicts` any number of times, `live`, then `step` and `advance`, at last `revoke`.
 pub trait Processor {
     /// A new, empty engine for a shard that goes on at this position, with the note of its last commit.
     fn assign(&mut self, at: &Position);
+
+    /// Takes a part of a snapshot into an engine that has seen nothing else.
+    ///
+    /// # Errors
+    /// Why the snapshot is of no use; the engine is then replaced.
+    ///
+    /// # Panics
+    /// By default: a processor that cuts no snapshots is given none.
+    fn load(&mut self, _shard: Shard, _piece: Piece) -> Result<(), SnapshotFault> {
+        unreachable!("no snapshots are kept");
+    }
 
     /// Inserts rows without judging them.
     fn restore(&mut self, batch: &Batch);
@@ -25,6 +37,14 @@ pub trait Processor {
 
     /// Time passes on a shard whose every record has been judged. `out` is empty.
     fn advance(&mut self, shard: Shard, now: Timestamp, out: &mut Outputs);
+
+    /// Everything judged of these shards up to these positions is committed.
+    fn committed(&mut self, _at: &[Position]) {}
+
+    /// Time for what need not be done at once. True while there is more of it.
+    fn work(&mut self) -> bool {
+        false
+    }
 
     /// What to keep beside the committed offset.
     fn note(&self, _shard: Shard) -> String {

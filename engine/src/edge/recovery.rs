@@ -1,8 +1,10 @@
 //! How a shard is filled from the log before it goes live. It knows where records lie, not what they mean.
 
 use super::source::Position;
+use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::snapshot::{Manifest, OpenedChunk};
 
 /// One filling of one shard; what arrives under an older ticket is not for the engine that is there now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +17,8 @@ pub struct Reach {
     pub rows_ms: i64,
     /// For verdicts, ms.
     pub verdicts_ms: i64,
+    /// How long rows are kept: a snapshot that kept them shorter is passed over where the log still has them.
+    pub retention_ms: i64,
 }
 
 /// What a filled shard holds.
@@ -32,25 +36,63 @@ pub struct History {
     pub rows: u64,
     /// Verdicts read back.
     pub verdicts: u64,
+    /// The snapshot it began with: the first record that is not in it, and when it was cut.
+    pub snapshot: Option<(i64, Timestamp)>,
 }
 
-/// What a filling gives, in this order: rows, verdicts, then ready.
+/// A part of a snapshot, in this order: the manifest, its chunks, the end.
+#[derive(Debug)]
+pub enum Piece {
+    /// What it is, and to which shard, schema and secret it belongs.
+    Manifest(Box<Manifest>),
+    /// A chunk that the manifest lists, undamaged.
+    Chunk(OpenedChunk),
+    /// All chunks were given.
+    End,
+}
+
+/// What a filling gives, in this order: pieces of a snapshot, rows, verdicts, then ready.
 #[derive(Debug)]
 pub enum Recovered {
+    /// A part of the snapshot of this name.
+    Snapshot(Ticket, Shard, Arc<str>, Piece),
+    /// The snapshot of this name is of no use. Begin again with an empty engine, and without it.
+    Unusable(Ticket, Shard, Arc<str>, String),
     /// Input records to insert without judging.
     Rows(Ticket, Batch),
     /// The shard's own committed verdicts.
     Verdicts(Ticket, Batch),
+    /// A snapshot is there that must not be passed over: somebody has to decide.
+    Refused(Ticket, Shard, String),
     /// All has been handed over.
     Ready(Ticket, Shard, History),
     /// It broke off; begin again with an empty engine.
     Failed(Ticket, Shard, String),
 }
 
+impl Recovered {
+    /// Which filling of which shard it belongs to.
+    pub fn of(&self) -> (Ticket, Shard) {
+        match self {
+            Recovered::Rows(ticket, batch) | Recovered::Verdicts(ticket, batch) => (*ticket, batch.shard),
+            Recovered::Snapshot(ticket, shard, ..)
+            | Recovered::Unusable(ticket, shard, ..)
+            | Recovered::Refused(ticket, shard, ..)
+            | Recovered::Ready(ticket, shard, ..)
+            | Recovered::Failed(ticket, shard, ..) => (*ticket, *shard),
+        }
+    }
+
+    /// Whether nothing follows it.
+    pub fn is_last(&self) -> bool {
+        !matches!(self, Recovered::Snapshot(..) | Recovered::Rows(..) | Recovered::Verdicts(..))
+    }
+}
+
 /// Fills shards beside the worker's thread.
 pub trait Recovery {
-    /// Begins to read back what lies before this position.
-    fn begin(&mut self, at: &Position) -> Ticket;
+    /// Begins to read back what lies before this position, from any snapshot but these.
+    fn begin(&mut self, at: &Position, without: &[Arc<str>]) -> Ticket;
 
     /// Gives the next piece, waiting at most so long. The queue behind it is bounded.
     fn next(&mut self, wait: Duration) -> Option<Recovered>;
@@ -66,6 +108,7 @@ pub trait Recovery {
 /// its record lies before the committed offset and it comes after all that were taken.
 #[derive(Debug)]
 pub struct Journal {
+    from: i64,
     next: i64,
     latest: i64,
     /// Verdicts taken of the latest record.
@@ -73,14 +116,14 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Takes verdicts of the records before this offset.
-    pub fn before(next: i64) -> Journal {
-        Journal { next, latest: -1, taken: Vec::new() }
+    /// Takes verdicts of the records from the first offset on, before the second.
+    pub fn between(from: i64, next: i64) -> Journal {
+        Journal { from, next, latest: -1, taken: Vec::new() }
     }
 
     /// Whether to take this verdict of the record at offset `cause`.
     pub fn takes(&mut self, cause: i64, verdict: &[u8]) -> bool {
-        if cause >= self.next || cause < self.latest {
+        if cause < self.from || cause >= self.next || cause < self.latest {
             return false;
         }
         if cause > self.latest {
@@ -103,12 +146,12 @@ mod tests {
     fn a_journal_with_a_crash_in_it_gives_each_committed_verdict_once() {
         // Committed up to 9. The first run died while it wrote 7's second verdict; the next began again at 5.
         let log = [(3, "a"), (5, "b"), (7, "c"), (5, "b"), (7, "c"), (7, "d"), (8, "e"), (9, "f")];
-        let mut journal = Journal::before(9);
+        let mut journal = Journal::between(5, 9);
         let taken: Vec<&str> = log
             .iter()
             .filter(|(cause, verdict)| journal.takes(*cause, verdict.as_bytes()))
             .map(|(_, verdict)| *verdict)
             .collect();
-        assert_eq!(taken, ["a", "b", "c", "d", "e"]);
+        assert_eq!(taken, ["b", "c", "d", "e"], "the snapshot holds what came before 5");
     }
 }

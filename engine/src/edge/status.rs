@@ -26,6 +26,8 @@ pub struct ShardStatus {
     pub lag: Option<u64>,
     /// Append time of the oldest record its ledgers were filled from.
     pub held_from: Option<Timestamp>,
+    /// When its newest snapshot was cut.
+    pub snapshot_at: Option<Timestamp>,
 }
 
 /// Something that keeps the process from doing its work, until it is cleared.
@@ -89,6 +91,13 @@ impl Status {
     pub fn moved(&self, shard: Shard, next: i64) {
         if let Some(mut held) = self.shards.get_mut(&shard) {
             held.next = next;
+        }
+    }
+
+    /// A shard has a new snapshot.
+    pub fn snapshot(&self, shard: Shard, cut_at: Timestamp) {
+        if let Some(mut held) = self.shards.get_mut(&shard) {
+            held.snapshot_at = Some(cut_at);
         }
     }
 
@@ -180,7 +189,7 @@ mod tests {
     }
 
     fn at(phase: Phase, next: i64) -> ShardStatus {
-        ShardStatus { worker: 1, phase, next, lag: None, held_from: None }
+        ShardStatus { worker: 1, phase, next, lag: None, held_from: None, snapshot_at: None }
     }
 
     #[test]

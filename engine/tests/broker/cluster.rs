@@ -59,7 +59,7 @@ impl Cluster {
         let brokers = format!("127.0.0.1:{}", self.port);
         let mut settings = KafkaSettings::new(&brokers, &format!("{name}.events"), name, name);
         settings.workers = 1;
-        settings.reach = Reach { rows_ms: 86_400_000, verdicts_ms: 86_400_000 };
+        settings.reach = Reach { rows_ms: 86_400_000, verdicts_ms: 86_400_000, retention_ms: 86_400_000 };
         settings.client.insert("session.timeout.ms".to_owned(), "6000".to_owned());
         create_topics(&settings, partitions, 1).unwrap();
         settings

@@ -69,7 +69,7 @@ impl Service {
         let (calls, status, metrics) = (Calls::default(), Arc::<Status>::default(), Arc::new(Metrics::new()));
         let (settings, seen) = (settings.clone(), calls.clone());
         let (held, counted) = (Arc::clone(&status), Arc::clone(&metrics));
-        let work = move || run(&settings, &held, &counted, move |_| Tally::new(&seen));
+        let work = move || run(&settings, &held, &counted, None, move |_, _| Tally::new(&seen));
         Service { calls, status, metrics, thread: Some(std::thread::spawn(work)) }
     }
 

@@ -39,7 +39,7 @@ const TIME: &str = "{from: /time, format: rfc3339}";
 const LOCAL: &str = "{from: /time, format: local, pattern: \"%d.%m.%Y %H:%M:%S\", zone: Asia/Tokyo}";
 const LABELS: &str = "# labels: {when: IS_FRAUD, is: \"1\", outcome: fraud, after: 7d}";
 
-const EFFECTS: [Effect; 51] = [
+const EFFECTS: [Effect; 54] = [
     effect("stream", "stream: reference", "stream: other", |c| c.settings().stream, "other"),
     effect(
         "schema",
@@ -311,6 +311,27 @@ const EFFECTS: [Effect; 51] = [
         "20ms",
     ),
     effect(
+        "snapshots",
+        SNAPSHOTS,
+        "snapshots: {every: 5s}",
+        |c| format!("{:?}", c.snapshots),
+        "`store` is missing",
+    ),
+    effect(
+        "snapshots.store",
+        SNAPSHOTS,
+        "snapshots: {store: s3://bucket/path}",
+        |c| format!("{:?}", c.snapshots),
+        "Some(SnapshotSettings { store: \"s3://bucket/path\", every: 60s })",
+    ),
+    effect(
+        "snapshots.every",
+        SNAPSHOTS,
+        "snapshots: {store: here, every: 5s}",
+        |c| format!("{:?}", c.snapshots),
+        "Some(SnapshotSettings { store: \"here\", every: 5s })",
+    ),
+    effect(
         "http.listen",
         "listen: 127.0.0.1:9464",
         "listen: 127.0.0.1:9999",
@@ -349,6 +370,7 @@ const EFFECTS: [Effect; 51] = [
         "this release reads configurations of `version: 1`",
     ),
 ];
+const SNAPSHOTS: &str = "# snapshots: {store: /var/lib/tripline/snapshots, every: 60s}";
 const SECRET: &str = "# secret: {file: /run/secrets/tripline.key}";
 
 #[test]

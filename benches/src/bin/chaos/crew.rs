@@ -48,6 +48,7 @@ impl Crew {
         let mut members = Vec::new();
         for number in 0..count {
             let (instance, brokers) = (number.to_string(), broker.address());
+            let snapshots = format!("{{store: {}, every: 3s}}", folder.join("snapshots").display());
             let on = Installation {
                 config: "benches/packs/tripline.yaml",
                 packs: &["benches/packs/load.yaml"],
@@ -55,6 +56,7 @@ impl Crew {
                 clock: "create_time",
                 lateness: "1h",
                 guarantee: "exactly_once",
+                snapshots: &snapshots,
                 instance: &instance,
                 client: CLIENT,
                 http: 0,

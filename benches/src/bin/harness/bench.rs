@@ -93,6 +93,7 @@ impl Bench {
             brokers: &address,
             clock: "create_time",
             lateness: "1h",
+            snapshots: "",
             instance: "0",
             client: "{}",
             guarantee: load.guarantee.words().0,

@@ -201,7 +201,7 @@ fn settings(mut config: Config, broker: &MockBroker) -> Result<KafkaSettings, Cl
     // The in-process broker answers a fetch that finds nothing only after this time, whatever comes meanwhile.
     config.kafka.client.insert("fetch.wait.max.ms".to_owned(), "5".to_owned());
     let mut settings = broker::of_config(&config)?;
-    settings.reach = Reach { rows_ms: 0, verdicts_ms: 0 };
+    settings.reach = Reach { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 };
     Ok(settings)
 }
 
@@ -213,7 +213,7 @@ fn serve(
     take: Receiver<Spaces>,
 ) -> Result<(), RunError> {
     let (take, judged) = (Mutex::new(take), Arc::clone(&show.judged));
-    kafka::run(settings, &show.status, metrics, move |_| {
+    kafka::run(settings, &show.status, metrics, None, move |_, _| {
         // The worker joins its group meanwhile, so the two waits overlap.
         let spaces =
             take.lock().expect("nobody panics while waiting").recv().expect("the past is loaded to its end");

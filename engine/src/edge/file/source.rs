@@ -6,6 +6,7 @@ use crate::edge::source::{Generation, Polled, Position, Source, SourceError};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, Shard};
 
@@ -182,7 +183,7 @@ pub struct NoRecovery {
 }
 
 impl Recovery for NoRecovery {
-    fn begin(&mut self, at: &Position) -> Ticket {
+    fn begin(&mut self, at: &Position, _without: &[Arc<str>]) -> Ticket {
         self.tickets += 1;
         self.ready.push_back((Ticket(self.tickets), at.shard));
         Ticket(self.tickets)

@@ -29,6 +29,7 @@ pub use topics::create_topics;
 use super::metrics::Metrics;
 use super::processor::Processor;
 use super::sink::Sink;
+use super::snapshot::Catalogue;
 use super::source::SourceError;
 use super::status::Status;
 use super::worker::{Pace, Worker, WorkerError};
@@ -65,7 +66,8 @@ pub enum RunError {
 }
 
 /// Checks topics and group, then runs all workers until [`Status::stop`] is called or one of them fails; then the
-/// others commit and leave. `make` builds the engines of a worker, in the worker's thread, from its number.
+/// others commit and leave. `make` builds the engines of a worker, in the worker's thread, from its number and the number of
+/// the input's partitions. Shards are filled from `snapshots` and the log, or the log alone.
 ///
 /// # Errors
 /// When it cannot begin, a worker fails, or workers do not end in time.
@@ -73,7 +75,8 @@ pub fn run<P: Processor>(
     settings: &KafkaSettings,
     status: &Arc<Status>,
     metrics: &Arc<Metrics>,
-    make: impl Fn(usize) -> P + Send + Sync + 'static,
+    snapshots: Option<Catalogue>,
+    make: impl Fn(usize, u32) -> P + Send + Sync + 'static,
 ) -> Result<(), RunError> {
     let faults = settings.faults();
     if !faults.is_empty() {
@@ -89,10 +92,10 @@ pub fn run<P: Processor>(
     let (ended, endings) = channel();
     for worker in 0..settings.workers {
         let (settings, health) = (Arc::clone(&settings), health(worker));
-        let (make, ended) = (Arc::clone(&make), ended.clone());
+        let (make, ended, snapshots) = (Arc::clone(&make), ended.clone(), snapshots.clone());
         let work = move || {
             let guard = Ending { worker, ended };
-            let result = work(&settings, &health, partitions, &*make);
+            let result = work(&settings, &health, partitions, snapshots, &*make);
             guard.tell(result);
         };
         let name = format!("tripline-worker-{worker}");
@@ -112,7 +115,8 @@ fn work<P: Processor>(
     settings: &Arc<KafkaSettings>,
     health: &Health,
     partitions: u32,
-    make: &impl Fn(usize) -> P,
+    snapshots: Option<Catalogue>,
+    make: &impl Fn(usize, u32) -> P,
 ) -> Result<(), WorkerError> {
     let source = KafkaSource::join(Arc::clone(settings), health.clone(), partitions)?;
     let (consumer, told) = (source.consumer(), health.clone());
@@ -122,7 +126,7 @@ fn work<P: Processor>(
             Box::new(ExactlyOnce::new(Arc::clone(settings), told, consumer, partitions)?)
         }
     };
-    let recovery = KafkaRecovery::start(Arc::clone(settings), health.clone());
+    let recovery = KafkaRecovery::start(Arc::clone(settings), health.clone(), snapshots);
     let pace = Pace {
         worker: health.worker,
         commit_interval: settings.commit_interval,
@@ -130,7 +134,7 @@ fn work<P: Processor>(
         leave_within: settings.stop_within,
         ..Pace::default()
     };
-    let parts = (source, sink, make(health.worker), recovery);
+    let parts = (source, sink, make(health.worker, partitions), recovery);
     Worker::new(parts, pace, Arc::clone(&health.status), Arc::clone(&health.metrics)).run().map(drop)
 }
 

@@ -5,7 +5,8 @@
 use super::client::{Health, PlainContext, ask};
 use super::consumer::{appended_at, number};
 use super::settings::KafkaSettings;
-use crate::edge::recovery::{History, Journal, Recovered, Recovery, Ticket};
+use crate::edge::recovery::{History, Journal, Piece, Recovered, Recovery, Ticket};
+use crate::edge::snapshot::{Catalogue, StoreFault, Unreadable};
 use crate::edge::source::Position;
 use crate::names::header;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, Timestamp};
+use tripline_core::snapshot::SnapshotFault;
 
 /// Pieces read but not yet taken by the worker.
 const PIECES_MAX: usize = 4;
@@ -26,12 +28,17 @@ const PIECE_BYTES: usize = 1 << 20;
 /// A partition that gives nothing for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
+/// The broker's clock may be so far behind ours: the journal is read from before the cut.
+const CLOCKS_APART_MS: i64 = 600_000;
+const REBUILD: &str =
+    "run the engine that wrote it, or move the shard's snapshots away to rebuild its ledgers from the log";
 /// Between two looks at whether a transaction has ended.
 const OPEN_LOOK_EVERY: Duration = Duration::from_millis(20);
 
 struct Request {
     ticket: Ticket,
     at: Position,
+    without: Vec<Arc<str>>,
     cancelled: Arc<AtomicBool>,
 }
 
@@ -55,11 +62,22 @@ enum Broken {
     /// Nobody needs it any more.
     #[error("cancelled")]
     Cancelled,
+    #[error("{0}")]
+    Store(#[from] StoreFault),
+    /// A snapshot of which something was handed over already.
+    #[error("snapshot {0}: {1}")]
+    Unusable(Arc<str>, String),
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl KafkaRecovery {
     /// Starts the thread.
-    pub(super) fn start(settings: Arc<KafkaSettings>, health: Health) -> KafkaRecovery {
+    pub(super) fn start(
+        settings: Arc<KafkaSettings>,
+        health: Health,
+        snapshots: Option<Catalogue>,
+    ) -> KafkaRecovery {
         let (requests, asked) = channel::<Request>();
         let (pieces, given) = sync_channel(PIECES_MAX);
         let work = move || {
@@ -68,7 +86,7 @@ impl KafkaRecovery {
                 let mut readers = None;
                 let mut next = Some(first);
                 while let Some(request) = next {
-                    serve(&settings, &health, &mut readers, &request, &pieces);
+                    serve(&settings, (&health, snapshots.as_ref()), &mut readers, &request, &pieces);
                     next = asked.recv_timeout(Duration::from_millis(200)).ok();
                 }
             }
@@ -80,13 +98,13 @@ impl KafkaRecovery {
 }
 
 impl Recovery for KafkaRecovery {
-    fn begin(&mut self, at: &Position) -> Ticket {
+    fn begin(&mut self, at: &Position, without: &[Arc<str>]) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let cancelled = Arc::new(AtomicBool::new(false));
         self.running.insert(ticket, Arc::clone(&cancelled));
         // The thread outlives its requests: it ends only when this sender is dropped.
-        let _ = self.requests.send(Request { ticket, at: at.clone(), cancelled });
+        let _ = self.requests.send(Request { ticket, at: at.clone(), without: without.to_vec(), cancelled });
         ticket
     }
 
@@ -95,8 +113,8 @@ impl Recovery for KafkaRecovery {
             Ok(piece) => piece,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
         };
-        if let Recovered::Ready(ticket, ..) | Recovered::Failed(ticket, ..) = &piece {
-            self.running.remove(ticket);
+        if piece.is_last() {
+            self.running.remove(&piece.of().0);
         }
         Some(piece)
     }
@@ -116,7 +134,7 @@ impl Drop for KafkaRecovery {
 
 fn serve(
     settings: &KafkaSettings,
-    health: &Health,
+    (health, snapshots): (&Health, Option<&Catalogue>),
     readers: &mut Option<Readers>,
     request: &Request,
     pieces: &SyncSender<Recovered>,
@@ -126,8 +144,7 @@ fn serve(
         None => Readers::new(settings, health),
     };
     let filled = made.map_err(Broken::from).and_then(|made| {
-        let filling =
-            Filling { settings, consumer: &made.committed, written: &made.written, request, pieces };
+        let filling = Filling { settings, snapshots, readers: &made, request, pieces };
         let filled = filling.fill();
         *readers = Some(made);
         filled
@@ -136,6 +153,8 @@ fn serve(
     let last = match filled {
         Ok(history) => Recovered::Ready(ticket, shard, history),
         Err(Broken::Cancelled) => return,
+        Err(Broken::Unusable(name, reason)) => Recovered::Unusable(ticket, shard, name, reason),
+        Err(Broken::Refused(reason)) => Recovered::Refused(ticket, shard, reason),
         Err(fault) => {
             *readers = None;
             Recovered::Failed(ticket, shard, fault.to_string())
@@ -166,8 +185,8 @@ impl Readers {
 
 struct Filling<'a> {
     settings: &'a KafkaSettings,
-    consumer: &'a BaseConsumer<PlainContext>,
-    written: &'a BaseConsumer<PlainContext>,
+    snapshots: Option<&'a Catalogue>,
+    readers: &'a Readers,
     request: &'a Request,
     pieces: &'a SyncSender<Recovered>,
 }
@@ -177,8 +196,13 @@ impl Filling<'_> {
         let mut history = History::default();
         let next = self.request.at.next;
         let input = &self.settings.topic;
-        let (low, _) = self.ask(|wait| self.consumer.fetch_watermarks(input, self.partition(), wait))?;
-        if next > low
+        let (low, _) =
+            self.ask(|wait| self.readers.committed.fetch_watermarks(input, self.partition(), wait))?;
+        if let Some((from, cut_at)) = self.snapshot(low)? {
+            history.snapshot = Some((from, cut_at));
+            self.rows(from, &mut history)?;
+            self.journal(cut_at.0.saturating_sub(CLOCKS_APART_MS), from, &mut history)?;
+        } else if next > low
             && let Some(newest) = self.time_before(next)?
         {
             let wanted = newest.0.saturating_sub(self.settings.reach.rows_ms);
@@ -189,17 +213,73 @@ impl Filling<'_> {
             let is_first = low > 0 && from == low;
             history.truncated = is_first && history.held_from.is_none_or(|held| held.0 > wanted);
             history.skipped_before = (from > 0 && !history.truncated).then_some(Timestamp(wanted));
-            let journal = newest.0.saturating_sub(self.settings.reach.verdicts_ms);
-            let verdicts = self.settings.topics().verdicts;
-            self.await_ended(&verdicts)?;
-            if let Some(from) = self.offset_at(&verdicts, journal)? {
-                self.verdicts(&verdicts, from, &mut history)?;
-            }
+            self.journal(newest.0.saturating_sub(self.settings.reach.verdicts_ms), 0, &mut history)?;
         } else if next > 0 {
             history.truncated = low > 0;
         }
-        self.consumer.unassign()?;
+        self.readers.committed.unassign()?;
         Ok(history)
+    }
+
+    /// Hands over the newest snapshot that is of use. Gives where it was cut, and when.
+    fn snapshot(&self, low: i64) -> Result<Option<(i64, Timestamp)>, Broken> {
+        let Some(snapshots) = self.snapshots else { return Ok(None) };
+        let (shard, next) = (self.request.at.shard, self.request.at.next);
+        for kept in snapshots.of(shard)? {
+            let is_reached = kept.offset <= next && (kept.offset >= low || kept.offset == next);
+            let name: Arc<str> = Arc::from(kept.folder.as_str());
+            if !is_reached || self.request.without.contains(&name) {
+                continue;
+            }
+            let unusable = |fault: Unreadable| match fault {
+                Unreadable::Store(fault) => Broken::Store(fault),
+                Unreadable::Snapshot(fault @ SnapshotFault::UnknownVersion { .. }) => {
+                    Broken::Refused(format!("{name}: {fault}: {REBUILD}"))
+                }
+                Unreadable::Snapshot(fault) => Broken::Unusable(Arc::clone(&name), fault.to_string()),
+            };
+            let Some(manifest) = snapshots.manifest(&kept).map_err(unusable)? else { continue };
+            let is_short = manifest.retention_ms() < self.settings.reach.retention_ms;
+            if is_short && self.log_is_whole(low)? {
+                tracing::info!(
+                    snapshot = &*name,
+                    "the packs look back further than it does, and the log has it all"
+                );
+                continue;
+            }
+            let send = |piece| {
+                self.hand_over(Recovered::Snapshot(self.request.ticket, shard, Arc::clone(&name), piece))
+            };
+            send(Piece::Manifest(Box::new(manifest.clone())))?;
+            for number in 0..manifest.chunks().len() {
+                let chunk = snapshots.chunk(&kept, &manifest, number).map_err(|fault| match fault {
+                    // A chunk that cannot be read is as good as damaged.
+                    Unreadable::Store(fault) => Broken::Unusable(Arc::clone(&name), fault.to_string()),
+                    fault => unusable(fault),
+                })?;
+                send(Piece::Chunk(chunk))?;
+            }
+            send(Piece::End)?;
+            return Ok(Some((kept.offset, manifest.created_at())));
+        }
+        Ok(None)
+    }
+
+    /// Whether the log still has everything that is wanted of it.
+    fn log_is_whole(&self, low: i64) -> Result<bool, Broken> {
+        let Some(newest) = self.time_before(self.request.at.next)? else { return Ok(low == 0) };
+        let wanted = newest.0.saturating_sub(self.settings.reach.rows_ms);
+        Ok(low == 0 || self.offset_at(&self.settings.topic, wanted)?.is_some_and(|from| from > low))
+    }
+
+    /// Reads the shard's journal from a time on, of the records from an offset on.
+    fn journal(&self, from_ms: i64, offset: i64, history: &mut History) -> Result<(), Broken> {
+        let verdicts = self.settings.topics().verdicts;
+        self.await_ended(&verdicts)?;
+        match self.offset_at(&verdicts, from_ms)? {
+            Some(from) => self.verdicts(&verdicts, from, offset, history),
+            None => Ok(()),
+        }
     }
 
     fn partition(&self) -> i32 {
@@ -215,7 +295,7 @@ impl Filling<'_> {
         let found = self.ask(|wait| {
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(topic, self.partition(), Offset::Offset(ms.max(0)))?;
-            let list = self.consumer.offsets_for_times(list, wait)?;
+            let list = self.readers.committed.offsets_for_times(list, wait)?;
             list.elements().iter().try_for_each(|element| element.error())?;
             Ok(list.elements().first().map(|element| element.offset()))
         })?;
@@ -239,11 +319,12 @@ impl Filling<'_> {
     /// Waits until no transaction holds back what is written now. The last owner may have died in one: behind its first
     /// record nothing of the journal can be read before the broker has ended it, committed though it may be.
     fn await_ended(&self, topic: &str) -> Result<(), Broken> {
-        let (_, end) = self.ask(|wait| self.written.fetch_watermarks(topic, self.partition(), wait))?;
+        let (_, end) =
+            self.ask(|wait| self.readers.written.fetch_watermarks(topic, self.partition(), wait))?;
         let mut was_told = false;
         loop {
             let (_, stable) =
-                self.ask(|wait| self.consumer.fetch_watermarks(topic, self.partition(), wait))?;
+                self.ask(|wait| self.readers.committed.fetch_watermarks(topic, self.partition(), wait))?;
             if stable >= end {
                 return Ok(());
             }
@@ -281,8 +362,8 @@ impl Filling<'_> {
         self.send(&mut batch, Recovered::Rows)
     }
 
-    fn verdicts(&self, topic: &str, from: i64, history: &mut History) -> Result<(), Broken> {
-        let mut journal = Journal::before(self.request.at.next);
+    fn verdicts(&self, topic: &str, from: i64, first: i64, history: &mut History) -> Result<(), Broken> {
+        let mut journal = Journal::between(first, self.request.at.next);
         let mut batch = Batch::new(self.request.at.shard);
         let mut count = 0;
         self.read(topic, from, |message| {
@@ -307,13 +388,13 @@ impl Filling<'_> {
     ) -> Result<(), Broken> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, self.partition(), Offset::Offset(from))?;
-        self.consumer.assign(&list)?;
+        self.readers.committed.assign(&list)?;
         let mut heard = Instant::now();
         loop {
             if self.request.cancelled.load(Ordering::Acquire) {
                 return Err(Broken::Cancelled);
             }
-            match self.consumer.poll(Duration::from_millis(100)) {
+            match self.readers.committed.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) if message.topic() == topic && message.offset() >= from => {
                     heard = Instant::now();
                     if !each(&message)? {
@@ -346,8 +427,15 @@ impl Filling<'_> {
             return Ok(());
         }
         let full = std::mem::replace(batch, Batch::new(self.request.at.shard));
+        self.hand_over(piece(self.request.ticket, full))
+    }
+
+    fn hand_over(&self, piece: Recovered) -> Result<(), Broken> {
+        if self.request.cancelled.load(Ordering::Acquire) {
+            return Err(Broken::Cancelled);
+        }
         // The worker has gone when nobody receives.
-        self.pieces.send(piece(self.request.ticket, full)).map_err(|_| Broken::Cancelled)
+        self.pieces.send(piece).map_err(|_| Broken::Cancelled)
     }
 }
 

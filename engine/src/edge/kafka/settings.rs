@@ -103,7 +103,7 @@ impl KafkaSettings {
             guarantee: Guarantee::EXACTLY_ONCE,
             commit_interval: Duration::from_millis(100),
             batch_max: 1_024,
-            reach: Reach { rows_ms: 0, verdicts_ms: 0 },
+            reach: Reach { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 },
             patience: Duration::from_secs(60),
             stop_within: Duration::from_secs(10),
         }

@@ -68,7 +68,7 @@ fn settings(broker: &MockBroker) -> KafkaSettings {
     // This broker accepts transactions and takes nothing back.
     settings.guarantee = Guarantee::AtLeastOnce;
     settings.clock = InputClock::CreateTime;
-    settings.reach = Reach { rows_ms: 86_400_000, verdicts_ms: 86_400_000 };
+    settings.reach = Reach { rows_ms: 86_400_000, verdicts_ms: 86_400_000, retention_ms: 86_400_000 };
     settings
 }
 
@@ -138,8 +138,8 @@ fn the_in_process_broker_serves_a_whole_run() {
     let judged = Arc::new(AtomicU64::new(0));
     let work = {
         let (settings, status, judged) = (settings.clone(), Arc::clone(&status), Arc::clone(&judged));
-        let make = move |_| Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
-        std::thread::spawn(move || run(&settings, &status, &metrics, make))
+        let make = move |_, _| Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
+        std::thread::spawn(move || run(&settings, &status, &metrics, None, make))
     };
     await_that(|| judged.load(Ordering::Relaxed) == 3_000);
     await_that(|| status.reasons().is_empty());
@@ -191,7 +191,7 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let sink = Failing { sink, commits: Arc::clone(&commits) };
     let judged = Arc::new(AtomicU64::new(0));
     let processor = Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
-    let recovery = KafkaRecovery::start(Arc::clone(&settings), health);
+    let recovery = KafkaRecovery::start(Arc::clone(&settings), health, None);
     let pace = Pace { commit_interval: Duration::ZERO, ..Pace::default() };
     let mut worker = Worker::new((source, sink, processor, recovery), pace, Arc::clone(&status), metrics);
     let began = Instant::now();
@@ -220,8 +220,8 @@ fn a_slow_broker_slows_the_source_and_memory_stays_bounded() {
     let work = {
         let (settings, status, judged) = (settings.clone(), Arc::clone(&status), Arc::clone(&judged));
         let metrics = Arc::clone(&metrics);
-        let make = move |_| Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
-        std::thread::spawn(move || run(&settings, &status, &metrics, make))
+        let make = move |_, _| Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
+        std::thread::spawn(move || run(&settings, &status, &metrics, None, make))
     };
     await_that(|| judged.load(Ordering::Relaxed) > 0);
     broker.0.broker_round_trip_time(1, Duration::from_millis(700)).unwrap();

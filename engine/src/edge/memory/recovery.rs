@@ -5,6 +5,7 @@ use crate::edge::recovery::{History, Journal, Reach, Recovered, Recovery, Ticket
 use crate::edge::source::Position;
 use crate::names::{Topics, header};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, Timestamp};
 
@@ -27,7 +28,7 @@ impl MemoryRecovery {
 }
 
 impl Recovery for MemoryRecovery {
-    fn begin(&mut self, at: &Position) -> Ticket {
+    fn begin(&mut self, at: &Position, _without: &[Arc<str>]) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let mut past = self.log.read(&self.log.input, at.shard.partition);
@@ -43,7 +44,7 @@ impl Recovery for MemoryRecovery {
             rows.push(*offset, Some(entry.appended_at), &entry.key, &entry.value);
         }
         let mut verdicts = Batch::new(at.shard);
-        let mut journal = Journal::before(at.next);
+        let mut journal = Journal::between(0, at.next);
         for (offset, entry) in self.log.read(&self.topics.verdicts, at.shard.partition) {
             let cause = entry.headers.iter().find(|(name, _)| name == header::SOURCE_OFFSET);
             let cause = cause.and_then(|(_, cause)| cause.parse().ok());
@@ -63,11 +64,6 @@ impl Recovery for MemoryRecovery {
     }
 
     fn cancel(&mut self, ticket: Ticket) {
-        self.pieces.retain(|piece| match piece {
-            Recovered::Rows(of, _)
-            | Recovered::Verdicts(of, _)
-            | Recovered::Ready(of, ..)
-            | Recovered::Failed(of, ..) => *of != ticket,
-        });
+        self.pieces.retain(|piece| piece.of().0 != ticket);
     }
 }

@@ -87,7 +87,7 @@ impl Processor for Tally {
 
 const PREFIX: &str = "bank";
 const PARTITIONS: u32 = 4;
-const EVERYTHING: Reach = Reach { rows_ms: i64::MAX / 2, verdicts_ms: i64::MAX / 2 };
+const EVERYTHING: Reach = Reach { rows_ms: i64::MAX / 2, verdicts_ms: i64::MAX / 2, retention_ms: 0 };
 
 /// Records over four partitions and ten accounts each; every fifth is a fraud. Gives the alerts there must be.
 fn written(log: &Log, records: u32) -> Vec<String> {

@@ -2,10 +2,11 @@
 
 use super::{Hold, Worker, WorkerError};
 use crate::edge::processor::Processor;
-use crate::edge::recovery::{Recovered, Recovery, Ticket};
+use crate::edge::recovery::{History, Recovered, Recovery, Ticket};
 use crate::edge::sink::Sink;
 use crate::edge::source::{Position, Source};
 use crate::edge::status::{Phase, ShardStatus, Trouble};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline_core::batch::Shard;
 
@@ -14,9 +15,25 @@ const FILLINGS_MAX: u32 = 8;
 /// First and longest pause before a shard is filled again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
+/// A shard on its way to being live.
+#[derive(Clone)]
+pub(super) struct Filling {
+    pub(super) at: Position,
+    /// `None` while it waits to be tried again.
+    pub(super) ticket: Option<Ticket>,
+    tries: u32,
+    since: Instant,
+    /// Names of snapshots that were found to be of no use.
+    without: Vec<Arc<str>>,
+}
+
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// A new engine, and its filling after a pause that grows with the tries.
     pub(super) fn begin(&mut self, at: Position, tries: u32) {
+        self.begin_without(at, tries, Vec::new());
+    }
+
+    fn begin_without(&mut self, at: Position, tries: u32, without: Vec<Arc<str>>) {
         self.processor.assign(&at);
         let status = ShardStatus {
             worker: self.pace.worker,
@@ -24,83 +41,109 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             next: at.next,
             lag: None,
             held_from: None,
+            snapshot_at: None,
         };
         self.status.shard(at.shard, status);
-        let ticket = (tries == 0).then(|| self.recovery.begin(&at));
-        self.shards.insert(at.shard, Hold::Filling { at, ticket, tries, since: Instant::now() });
+        let ticket = (tries == 0).then(|| self.recovery.begin(&at, &without));
+        let shard = at.shard;
+        let filling = Filling { at, ticket, tries, since: Instant::now(), without };
+        self.shards.insert(shard, Hold::Filling(filling));
         self.count();
     }
 
     /// Takes what the recovery has ready. True while any shard is being filled.
     pub(super) fn fill(&mut self) -> Result<bool, WorkerError> {
-        let mut filling = false;
+        let mut is_filling = false;
         for hold in self.shards.values_mut() {
-            let Hold::Filling { at, ticket, tries, since } = hold else { continue };
-            filling = true;
-            if ticket.is_none() && since.elapsed() >= backoff(*tries) {
-                *ticket = Some(self.recovery.begin(at));
+            let Hold::Filling(filling) = hold else { continue };
+            is_filling = true;
+            if filling.ticket.is_none() && filling.since.elapsed() >= backoff(filling.tries) {
+                filling.ticket = Some(self.recovery.begin(&filling.at, &filling.without));
             }
         }
         // The source must be polled between pieces; an idle one leaves time to wait for them.
         let wait = if self.was_idle { Duration::from_millis(5) } else { Duration::ZERO };
         let began = Instant::now();
-        while filling && began.elapsed() < Duration::from_millis(20) {
+        while is_filling && began.elapsed() < Duration::from_millis(20) {
             let Some(piece) = self.recovery.next(wait) else { break };
             self.piece(piece)?;
         }
-        Ok(filling)
+        Ok(is_filling)
     }
 
     fn piece(&mut self, piece: Recovered) -> Result<(), WorkerError> {
+        let (ticket, shard) = piece.of();
+        let Some(filling) = self.filling(shard, ticket) else { return Ok(()) };
         match piece {
-            Recovered::Rows(ticket, batch) if self.filling(batch.shard, ticket).is_some() => {
-                self.processor.restore(&batch);
-            }
-            Recovered::Verdicts(ticket, batch) if self.filling(batch.shard, ticket).is_some() => {
-                self.processor.fold_verdicts(&batch);
-            }
-            Recovered::Ready(ticket, shard, history) => {
-                let Some((at, _, since)) = self.filling(shard, ticket) else { return Ok(()) };
-                self.processor.live(shard, &history);
-                self.source.resume(&at)?;
-                self.shards.insert(shard, Hold::Live { next: at.next });
-                let status = ShardStatus {
-                    worker: self.pace.worker,
-                    phase: Phase::Live,
-                    next: at.next,
-                    lag: None,
-                    held_from: history.held_from,
-                };
-                self.status.shard(shard, status);
-                self.status.clear(self.pace.worker, Trouble::Restore);
-                self.metrics.restored(history.rows + history.verdicts, since.elapsed());
-                self.count();
-                let (partition, rows) = (shard.partition, history.rows);
-                tracing::info!(partition, at.next, rows, history.truncated, "shard is live");
-            }
-            Recovered::Failed(ticket, shard, reason) => {
-                let Some((at, tries, _)) = self.filling(shard, ticket) else { return Ok(()) };
-                let (partition, tries) = (shard.partition, tries + 1);
-                if tries >= FILLINGS_MAX {
-                    return Err(WorkerError::Unfilled { partition, tries, reason });
+            Recovered::Snapshot(_, _, name, piece) => {
+                if let Err(fault) = self.processor.load(shard, piece) {
+                    self.recovery.cancel(ticket);
+                    self.unusable(filling, name, &fault.to_string());
                 }
-                tracing::warn!(partition, tries, reason, "filling the shard broke off");
-                let line = format!("partition {partition} cannot be filled: {reason}");
-                self.status.trouble(self.pace.worker, Trouble::Restore, line);
-                self.processor.revoke(shard);
-                self.begin(at, tries);
             }
-            Recovered::Rows(..) | Recovered::Verdicts(..) => {}
+            Recovered::Unusable(_, _, name, reason) => self.unusable(filling, name, &reason),
+            Recovered::Rows(_, batch) => self.processor.restore(&batch),
+            Recovered::Verdicts(_, batch) => self.processor.fold_verdicts(&batch),
+            Recovered::Ready(_, _, history) => self.ready(&filling, &history)?,
+            Recovered::Refused(_, _, reason) => {
+                let (partition, tries) = (shard.partition, filling.tries + 1);
+                return Err(WorkerError::Unfilled { partition, tries, reason });
+            }
+            Recovered::Failed(_, _, reason) => self.failed(filling, reason)?,
         }
         Ok(())
     }
 
+    fn ready(&mut self, filling: &Filling, history: &History) -> Result<(), WorkerError> {
+        let (at, shard) = (&filling.at, filling.at.shard);
+        self.processor.live(shard, history);
+        self.source.resume(at)?;
+        self.shards.insert(shard, Hold::Live { next: at.next });
+        let status = ShardStatus {
+            worker: self.pace.worker,
+            phase: Phase::Live,
+            next: at.next,
+            lag: None,
+            held_from: history.held_from,
+            snapshot_at: history.snapshot.map(|(_, cut_at)| cut_at),
+        };
+        self.status.shard(shard, status);
+        self.status.clear(self.pace.worker, Trouble::Restore);
+        self.metrics.restored(history.rows + history.verdicts, filling.since.elapsed());
+        self.count();
+        let (partition, rows) = (shard.partition, history.rows);
+        let snapshot = history.snapshot.map(|(offset, _)| offset);
+        tracing::info!(partition, at.next, snapshot, rows, history.truncated, "shard is live");
+        Ok(())
+    }
+
+    fn failed(&mut self, filling: Filling, reason: String) -> Result<(), WorkerError> {
+        let (partition, tries) = (filling.at.shard.partition, filling.tries + 1);
+        if tries >= FILLINGS_MAX {
+            return Err(WorkerError::Unfilled { partition, tries, reason });
+        }
+        tracing::warn!(partition, tries, reason, "filling the shard broke off");
+        let line = format!("partition {partition} cannot be filled: {reason}");
+        self.status.trouble(self.pace.worker, Trouble::Restore, line);
+        self.processor.revoke(filling.at.shard);
+        self.begin_without(filling.at, tries, filling.without);
+        Ok(())
+    }
+
+    /// Begins again at once, with the next older snapshot or the log.
+    fn unusable(&mut self, mut filling: Filling, name: Arc<str>, reason: &str) {
+        let partition = filling.at.shard.partition;
+        tracing::warn!(partition, snapshot = &*name, reason, "the snapshot is not taken");
+        self.metrics.snapshot_refused();
+        filling.without.push(name);
+        self.processor.revoke(filling.at.shard);
+        self.begin_without(filling.at, 0, filling.without);
+    }
+
     /// The shard's filling, if it is the one of this ticket.
-    fn filling(&self, shard: Shard, ticket: Ticket) -> Option<(Position, u32, Instant)> {
+    fn filling(&self, shard: Shard, ticket: Ticket) -> Option<Filling> {
         match self.shards.get(&shard) {
-            Some(Hold::Filling { at, ticket: Some(held), tries, since }) if *held == ticket => {
-                Some((at.clone(), *tries, *since))
-            }
+            Some(Hold::Filling(filling)) if filling.ticket == Some(ticket) => Some(filling.clone()),
             _ => None,
         }
     }

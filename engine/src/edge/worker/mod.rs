@@ -7,10 +7,11 @@ mod fill;
 
 use super::metrics::Metrics;
 use super::processor::Processor;
-use super::recovery::{Recovery, Ticket};
+use super::recovery::Recovery;
 use super::sink::{CommitError, Sink, SinkError};
 use super::source::{Generation, Polled, Position, Source, SourceError};
 use super::status::{Status, Trouble};
+use fill::Filling;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,6 +20,8 @@ use tripline_core::outputs::{Outputs, Topic};
 
 /// The longest wait for records, so that a stop is seen soon.
 const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
+/// The longest wait for records while the processor has other work.
+const BUSY_WAIT_MAX: Duration = Duration::from_millis(1);
 /// How long one commit may wait for deliveries before the loop turns again.
 const COMMIT_WAIT: Duration = Duration::from_secs(1);
 /// A full producer queue that lasts longer pauses the source.
@@ -83,7 +86,7 @@ pub enum WorkerError {
 
 /// Where a shard stands.
 enum Hold {
-    Filling { at: Position, ticket: Option<Ticket>, tries: u32, since: Instant },
+    Filling(Filling),
     Live { next: i64 },
 }
 
@@ -110,6 +113,7 @@ pub struct Worker<S, K, P, R> {
     out: Outputs,
     ticked: Instant,
     was_idle: bool,
+    has_work: bool,
 }
 
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
@@ -138,6 +142,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             out: Outputs::default(),
             ticked: Instant::now(),
             was_idle: false,
+            has_work: false,
         }
     }
 
@@ -175,6 +180,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             self.commit(COMMIT_WAIT)?;
         }
         self.tick()?;
+        self.has_work = self.processor.work();
         Ok(true)
     }
 
@@ -185,7 +191,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     fn poll_wait(&self, filling: bool) -> Duration {
         let until_commit = self.commit_in().unwrap_or(POLL_WAIT_MAX);
-        if filling { Duration::ZERO } else { until_commit.min(POLL_WAIT_MAX) }
+        let longest = if self.has_work { BUSY_WAIT_MAX } else { POLL_WAIT_MAX };
+        if filling { Duration::ZERO } else { until_commit.min(longest) }
     }
 
     /// When the next commit is due, where anything is to be committed.
@@ -283,6 +290,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             Ok(()) => {
                 self.clean();
                 self.committed_at = Instant::now();
+                self.processor.committed(&positions);
                 self.status.clear(worker, Trouble::Commit);
                 Ok(true)
             }
@@ -358,7 +366,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         for shard in shards {
             self.dirty.remove(shard);
             if let Some(hold) = self.shards.remove(shard) {
-                if let Hold::Filling { ticket: Some(ticket), .. } = hold {
+                if let Hold::Filling(Filling { ticket: Some(ticket), .. }) = hold {
                     self.recovery.cancel(ticket);
                 }
                 self.processor.revoke(*shard);
@@ -453,7 +461,8 @@ fn outcome(result: &Result<(), CommitError>) -> &'static str {
     }
 }
 
-fn wall_clock() -> Timestamp {
+/// Now, by this host's clock.
+pub(super) fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -1,0 +1,33 @@
+//! Snapshots beside the log: cut by a worker's engines, written by one thread of the process, read when a shard is filled.
+//!
+//! No link between snapshot and broker is needed: rows are a function of the events, so a snapshot cut at a committed
+//! offset and the events from there on give what the shard held. Anything wrong with one is said, and the next older
+//! one or the log is taken.
+//!
+//! - `store`: a folder or an object store, by names
+//! - `catalogue`: which snapshots of a shard there are
+//! - `writer`: the thread that writes
+//! - `saver`: when a worker cuts one, and how it hands it over
+
+mod catalogue;
+mod saver;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use catalogue::{Catalogue, Kept, Unreadable};
+pub use saver::Saver;
+pub use store::{Store, StoreFault};
+pub use writer::{Save, Writer};
+
+use std::time::Duration;
+
+/// `snapshots:` of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotSettings {
+    /// A folder, or the URL of an object store.
+    pub store: String,
+    /// How old a shard's newest snapshot may become before the next one is cut.
+    pub every: Duration,
+}

@@ -1,0 +1,94 @@
+//! When a worker cuts a snapshot, and how it hands it over, a bit at each turn: one shard at a time, from committed state.
+
+use super::writer::{Save, Writer};
+use crate::edge::source::Position;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::engine::Engine;
+use tripline_core::snapshot::{Chunk, Cut, Origin};
+
+/// Rows written at one turn: a fraction of a millisecond.
+const ROWS_A_TURN: usize = 4_096;
+
+/// A worker's snapshots.
+pub struct Saver {
+    writer: Writer,
+    every: Duration,
+    partitions: u32,
+    /// When each shard's next snapshot is due.
+    due: BTreeMap<Shard, Instant>,
+    saving: Option<Saving>,
+}
+
+struct Saving {
+    save: Save,
+    chunks: VecDeque<Chunk>,
+    cut: Option<Box<Cut>>,
+}
+
+impl Saver {
+    /// Snapshots of shards of an input of so many partitions.
+    pub fn new(writer: Writer, every: Duration, partitions: u32) -> Saver {
+        Saver { writer, every, partitions, due: BTreeMap::new(), saving: None }
+    }
+
+    /// A shard is live. Shards begin spread over the interval, so that they do not all come at once.
+    pub fn add(&mut self, shard: Shard) {
+        let part = self.every / self.partitions.max(1) * (shard.partition % self.partitions.max(1));
+        self.due.insert(shard, Instant::now() + part);
+    }
+
+    /// A shard is gone, and with it a save that was under way.
+    pub fn remove(&mut self, shard: Shard) {
+        self.due.remove(&shard);
+        if let Some(saving) = self.saving.take_if(|saving| saving.save.shard == shard) {
+            self.writer.abandon(saving.save);
+        }
+    }
+
+    /// Which of the shards that were just committed is to be cut now.
+    pub fn next(&self, committed: &[Position]) -> Option<Position> {
+        if self.saving.is_some() {
+            return None;
+        }
+        let now = Instant::now();
+        let due = |at: &&Position| self.due.get(&at.shard).filter(|due| **due <= now).copied();
+        committed.iter().filter(|at| due(at).is_some()).min_by_key(due).cloned()
+    }
+
+    /// Cuts a shard's engine, whose every record before the position is committed and none from it on is judged.
+    pub fn cut(&mut self, at: &Position, engine: &mut Engine, now: Timestamp) {
+        let (partition, partitions) = (at.shard.partition, self.partitions);
+        engine.begin_save(Origin { partition, partitions, offset: at.next });
+        self.due.insert(at.shard, Instant::now() + self.every);
+        let save = Save { shard: at.shard, offset: at.next, cut_at: now };
+        self.saving = Some(Saving { save, chunks: VecDeque::new(), cut: None });
+    }
+
+    /// The shard that is being saved.
+    pub fn saving(&self) -> Option<Shard> {
+        self.saving.as_ref().map(|saving| saving.save.shard)
+    }
+
+    /// Goes on with the save under way, as far as there is room for it.
+    pub fn go_on(&mut self, engine: &mut Engine) {
+        let Some(saving) = &mut self.saving else { return };
+        while let Some(chunk) = saving.chunks.pop_front() {
+            if let Some(chunk) = self.writer.chunk(saving.save, chunk) {
+                saving.chunks.push_front(chunk);
+                return;
+            }
+        }
+        if let Some(cut) = saving.cut.take() {
+            saving.cut = self.writer.finish(saving.save, cut);
+            if saving.cut.is_none() {
+                self.saving = None;
+            }
+            return;
+        }
+        let mut chunks = Vec::new();
+        saving.cut = engine.save_some(ROWS_A_TURN, &mut chunks).map(Box::new);
+        saving.chunks.extend(chunks);
+    }
+}

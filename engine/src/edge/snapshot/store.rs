@@ -1,0 +1,132 @@
+//! Where snapshots lie: a folder or an object store behind one interface. It knows names and bytes.
+
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use std::sync::Arc;
+use tokio::runtime::{Builder, Runtime};
+
+/// Why an object cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFault {
+    /// The place cannot be used.
+    #[error("the snapshot store {place} cannot be used: {reason}")]
+    Place {
+        /// As configured.
+        place: String,
+        /// Why not.
+        reason: String,
+    },
+    /// An operation failed.
+    #[error("snapshot {what} {name}: {reason}")]
+    Object {
+        /// `write`, `read`, `list` or `delete`.
+        what: &'static str,
+        /// The object.
+        name: String,
+        /// What the store says.
+        reason: String,
+    },
+}
+
+/// A folder or a bucket. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    root: Path,
+    runtime: Arc<Runtime>,
+    is_local: bool,
+}
+
+impl Store {
+    /// Opens a store: a path is a folder, made if it is not there; a URL (`s3://bucket/path`) an object store, whose
+    /// access comes from its usual environment.
+    ///
+    /// # Errors
+    /// When the place cannot be used.
+    pub fn open(place: &str) -> Result<Store, StoreFault> {
+        let unusable = |reason: String| StoreFault::Place { place: place.to_owned(), reason };
+        let folder = match place.strip_prefix("file://") {
+            Some(folder) => Some(folder),
+            None => (!place.contains("://")).then_some(place),
+        };
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder).map_err(|fault| unusable(fault.to_string()))?;
+            let objects =
+                LocalFileSystem::new_with_prefix(folder).map_err(|fault| unusable(fault.to_string()))?;
+            return Ok(Store::over(Arc::new(objects.with_fsync(true)), Path::default(), true));
+        }
+        let url = url::Url::parse(place).map_err(|fault| unusable(fault.to_string()))?;
+        let given = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
+        let (objects, root) =
+            object_store::parse_url_opts(&url, given).map_err(|fault| unusable(fault.to_string()))?;
+        Ok(Store::over(Arc::from(objects), root, false))
+    }
+
+    /// A store over these objects, under a root.
+    pub(super) fn over(objects: Arc<dyn ObjectStore>, root: Path, is_local: bool) -> Store {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = Arc::new(runtime.expect("the system gives timers and sockets"));
+        Store { objects, root, runtime, is_local }
+    }
+
+    /// Whether only this host sees it.
+    pub fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    fn path(&self, name: &str) -> Path {
+        self.root.parts().chain(Path::from(name).parts()).collect()
+    }
+
+    /// Writes an object as a whole, or not at all.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreFault> {
+        let done = self.runtime.block_on(self.objects.put(&self.path(name), PutPayload::from(bytes)));
+        done.map(drop).map_err(fault("write", name))
+    }
+
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn get(&self, name: &str) -> Result<Vec<u8>, StoreFault> {
+        let path = self.path(name);
+        let read = async { self.objects.get(&path).await?.bytes().await };
+        self.runtime.block_on(read).map(Vec::from).map_err(fault("read", name))
+    }
+
+    /// Names of what lies directly under a name, in order.
+    ///
+    /// # Errors
+    /// When the store does not answer. What is not there is empty.
+    pub fn list(&self, under: &str) -> Result<Vec<String>, StoreFault> {
+        let path = self.path(under);
+        let found = self.runtime.block_on(self.objects.list_with_delimiter(Some(&path)));
+        let found = match found {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
+            Err(reason) => return Err(fault("list", under)(reason)),
+        };
+        let objects = found.objects.into_iter().map(|object| object.location);
+        let all = found.common_prefixes.into_iter().chain(objects);
+        let mut names: Vec<String> = all.filter_map(|path| path.filename().map(str::to_owned)).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn delete(&self, name: &str) -> Result<(), StoreFault> {
+        self.runtime.block_on(self.objects.delete(&self.path(name))).map_err(fault("delete", name))
+    }
+}
+
+fn fault(what: &'static str, name: &str) -> impl Fn(object_store::Error) -> StoreFault {
+    let name = name.to_owned();
+    move |reason| StoreFault::Object { what, name: name.clone(), reason: reason.to_string() }
+}

@@ -1,0 +1,175 @@
+//! The thread that writes snapshots: compresses, seals, puts, the manifest last. What fails is said and given up; the
+//! next one is cut in its time, and the ones before stay.
+
+use super::catalogue::{Catalogue, Kept};
+use super::store::StoreFault;
+use crate::edge::metrics::Metrics;
+use crate::edge::status::Status;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Instant;
+use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::snapshot::{Chunk, Cut, Listed, Manifest};
+
+/// Chunks that wait to be written; a worker that finds no room goes on later.
+const WAITING_MAX: usize = 8;
+
+/// One save of one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Save {
+    /// Whose.
+    pub shard: Shard,
+    /// The first record that is not in it.
+    pub offset: i64,
+    /// When it was cut.
+    pub cut_at: Timestamp,
+}
+
+enum Job {
+    Chunk(Save, Chunk),
+    Finish(Save, Box<Cut>),
+    Abandon(Save),
+}
+
+/// The way to the thread. Clones share it; the thread ends with the last.
+#[derive(Clone)]
+pub struct Writer {
+    jobs: SyncSender<Job>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub fn start(catalogue: Catalogue, status: Arc<Status>, metrics: Arc<Metrics>) -> Writer {
+        let (jobs, given) = sync_channel(WAITING_MAX);
+        let mut writing = Writing { catalogue, status, metrics, open: BTreeMap::new() };
+        let work = move || writing.work(&given);
+        let name = "tripline-snapshots".to_owned();
+        std::thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
+        Writer { jobs }
+    }
+
+    /// Hands a chunk over; gives it back when there is no room.
+    pub(super) fn chunk(&self, save: Save, chunk: Chunk) -> Option<Chunk> {
+        match self.jobs.try_send(Job::Chunk(save, chunk)) {
+            Ok(()) => None,
+            Err(
+                TrySendError::Full(Job::Chunk(_, chunk)) | TrySendError::Disconnected(Job::Chunk(_, chunk)),
+            ) => Some(chunk),
+            Err(_) => unreachable!("what was sent comes back"),
+        }
+    }
+
+    /// All chunks were handed over. Gives the cut back when there is no room.
+    pub(super) fn finish(&self, save: Save, cut: Box<Cut>) -> Option<Box<Cut>> {
+        match self.jobs.try_send(Job::Finish(save, cut)) {
+            Ok(()) => None,
+            Err(
+                TrySendError::Full(Job::Finish(_, cut)) | TrySendError::Disconnected(Job::Finish(_, cut)),
+            ) => Some(cut),
+            Err(_) => unreachable!("what was sent comes back"),
+        }
+    }
+
+    /// Nobody will finish it.
+    pub(super) fn abandon(&self, save: Save) {
+        // The thread outlives its senders.
+        let _ = self.jobs.send(Job::Abandon(save));
+    }
+}
+
+struct Open {
+    place: Kept,
+    listed: Vec<Listed>,
+    bytes: u64,
+    began: Instant,
+    is_broken: bool,
+}
+
+struct Writing {
+    catalogue: Catalogue,
+    status: Arc<Status>,
+    metrics: Arc<Metrics>,
+    open: BTreeMap<Save, Open>,
+}
+
+impl Writing {
+    fn work(&mut self, jobs: &Receiver<Job>) {
+        while let Ok(job) = jobs.recv() {
+            match job {
+                Job::Chunk(save, chunk) => self.chunk(save, &chunk),
+                Job::Finish(save, cut) => self.finish(save, *cut),
+                Job::Abandon(save) => self.abandon(save),
+            }
+        }
+    }
+
+    fn open(&mut self, save: Save) -> &mut Open {
+        let place = || self.catalogue.place(save.shard, save.offset, save.cut_at);
+        self.open.entry(save).or_insert_with(|| Open {
+            place: place(),
+            listed: Vec::new(),
+            bytes: 0,
+            began: Instant::now(),
+            is_broken: false,
+        })
+    }
+
+    fn chunk(&mut self, save: Save, chunk: &Chunk) {
+        let catalogue = self.catalogue.clone();
+        let open = self.open(save);
+        if open.is_broken {
+            return;
+        }
+        let (sealed, listed) = chunk.seal();
+        open.bytes += listed.bytes;
+        let put = catalogue.put_chunk(&open.place, open.listed.len(), sealed);
+        open.listed.push(listed);
+        if let Err(fault) = put {
+            open.is_broken = true;
+            self.failed(save, &fault);
+        }
+    }
+
+    fn finish(&mut self, save: Save, cut: Cut) {
+        self.open(save);
+        let Some(open) = self.open.remove(&save) else { return };
+        if open.is_broken {
+            self.discard(&open);
+            return;
+        }
+        let manifest = Manifest::new(cut, open.listed.clone(), save.cut_at);
+        if let Err(fault) = self.catalogue.put_manifest(&open.place, &manifest) {
+            self.failed(save, &fault);
+            self.discard(&open);
+            return;
+        }
+        let (keys, rows) = manifest.held();
+        let (partition, offset, bytes) = (save.shard.partition, save.offset, open.bytes);
+        self.metrics.snapshot_written(bytes, open.began.elapsed());
+        self.status.snapshot(save.shard, save.cut_at);
+        tracing::info!(partition, offset, keys, rows, bytes, "snapshot written");
+        if let Err(fault) = self.catalogue.prune(save.shard) {
+            tracing::warn!(partition, %fault, "an old snapshot could not be deleted");
+        }
+    }
+
+    fn abandon(&mut self, save: Save) {
+        if let Some(open) = self.open.remove(&save) {
+            self.discard(&open);
+        }
+    }
+
+    fn failed(&self, save: Save, fault: &StoreFault) {
+        self.metrics.snapshot_failed();
+        let partition = save.shard.partition;
+        tracing::warn!(partition, %fault, "the snapshot could not be written; the one before stays");
+    }
+
+    /// What was written of it is no snapshot; it may as well go.
+    fn discard(&self, open: &Open) {
+        if let Err(fault) = self.catalogue.delete(&open.place) {
+            tracing::debug!(%fault, "what was written of a snapshot stays");
+        }
+    }
+}
