@@ -315,7 +315,7 @@ const EFFECTS: [Effect; 54] = [
         SNAPSHOTS,
         "snapshots: {every: 5s}",
         |c| format!("{:?}", c.snapshots),
-        "`store` is missing",
+        "`snapshots` has no `store`",
     ),
     effect(
         "snapshots.store",
