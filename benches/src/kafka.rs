@@ -60,7 +60,16 @@ impl Broker {
     /// # Errors
     /// When it does not come up.
     pub fn start() -> Result<Broker, Failure> {
+        Broker::start_behind(Ok)
+    }
+
+    /// Starts one that sends its clients to another port, which is made from its own.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_behind(advertised: impl FnOnce(u16) -> Result<u16, Failure>) -> Result<Broker, Failure> {
         let (folder, port) = (tempfile::tempdir()?.keep(), free_port()?);
+        let advertised = advertised(port)?;
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh"])
             .args([&script(), &folder])
@@ -71,7 +80,7 @@ impl Broker {
             .process_group(0)
             .spawn()?;
         let broker = Broker { folder, port, keeper };
-        broker.call("start", &[&broker.port.to_string()])?;
+        broker.call("start", &[&broker.port.to_string(), &advertised.to_string()])?;
         Ok(broker)
     }
 

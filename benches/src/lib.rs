@@ -6,6 +6,7 @@ pub mod cost;
 pub mod equal;
 pub mod kafka;
 pub mod load;
+pub mod proxy;
 pub mod records;
 pub mod report;
 pub mod service;

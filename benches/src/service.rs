@@ -138,9 +138,23 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn start(program: &Path, arguments: &[&str], log: &Path) -> Result<Process, Failure> {
+        Process::start_with(program, arguments, log, None)
+    }
+
+    /// [`Process::start`] with a variable in its environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_with(
+        program: &Path,
+        arguments: &[&str],
+        log: &Path,
+        variable: Option<(&str, &str)>,
+    ) -> Result<Process, Failure> {
         let log = File::options().create(true).append(true).open(log)?;
         let mut command = Command::new(program);
         command.args(arguments).stdout(log.try_clone()?).stderr(log).stdin(Stdio::null());
+        command.envs(variable);
         let child = command.spawn()?;
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh", &child.id().to_string()])

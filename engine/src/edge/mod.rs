@@ -9,6 +9,7 @@
 
 pub mod control;
 pub mod engines;
+pub mod failpoint;
 pub mod file;
 pub mod http;
 pub mod json;

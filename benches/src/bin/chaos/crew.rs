@@ -3,6 +3,7 @@
 use super::{PREFIX, TOPIC};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,12 +13,16 @@ use tripline_benches::service::{Installation, Process};
 /// A member that says nothing for so long is taken for dead, ms.
 const CLIENT: &str = "{session.timeout.ms: \"6000\"}";
 
+const SIGABRT: i32 = 6;
+
 struct Member {
     config: PathBuf,
     log: PathBuf,
     process: Option<Process>,
     returns_at: Option<Instant>,
     started_at: Instant,
+    /// Where it is to die, once.
+    dies_at: Option<String>,
 }
 
 /// What a process was doing when it was killed.
@@ -67,6 +72,7 @@ impl Crew {
                 process: None,
                 returns_at: Some(Instant::now()),
                 started_at: Instant::now(),
+                dies_at: None,
             });
         }
         let stable = ClientConfig::new()
@@ -99,12 +105,18 @@ impl Crew {
                 if member.returns_at.is_some_and(|at| at <= Instant::now()) {
                     let config = member.config.to_string_lossy();
                     let arguments = ["run", "--config", &config];
-                    member.process = Some(Process::start(&self.program, &arguments, &member.log)?);
+                    let variable = member.dies_at.as_deref().map(|place| ("FAILPOINTS", place));
+                    let process = Process::start_with(&self.program, &arguments, &member.log, variable)?;
+                    member.process = Some(process);
                     (member.returns_at, member.started_at) = (None, Instant::now());
                 }
                 if let Some(process) = &mut member.process
                     && let Some(status) = process.ended()?
                 {
+                    if member.dies_at.take().is_some() && status.signal() == Some(SIGABRT) {
+                        member.process = None;
+                        continue;
+                    }
                     return Err(format!("a process ended with {status}; see {}", member.log.display()).into());
                 }
             }
@@ -156,6 +168,31 @@ impl Crew {
             }
         }
         Ok(false)
+    }
+
+    /// Starts a member anew that is to die where `place` says; sees whether he does within half a minute, while `provoke` does
+    /// what leads there. Afterwards he is back, and lives.
+    pub(super) fn die_at(
+        &mut self,
+        at: usize,
+        place: &str,
+        provoke: impl FnOnce(&mut Crew) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        self.leave(at)?;
+        self.members[at].dies_at = Some(place.to_owned());
+        self.return_after(at, 0);
+        self.pass(Duration::from_secs(1))?;
+        provoke(self)?;
+        let began = Instant::now();
+        while self.members[at].dies_at.is_some() && began.elapsed() < Duration::from_secs(30) {
+            self.pass(Duration::from_millis(100))?;
+        }
+        let has_died = self.members[at].dies_at.take().is_none();
+        if !has_died {
+            self.leave(at)?;
+        }
+        self.return_after(at, 0);
+        Ok(has_died)
     }
 
     /// He comes back in so many seconds.

@@ -18,8 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tally::Tally;
+use tripline::edge::failpoint::PLACES;
 use tripline_benches::equal::compare;
 use tripline_benches::kafka::{Broker, Failure, Stamp, asking, ends};
+use tripline_benches::proxy::{Hold, Proxy};
 use tripline_benches::service::program;
 
 /// The input topic and the prefix of the others.
@@ -27,6 +29,8 @@ const TOPIC: &str = "chaos.events";
 const PREFIX: &str = "chaos";
 /// Between two faults, ms: least and most.
 const BREATH_MS: (u32, u32) = (500, 4_000);
+/// The network holds the end of a transaction back for so long: longer than the service waits for an answer.
+const HELD_FOR: Duration = Duration::from_secs(7);
 /// After the last record everything must be committed within this time.
 const SETTLED_WITHIN: Duration = Duration::from_secs(180);
 
@@ -41,6 +45,10 @@ enum Fault {
     Leave,
     /// The broker is killed and started again.
     Broker,
+    /// The end of a transaction is held back by the network until the client has given up, or asked again.
+    Late,
+    /// A process dies at one place of the program after the other. Needs `--features tripline/failpoints`.
+    Place,
 }
 
 /// Kills and stops `tripline run` on a real Kafka; exit 0 when nothing was lost, doubled or torn.
@@ -77,7 +85,12 @@ fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let folder = arguments.keep.clone().unwrap_or(folder.path().to_owned());
     std::fs::create_dir_all(&folder)?;
-    let broker = Broker::start()?;
+    let mut proxy = None;
+    let broker = Broker::start_behind(|port| {
+        let started = Proxy::start(port, HELD_FOR)?;
+        Ok(proxy.insert(started).port())
+    })?;
+    let proxy = proxy.ok_or("the broker has started, so there is a proxy")?;
     // The bank's days pass in seconds, so its own clock stamps the events.
     broker.topic(TOPIC, Stamp::CreateTime)?;
     for output in ["alerts", "verdicts", "dead-letters", "late"] {
@@ -92,7 +105,7 @@ fn main() -> Result<(), Failure> {
         let writing =
             scope.spawn(|| feed::write(&address, &arguments, &is_over).map_err(|fault| fault.to_string()));
         let reading = scope.spawn(|| feed::read(&address, &is_over).map_err(|fault| fault.to_string()));
-        let done = disturb(&arguments, &broker, &mut crew, &mut tally);
+        let done = disturb(&arguments, (&broker, &proxy), &mut crew, &mut tally);
         // Whatever became of it: the threads must end.
         let done = done.and_then(|()| crew.start_all());
         is_over.store(true, Ordering::Release);
@@ -120,7 +133,7 @@ fn main() -> Result<(), Failure> {
 /// One fault after the other, each counted with what it met.
 fn disturb(
     arguments: &Arguments,
-    broker: &Broker,
+    (broker, proxy): (&Broker, &Proxy),
     crew: &mut Crew,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
@@ -155,6 +168,37 @@ fn disturb(
                 crew.pass(Duration::from_secs(u64::from(draw(8))))?;
                 broker.restart()?;
                 tally.broker_kills += 1;
+            }
+            Fault::Late => {
+                let before = proxy.held();
+                proxy.hold_next(if draw(2) == 0 { Hold::Open } else { Hold::Cut });
+                crew.pass(HELD_FOR + Duration::from_secs(1))?;
+                tally.late_ends += u64::from(proxy.held() - before);
+            }
+            Fault::Place => {
+                let (member, other) = (crew.living(draw(u32::MAX)), crew.living(draw(u32::MAX)));
+                let place = PLACES[(number as usize - 1) % PLACES.len()];
+                // Frequent places are passed a few times first.
+                let passed = if matches!(place, "polled" | "judged" | "sent") { draw(200) } else { draw(3) };
+                let action = format!("{place}={passed}*off->1*return");
+                let is_reached = crew.die_at(member, &action, |crew| match place {
+                    "revoked" | "released" | "accepted" if other != member => {
+                        crew.leave(other)?;
+                        crew.return_after(other, 8);
+                        Ok(())
+                    }
+                    "aborting" | "aborted" => {
+                        (0..=passed).for_each(|_| proxy.hold_next(Hold::Open));
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                })?;
+                if is_reached {
+                    *tally.crashes.entry(place.to_owned()).or_default() += 1;
+                } else {
+                    tally.not_reached += 1;
+                    eprintln!("chaos: {action} was not reached");
+                }
             }
         }
         eprintln!("chaos: fault {number} of {}: {kind:?}; {tally}", arguments.faults);

@@ -2,13 +2,14 @@
 
 use super::crew::Met;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
 use tripline_benches::kafka::Failure;
 
 /// Faults and what they met, and what was verified.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Tally {
     /// Runs that ended with nothing lost, doubled or torn.
@@ -25,6 +26,12 @@ pub(super) struct Tally {
     pub(super) leaves: u64,
     /// Broker killed.
     pub(super) broker_kills: u64,
+    /// Ends of transactions that reached the broker long after the client had given up or asked again.
+    pub(super) late_ends: u64,
+    /// Directed crashes, by the place where the process died.
+    pub(super) crashes: BTreeMap<String, u64>,
+    /// Directed crashes whose place was not reached.
+    pub(super) not_reached: u64,
     /// Records written.
     pub(super) events: u64,
     /// Alerts read live.
@@ -42,12 +49,18 @@ impl Tally {
 
     /// Adds these counts to those of a file, which may not be there yet.
     pub(super) fn add_to(&self, path: &Path) -> Result<(), Failure> {
-        let held: Tally = match fs::read(path) {
+        let mut held: Tally = match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => Tally::default(),
             Err(fault) => return Err(fault.into()),
         };
+        for (place, count) in &self.crashes {
+            *held.crashes.entry(place.clone()).or_default() += count;
+        }
         let sum = Tally {
+            late_ends: held.late_ends + self.late_ends,
+            crashes: held.crashes,
+            not_reached: held.not_reached + self.not_reached,
             runs: held.runs + self.runs,
             kills: held.kills + self.kills,
             kills_in_transaction: held.kills_in_transaction + self.kills_in_transaction,
@@ -72,7 +85,10 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{kills} kills ({kills_in_transaction} in a transaction, {kills_in_rebalance} in a rebalance), {stops} stops, \
-             {leaves} leaves, {broker_kills} broker kills"
+             {leaves} leaves, {broker_kills} broker kills, {} late ends, {} directed crashes at {} places",
+            self.late_ends,
+            self.crashes.values().sum::<u64>(),
+            self.crashes.len()
         )?;
         if self.runs > 0 {
             write!(f, "; {} events, {} alerts, {} doubled", self.events, self.alerts, self.doubled)?;

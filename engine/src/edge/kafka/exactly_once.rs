@@ -10,6 +10,7 @@ use super::consumer::GroupConsumer;
 use super::note::offsets;
 use super::outlet::{Outlet, Unsettled};
 use super::settings::KafkaSettings;
+use crate::edge::failpoint::{REPLACE_IN_DOUBT, holds, reached};
 use crate::edge::sink::{CommitError, Sink, SinkError};
 use crate::edge::source::Position;
 use rdkafka::consumer::Consumer;
@@ -90,6 +91,17 @@ impl ExactlyOnce {
         }
     }
 
+    /// Gives the producer up for a new one; the old one is gone before that begins.
+    fn replace(&mut self) -> Result<(), SinkError> {
+        self.outlet = Outlet::new(&self.settings, self.health.clone())?;
+        self.begin()
+    }
+
+    /// Replaces a producer that is in doubt, unless its transaction has still to be aborted.
+    fn clear_doubt(&mut self) -> Result<(), SinkError> {
+        if self.is_in_doubt && !self.is_open { self.replace() } else { Ok(()) }
+    }
+
     fn open(&mut self) -> Result<(), KafkaError> {
         if !self.is_open {
             self.outlet.producer.begin_transaction()?;
@@ -108,7 +120,7 @@ impl ExactlyOnce {
         } else if is_undelivered || is_abortable {
             CommitError::Aborted(reason)
         } else {
-            self.is_in_doubt = true;
+            self.is_in_doubt = holds(REPLACE_IN_DOUBT);
             CommitError::Unknown(reason)
         }
     }
@@ -139,10 +151,12 @@ impl Sink for ExactlyOnce {
         if from == out.records.len() {
             return Ok(from);
         }
+        self.clear_doubt()?;
         let sent = match self.open() {
             Ok(()) => self.outlet.send(shard, out, from),
             Err(fault) => {
-                self.is_in_doubt = true;
+                // As if it were open and broken: what is not sent must not be forgotten.
+                (self.is_open, self.is_in_doubt) = (true, true);
                 (from, Some(fault))
             }
         };
@@ -164,6 +178,7 @@ impl Sink for ExactlyOnce {
         if next.is_empty() {
             return Ok(());
         }
+        self.clear_doubt().map_err(|fault| CommitError::Fatal(fault.to_string()))?;
         match self.outlet.settle(wait) {
             Ok(()) => {}
             Err(Unsettled::Waiting(records)) => {
@@ -177,10 +192,17 @@ impl Sink for ExactlyOnce {
         if let Err(fault) = self.open() {
             return Err(self.verdict(&fault));
         }
+        reached("settled");
+        self.outlet.has_broken();
+        reached("offsets_sending");
         self.send_offsets(next)?;
+        reached("offsets_sent");
         match self.outlet.producer.commit_transaction(ANSWER_WITHIN) {
             Ok(()) => {
                 self.is_open = false;
+                // The client asks again on a new connection. The answer is true, but the first question may still be on
+                // its way, and would end whatever transaction it meets.
+                self.is_in_doubt = self.outlet.has_broken() && holds(REPLACE_IN_DOUBT);
                 Ok(())
             }
             Err(fault) => Err(self.verdict(&fault)),
@@ -189,17 +211,17 @@ impl Sink for ExactlyOnce {
 
     fn abort(&mut self) -> Result<bool, SinkError> {
         let was_open = std::mem::take(&mut self.is_open);
-        if !was_open && !self.is_in_doubt {
+        if !was_open {
             return Ok(false);
         }
+        reached("aborting");
         let is_undone = !self.is_in_doubt
             && self.outlet.producer.abort_transaction(ANSWER_WITHIN).is_ok()
             && self.outlet.is_empty_within(ANSWER_WITHIN);
         if !is_undone {
-            // The old producer is gone before the new one begins.
-            self.outlet = Outlet::new(&self.settings, self.health.clone())?;
-            self.begin()?;
+            self.replace()?;
         }
+        reached("aborted");
         Ok(true)
     }
 }

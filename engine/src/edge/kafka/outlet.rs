@@ -3,6 +3,7 @@
 use super::client::Health;
 use super::consumer::number;
 use super::settings::KafkaSettings;
+use crate::edge::failpoint::reached;
 use crate::edge::sink::SinkError;
 use crate::names::{Topics, header};
 use rdkafka::ClientContext;
@@ -11,6 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tripline_core::batch::Shard;
 use tripline_core::outputs::{Output, Outputs, Topic};
@@ -19,6 +21,8 @@ use tripline_core::outputs::{Output, Outputs, Topic};
 pub(super) struct Deliveries {
     health: Health,
     failed: Mutex<Option<KafkaError>>,
+    /// A connection broke: what was under way on it may still arrive at the broker.
+    has_broken: AtomicBool,
 }
 
 impl ClientContext for Deliveries {
@@ -28,6 +32,7 @@ impl ClientContext for Deliveries {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.health.error(&error, reason);
+        self.has_broken.store(true, Ordering::Release);
         if error.rdkafka_error_code() == Some(Code::Fatal) {
             self.fail(&error);
         }
@@ -76,7 +81,7 @@ impl Outlet {
     /// When the client cannot be made.
     pub(super) fn new(settings: &KafkaSettings, health: Health) -> Result<Outlet, SinkError> {
         let config = settings.producer(health.worker);
-        let context = Deliveries { health, failed: Mutex::default() };
+        let context = Deliveries { health, failed: Mutex::default(), has_broken: AtomicBool::new(false) };
         let producer =
             config.create_with_context(context).map_err(|fault| SinkError::Fatal(fault.to_string()))?;
         Ok(Outlet { producer, input: settings.topic.clone(), topics: settings.topics() })
@@ -97,7 +102,7 @@ impl Outlet {
                 record = record.partition(number(shard));
             }
             match self.producer.send(record) {
-                Ok(()) => {}
+                Ok(()) => reached("sending"),
                 Err((fault, _)) if fault.rdkafka_error_code() == Some(Code::QueueFull) => {
                     return (place, None);
                 }
@@ -167,6 +172,11 @@ impl Outlet {
                 Err(Unsettled::Failed(_)) => {}
             }
         }
+    }
+
+    /// Whether a connection broke since this was asked last.
+    pub(super) fn has_broken(&self) -> bool {
+        self.producer.context().has_broken.swap(false, Ordering::AcqRel)
     }
 
     /// Remembers a failure until [`Outlet::settle`] tells it.

@@ -5,6 +5,7 @@
 use super::client::{Health, PlainContext, ask};
 use super::consumer::{appended_at, number};
 use super::settings::KafkaSettings;
+use crate::edge::failpoint::reached;
 use crate::edge::recovery::{History, Journal, Piece, Recovered, Recovery, Ticket};
 use crate::edge::snapshot::{Catalogue, StoreFault, Unreadable};
 use crate::edge::source::Position;
@@ -250,6 +251,7 @@ impl Filling<'_> {
             let send = |piece| {
                 self.hand_over(Recovered::Snapshot(self.request.ticket, shard, Arc::clone(&name), piece))
             };
+            reached("manifest_found");
             send(Piece::Manifest(Box::new(manifest.clone())))?;
             for number in 0..manifest.chunks().len() {
                 let chunk = snapshots.chunk(&kept, &manifest, number).map_err(|fault| match fault {
@@ -257,6 +259,7 @@ impl Filling<'_> {
                     Unreadable::Store(fault) => Broken::Unusable(Arc::clone(&name), fault.to_string()),
                     fault => unusable(fault),
                 })?;
+                reached("chunk_found");
                 send(Piece::Chunk(chunk))?;
             }
             send(Piece::End)?;
@@ -357,6 +360,7 @@ impl Filling<'_> {
                 Ok(message.offset() + 1 < next)
             })?;
         }
+        reached("rows_read");
         history.held_from = found.held_from;
         history.rows = found.rows;
         self.send(&mut batch, Recovered::Rows)
@@ -375,6 +379,7 @@ impl Filling<'_> {
             }
             Ok(true)
         })?;
+        reached("verdicts_read");
         history.verdicts = count;
         self.send(&mut batch, Recovered::Verdicts)
     }

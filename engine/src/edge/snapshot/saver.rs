@@ -1,6 +1,7 @@
 //! When a worker cuts a snapshot, and how it hands it over, a bit at each turn: one shard at a time, from committed state.
 
 use super::writer::{Save, Writer};
+use crate::edge::failpoint::reached;
 use crate::edge::source::Position;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -64,6 +65,7 @@ impl Saver {
         self.due.insert(at.shard, Instant::now() + self.every);
         let save = Save { shard: at.shard, offset: at.next, cut_at: now };
         self.saving = Some(Saving { save, chunks: VecDeque::new(), cut: None });
+        reached("cut");
     }
 
     /// The shard that is being saved.
@@ -79,6 +81,7 @@ impl Saver {
                 saving.chunks.push_front(chunk);
                 return;
             }
+            reached("chunk_handed_over");
         }
         if let Some(cut) = saving.cut.take() {
             saving.cut = self.writer.finish(saving.save, cut);

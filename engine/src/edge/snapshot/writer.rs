@@ -3,6 +3,7 @@
 
 use super::catalogue::{Catalogue, Kept};
 use super::store::StoreFault;
+use crate::edge::failpoint::reached;
 use crate::edge::metrics::Metrics;
 use crate::edge::status::Status;
 use std::collections::BTreeMap;
@@ -124,6 +125,7 @@ impl Writing {
         let (sealed, listed) = chunk.seal();
         open.bytes += listed.bytes;
         let put = catalogue.put_chunk(&open.place, open.listed.len(), sealed);
+        reached("chunk_put");
         open.listed.push(listed);
         if let Err(fault) = put {
             open.is_broken = true;
@@ -138,12 +140,14 @@ impl Writing {
             self.discard(&open);
             return;
         }
+        reached("manifest_putting");
         let manifest = Manifest::new(cut, open.listed.clone(), save.cut_at);
         if let Err(fault) = self.catalogue.put_manifest(&open.place, &manifest) {
             self.failed(save, &fault);
             self.discard(&open);
             return;
         }
+        reached("manifest_put");
         let (keys, rows) = manifest.held();
         let (partition, offset, bytes) = (save.shard.partition, save.offset, open.bytes);
         self.metrics.snapshot_written(bytes, open.began.elapsed());
@@ -152,6 +156,7 @@ impl Writing {
         if let Err(fault) = self.catalogue.prune(save.shard) {
             tracing::warn!(partition, %fault, "an old snapshot could not be deleted");
         }
+        reached("pruned");
     }
 
     fn abandon(&mut self, save: Save) {

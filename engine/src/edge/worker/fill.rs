@@ -1,6 +1,7 @@
 //! How a worker's shards come to life: an empty engine, what the log holds, then live. Failures are tried again.
 
 use super::{Hold, Worker, WorkerError};
+use crate::edge::failpoint::reached;
 use crate::edge::processor::Processor;
 use crate::edge::recovery::{History, Recovered, Recovery, Ticket};
 use crate::edge::sink::Sink;
@@ -82,8 +83,14 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                 }
             }
             Recovered::Unusable(_, _, name, reason) => self.unusable(filling, name, &reason),
-            Recovered::Rows(_, batch) => self.processor.restore(&batch),
-            Recovered::Verdicts(_, batch) => self.processor.fold_verdicts(&batch),
+            Recovered::Rows(_, batch) => {
+                self.processor.restore(&batch);
+                reached("restored");
+            }
+            Recovered::Verdicts(_, batch) => {
+                self.processor.fold_verdicts(&batch);
+                reached("folded");
+            }
             Recovered::Ready(_, _, history) => self.ready(&filling, &history)?,
             Recovered::Refused(_, _, reason) => {
                 let (partition, tries) = (shard.partition, filling.tries + 1);
@@ -97,6 +104,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     fn ready(&mut self, filling: &Filling, history: &History) -> Result<(), WorkerError> {
         let (at, shard) = (&filling.at, filling.at.shard);
         self.processor.live(shard, history);
+        reached("live");
         self.source.resume(at)?;
         self.shards.insert(shard, Hold::Live { next: at.next });
         let status = ShardStatus {

@@ -5,6 +5,7 @@
 
 mod fill;
 
+use super::failpoint::reached;
 use super::metrics::Metrics;
 use super::processor::Processor;
 use super::recovery::Recovery;
@@ -210,11 +211,14 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             unreachable!("a source delivers records of live shards only");
         };
         *next = last + 1;
+        reached("polled");
         let began = Instant::now();
         self.out.clear();
         self.processor.step(&self.batch, &mut self.out);
         let step = began.elapsed();
+        reached("judged");
         self.publish(shard)?;
+        reached("sent");
         let oldest = self.batch.records.first().and_then(|record| record.appended_at);
         self.metrics.judged(self.batch.records.len(), step, oldest.map(age));
         self.status.moved(shard, last + 1);
@@ -288,6 +292,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.metrics.committed(outcome(&result), began.elapsed());
         match result {
             Ok(()) => {
+                reached("committed");
                 self.clean();
                 self.committed_at = Instant::now();
                 self.processor.committed(&positions);
@@ -331,6 +336,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         for at in self.source.accept(generation, shards)? {
             self.begin(at, 0);
         }
+        reached("accepted");
         self.status.started();
         self.count();
         Ok(())
@@ -338,6 +344,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     fn revoked(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), WorkerError> {
         self.metrics.rebalanced("revoked");
+        reached("revoked");
         let committed = self.commit_within(self.pace.leave_within)?;
         if !committed && shards.iter().any(|shard| self.dirty.contains(shard)) {
             let worker = self.pace.worker;
@@ -349,6 +356,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         }
         self.forget(shards);
         self.source.release(generation, shards)?;
+        reached("released");
         Ok(())
     }
 
