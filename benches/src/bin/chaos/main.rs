@@ -122,6 +122,9 @@ fn main() -> Result<(), Failure> {
     if tally.doubled > 0 {
         return Err(format!("{} alerts were read twice", tally.doubled).into());
     }
+    if tally.alerts == 0 || (tally.kills >= 10 && tally.kills_in_transaction == 0) {
+        return Err(format!("it proves too little: {tally}").into());
+    }
     tally.runs = 1;
     println!("{tally}");
     match &arguments.report {
