@@ -182,7 +182,11 @@ fn disturb(
                 let (member, other) = (crew.living(draw(u32::MAX)), crew.living(draw(u32::MAX)));
                 let place = PLACES[(number as usize - 1) % PLACES.len()];
                 // Frequent places are passed a few times first.
-                let passed = if matches!(place, "polled" | "judged" | "sent") { draw(200) } else { draw(3) };
+                let passed = match place {
+                    "polled" | "judged" | "sent" => draw(200),
+                    "accepted" | "revoked" | "released" | "aborting" | "aborted" => 0,
+                    _ => draw(3),
+                };
                 let action = format!("{place}={passed}*off->1*return");
                 let is_reached = crew.die_at(member, &action, |crew| match place {
                     "revoked" | "released" | "accepted" if other != member => {
@@ -191,7 +195,8 @@ fn disturb(
                         Ok(())
                     }
                     "aborting" | "aborted" => {
-                        (0..=passed).for_each(|_| proxy.hold_next(Hold::Open));
+                        // It must meet this process, and others commit, too.
+                        (0..12).for_each(|_| proxy.hold_next(Hold::Open));
                         Ok(())
                     }
                     _ => Ok(()),

@@ -27,12 +27,15 @@ pub(super) struct Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        // Errors that repeat within half a minute are told nowhere else.
+        if facility == "FAIL" {
+            self.has_broken.store(true, Ordering::Release);
+        }
         self.health.log(level, facility, line);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.health.error(&error, reason);
-        self.has_broken.store(true, Ordering::Release);
         if error.rdkafka_error_code() == Some(Code::Fatal) {
             self.fail(&error);
         }

@@ -3,6 +3,7 @@
 use crate::edge::recovery::Reach;
 use crate::names::Topics;
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -238,6 +239,10 @@ impl KafkaSettings {
                 // A transaction that follows at once meets the end of the one before, and asks again after this time.
                 config.set("retry.backoff.ms", "1");
                 config.set("retry.backoff.max.ms", "2");
+                // Every connection that breaks is told: what was under way on it may still arrive at the broker.
+                let asked = config.get("debug").map(|asked| format!("{asked},broker"));
+                config.set("debug", asked.as_deref().unwrap_or("broker"));
+                config.set_log_level(RDKafkaLogLevel::Debug);
             }
         }
         config
