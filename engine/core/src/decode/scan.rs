@@ -2,11 +2,7 @@
 //! It does not know objects, depth or keys. All texts it is given are UTF-8.
 
 use super::record::{Position, Record};
-
-/// A word of the same byte eight times.
-const fn every(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
+use super::word::{HIGH, every};
 
 /// Where the first quote, backslash or control character from `at` on stands; the end without one.
 #[inline(always)]
@@ -34,7 +30,7 @@ fn specials(word: u64) -> u64 {
     // With one bit turned, quotes follow control characters: both are below 0x21.
     let quote_or_control = (word ^ every(0x02)).wrapping_sub(every(0x21));
     let backslash = (word ^ every(b'\\')).wrapping_sub(every(1));
-    (quote_or_control | backslash) & !word & every(0x80)
+    (quote_or_control | backslash) & !word & HIGH
 }
 
 /// Number of the lowest byte that has a bit.

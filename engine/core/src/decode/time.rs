@@ -5,6 +5,7 @@
 
 use super::decimal::{Rounding, scaled};
 use super::mapping::{MappingError, TimeFormat};
+use super::word::above_nine;
 use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::{self, BrokenDownTime};
@@ -137,12 +138,10 @@ fn two(text: &[u8], at: usize) -> Option<i64> {
 /// The numbers of two digits in a text like `form`, in which a zero stands for a digit: each where its tens stand.
 #[inline(always)]
 fn pairs(text: [u8; 8], form: &[u8; 8]) -> Option<[u8; 8]> {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let separators = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0 } else { 0xff }));
     // Digits become 0 to 9, separators 0; of eight such bytes, no sum or product below leaves its byte.
     let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*form);
-    let above_nine = ((digits & !HIGH) + 0x7676_7676_7676_7676) | digits;
-    let alike = above_nine & HIGH == 0 && digits & separators == 0;
+    let alike = above_nine(digits) == 0 && digits & separators == 0;
     alike.then(|| digits.wrapping_mul(10).wrapping_add(digits >> 8).to_le_bytes())
 }
 
