@@ -3,45 +3,59 @@
 use super::record::Position;
 use super::shape::Source;
 
-/// A value as written. Texts are UTF-8.
+/// What a value is, and where its text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Raw<'a> {
+pub(super) enum Form {
     /// Absent, `null` or an empty cell.
     Missing,
-    /// A text, or a cell.
-    Text(&'a [u8]),
-    /// A JSON number.
-    Number(&'a [u8]),
-    /// `true` or `false`.
-    Bool(bool),
     /// An object or array.
     Nested,
+    True,
+    False,
+    /// A JSON number.
+    Number,
+    /// A text, or a cell, in the record.
+    Text,
+    /// A text in the scratch text: escapes or doubled quotes were resolved.
+    Unescaped,
+}
+
+/// A value as written. Texts are UTF-8.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw<'a> {
+    form: Form,
+    written: &'a [u8],
 }
 
 impl<'a> Raw<'a> {
-    /// The value as a value map spells it.
-    pub(super) fn written(self) -> Option<&'a [u8]> {
-        match self {
-            Raw::Text(text) | Raw::Number(text) => Some(text),
-            Raw::Bool(true) => Some(b"true"),
-            Raw::Bool(false) => Some(b"false"),
-            Raw::Missing | Raw::Nested => None,
-        }
+    /// A text that stands in no record.
+    pub(super) fn constant(text: &'a str) -> Raw<'a> {
+        Raw { form: Form::Text, written: text.as_bytes() }
     }
-}
 
-/// Where a value's text is, or what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Missing,
-    /// In the record.
-    Text,
-    /// In the scratch text: escapes or doubled quotes were resolved.
-    Unescaped,
-    Number,
-    True,
-    False,
-    Nested,
+    /// What it is.
+    #[inline]
+    pub(super) fn form(self) -> Form {
+        self.form
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub(super) fn is_missing(self) -> bool {
+        self.form == Form::Missing
+    }
+
+    /// The value as a value map spells it: a text, a number, `true` or `false`.
+    #[inline]
+    pub(super) fn written(self) -> Option<&'a [u8]> {
+        (!matches!(self.form, Form::Missing | Form::Nested)).then_some(self.written)
+    }
+
+    /// A number, or the text of one.
+    #[inline]
+    pub(super) fn decimal(self) -> Option<&'a [u8]> {
+        matches!(self.form, Form::Number | Form::Text | Form::Unescaped).then_some(self.written)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,19 +102,20 @@ impl Captures {
     }
 
     /// The value of a source.
-    #[inline(always)]
+    #[inline]
     pub(super) fn raw<'a>(&'a self, source: Source, record: &'a [u8]) -> Raw<'a> {
+        self.found(source, record).unwrap_or(Raw { form: Form::Missing, written: b"" })
+    }
+
+    /// The value of a source that is not missing.
+    #[inline(always)]
+    pub(super) fn found<'a>(&'a self, source: Source, record: &'a [u8]) -> Option<Raw<'a>> {
         let Capture { form, start, end, .. } = self.captures[usize::from(source)];
-        let range = usize::from(start)..usize::from(end);
-        match form {
-            Form::Missing => Raw::Missing,
-            Form::Text => Raw::Text(&record[range]),
-            Form::Unescaped => Raw::Text(&self.scratch.as_bytes()[range]),
-            Form::Number => Raw::Number(&record[range]),
-            Form::True => Raw::Bool(true),
-            Form::False => Raw::Bool(false),
-            Form::Nested => Raw::Nested,
+        if form == Form::Missing {
+            return None;
         }
+        let whole = if form == Form::Unescaped { self.scratch.as_bytes() } else { record };
+        Some(Raw { form, written: &whole[usize::from(start)..usize::from(end)] })
     }
 
     /// Where in the record the value of a source stands; 0 when it is absent.

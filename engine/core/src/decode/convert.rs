@@ -1,10 +1,11 @@
 //! From a value as written to a register's word, by the kind of its field. It does not know where values were found.
 
-use super::capture::Raw;
+use super::capture::{Form, Raw};
 use super::decimal::{Rounding, scaled};
 use super::reject::Reason;
 use super::text::{is_id, stripped};
 use super::time::TimeReader;
+use super::word::head;
 use crate::limits::{NUMBER_MAX, NUMBER_PLACES};
 use tripline_rules::value::Geo;
 
@@ -15,6 +16,7 @@ const MICROS: u64 = 1_000_000;
 #[derive(Clone, Debug)]
 pub(super) struct Table {
     places: Box<[Option<Entry>]>,
+    last: usize,
 }
 
 /// A text and its number.
@@ -23,25 +25,6 @@ struct Entry {
     head: u64,
     text: Box<[u8]>,
     code: u16,
-}
-
-/// The first eight bytes of a text, zeros behind its end.
-#[inline]
-fn head(text: &[u8]) -> u64 {
-    if let Some(first) = text.first_chunk::<8>() {
-        return u64::from_le_bytes(*first);
-    }
-    match (text.first_chunk::<4>(), text.last_chunk::<4>(), text) {
-        // Where the two overlap they are the same.
-        (Some(first), Some(last), _) => {
-            let [first, last] = [*first, *last].map(|chunk| u64::from(u32::from_le_bytes(chunk)));
-            first | last << (8 * (text.len() - 4))
-        }
-        (.., [a, b, c]) => u64::from_le_bytes([*a, *b, *c, 0, 0, 0, 0, 0]),
-        (.., [a, b]) => u64::from_le_bytes([*a, *b, 0, 0, 0, 0, 0, 0]),
-        (.., [a]) => u64::from(*a),
-        _ => 0,
-    }
 }
 
 impl Entry {
@@ -57,34 +40,39 @@ impl Table {
     pub(super) fn new(entries: impl IntoIterator<Item = (String, u16)>) -> Table {
         let entries: Vec<(String, u16)> = entries.into_iter().collect();
         let places = (4 * entries.len()).next_power_of_two();
-        let mut table = Table { places: vec![None; places].into() };
+        let mut table = Table { places: vec![None; places].into(), last: places - 1 };
         for (text, code) in entries {
             let text: Box<[u8]> = text.into_bytes().into();
             let head = head(&text);
-            let place = table.place(head, &text);
+            let mut place = table.first(head, text.len());
+            while table.places[place].as_ref().is_some_and(|entry| !entry.is(head, &text)) {
+                place = (place + 1) & table.last;
+            }
             table.places[place].get_or_insert(Entry { head, text, code });
         }
         table
     }
 
-    /// Where a text is, or would be.
-    #[inline]
-    fn place(&self, head: u64, text: &[u8]) -> usize {
-        let last = self.places.len() - 1;
+    /// Where the search for a text begins.
+    #[inline(always)]
+    fn first(&self, head: u64, length: usize) -> usize {
         // The upper half of a product depends on all bytes (Knuth's multiplicative hash).
-        let spread = (head ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let mut place = spread as usize & last;
-        while self.places[place].as_ref().is_some_and(|entry| !entry.is(head, text)) {
-            place = (place + 1) & last;
-        }
-        place
+        let spread = (head ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        spread as usize & self.last
     }
 
     /// The code of a text.
     #[inline(always)]
     pub(super) fn find(&self, text: &[u8]) -> Option<u16> {
-        let place = self.place(head(text), text);
-        self.places[place].as_ref().map(|entry| entry.code)
+        let head = head(text);
+        let mut place = self.first(head, text.len());
+        loop {
+            let entry = self.places.get(place)?.as_ref()?;
+            if entry.is(head, text) {
+                return Some(entry.code);
+            }
+            place = (place + 1) & self.last;
+        }
     }
 }
 
@@ -125,7 +113,7 @@ impl Conversion {
             Conversion::Number => number(raw).map(Value::Number).ok_or(Reason::BadNumber),
             Conversion::Time(reader) => time(reader, raw).map(Value::Millis).ok_or(Reason::BadTime),
             Conversion::Duration { places } => {
-                let ms = decimal(raw).and_then(|text| scaled(text, *places, Rounding::HalfAway, NUMBER_MAX));
+                let ms = raw.decimal().and_then(|text| scaled(text, *places, Rounding::HalfAway, NUMBER_MAX));
                 ms.map(Value::Millis).ok_or(Reason::BadNumber)
             }
             Conversion::OneOf(table) => {
@@ -137,52 +125,38 @@ impl Conversion {
 }
 
 /// An id; a JSON integer is one as written.
+#[inline]
 fn id(raw: Raw<'_>) -> Option<&[u8]> {
-    match raw {
-        Raw::Text(text) => Some(text),
-        Raw::Number(text) if text != b"-0" && !text.iter().any(|b| matches!(b, b'.' | b'e' | b'E')) => {
-            Some(text)
-        }
-        _ => None,
-    }
-    .filter(|text| is_id(text))
+    let integer = |text: &[u8]| text != b"-0" && !text.iter().any(|b| matches!(b, b'.' | b'e' | b'E'));
+    raw.decimal().filter(|text| (raw.form() != Form::Number || integer(text)) && is_id(text))
 }
 
 /// A free text; JSON numbers and `true`, `false` as written.
+#[inline]
 fn text<'a>(raw: Raw<'a>, scratch: &'a mut String) -> Result<&'a [u8], Reason> {
     stripped(raw.written().ok_or(Reason::BadValue)?, scratch).ok_or(Reason::TextTooLong)
 }
 
+#[inline]
 fn boolean(raw: Raw<'_>) -> Option<bool> {
-    match raw {
-        Raw::Bool(value) => Some(value),
-        Raw::Text(b"true" | b"yes" | b"1") | Raw::Number(b"1") => Some(true),
-        Raw::Text(b"false" | b"no" | b"0") | Raw::Number(b"0") => Some(false),
+    match (raw.form(), raw.written()?) {
+        (Form::True, _) | (Form::Text | Form::Unescaped, b"true" | b"yes") | (_, b"1") => Some(true),
+        (Form::False, _) | (Form::Text | Form::Unescaped, b"false" | b"no") | (_, b"0") => Some(false),
         _ => None,
     }
 }
 
 fn time(reader: &TimeReader, raw: Raw<'_>) -> Option<i64> {
-    match (reader, raw) {
-        (_, Raw::Text(text)) | (TimeReader::Epoch { .. }, Raw::Number(text)) => reader.read(text),
-        // A number such as 20240115 by its pattern; RFC 3339 has none.
-        (TimeReader::Local(_), Raw::Number(text)) => reader.read(text),
-        _ => None,
-    }
-}
-
-/// The text of a decimal, written as a number or as text.
-#[inline]
-pub(super) fn decimal(raw: Raw<'_>) -> Option<&[u8]> {
-    match raw {
-        Raw::Text(text) | Raw::Number(text) => Some(text),
-        _ => None,
+    match (raw.form(), reader) {
+        // A number such as 20240115 is read by its pattern; RFC 3339 has none.
+        (Form::Number, TimeReader::Rfc3339) => None,
+        _ => reader.read(raw.decimal()?),
     }
 }
 
 /// A number rounded to 10⁻⁶, as the nearest `f64`.
 fn number(raw: Raw<'_>) -> Option<f64> {
-    let micros = scaled(decimal(raw)?, NUMBER_PLACES, Rounding::HalfAway, NUMBER_MAX * MICROS)?;
+    let micros = scaled(raw.decimal()?, NUMBER_PLACES, Rounding::HalfAway, NUMBER_MAX * MICROS)?;
     let magnitude = in_units(micros.unsigned_abs());
     Some(if micros < 0 { -magnitude } else { magnitude })
 }
@@ -203,8 +177,8 @@ const DEGREE_PLACES: u8 = 7;
 
 /// A location from its two numbers.
 pub(super) fn location(latitude: Raw<'_>, longitude: Raw<'_>) -> Option<u64> {
-    let degrees = |raw, max: u64| {
-        let units = scaled(decimal(raw)?, DEGREE_PLACES, Rounding::HalfAway, max * 10_000_000)?;
+    let degrees = |raw: Raw<'_>, max: u64| {
+        let units = scaled(raw.decimal()?, DEGREE_PLACES, Rounding::HalfAway, max * 10_000_000)?;
         Some(f64::from(i32::try_from(units).ok()?) / 1e7)
     };
     Geo { latitude: degrees(latitude, 90)?, longitude: degrees(longitude, 180)? }.pack()
@@ -227,13 +201,6 @@ mod tests {
                 let first = entries.iter().find(|(listed, _)| listed == text).map(|(_, code)| *code);
                 prop_assert_eq!(table.find(text.as_bytes()), first, "{}", text);
             }
-        }
-
-        #[test]
-        fn a_head_is_the_first_eight_bytes_and_zeros(text in prop::collection::vec(any::<u8>(), 0..12)) {
-            let mut padded = text.clone();
-            padded.resize(8.max(text.len()), 0);
-            prop_assert_eq!(head(&text).to_le_bytes().to_vec(), padded[..8].to_vec());
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The grammar is JSON's, and leading zeros besides (`000057.16`), as fixed-width feeds write them: an optional minus,
 //! digits, optionally a point and digits, optionally an exponent. No plus sign, no blanks, no `.5` or `5.`, no `NaN`.
 
+use super::word::{HIGH, above_nine, every, head, number};
+
 /// What happens to decimals beyond the places asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rounding {
@@ -72,35 +74,37 @@ pub(super) fn scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> O
     }
 }
 
-/// [`scaled`] of a short decimal such as `57.16` that has no more decimals than places, and so nothing to round.
-#[inline]
+/// So many powers of ten are multiplied by at most.
+const POWERS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+
+/// [`scaled`] of a decimal of at most eight bytes, such as `57.16`, that has no more decimals than places, and so nothing
+/// to round.
+#[inline(always)]
 fn plain(text: &[u8], places: u8) -> Option<i64> {
-    /// So many digits, times the largest power, stay below 10^18.
-    const DIGITS_MAX: usize = 12;
-    const POWERS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
-    if text.len() > DIGITS_MAX + 1 {
+    if text.is_empty() || text.len() > 8 {
         return None;
     }
-    let (mut sum, mut point) = (0i64, text.len());
-    for (at, byte) in text.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        match digit {
-            0..=9 => sum = sum.wrapping_mul(10).wrapping_add(i64::from(digit)),
-            _ if *byte == b'.' && point == text.len() => point = at,
-            _ => return None,
-        }
-    }
-    if text.len() - usize::from(point < text.len()) > DIGITS_MAX {
-        return None;
-    }
-    let decimals = match text.len().wrapping_sub(point) {
-        0 => 0,
+    let word = head(text);
+    // The lowest byte that is a point; a borrow disturbs only bytes above it.
+    let point = word ^ every(b'.');
+    let point = point.wrapping_sub(every(1)) & !point & HIGH;
+    let (digits, count, decimals) = if point == 0 {
+        (word, text.len(), 0)
+    } else {
+        let whole_bits = point.trailing_zeros() & !7;
+        let whole = whole_bits as usize / 8;
+        let decimals = text.len().wrapping_sub(whole).wrapping_sub(1);
         // A point has digits on both sides.
-        1 => return None,
-        behind => behind - 1,
+        if whole == 0 || decimals == 0 {
+            return None;
+        }
+        let below = (1 << whole_bits) - 1;
+        (word & below | word >> 8 & !below, text.len() - 1, decimals)
     };
+    // Zeros before the first digit, nothing behind the last.
+    let digits = (digits ^ every(b'0')) << (8 * (8 - count));
     let power = POWERS.get(usize::from(places).checked_sub(decimals)?)?;
-    (point > 0).then(|| sum.wrapping_mul(*power))
+    (above_nine(digits) == 0).then(|| number(digits).cast_signed().wrapping_mul(*power))
 }
 
 /// [`scaled`] of any text.

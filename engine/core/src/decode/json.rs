@@ -45,24 +45,14 @@ impl JsonReader {
         self.strays.clear();
         self.record.fill(text);
         let JsonReader { record, shape, exempt, strays } = self;
-        let mut walk = Walk { text, record, shape, exempt, strays, into };
-        let open = walk.blanks(0);
-        if record.byte(open) != b'{' {
-            return bad(open);
-        }
-        let close = walk.object(open + 1, Some(ROOT), 1)?;
-        let end = walk.blanks(close);
-        if end < record.end() { bad(end) } else { Ok(()) }
+        let fault = Fault::new(Reason::BadJson, 0);
+        let mut walk = Walk { text, record, shape, exempt, strays, into, fault };
+        walk.record().map_err(|Stop| walk.fault)
     }
 }
 
-fn bad<T>(at: Position) -> Result<T, Fault> {
-    fault(Reason::BadJson, at)
-}
-
-fn fault<T>(reason: Reason, at: Position) -> Result<T, Fault> {
-    Err(Fault::new(reason, at.into()))
-}
+/// The walk has ended at a fault, which [`Walk::fault`] holds: so a result is returned in registers.
+struct Stop;
 
 #[inline]
 fn slice(text: &[u8], (start, end): (Position, Position)) -> &[u8] {
@@ -77,9 +67,11 @@ struct Walk<'a> {
     exempt: &'a [bool],
     strays: &'a mut Vec<Stray>,
     into: &'a mut Captures,
+    fault: Fault,
 }
 
 /// A string: its text's range in the record or (with escapes) in the scratch text, and where the string ends.
+#[derive(Clone, Copy)]
 struct Text {
     range: (Position, Position),
     unescaped: bool,
@@ -95,6 +87,28 @@ enum More {
 }
 
 impl Walk<'_> {
+    /// The whole record.
+    fn record(&mut self) -> Result<(), Stop> {
+        let open = self.blanks(0);
+        if self.record.byte(open) != b'{' {
+            return Err(self.bad(open));
+        }
+        let close = self.object(open + 1, Some(ROOT), 1)?;
+        let end = self.blanks(close);
+        if end < self.record.end() { Err(self.bad(end)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn bad(&mut self, at: Position) -> Stop {
+        self.stop(Reason::BadJson, at)
+    }
+
+    #[cold]
+    fn stop(&mut self, reason: Reason, at: Position) -> Stop {
+        self.fault = Fault::new(reason, at.into());
+        Stop
+    }
+
     /// Where the blanks at a place end.
     #[inline]
     fn blanks(&self, mut at: Position) -> Position {
@@ -106,33 +120,41 @@ impl Walk<'_> {
 
     /// After a value: whether another follows.
     #[inline]
-    fn more(&self, mut at: Position, close: u8) -> Result<More, Fault> {
+    fn more(&mut self, mut at: Position, close: u8) -> Result<More, Stop> {
         loop {
             match self.record.byte(at) {
                 b',' => return Ok(More::At(at.wrapping_add(1))),
                 byte if byte == close => return Ok(More::End(at.wrapping_add(1))),
                 b' ' | b'\n' | b'\r' | b'\t' => at += 1,
-                _ => return bad(at),
+                _ => return Err(self.bad(at)),
             }
         }
     }
 
     /// An object, from behind its brace: where it ends. Without a known place its keys are strays.
-    fn object(&mut self, start: Position, known: Option<ObjectId>, depth: usize) -> Result<Position, Fault> {
+    fn object(&mut self, start: Position, known: Option<ObjectId>, depth: usize) -> Result<Position, Stop> {
         let mut at = self.blanks(start);
         if self.record.byte(at) == b'}' {
             return Ok(at + 1);
         }
         let strays = self.strays.len();
         let mut previous = self.shape.opening(known);
+        let mut next = self.shape.next(previous);
         let end = loop {
-            let (met, value) = match self.shape.expected(previous, self.record, at) {
-                Some(met) => (met, at.wrapping_add(met.length)),
-                None => self.unexpected(known, previous, at)?,
+            let (met, value) = match self.shape.expected(next, self.record, at) {
+                Some(met) => {
+                    (previous, next) = (met.key, met.next);
+                    (met, at.wrapping_add(met.length))
+                }
+                None => {
+                    let (met, value) = self.unexpected(known, previous, at)?;
+                    // A stray stands between two keys that follow each other.
+                    if met.key != STRAY {
+                        (previous, next) = (met.key, met.next);
+                    }
+                    (met, value)
+                }
             };
-            if met.key != STRAY {
-                previous = met.key;
-            }
             let after = self.value(value, met.source, met.key, depth)?;
             if self.record.byte(after) == b',' {
                 at = after.wrapping_add(1);
@@ -156,31 +178,31 @@ impl Walk<'_> {
         known: Option<ObjectId>,
         previous: KeyId,
         at: Position,
-    ) -> Result<(Met, Position), Fault> {
+    ) -> Result<(Met, Position), Stop> {
         let at = self.blanks(at);
-        let repeated = Fault::new(Reason::DuplicateKey, at.into());
+        let repeated = Reason::DuplicateKey;
         let spelled = known.and_then(|object| self.shape.spelled(object, previous, self.record, at));
         if let Some(key) = spelled {
-            let met = self.shape.enter(previous, key).ok_or(repeated)?;
+            let met = self.shape.enter(previous, key).ok_or_else(|| self.stop(repeated, at))?;
             return Ok((met, at.wrapping_add(met.length)));
         }
         if self.record.byte(at) != b'"' {
-            return bad(at);
+            return Err(self.bad(at));
         }
         let Text { range, unescaped, end } = self.string(at + 1)?;
         let colon = self.blanks(end);
         if self.record.byte(colon) != b':' {
-            return bad(colon);
+            return Err(self.bad(colon));
         }
         let name = slice(if unescaped { self.into.scratch.as_bytes() } else { self.text }, range);
         if pan::in_text(name) {
-            return fault(Reason::CardNumber, at);
+            return Err(self.stop(Reason::CardNumber, at));
         }
         // By its name as decoded: else one spelling of a key could be a stray and another known.
         let key =
             known.and_then(|object| self.shape.find(object, name).or_else(|| self.shape.learn(object, name)));
         let met = match key {
-            Some(key) => self.shape.enter(previous, key).ok_or(repeated)?,
+            Some(key) => self.shape.enter(previous, key).ok_or_else(|| self.stop(repeated, at))?,
             None => {
                 self.strays.push(Stray { range, unescaped, at });
                 self.shape.stray()
@@ -190,7 +212,7 @@ impl Walk<'_> {
     }
 
     /// A string from behind its quote.
-    fn string(&mut self, start: Position) -> Result<Text, Fault> {
+    fn string(&mut self, start: Position) -> Result<Text, Stop> {
         let end = special(self.record, start);
         if self.record.byte(end) == b'"' {
             return Ok(Text { range: (start, end), unescaped: false, end: end + 1 });
@@ -199,14 +221,14 @@ impl Walk<'_> {
     }
 
     #[cold]
-    fn escaped_string(&mut self, start: Position) -> Result<Text, Fault> {
-        let end = string_end(self.record, start)?;
-        let scratch = &mut self.into.scratch;
-        let from = position(scratch.len());
+    fn escaped_string(&mut self, start: Position) -> Result<Text, Stop> {
+        let end = string_end(self.record, start).map_err(|at| self.bad(at))?;
+        let from = position(self.into.scratch.len());
         let text = str::from_utf8(slice(self.text, (start, end)));
-        let text = text.map_err(|_| Fault::new(Reason::NotUtf8, start.into()))?;
-        unescape(text, start.into(), scratch)?;
-        Ok(Text { range: (from, position(scratch.len())), unescaped: true, end: end + 1 })
+        let text = text.map_err(|_| self.stop(Reason::NotUtf8, start))?;
+        let said = unescape(text, &mut self.into.scratch);
+        said.map_err(|behind| self.bad(start + position(behind)))?;
+        Ok(Text { range: (from, position(self.into.scratch.len())), unescaped: true, end: end + 1 })
     }
 
     /// A value: where it ends. `source`: what is read there; `key`: the key it belongs to, if known.
@@ -217,7 +239,7 @@ impl Walk<'_> {
         source: Option<Source>,
         key: KeyId,
         depth: usize,
-    ) -> Result<Position, Fault> {
+    ) -> Result<Position, Stop> {
         if self.record.byte(at) == b'"' {
             return self.text_value(at, source);
         }
@@ -233,11 +255,12 @@ impl Walk<'_> {
                     at += 1;
                     continue;
                 }
-                _ => bad(at),
+                _ => Err(self.bad(at)),
             };
         }
     }
 
+    #[inline(always)]
     fn nested(
         &mut self,
         at: Position,
@@ -245,9 +268,9 @@ impl Walk<'_> {
         source: Option<Source>,
         key: KeyId,
         depth: usize,
-    ) -> Result<Position, Fault> {
+    ) -> Result<Position, Stop> {
         if depth == DEPTH_MAX {
-            return fault(Reason::TooDeep, at);
+            return Err(self.stop(Reason::TooDeep, at));
         }
         if let Some(source) = source {
             self.into.put(source, Form::Nested, (at, at), at);
@@ -262,14 +285,14 @@ impl Walk<'_> {
     }
 
     #[inline(always)]
-    fn text_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Fault> {
+    fn text_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Stop> {
         let start = at.wrapping_add(1);
         let end = special(self.record, start);
         if self.record.byte(end) != b'"' {
             return self.escaped_value(at, source);
         }
-        if usize::from(end.wrapping_sub(start)) >= CARD_DIGITS_MIN {
-            self.check_card_number(slice(self.text, (start, end)), source, at)?;
+        if usize::from(end.wrapping_sub(start)) >= CARD_DIGITS_MIN && !self.is_exempt(source) {
+            self.check_card_number(Text { range: (start, end), unescaped: false, end }, source, at)?;
         }
         if let Some(source) = source {
             self.into.put(source, Form::Text, (start, end), at);
@@ -278,9 +301,12 @@ impl Walk<'_> {
     }
 
     #[cold]
-    fn escaped_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Fault> {
-        let Text { range, end, .. } = self.escaped_string(at + 1)?;
-        self.check_card_number(slice(self.into.scratch.as_bytes(), range), source, at)?;
+    fn escaped_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Stop> {
+        let text = self.escaped_string(at + 1)?;
+        if !self.is_exempt(source) {
+            self.check_card_number(text, source, at)?;
+        }
+        let Text { range, end, .. } = text;
         match source {
             Some(source) => self.into.put(source, Form::Unescaped, range, at),
             None => self.into.scratch.truncate(range.0.into()),
@@ -289,10 +315,10 @@ impl Walk<'_> {
     }
 
     #[inline]
-    fn number_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Fault> {
-        let end = number(self.record, at)?;
-        if usize::from(end - at) >= CARD_DIGITS_MIN {
-            self.check_card_number(slice(self.text, (at, end)), source, at)?;
+    fn number_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Stop> {
+        let end = number(self.record, at).map_err(|at| self.bad(at))?;
+        if usize::from(end.wrapping_sub(at)) >= CARD_DIGITS_MIN && !self.is_exempt(source) {
+            self.check_card_number(Text { range: (at, end), unescaped: false, end }, source, at)?;
         }
         if let Some(source) = source {
             self.into.put(source, Form::Number, (at, end), at);
@@ -300,10 +326,18 @@ impl Walk<'_> {
         Ok(end)
     }
 
-    fn check_card_number(&self, text: &[u8], source: Option<Source>, at: Position) -> Result<(), Fault> {
-        let exempt = source.is_some_and(|source| self.exempt[usize::from(source)]);
-        if !exempt && pan::in_text(text) {
-            return Err(Fault { reason: Reason::CardNumber, at: at.into(), source });
+    /// Whether what looks like a card number is none there.
+    #[inline(always)]
+    fn is_exempt(&self, source: Option<Source>) -> bool {
+        source.is_some_and(|source| self.exempt[usize::from(source)])
+    }
+
+    #[inline(never)]
+    fn check_card_number(&mut self, text: Text, source: Option<Source>, at: Position) -> Result<(), Stop> {
+        let whole = if text.unescaped { self.into.scratch.as_bytes() } else { self.text };
+        if pan::in_text(slice(whole, text.range)) {
+            self.fault = Fault { reason: Reason::CardNumber, at: at.into(), source };
+            return Err(Stop);
         }
         Ok(())
     }
@@ -315,9 +349,9 @@ impl Walk<'_> {
         word: &[u8; N],
         source: Option<Source>,
         form: Form,
-    ) -> Result<Position, Fault> {
+    ) -> Result<Position, Stop> {
         if self.record.ahead(at) != *word {
-            return bad(at);
+            return Err(self.bad(at));
         }
         let end = at.wrapping_add(position(N));
         if let Some(source) = source {
@@ -327,7 +361,7 @@ impl Walk<'_> {
     }
 
     /// An array, from behind its bracket: where it ends. Mapped elements are known by their number.
-    fn array(&mut self, start: Position, known: Option<ObjectId>, depth: usize) -> Result<Position, Fault> {
+    fn array(&mut self, start: Position, known: Option<ObjectId>, depth: usize) -> Result<Position, Stop> {
         let mut at = self.blanks(start);
         if self.record.byte(at) == b']' {
             return Ok(at + 1);
@@ -346,7 +380,7 @@ impl Walk<'_> {
 
     /// No two of an object's strays are the same. Sorted, so that a hostile record costs little more than an honest one.
     #[cold]
-    fn check_strays(&mut self, from: usize) -> Result<(), Fault> {
+    fn check_strays(&mut self, from: usize) -> Result<(), Stop> {
         let (text, scratch) = (self.text, self.into.scratch.as_bytes());
         let name = |stray: &Stray| {
             let whole = if stray.unescaped { scratch } else { text };
@@ -357,6 +391,6 @@ impl Walk<'_> {
         let repeated = strays.windows(2).filter(|pair| name(&pair[0]) == name(&pair[1]));
         let first = repeated.map(|pair| pair[1].at).min();
         self.strays.truncate(from);
-        first.map_or(Ok(()), |at| fault(Reason::DuplicateKey, at))
+        first.map_or(Ok(()), |at| Err(self.stop(Reason::DuplicateKey, at)))
     }
 }

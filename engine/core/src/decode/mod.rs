@@ -35,12 +35,14 @@ mod mapping;
 mod money;
 mod pan;
 mod plan;
+mod recent;
 mod record;
 mod reject;
 mod scan;
 mod shape;
 mod text;
 mod time;
+mod word;
 
 pub use coverage::{Coverage, FieldCoverage};
 pub use mapping::{
@@ -56,6 +58,7 @@ use capture::{Captures, Raw};
 use convert::{Conversion, Value};
 use money::Amount;
 use plan::{How, Instead, Place, Plan, Reader, Step};
+use recent::Recent;
 use reject::Fault;
 use std::fmt::Write;
 use std::str::Utf8Error;
@@ -75,7 +78,14 @@ pub struct Decoder {
     plan: Plan,
     key: TextKey,
     captures: Captures,
-    scratch: String,
+    scratch: Scratch,
+}
+
+/// What reading a value may change.
+#[derive(Clone, Debug)]
+struct Scratch {
+    text: String,
+    recent: Recent,
 }
 
 impl Decoder {
@@ -96,7 +106,7 @@ impl Decoder {
     ) -> Result<Decoder, Vec<MappingError>> {
         let plan = plan::plan(mapping, schema, wanted, texts)?;
         let captures = Captures::new(plan.slots.len());
-        Ok(Decoder { plan, key, captures, scratch: String::new() })
+        Ok(Decoder { plan, key, captures, scratch: Scratch { text: String::new(), recent: Recent::new() } })
     }
 
     /// Takes the names of the columns from a CSV header line; the columns stay until the next header.
@@ -187,10 +197,22 @@ impl Found<'_> {
 
     /// Reads one field into the event.
     #[inline(always)]
-    fn take(&self, step: &Step, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
+    fn take(&self, step: &Step, scratch: &mut Scratch, event: &mut Event) -> Result<(), Reason> {
+        let Some(source) = step.plain else {
+            return self.take_rare(step, scratch, event);
+        };
+        match self.captures.found(source, self.record) {
+            Some(raw) => self.put(step, raw, scratch, event),
+            None => missing(step),
+        }
+    }
+
+    /// Reads a field that is no plain value of one place.
+    #[inline(never)]
+    fn take_rare(&self, step: &Step, scratch: &mut Scratch, event: &mut Event) -> Result<(), Reason> {
         let raw = match &step.place {
             Place::Source(source) => self.raw(*source),
-            Place::Constant(text) => Raw::Text(text.as_bytes()),
+            Place::Constant(text) => Raw::constant(text),
             Place::RowNumber => return self.row_number(scratch, event),
             Place::Pair(latitude, longitude) => {
                 let word = location(self.raw(*latitude), self.raw(*longitude), step)?;
@@ -199,26 +221,19 @@ impl Found<'_> {
             }
         };
         match &step.instead {
-            _ if matches!(raw, Raw::Missing) => {
-                if step.required {
-                    Err(Reason::MissingField)
-                } else {
-                    Ok(())
-                }
-            }
+            _ if raw.is_missing() => missing(step),
             None => self.put(step, raw, scratch, event),
             Some(instead) => self.put_instead(step, instead, raw, scratch, event),
         }
     }
 
     /// Reads a field some of whose values stand for others.
-    #[inline(never)]
     fn put_instead(
         &self,
         step: &Step,
         instead: &Instead,
         raw: Raw<'_>,
-        scratch: &mut String,
+        scratch: &mut Scratch,
         event: &mut Event,
     ) -> Result<(), Reason> {
         let Instead { values, otherwise } = instead;
@@ -234,7 +249,7 @@ impl Found<'_> {
             | (Ok(()), _)
             | (_, Otherwise::Reject) => outcome,
             (Err(_), Otherwise::Missing) => Ok(()),
-            (Err(_), Otherwise::Constant(text)) => self.put(step, Raw::Text(text.as_bytes()), scratch, event),
+            (Err(_), Otherwise::Constant(text)) => self.put(step, Raw::constant(text), scratch, event),
         }
     }
 
@@ -245,13 +260,16 @@ impl Found<'_> {
 
     /// Converts a value and sets what it is in the event.
     #[inline(always)]
-    fn put(&self, step: &Step, raw: Raw<'_>, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
+    fn put(&self, step: &Step, raw: Raw<'_>, scratch: &mut Scratch, event: &mut Event) -> Result<(), Reason> {
         let slot = step.slot;
         let value = match &step.how {
-            How::Value(conversion) => conversion.read(raw, scratch).map_err(|reason| match slot {
-                EVENT_TYPE if reason == Reason::BadValue => Reason::UnknownEventType,
-                _ => reason,
-            })?,
+            How::Value(Conversion::Text) => return self.put_text(step, raw, scratch, event),
+            How::Value(conversion) => {
+                conversion.read(raw, &mut scratch.text).map_err(|reason| match slot {
+                    EVENT_TYPE if reason == Reason::BadValue => Reason::UnknownEventType,
+                    _ => reason,
+                })?
+            }
             How::Money(money) => {
                 let currency = money.currency(self.captures, self.record, &event.registers, slot)?;
                 set_amount(slot, money.amount(raw, currency)?, event);
@@ -260,7 +278,7 @@ impl Found<'_> {
             How::Location => return Err(Reason::BadLocation),
         };
         match value {
-            Value::Text(text) => self.set_text(slot, text, step.keep_text, event),
+            Value::Text(text) => self.set_id(slot, text, step.keep_text, event),
             Value::Bool(value) => event.registers.set_bool(slot, value),
             Value::Number(value) => event.registers.set_number(slot, value),
             Value::Millis(ms) => set_millis(slot, ms, event),
@@ -274,13 +292,30 @@ impl Found<'_> {
         Ok(())
     }
 
-    #[inline]
-    fn set_text(&self, slot: Slot, text: &[u8], keep_text: bool, event: &mut Event) {
-        let hash = self.key.text(text);
-        event.registers.set(slot, hash);
-        if keep_text {
-            event.texts.set_utf8(slot, text);
+    /// Reads a free text. One that came lately was found to be plain, and its hash is known.
+    #[inline(always)]
+    fn put_text(
+        &self,
+        step: &Step,
+        raw: Raw<'_>,
+        scratch: &mut Scratch,
+        event: &mut Event,
+    ) -> Result<(), Reason> {
+        let Scratch { text: stripped, recent } = scratch;
+        let text = raw.written().ok_or(Reason::BadValue)?;
+        if let Some(hash) = recent.find(text) {
+            set_text(step.slot, text, hash, step.keep_text, event);
+            return Ok(());
         }
+        let (text, hash) = fresh(text, stripped, recent, self.key)?;
+        set_text(step.slot, text, hash, step.keep_text, event);
+        Ok(())
+    }
+
+    #[inline]
+    fn set_id(&self, slot: Slot, text: &[u8], keep_text: bool, event: &mut Event) {
+        let hash = self.key.text(text);
+        set_text(slot, text, hash, keep_text, event);
         match slot {
             EVENT_ID => event.id = hash,
             EVENT_REF => event.reference = Some(hash),
@@ -289,22 +324,49 @@ impl Found<'_> {
         }
     }
 
-    fn row_number(&self, scratch: &mut String, event: &mut Event) -> Result<(), Reason> {
-        scratch.clear();
-        write!(scratch, "{}", self.offset).map_err(|_| Reason::BadId)?;
-        self.set_text(EVENT_ID, scratch.as_bytes(), true, event);
+    fn row_number(&self, scratch: &mut Scratch, event: &mut Event) -> Result<(), Reason> {
+        let text = &mut scratch.text;
+        text.clear();
+        write!(text, "{}", self.offset).map_err(|_| Reason::BadId)?;
+        self.set_id(EVENT_ID, text.as_bytes(), true, event);
         Ok(())
     }
+}
+
+/// A free text that did not come lately, stripped, and its hash.
+#[inline(never)]
+fn fresh<'a>(
+    text: &'a [u8],
+    stripped: &'a mut String,
+    recent: &mut Recent,
+    key: &TextKey,
+) -> Result<(&'a [u8], u64), Reason> {
+    let said = text::stripped(text, stripped).ok_or(Reason::TextTooLong)?;
+    let hash = if said.len() == text.len() { recent.hash(text, key) } else { key.text(said) };
+    Ok((said, hash))
+}
+
+#[inline(always)]
+fn set_text(slot: Slot, text: &[u8], hash: u64, keep_text: bool, event: &mut Event) {
+    event.registers.set(slot, hash);
+    if keep_text {
+        event.texts.set_utf8(slot, text);
+    }
+}
+
+/// The verdict on a field without a value.
+fn missing(step: &Step) -> Result<(), Reason> {
+    if step.required { Err(Reason::MissingField) } else { Ok(()) }
 }
 
 /// What the value map says of a value.
 fn mapped<'a>(raw: Raw<'_>, values: &'a [(String, String)]) -> Option<Raw<'a>> {
     let text = if values.is_empty() { None } else { raw.written() }?;
-    values.iter().find(|(from, _)| from.as_bytes() == text).map(|(_, to)| Raw::Text(to.as_bytes()))
+    values.iter().find(|(from, _)| from.as_bytes() == text).map(|(_, to)| Raw::constant(to))
 }
 
 fn location(latitude: Raw<'_>, longitude: Raw<'_>, step: &Step) -> Result<Option<u64>, Reason> {
-    if latitude == Raw::Missing || longitude == Raw::Missing {
+    if latitude.is_missing() || longitude.is_missing() {
         return Ok(None);
     }
     let strict = step.instead.as_ref().is_none_or(|instead| instead.otherwise == Otherwise::Reject);

@@ -1,7 +1,7 @@
 //! Amounts: exact minor units in a currency, without floats. It does not know where values were found.
 
 use super::capture::{Captures, Raw};
-use super::convert::{Table, decimal};
+use super::convert::Table;
 use super::decimal::{Rounding, scaled};
 use super::mapping::AmountForm;
 use super::reject::Reason;
@@ -84,7 +84,7 @@ impl MoneyPlan {
     #[inline]
     pub(super) fn amount(&self, raw: Raw<'_>, currency: u16) -> Result<Amount, Reason> {
         let exponent = CURRENCIES[usize::from(currency)].exponent;
-        let minor = decimal(raw).and_then(|text| match self.form {
+        let minor = raw.decimal().and_then(|text| match self.form {
             AmountForm::Major => scaled(text, exponent, Rounding::Exact, MONEY_MINOR_MAX),
             AmountForm::Minor => scaled(text, 0, Rounding::Exact, MONEY_MINOR_MAX),
             AmountForm::MajorFloat => near_whole(text, exponent),

@@ -12,6 +12,7 @@
 
 use super::decimal::{Rounding, scaled};
 use super::text::is_hidden;
+use super::word::{HIGH, above_nine, every};
 use crate::limits::{CARD_DIGITS_MAX, CARD_DIGITS_MIN};
 
 /// Whether a decoded text holds a card number.
@@ -36,11 +37,7 @@ fn digits(text: &[u8]) -> usize {
 /// How many of eight bytes are digits.
 #[inline]
 fn digits_of_word(word: u64) -> u32 {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // `0` to `9` become 0 to 9, and only what is above reaches the high bit when 0x76 is added.
-    let from_zero = word ^ 0x3030_3030_3030_3030;
-    let others = ((from_zero & !HIGH) + 0x7676_7676_7676_7676) | from_zero;
-    (!others & HIGH).count_ones()
+    (!above_nine(word ^ every(b'0')) & HIGH).count_ones()
 }
 
 fn in_many_digits(text: &[u8]) -> bool {

@@ -26,6 +26,8 @@ pub(super) const REQUIRED: [Slot; 4] = [EVENT_TYPE, EVENT_ID, EVENT_TIME, ACCOUN
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) slot: Slot,
+    /// The place of a value that is read as it stands, as most are.
+    pub(super) plain: Option<Source>,
     pub(super) place: Place,
     pub(super) how: How,
     /// Whether a record without it is refused.
@@ -229,13 +231,19 @@ impl Planner<'_> {
         let printed = field.slot == EVENT_ID || field.slot == ACCOUNT_ID || texts.contains(&field.slot);
         let values = if in_table { Vec::new() } else { field.values.clone() };
         let otherwise = field.otherwise.clone();
+        let instead = (!values.is_empty() || otherwise != Otherwise::Reject)
+            .then(|| Box::new(Instead { values, otherwise }));
+        let plain = match place {
+            Place::Source(source) if instead.is_none() => Some(source),
+            _ => None,
+        };
         Some(Step {
             slot: field.slot,
+            plain,
             place,
             how,
             required: REQUIRED.contains(&field.slot),
-            instead: (!values.is_empty() || otherwise != Otherwise::Reject)
-                .then(|| Box::new(Instead { values, otherwise })),
+            instead,
             keep_text: printed && self.schema.field(field.slot).kind == Kind::Text,
         })
     }
@@ -281,6 +289,7 @@ impl Planner<'_> {
             CurrencyOf::Account => None,
         };
         let currency = match (&field.money.currency, own) {
+            (CurrencySource::From(place), _) if self.is_account_currency(place) => CurrencyPlan::Account,
             (CurrencySource::From(place), _) => {
                 let source = self.source(place, None);
                 CurrencyPlan::Source(source, self.currencies(place))
@@ -305,6 +314,16 @@ impl Planner<'_> {
             }
         };
         Some(MoneyPlan { form: field.money.amount, currency, own })
+    }
+
+    /// Whether a currency from this place is the one that `account.currency` has been read as before.
+    fn is_account_currency(&self, place: &str) -> bool {
+        let from = |field: &FieldMapping| matches!(&field.source, FieldSource::Pointer(from) | FieldSource::Column(from) if from == place);
+        let account =
+            |field: &FieldMapping| field.slot == ACCOUNT_CURRENCY && field.otherwise == Otherwise::Reject;
+        let fields = &self.mapping.fields;
+        fields.iter().any(|field| from(field) && account(field))
+            && !fields.iter().any(|field| from(field) && field.slot == TX_CURRENCY)
     }
 
     /// The currencies, and what the value maps of currency fields from the same place add.
@@ -332,7 +351,7 @@ impl Planner<'_> {
                 // A raw value of the map is no value of the field.
                 (_, Kind::OneOf(codes)) => codes.code(text).is_some(),
                 (How::Value(conversion), _) => {
-                    conversion.read(Raw::Text(text.as_bytes()), &mut String::new()).is_ok()
+                    conversion.read(Raw::constant(text), &mut String::new()).is_ok()
                 }
                 (How::Money(_), _) => is_amount(text),
                 (How::Location, _) => false,

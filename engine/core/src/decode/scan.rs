@@ -2,12 +2,7 @@
 //! It does not know objects, depth or keys. All texts it is given are UTF-8.
 
 use super::record::{Position, Record};
-use super::reject::{Fault, Reason};
-
-/// A word of the same byte eight times.
-const fn every(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
+use super::word::{HIGH, every};
 
 /// Where the first quote, backslash or control character from `at` on stands; the end without one.
 #[inline(always)]
@@ -35,7 +30,7 @@ fn specials(word: u64) -> u64 {
     // With one bit turned, quotes follow control characters: both are below 0x21.
     let quote_or_control = (word ^ every(0x02)).wrapping_sub(every(0x21));
     let backslash = (word ^ every(b'\\')).wrapping_sub(every(1));
-    (quote_or_control | backslash) & !word & every(0x80)
+    (quote_or_control | backslash) & !word & HIGH
 }
 
 /// Number of the lowest byte that has a bit.
@@ -45,26 +40,26 @@ fn lowest(word: u64) -> Position {
     Position::from(number)
 }
 
-/// Where the string whose first character is at `start` ends, its escapes unchecked.
-pub(super) fn string_end(record: &Record, start: Position) -> Result<Position, Fault> {
+/// Where the string whose first character is at `start` ends, its escapes unchecked; or where it is none.
+pub(super) fn string_end(record: &Record, start: Position) -> Result<Position, Position> {
     let mut at = start;
     loop {
         let end = special(record, at);
         match record.byte(end) {
             b'"' => return Ok(end),
             b'\\' if end + 2 <= record.end() => at = end + 2,
-            _ => return Err(Fault::new(Reason::BadJson, end.into())),
+            _ => return Err(end),
         }
     }
 }
 
-/// Appends what the escaped text between two quotes says. `at` is its place in the record.
-pub(super) fn unescape(text: &str, at: usize, into: &mut String) -> Result<(), Fault> {
+/// Appends what the escaped text between two quotes says; or tells where in the text an escape is none.
+pub(super) fn unescape(text: &str, into: &mut String) -> Result<(), usize> {
     let mut rest = text;
     while let Some(slash) = rest.find('\\') {
         into.push_str(&rest[..slash]);
-        let place = at + text.len() - rest.len() + slash;
-        let (c, length) = escape(&rest[slash + 1..]).ok_or(Fault::new(Reason::BadJson, place))?;
+        let place = text.len() - rest.len() + slash;
+        let (c, length) = escape(&rest[slash + 1..]).ok_or(place)?;
         into.push(c);
         rest = &rest[slash + 1 + length..];
     }
@@ -105,13 +100,13 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |sum, digit| Some(sum << 4 | char::from(*digit).to_digit(16)?))
 }
 
-/// Where the number that begins at `start` ends.
+/// Where the number that begins at `start` ends, or where it is none.
 #[inline]
-pub(super) fn number(record: &Record, start: Position) -> Result<Position, Fault> {
+pub(super) fn number(record: &Record, start: Position) -> Result<Position, Position> {
     let whole = start + Position::from(record.byte(start) == b'-');
     let mut at = digits(record, whole)?;
     if record.byte(whole) == b'0' && at > whole + 1 {
-        return Err(Fault::new(Reason::BadJson, usize::from(whole) + 1));
+        return Err(whole + 1);
     }
     if record.byte(at) == b'.' {
         at = digits(record, at + 1)?;
@@ -128,12 +123,12 @@ pub(super) fn number(record: &Record, start: Position) -> Result<Position, Fault
 
 /// Where one or more digits end.
 #[inline]
-fn digits(record: &Record, start: Position) -> Result<Position, Fault> {
+fn digits(record: &Record, start: Position) -> Result<Position, Position> {
     let mut at = start;
     while record.byte(at).is_ascii_digit() {
         at = at.wrapping_add(1);
     }
-    if at > start { Ok(at) } else { Err(Fault::new(Reason::BadJson, at.into())) }
+    if at > start { Ok(at) } else { Err(at) }
 }
 
 #[cfg(test)]
@@ -162,7 +157,7 @@ mod tests {
             let text = format!("\"{inner}\"");
             let ours = string_end(&record(text.as_bytes()), 1).ok().map(usize::from).filter(|end| end + 1 == text.len()).and_then(|end| {
                 let mut said = String::new();
-                unescape(&text[1..end], 1, &mut said).ok().map(|()| said)
+                unescape(&text[1..end], &mut said).ok().map(|()| said)
             });
             prop_assert_eq!(ours, serde_json::from_str::<String>(&text).ok());
         }

@@ -94,6 +94,8 @@ pub(super) struct Met {
     /// Bytes of its spelling.
     pub(super) length: Position,
     pub(super) source: Option<Source>,
+    /// The key that followed it last, which is expected again.
+    pub(super) next: KeyId,
 }
 
 #[derive(Clone, Debug)]
@@ -174,17 +176,22 @@ impl Shape {
         object.map_or(STRAY, |object| self.objects[object].opening)
     }
 
-    /// Enters the key that followed `previous` last, if the record spells it at `at` and did not have it yet.
+    /// The key that followed `previous` last.
+    #[inline]
+    pub(super) fn next(&self, previous: KeyId) -> KeyId {
+        self.keys[previous].next
+    }
+
+    /// Enters a key, if the record spells it at `at` and did not have it yet.
     #[inline(always)]
-    pub(super) fn expected(&mut self, previous: KeyId, record: &Record, at: Position) -> Option<Met> {
-        let index = self.keys[previous].next;
+    pub(super) fn expected(&mut self, index: KeyId, record: &Record, at: Position) -> Option<Met> {
         let head = head(record, at);
         let key = &mut self.keys[index];
         if !key.begins(head, record, at) || key.seen == self.record {
             return None;
         }
         key.seen = self.record;
-        Some(Met { key: index, length: key.length, source: key.source })
+        Some(Met { key: index, length: key.length, source: key.source, next: key.next })
     }
 
     /// The key of an object that the record spells at `at`.
@@ -219,7 +226,7 @@ impl Shape {
             &keys[..*mapped]
         });
         let key = mapped.iter().copied().find(is_index).unwrap_or(STRAY);
-        Met { key, length: 0, source: self.keys[key].source }
+        Met { key, length: 0, source: self.keys[key].source, next: STRAY }
     }
 
     /// Remembers a key, if there is room.
@@ -235,14 +242,14 @@ impl Shape {
         if *next != key {
             (*next, *earlier) = (key, *next);
         }
-        let Key { seen, length, source, .. } = &mut self.keys[key];
+        let Key { seen, length, source, next, .. } = &mut self.keys[key];
         let first_time = std::mem::replace(seen, self.record) != self.record;
-        first_time.then_some(Met { key, length: *length, source: *source })
+        first_time.then_some(Met { key, length: *length, source: *source, next: *next })
     }
 
     /// A key that is not remembered.
     pub(super) fn stray(&self) -> Met {
-        Met { key: STRAY, length: 0, source: None }
+        Met { key: STRAY, length: 0, source: None, next: STRAY }
     }
 
     /// The object or array below a key, if known.

@@ -5,6 +5,7 @@
 
 use super::decimal::{Rounding, scaled};
 use super::mapping::{MappingError, TimeFormat};
+use super::word::above_nine;
 use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::{self, BrokenDownTime};
@@ -128,48 +129,69 @@ fn plain(text: &[u8], separator: u8) -> Option<i64> {
     Some(date(text.first_chunk()?)? + clock(text[11..].first_chunk()?)?)
 }
 
+#[inline(always)]
 fn two(text: &[u8], at: usize) -> Option<i64> {
     let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
 /// The numbers of two digits in a text like `form`, in which a zero stands for a digit: each where its tens stand.
-#[inline]
+#[inline(always)]
 fn pairs(text: [u8; 8], form: &[u8; 8]) -> Option<[u8; 8]> {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let separators = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0 } else { 0xff }));
     // Digits become 0 to 9, separators 0; of eight such bytes, no sum or product below leaves its byte.
     let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*form);
-    let above_nine = ((digits & !HIGH) + 0x7676_7676_7676_7676) | digits;
-    let alike = above_nine & HIGH == 0 && digits & separators == 0;
-    alike.then(|| (digits * 10 + (digits >> 8)).to_le_bytes())
+    let alike = above_nine(digits) == 0 && digits & separators == 0;
+    alike.then(|| digits.wrapping_mul(10).wrapping_add(digits >> 8).to_le_bytes())
 }
 
-/// `2024-01-15` as milliseconds since 1970.
-#[inline]
+/// The years whose days are known. All that [`TIME_MS_MIN`] and [`TIME_MS_MAX`] let through lie in them, whatever the offset.
+const FIRST_YEAR: u32 = 1899;
+const LAST_YEAR: u32 = 2200;
+const YEARS: usize = (LAST_YEAR - FIRST_YEAR + 1) as usize;
+
+/// A year: the days from 1970 to its first, and whether it is a leap year.
+#[derive(Clone, Copy)]
+struct Year {
+    begins: i32,
+    leap: bool,
+}
+
+const YEAR: [Year; YEARS] = {
+    let mut years = [Year { begins: 0, leap: false }; YEARS];
+    let (mut at, mut year, mut begins) = (0, FIRST_YEAR, -25_932);
+    while at < YEARS {
+        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        years[at] = Year { begins, leap };
+        begins += if leap { 366 } else { 365 };
+        (at, year) = (at + 1, year + 1);
+    }
+    years
+};
+
+/// Days of a year before each month, by its number, and before the next year; of a year without a leap day, then of one
+/// with it. The zeroth month has no day.
+const BEFORE_MONTH: [[u16; 14]; 2] = [
+    [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365],
+    [0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366],
+];
+
+/// `2024-01-15` as milliseconds since 1970; `None` also in years that no time is taken from.
+#[inline(always)]
 fn date(text: &[u8; 10]) -> Option<i64> {
     let [century, _, year, _, _, month, ..] = pairs(*text.first_chunk()?, b"0000-00-")?;
-    let (year, month) = (u32::from(century) * 100 + u32::from(year), u32::from(month));
-    let day = u32::try_from(two(text, 8)?).ok()?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 => 28 + u32::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    (1..=days).contains(&day).then_some(())?;
-    // Years from March, so that the leap day comes last: 153 days in any five months from March or August. They are
-    // counted from 400 years earlier, a whole cycle of leap years, so that none is negative.
-    let (year, month) = if month > 2 { (year + 400, month - 3) } else { (year + 399, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    const CYCLE: i64 = 146_097;
-    const MARCH_0000_TO_1970: i64 = 719_468;
-    Some((i64::from(days) - CYCLE - MARCH_0000_TO_1970) * DAY_MS)
+    let year = u32::from(century) * 100 + u32::from(year);
+    let day = u16::try_from(two(text, 8)?).ok()?;
+    let Year { begins, leap } = *YEAR.get(year.wrapping_sub(FIRST_YEAR) as usize)?;
+    let before = &BEFORE_MONTH[usize::from(leap)];
+    let [first, end] = *before.get(usize::from(month)..)?.first_chunk()?;
+    // The zeroth day wraps around.
+    (day.wrapping_sub(1) < end.wrapping_sub(first)).then_some(())?;
+    Some(i64::from(begins + i32::from(first) + i32::from(day) - 1) * DAY_MS)
 }
 
 /// `10:30:00` as milliseconds. A 60th second is left to the caller.
-#[inline]
+#[inline(always)]
 fn clock(text: &[u8; 8]) -> Option<i64> {
     let [hour, _, _, minute, _, _, second, _] = pairs(*text, b"00:00:00")?;
     let valid = hour < 24 && minute < 60 && second <= 60;
@@ -190,22 +212,37 @@ fn offset(text: &[u8]) -> Option<i64> {
     }
 }
 
+#[inline(always)]
 fn rfc3339(text: &[u8]) -> Option<i64> {
     let (moment, rest) = text.split_first_chunk::<19>()?;
     matches!(moment[10], b'T' | b't' | b' ').then_some(())?;
-    let leap = moment[17..] == *b"60";
-    let (fraction_ms, rest) = fraction(rest)?;
     let (date, clock) = (date(moment.first_chunk()?)?, clock(moment[11..].first_chunk()?)?);
-    let ms = date + clock - i64::from(leap) * SECOND_MS + fraction_ms - offset(rest)?;
+    let leap = moment[17..] == *b"60";
+    let behind_ms = match rest {
+        b"Z" => 0,
+        [b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'Z'] => milliseconds([*a, *b, *c]),
+        _ => {
+            let (fraction_ms, rest) = fraction(rest)?;
+            fraction_ms - offset(rest)?
+        }
+    };
+    let ms = date + clock + behind_ms - if leap { SECOND_MS } else { 0 };
     (!leap || ms.rem_euclid(DAY_MS) >= DAY_MS - SECOND_MS).then_some(ms)
+}
+
+/// Milliseconds from the three digits behind the point.
+#[inline(always)]
+fn milliseconds(digits: [u8; 3]) -> i64 {
+    let [a, b, c] = digits.map(|digit| u32::from(digit - b'0'));
+    i64::from(a * 100 + b * 10 + c)
 }
 
 /// Milliseconds of a fraction of a second, and what follows it.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some(text) = text.strip_prefix(b".") else { return Some((0, text)) };
     let count = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-    let digit = |at: usize| if at < count { i64::from(text[at] - b'0') } else { 0 };
-    (count > 0).then(|| (digit(0) * 100 + digit(1) * 10 + digit(2), &text[count..]))
+    let digit = |at: usize| if at < count { text[at] } else { b'0' };
+    (count > 0).then(|| (milliseconds([digit(0), digit(1), digit(2)]), &text[count..]))
 }
 
 #[cfg(test)]

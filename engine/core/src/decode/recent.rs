@@ -1,0 +1,90 @@
+//! The hashes of free texts that came lately: countries, categories and time zones come again and again, and comparing a
+//! short text takes less than hashing it. What is remembered changes how fast a text is read, never what is read.
+
+use super::word::head;
+use tripline_rules::value::TextKey;
+
+/// Texts of so many bytes are remembered: two words hold them.
+const BYTES_MAX: usize = 16;
+const TEXTS: usize = 64;
+
+/// A text, by its first and last eight bytes and its length, and its hash.
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    head: u64,
+    tail: u64,
+    length: usize,
+    hash: u64,
+}
+
+/// Texts and their hashes, each in the one place that its bytes name.
+#[derive(Clone, Debug)]
+pub(super) struct Recent {
+    texts: Box<[Text; TEXTS]>,
+}
+
+impl Recent {
+    /// Remembers nothing yet: no text has this length.
+    pub(super) fn new() -> Recent {
+        Recent { texts: Box::new([Text { head: 0, tail: 0, length: usize::MAX, hash: 0 }; TEXTS]) }
+    }
+
+    /// The hash of a text, if it is remembered.
+    #[inline(always)]
+    pub(super) fn find(&self, text: &[u8]) -> Option<u64> {
+        if text.len() > BYTES_MAX {
+            return None;
+        }
+        let (head, tail) = ends(text);
+        let held = &self.texts[place(head, tail)];
+        (held.head == head && held.tail == tail && held.length == text.len()).then_some(held.hash)
+    }
+
+    /// The hash of a text, remembered if it is short.
+    #[inline(never)]
+    pub(super) fn hash(&mut self, text: &[u8], key: &TextKey) -> u64 {
+        let hash = key.text(text);
+        if text.len() <= BYTES_MAX {
+            let (head, tail) = ends(text);
+            self.texts[place(head, tail)] = Text { head, tail, length: text.len(), hash };
+        }
+        hash
+    }
+}
+
+/// The first and last eight bytes; a shorter text is its head.
+#[inline(always)]
+fn ends(text: &[u8]) -> (u64, u64) {
+    match text.last_chunk::<8>() {
+        Some(tail) => (head(text), u64::from_le_bytes(*tail)),
+        None => (head(text), 0),
+    }
+}
+
+/// The upper bits of a product depend on all bytes (Knuth's multiplicative hash).
+#[inline(always)]
+fn place(head: u64, tail: u64) -> usize {
+    const BITS: u32 = TEXTS.ilog2();
+    ((head ^ tail.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - BITS)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+        #[test]
+        fn a_remembered_hash_is_the_hash(texts in prop::collection::vec("[ab\0]{0,3}|[ab]{7,9}|[ab]{15,17}", 0..200)) {
+            let (mut recent, key) = (Recent::new(), TextKey::default());
+            for text in texts.iter().map(String::as_bytes) {
+                let found = recent.find(text);
+                prop_assert!(found.is_none_or(|hash| hash == key.text(text)));
+                prop_assert_eq!(recent.hash(text, &key), key.text(text));
+                prop_assert_eq!(recent.find(text).is_some(), text.len() <= BYTES_MAX);
+            }
+        }
+    }
+}
