@@ -100,7 +100,12 @@ impl Registers {
 
     /// Makes every register unknown.
     pub fn clear(&mut self) {
-        self.0.fill(UNKNOWN);
+        // In pieces of a size that the compiler writes without counting.
+        let (pieces, rest) = self.0.as_chunks_mut::<16>();
+        for piece in pieces {
+            *piece = [UNKNOWN; 16];
+        }
+        rest.fill(UNKNOWN);
     }
 
     /// The word, 0 when unknown.

@@ -70,11 +70,21 @@ impl TextSource for Texts {
 }
 
 /// Texts by field, in one buffer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Texts {
     bytes: Vec<u8>,
     ranges: Vec<(Slot, Range<usize>)>,
 }
+
+impl PartialEq for Texts {
+    /// Whether every field has the same text, in whatever order they were set.
+    fn eq(&self, other: &Texts) -> bool {
+        let holds = |a: &Texts, b: &Texts| a.ranges.iter().all(|(slot, _)| a.get(*slot) == b.get(*slot));
+        holds(self, other) && holds(other, self)
+    }
+}
+
+impl Eq for Texts {}
 
 impl Texts {
     /// Forgets all; the memory stays.
@@ -100,5 +110,27 @@ impl Texts {
     pub fn get(&self, slot: Slot) -> Option<&str> {
         let (_, range) = self.ranges.iter().rev().find(|(held, _)| *held == slot)?;
         str::from_utf8(&self.bytes[range.clone()]).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(all: &[(u16, &str)]) -> Texts {
+        let mut texts = Texts::default();
+        all.iter().for_each(|(slot, text)| texts.set(Slot(*slot), text));
+        texts
+    }
+
+    #[test]
+    fn texts_are_equal_when_every_field_has_the_same_text() {
+        assert_eq!(texts(&[(1, "a"), (2, "b")]), texts(&[(2, "b"), (1, "x"), (1, "a")]));
+        for other in
+            [&[(1, "a")][..], &[(1, "a"), (2, "c")], &[(1, "b"), (2, "a")], &[(1, "a"), (2, "b"), (3, "")]]
+        {
+            assert_ne!(texts(&[(1, "a"), (2, "b")]), texts(other));
+            assert_ne!(texts(other), texts(&[(1, "a"), (2, "b")]));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::record::Position;
 use super::shape::Source;
+use super::word::head;
 
 /// What a value is, and where its text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,18 +26,37 @@ pub(super) enum Form {
 pub(super) struct Raw<'a> {
     form: Form,
     written: &'a [u8],
+    head: u64,
 }
 
 impl<'a> Raw<'a> {
+    /// A value of a form, with its text.
+    #[inline(always)]
+    pub(super) fn new(form: Form, written: &'a [u8]) -> Raw<'a> {
+        Raw { form, written, head: head(written) }
+    }
+
+    /// A text that stands in the record, whose first eight bytes are known.
+    #[inline(always)]
+    pub(super) fn text(written: &'a [u8], head: u64) -> Raw<'a> {
+        Raw { form: Form::Text, written, head }
+    }
+
     /// A text that stands in no record.
     pub(super) fn constant(text: &'a str) -> Raw<'a> {
-        Raw { form: Form::Text, written: text.as_bytes() }
+        Raw::new(Form::Text, text.as_bytes())
     }
 
     /// What it is.
-    #[inline]
+    #[inline(always)]
     pub(super) fn form(self) -> Form {
         self.form
+    }
+
+    /// The first eight bytes of its text, zeros behind its end.
+    #[inline(always)]
+    pub(super) fn head(self) -> u64 {
+        self.head
     }
 
     /// Whether there is none.
@@ -46,13 +66,13 @@ impl<'a> Raw<'a> {
     }
 
     /// The value as a value map spells it: a text, a number, `true` or `false`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn written(self) -> Option<&'a [u8]> {
         (!matches!(self.form, Form::Missing | Form::Nested)).then_some(self.written)
     }
 
     /// A number, or the text of one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn decimal(self) -> Option<&'a [u8]> {
         matches!(self.form, Form::Number | Form::Text | Form::Unescaped).then_some(self.written)
     }
@@ -104,18 +124,9 @@ impl Captures {
     /// The value of a source.
     #[inline]
     pub(super) fn raw<'a>(&'a self, source: Source, record: &'a [u8]) -> Raw<'a> {
-        self.found(source, record).unwrap_or(Raw { form: Form::Missing, written: b"" })
-    }
-
-    /// The value of a source that is not missing.
-    #[inline(always)]
-    pub(super) fn found<'a>(&'a self, source: Source, record: &'a [u8]) -> Option<Raw<'a>> {
         let Capture { form, start, end, .. } = self.captures[usize::from(source)];
-        if form == Form::Missing {
-            return None;
-        }
         let whole = if form == Form::Unescaped { self.scratch.as_bytes() } else { record };
-        Some(Raw { form, written: &whole[usize::from(start)..usize::from(end)] })
+        Raw::new(form, &whole[usize::from(start)..usize::from(end)])
     }
 
     /// Where in the record the value of a source stands; 0 when it is absent.

@@ -3,12 +3,14 @@
 //! No value is built. What nothing reads is checked like the rest: strings, escapes, numbers, nesting, repeated keys
 //! (compared as decoded, at every level), card numbers. It does not know what the values mean.
 
-use super::capture::{Captures, Form};
+use super::capture::{Captures, Form, Raw};
+use super::fields::Fields;
 use super::pan;
+use super::plan::Plain;
 use super::record::{Position, Record, position};
 use super::reject::{Fault, Reason};
-use super::scan::{number, special, string_end, unescape};
-use super::shape::{KeyId, Met, ObjectId, ROOT, STRAY, Shape, Source};
+use super::scan::{number, special, special_and_head, string_end, unescape};
+use super::shape::{KeyId, Met, ObjectId, ROOT, STRAY, Shape, Source, TargetId};
 use crate::limits::{CARD_DIGITS_MIN, DEPTH_MAX};
 
 /// Reads objects of one mapping, and remembers the order of their keys.
@@ -16,10 +18,25 @@ use crate::limits::{CARD_DIGITS_MIN, DEPTH_MAX};
 pub(super) struct JsonReader {
     record: Box<Record>,
     shape: Shape,
-    /// By source: what looks like a card number there is none.
-    exempt: Vec<bool>,
+    /// What is done with values: nothing, then by source.
+    targets: Vec<Target>,
     /// Keys of open objects that the shape has no room for: ranges in the record or the scratch text.
     strays: Vec<Stray>,
+}
+
+/// What is done with a value.
+#[derive(Clone, Debug)]
+struct Target {
+    /// Where the value is from, if it is read.
+    source: Option<Source>,
+    /// What looks like a card number there is none.
+    exempt: bool,
+    /// The field that is read at once; else the value is noted.
+    plain: Option<Plain>,
+}
+
+fn target(source: Source) -> TargetId {
+    source + 1
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,19 +51,33 @@ impl JsonReader {
     pub(super) fn new(paths: &[Vec<String>], exempt: Vec<bool>) -> JsonReader {
         let mut shape = Shape::new();
         for (path, source) in paths.iter().zip(0u16..) {
-            shape.map(path, source);
+            shape.map(path, target(source));
         }
-        JsonReader { record: Record::new(), shape, exempt, strays: Vec::new() }
+        let unread = Target { source: None, exempt: false, plain: None };
+        let read =
+            (0..).zip(exempt).map(|(source, exempt)| Target { source: Some(source), exempt, plain: None });
+        let targets = std::iter::once(unread).chain(read).collect();
+        JsonReader { record: Record::new(), shape, targets, strays: Vec::new() }
     }
 
-    /// Checks a record and notes the mapped values.
-    pub(super) fn read(&mut self, text: &[u8], into: &mut Captures) -> Result<(), Fault> {
+    /// A field is read where its value is found.
+    pub(super) fn read_at_once(&mut self, source: Source, plain: Plain) {
+        self.targets[usize::from(target(source))].plain = Some(plain);
+    }
+
+    /// Checks a record; reads the mapped values, or notes them.
+    pub(super) fn read(
+        &mut self,
+        text: &[u8],
+        into: &mut Captures,
+        fields: &mut Fields<'_>,
+    ) -> Result<(), Fault> {
         self.shape.begin();
         self.strays.clear();
         self.record.fill(text);
-        let JsonReader { record, shape, exempt, strays } = self;
+        let JsonReader { record, shape, targets, strays } = self;
         let fault = Fault::new(Reason::BadJson, 0);
-        let mut walk = Walk { text, record, shape, exempt, strays, into, fault };
+        let mut walk = Walk { text, record, shape, targets, strays, into, fields, fault };
         walk.record().map_err(|Stop| walk.fault)
     }
 }
@@ -60,13 +91,14 @@ fn slice(text: &[u8], (start, end): (Position, Position)) -> &[u8] {
 }
 
 /// One record on its way. Places in it are handed from step to step, so that they need not lie in memory.
-struct Walk<'a> {
+struct Walk<'a, 'b> {
     text: &'a [u8],
     record: &'a Record,
     shape: &'a mut Shape,
-    exempt: &'a [bool],
+    targets: &'a [Target],
     strays: &'a mut Vec<Stray>,
     into: &'a mut Captures,
+    fields: &'a mut Fields<'b>,
     fault: Fault,
 }
 
@@ -86,7 +118,7 @@ enum More {
     End(Position),
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a, '_> {
     /// The whole record.
     fn record(&mut self) -> Result<(), Stop> {
         let open = self.blanks(0);
@@ -155,7 +187,8 @@ impl Walk<'_> {
                     (met, value)
                 }
             };
-            let after = self.value(value, met.source, met.key, depth)?;
+            let target = self.target(met.target);
+            let after = self.value(value, target, met.key, depth)?;
             if self.record.byte(after) == b',' {
                 at = after.wrapping_add(1);
                 continue;
@@ -231,32 +264,45 @@ impl Walk<'_> {
         Ok(Text { range: (from, position(self.into.scratch.len())), unescaped: true, end: end + 1 })
     }
 
-    /// A value: where it ends. `source`: what is read there; `key`: the key it belongs to, if known.
     #[inline(always)]
-    fn value(
+    fn target(&self, target: TargetId) -> &'a Target {
+        &self.targets[usize::from(target)]
+    }
+
+    /// A value: where it ends. `key`: the key it belongs to, if known.
+    #[inline(always)]
+    fn value(&mut self, at: Position, target: &Target, key: KeyId, depth: usize) -> Result<Position, Stop> {
+        match self.record.byte(at) {
+            b'"' => self.text_value(at, target),
+            b'{' => self.nested(at, b'{', target, key, depth),
+            _ => self.other_value(at, target, key, depth),
+        }
+    }
+
+    /// A value that is no text and no object, or has blanks before it.
+    #[inline(never)]
+    fn other_value(
         &mut self,
-        mut at: Position,
-        source: Option<Source>,
+        at: Position,
+        target: &Target,
         key: KeyId,
         depth: usize,
     ) -> Result<Position, Stop> {
-        if self.record.byte(at) == b'"' {
-            return self.text_value(at, source);
-        }
-        loop {
-            return match self.record.byte(at) {
-                b'"' => self.text_value(at, source),
-                b'-' | b'0'..=b'9' => self.number_value(at, source),
-                b't' => self.literal(at, b"true", source, Form::True),
-                b'f' => self.literal(at, b"false", source, Form::False),
-                b'n' => self.literal(at, b"null", source, Form::Missing),
-                open @ (b'{' | b'[') => self.nested(at, open, source, key, depth),
-                b' ' | b'\n' | b'\r' | b'\t' => {
-                    at += 1;
-                    continue;
+        match self.record.byte(at) {
+            b'-' | b'0'..=b'9' => self.number_value(at, target),
+            b't' => self.literal(at, b"true", target, Form::True),
+            b'f' => self.literal(at, b"false", target, Form::False),
+            b'n' => self.literal(at, b"null", target, Form::Missing),
+            b'[' => self.nested(at, b'[', target, key, depth),
+            b' ' | b'\n' | b'\r' | b'\t' => {
+                let at = self.blanks(at);
+                match self.record.byte(at) {
+                    b'"' => self.text_behind_blanks(at, target),
+                    b'{' => self.nested(at, b'{', target, key, depth),
+                    _ => self.other_value(at, target, key, depth),
                 }
-                _ => Err(self.bad(at)),
-            };
+            }
+            _ => Err(self.bad(at)),
         }
     }
 
@@ -265,15 +311,15 @@ impl Walk<'_> {
         &mut self,
         at: Position,
         open: u8,
-        source: Option<Source>,
+        target: &Target,
         key: KeyId,
         depth: usize,
     ) -> Result<Position, Stop> {
         if depth == DEPTH_MAX {
             return Err(self.stop(Reason::TooDeep, at));
         }
-        if let Some(source) = source {
-            self.into.put(source, Form::Nested, (at, at), at);
+        if target.source.is_some() {
+            self.found(target, Form::Nested, (at, at), at);
         }
         if open == b'{' {
             let below = self.shape.object_below(key);
@@ -284,59 +330,73 @@ impl Walk<'_> {
         }
     }
 
+    #[inline(never)]
+    fn text_behind_blanks(&mut self, at: Position, target: &Target) -> Result<Position, Stop> {
+        self.text_value(at, target)
+    }
+
     #[inline(always)]
-    fn text_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Stop> {
+    fn text_value(&mut self, at: Position, target: &Target) -> Result<Position, Stop> {
         let start = at.wrapping_add(1);
-        let end = special(self.record, start);
+        let (end, head) = special_and_head(self.record, start);
         if self.record.byte(end) != b'"' {
-            return self.escaped_value(at, source);
+            return self.escaped_value(at, target);
         }
-        if usize::from(end.wrapping_sub(start)) >= CARD_DIGITS_MIN && !self.is_exempt(source) {
-            self.check_card_number(Text { range: (start, end), unescaped: false, end }, source, at)?;
+        let range = (start, end);
+        if usize::from(end.wrapping_sub(start)) >= CARD_DIGITS_MIN && !target.exempt {
+            self.check_card_number(Text { range, unescaped: false, end }, target, at)?;
         }
-        if let Some(source) = source {
-            self.into.put(source, Form::Text, (start, end), at);
+        if let Some(plain) = &target.plain {
+            self.fields.read(plain, Raw::text(self.record.text(start, end), head), at.into());
+        } else if let Some(source) = target.source {
+            self.into.put(source, Form::Text, range, at);
         }
         Ok(end.wrapping_add(1))
     }
 
     #[cold]
-    fn escaped_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Stop> {
+    fn escaped_value(&mut self, at: Position, target: &Target) -> Result<Position, Stop> {
         let text = self.escaped_string(at + 1)?;
-        if !self.is_exempt(source) {
-            self.check_card_number(text, source, at)?;
+        if !target.exempt {
+            self.check_card_number(text, target, at)?;
         }
         let Text { range, end, .. } = text;
-        match source {
-            Some(source) => self.into.put(source, Form::Unescaped, range, at),
-            None => self.into.scratch.truncate(range.0.into()),
+        if target.source.is_some() {
+            self.found(target, Form::Unescaped, range, at);
+        } else {
+            self.into.scratch.truncate(range.0.into());
         }
         Ok(end)
     }
 
     #[inline]
-    fn number_value(&mut self, at: Position, source: Option<Source>) -> Result<Position, Stop> {
+    fn number_value(&mut self, at: Position, target: &Target) -> Result<Position, Stop> {
         let end = number(self.record, at).map_err(|at| self.bad(at))?;
-        if usize::from(end.wrapping_sub(at)) >= CARD_DIGITS_MIN && !self.is_exempt(source) {
-            self.check_card_number(Text { range: (at, end), unescaped: false, end }, source, at)?;
+        if usize::from(end.wrapping_sub(at)) >= CARD_DIGITS_MIN && !target.exempt {
+            self.check_card_number(Text { range: (at, end), unescaped: false, end }, target, at)?;
         }
-        if let Some(source) = source {
-            self.into.put(source, Form::Number, (at, end), at);
-        }
+        self.found(target, Form::Number, (at, end), at);
         Ok(end)
     }
 
-    /// Whether what looks like a card number is none there.
-    #[inline(always)]
-    fn is_exempt(&self, source: Option<Source>) -> bool {
-        source.is_some_and(|source| self.exempt[usize::from(source)])
+    /// Reads or notes a value that is no text as it stands.
+    #[inline(never)]
+    fn found(&mut self, target: &Target, form: Form, (start, end): (Position, Position), at: Position) {
+        let Some(source) = target.source else { return };
+        match &target.plain {
+            Some(plain) if form != Form::Missing => {
+                let whole = if form == Form::Unescaped { self.into.scratch.as_bytes() } else { self.text };
+                self.fields.read(plain, Raw::new(form, slice(whole, (start, end))), at.into());
+            }
+            _ => self.into.put(source, form, (start, end), at),
+        }
     }
 
     #[inline(never)]
-    fn check_card_number(&mut self, text: Text, source: Option<Source>, at: Position) -> Result<(), Stop> {
+    fn check_card_number(&mut self, text: Text, target: &Target, at: Position) -> Result<(), Stop> {
         let whole = if text.unescaped { self.into.scratch.as_bytes() } else { self.text };
         if pan::in_text(slice(whole, text.range)) {
-            self.fault = Fault { reason: Reason::CardNumber, at: at.into(), source };
+            self.fault = Fault { reason: Reason::CardNumber, at: at.into(), source: target.source };
             return Err(Stop);
         }
         Ok(())
@@ -347,16 +407,21 @@ impl Walk<'_> {
         &mut self,
         at: Position,
         word: &[u8; N],
-        source: Option<Source>,
+        target: &Target,
         form: Form,
     ) -> Result<Position, Stop> {
         if self.record.ahead(at) != *word {
             return Err(self.bad(at));
         }
         let end = at.wrapping_add(position(N));
-        if let Some(source) = source {
-            self.into.put(source, form, (at, end), at);
+        // Most literals are read as they stand.
+        if let (Some(plain), Form::True | Form::False) = (&target.plain, form)
+            && plain.is_bool()
+        {
+            self.fields.set_bool(plain, form == Form::True);
+            return Ok(end);
         }
+        self.found(target, form, (at, end), at);
         Ok(end)
     }
 
@@ -368,8 +433,8 @@ impl Walk<'_> {
         }
         let mut index = 0;
         loop {
-            let Met { key, source, .. } = self.shape.element(known, index);
-            let after = self.value(at, source, key, depth)?;
+            let Met { key, target, .. } = self.shape.element(known, index);
+            let after = self.value(at, self.target(target), key, depth)?;
             index += 1;
             match self.more(after, b']')? {
                 More::At(next) => at = next,

@@ -67,9 +67,7 @@ impl MoneyPlan {
         let account = code(ACCOUNT_CURRENCY);
         let found = match &self.currency {
             CurrencyPlan::Fixed(code) => Some(*code),
-            CurrencyPlan::Source(source, table) => {
-                captures.raw(*source, record).written().and_then(|text| table.find(text))
-            }
+            CurrencyPlan::Source(source, table) => table.find(captures.raw(*source, record)),
             CurrencyPlan::Account => account,
         };
         let found = found.ok_or(Reason::BadMoney)?;

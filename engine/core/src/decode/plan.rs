@@ -22,12 +22,39 @@ use tripline_rules::value::Slot;
 /// What every event must have; its steps come first.
 pub(super) const REQUIRED: [Slot; 4] = [EVENT_TYPE, EVENT_ID, EVENT_TIME, ACCOUNT_ID];
 
-/// One field of every record.
+/// A field that is read where its value is found: it is the only one to read that place, and needs nothing else.
+#[derive(Clone, Debug)]
+pub(super) struct Plain {
+    /// The place of the field in the order in which faults count.
+    pub(super) order: usize,
+    pub(super) slot: Slot,
+    /// Whether the event keeps the text.
+    pub(super) keep_text: bool,
+    pub(super) conversion: Conversion,
+}
+
+impl Plain {
+    /// Whether it is a yes/no.
+    #[inline]
+    pub(super) fn is_bool(&self) -> bool {
+        matches!(self.conversion, Conversion::Bool)
+    }
+}
+
+/// A field that is read where its value is found, and without which a record is refused.
+#[derive(Clone, Debug)]
+pub(super) struct Required {
+    pub(super) order: usize,
+    pub(super) slot: Slot,
+    pub(super) source: Source,
+}
+
+/// A field that is read once the record has been seen whole.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
+    /// The place of the field in the order in which faults count.
+    pub(super) order: usize,
     pub(super) slot: Slot,
-    /// The place of a value that is read as it stands, as most are.
-    pub(super) plain: Option<Source>,
     pub(super) place: Place,
     pub(super) how: How,
     /// Whether a record without it is refused.
@@ -73,7 +100,7 @@ pub(super) struct LabelPlan {
     pub(super) after_ms: i64,
 }
 
-/// Reads records into captures.
+/// Checks records and notes values.
 #[derive(Clone, Debug)]
 pub(super) enum Reader {
     Json(JsonReader),
@@ -84,6 +111,7 @@ pub(super) enum Reader {
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) reader: Reader,
+    pub(super) required: Vec<Required>,
     pub(super) steps: Vec<Step>,
     pub(super) label: Option<LabelPlan>,
     /// By source: the first field that reads it.
@@ -114,7 +142,7 @@ pub(super) fn plan(
     let mut steps: Vec<Step> = mapping.fields.iter().filter_map(|field| planner.step(field, texts)).collect();
     let label = planner.label();
     let exempt = planner.exempt(&steps);
-    let reader = planner.reader(exempt);
+    let mut reader = planner.reader(exempt);
     if !planner.faults.is_empty() {
         return Err(planner.faults);
     }
@@ -126,7 +154,49 @@ pub(super) fn plan(
         always || (any_money && currency) || wanted.contains(&step.slot)
     });
     steps.sort_by_key(|step| order(step.slot));
-    Ok(Plan { reader, steps, label, slots: planner.slots })
+    (0..).zip(&mut steps).for_each(|(order, step)| step.order = order);
+    let mut required = Vec::new();
+    if let Reader::Json(reader) = &mut reader {
+        let used = sources(&steps, label.as_ref());
+        steps.retain(|step| {
+            let only = |source: &Source| used.iter().filter(|used| *used == source).count() == 1;
+            let Some((source, plain)) = plain(step).filter(|(source, _)| only(source)) else { return true };
+            if step.required {
+                required.push(Required { order: plain.order, slot: plain.slot, source });
+            }
+            reader.read_at_once(source, plain);
+            false
+        });
+    }
+    Ok(Plan { reader, required, steps, label, slots: planner.slots })
+}
+
+/// The places that are read, each as often as it is.
+fn sources(steps: &[Step], label: Option<&LabelPlan>) -> Vec<Source> {
+    let of_step = |step: &Step| {
+        let (first, second) = match step.place {
+            Place::Source(source) => (Some(source), None),
+            Place::Pair(latitude, longitude) => (Some(latitude), Some(longitude)),
+            Place::Constant(_) | Place::RowNumber => (None, None),
+        };
+        let currency = match &step.how {
+            How::Money(MoneyPlan { currency: CurrencyPlan::Source(source, _), .. }) => Some(*source),
+            _ => None,
+        };
+        [first, second, currency].into_iter().flatten()
+    };
+    steps.iter().flat_map(of_step).chain(label.map(|label| label.source)).collect()
+}
+
+/// A step that needs nothing but its value as it stands, and the value's place.
+fn plain(step: &Step) -> Option<(Source, Plain)> {
+    match (&step.place, &step.how, &step.instead) {
+        (Place::Source(source), How::Value(conversion), None) => {
+            let Step { order, slot, keep_text, .. } = *step;
+            Some((*source, Plain { order, slot, keep_text, conversion: conversion.clone() }))
+        }
+        _ => None,
+    }
 }
 
 /// The order of the steps, and so which of several faults a record is refused for: what an event must have, what
@@ -233,13 +303,9 @@ impl Planner<'_> {
         let otherwise = field.otherwise.clone();
         let instead = (!values.is_empty() || otherwise != Otherwise::Reject)
             .then(|| Box::new(Instead { values, otherwise }));
-        let plain = match place {
-            Place::Source(source) if instead.is_none() => Some(source),
-            _ => None,
-        };
         Some(Step {
+            order: 0,
             slot: field.slot,
-            plain,
             place,
             how,
             required: REQUIRED.contains(&field.slot),

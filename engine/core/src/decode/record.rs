@@ -55,6 +55,12 @@ impl Record {
         self.bytes[usize::from(at)]
     }
 
+    /// What stands between two places.
+    #[inline]
+    pub(super) fn text(&self, start: Position, end: Position) -> &[u8] {
+        &self.bytes[usize::from(start)..][..usize::from(end.wrapping_sub(start))]
+    }
+
     /// So many bytes from a place on.
     #[inline]
     pub(super) fn ahead<const N: usize>(&self, at: Position) -> [u8; N] {

@@ -5,21 +5,29 @@ use super::record::{Position, Record};
 use super::word::{HIGH, every};
 
 /// Where the first quote, backslash or control character from `at` on stands; the end without one.
-#[inline(always)]
+#[inline]
 pub(super) fn special(record: &Record, at: Position) -> Position {
-    // Most strings are shorter than a word.
-    match specials(u64::from_le_bytes(record.ahead(at))) {
-        0 => special_behind(record, at.wrapping_add(8)),
-        found => at.wrapping_add(lowest(found)),
-    }
+    let (end, _) = special_and_head(record, at);
+    end
 }
 
-#[inline(never)]
-fn special_behind(record: &Record, mut at: Position) -> Position {
+/// As [`special`], and the first eight bytes up to there, zeros behind.
+#[inline(always)]
+pub(super) fn special_and_head(record: &Record, start: Position) -> (Position, u64) {
+    let head = u64::from_le_bytes(record.ahead(start));
+    // Most strings are shorter than a word.
+    let found = specials(head);
+    if found != 0 {
+        // The lowest bit is the highest of its byte: what is below that byte is the text.
+        let below = ((found & found.wrapping_neg()) >> 7).wrapping_sub(1);
+        return (start.wrapping_add(lowest(found)), head & below);
+    }
+    let mut at = start;
     loop {
-        match specials(u64::from_le_bytes(record.ahead(at))) {
-            0 => at = at.wrapping_add(8),
-            found => return at.wrapping_add(lowest(found)),
+        at = at.wrapping_add(8);
+        let found = specials(u64::from_le_bytes(record.ahead(at)));
+        if found != 0 {
+            return (at.wrapping_add(lowest(found)), head);
         }
     }
 }
@@ -133,6 +141,7 @@ fn digits(record: &Record, start: Position) -> Result<Position, Position> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::word::head;
     use super::*;
     use proptest::prelude::*;
 
@@ -148,7 +157,9 @@ mod tests {
         #[test]
         fn eight_bytes_at_a_time_find_what_one_at_a_time_finds(bytes in prop::collection::vec(prop_oneof![Just(b'a'), Just(0x80u8), Just(0xa2), Just(0x21), Just(b'"'), Just(0x1f), Just(b'\\'), any::<u8>()], 0..40)) {
             let plain = bytes.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20);
-            prop_assert_eq!(usize::from(special(&record(&bytes), 0)), plain.unwrap_or(bytes.len()));
+            let end = plain.unwrap_or(bytes.len());
+            let (found, first) = special_and_head(&record(&bytes), 0);
+            prop_assert_eq!((usize::from(found), first), (end, head(&bytes[..end])));
         }
 
         /// serde_json is the oracle of strings, escapes and surrogates.

@@ -10,6 +10,10 @@ use crate::limits::{LEARNED_KEY_BYTES_MAX, LEARNED_KEYS_MAX, LEARNED_OBJECTS_MAX
 
 /// Number of a place in the record that the mapping reads.
 pub(super) type Source = u16;
+/// What is done with a value: [`UNREAD`], or what the mapping does with one from a place.
+pub(super) type TargetId = u16;
+/// Nothing reads it.
+pub(super) const UNREAD: TargetId = 0;
 /// Index of an object in a [`Shape`].
 pub(super) type ObjectId = usize;
 /// Index of a key in a [`Shape`], whatever its object.
@@ -39,8 +43,8 @@ struct Key {
     /// The key as a record spells it, with quotes and colon.
     token: Box<[u8]>,
     length: Position,
-    /// What is read there.
-    source: Option<Source>,
+    /// What is done with its value.
+    target: TargetId,
     /// The object (or array) below it.
     below: Option<ObjectId>,
     /// Number of the last record that had it.
@@ -66,7 +70,7 @@ impl Key {
         let (head, mask) = (head.map(u64::from_le_bytes), mask.map(u64::from_le_bytes));
         let head = if plain { head } else { NO_HEAD };
         let length = position(token.len().min(usize::from(Position::MAX)));
-        Key { head, mask, length, token, source: None, below: None, seen: 0, next: STRAY, earlier: STRAY }
+        Key { head, mask, length, token, target: UNREAD, below: None, seen: 0, next: STRAY, earlier: STRAY }
     }
 
     /// Whether the record has at `at` the key as it is spelled.
@@ -93,7 +97,8 @@ pub(super) struct Met {
     pub(super) key: KeyId,
     /// Bytes of its spelling.
     pub(super) length: Position,
-    pub(super) source: Option<Source>,
+    /// What is done with its value.
+    pub(super) target: TargetId,
     /// The key that followed it last, which is expected again.
     pub(super) next: KeyId,
 }
@@ -128,7 +133,7 @@ impl Shape {
     }
 
     /// Adds the path of a mapped place.
-    pub(super) fn map(&mut self, path: &[String], source: Source) {
+    pub(super) fn map(&mut self, path: &[String], target: TargetId) {
         let Some((last, above)) = path.split_last() else { return };
         let mut object = ROOT;
         for name in above {
@@ -136,7 +141,7 @@ impl Shape {
             object = self.keys[key].below.unwrap_or_else(|| self.new_object(key));
         }
         let key = self.mapped_key(object, last.as_bytes());
-        self.keys[key].source = Some(source);
+        self.keys[key].target = target;
         self.mapped = self.objects.len();
     }
 
@@ -191,7 +196,7 @@ impl Shape {
             return None;
         }
         key.seen = self.record;
-        Some(Met { key: index, length: key.length, source: key.source, next: key.next })
+        Some(Met { key: index, length: key.length, target: key.target, next: key.next })
     }
 
     /// The key of an object that the record spells at `at`.
@@ -226,7 +231,7 @@ impl Shape {
             &keys[..*mapped]
         });
         let key = mapped.iter().copied().find(is_index).unwrap_or(STRAY);
-        Met { key, length: 0, source: self.keys[key].source, next: STRAY }
+        Met { key, length: 0, target: self.keys[key].target, next: STRAY }
     }
 
     /// Remembers a key, if there is room.
@@ -242,24 +247,31 @@ impl Shape {
         if *next != key {
             (*next, *earlier) = (key, *next);
         }
-        let Key { seen, length, source, next, .. } = &mut self.keys[key];
+        let Key { seen, length, target, next, .. } = &mut self.keys[key];
         let first_time = std::mem::replace(seen, self.record) != self.record;
-        first_time.then_some(Met { key, length: *length, source: *source, next: *next })
+        first_time.then_some(Met { key, length: *length, target: *target, next: *next })
     }
 
     /// A key that is not remembered.
     pub(super) fn stray(&self) -> Met {
-        Met { key: STRAY, length: 0, source: None, next: STRAY }
+        Met { key: STRAY, length: 0, target: UNREAD, next: STRAY }
     }
 
     /// The object or array below a key, if known.
+    #[inline]
     pub(super) fn below(&self, key: KeyId) -> Option<ObjectId> {
         self.keys[key].below
     }
 
     /// The object below a key; remembered from now on, if there is room. Strays have none.
+    #[inline]
     pub(super) fn object_below(&mut self, key: KeyId) -> Option<ObjectId> {
+        self.below(key).or_else(|| self.learn_object(key))
+    }
+
+    #[inline(never)]
+    fn learn_object(&mut self, key: KeyId) -> Option<ObjectId> {
         let room = key != STRAY && self.objects.len() < self.mapped + LEARNED_OBJECTS_MAX;
-        self.below(key).or_else(|| room.then(|| self.new_object(key)))
+        room.then(|| self.new_object(key))
     }
 }

@@ -1,5 +1,6 @@
 //! Ids and free texts: which characters they may have, and what is stripped. It does not know which field is which.
 
+use super::word::{HIGH, every};
 use crate::limits::{ID_BYTES_MAX, TEXT_CHARS_MAX};
 
 /// Characters that are never shown and could disguise what is: control, bidirectional, zero-width, line separators.
@@ -11,23 +12,41 @@ pub(super) fn is_hidden(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-const ID_BYTES: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-";
-
-const ID_BYTE: [bool; 256] = {
-    let mut allowed = [false; 256];
-    let mut at = 0;
-    while at < ID_BYTES.len() {
-        allowed[ID_BYTES[at] as usize] = true;
-        at += 1;
+/// Whether a text that begins with these eight bytes is an id: 1 to 64 bytes of `[A-Za-z0-9_.:-]`.
+#[inline(always)]
+pub(super) fn is_id(text: &[u8], head: u64) -> bool {
+    if text.len() < 8 {
+        let padding = every(b'0') << (8 * text.len());
+        return !text.is_empty() && no_id_bytes(head | padding) == 0;
     }
-    allowed
-};
+    text.len() <= ID_BYTES_MAX && no_id_bytes(head) | no_id_bytes_behind(text) == 0
+}
 
-/// Whether a text is an id: 1 to 64 bytes of `[A-Za-z0-9_.:-]`.
-pub(super) fn is_id(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text.len() <= ID_BYTES_MAX
-        && text.iter().fold(true, |all, byte| all & ID_BYTE[usize::from(*byte)])
+/// Bits where bytes behind the first eight are none of an id.
+#[inline]
+fn no_id_bytes_behind(text: &[u8]) -> u64 {
+    let (words, _) = text.as_chunks::<8>();
+    let whole = words.iter().skip(1).fold(0, |all, word| all | no_id_bytes(u64::from_le_bytes(*word)));
+    // The last eight bytes may overlap with those before.
+    whole | text.last_chunk().map_or(0, |word| no_id_bytes(u64::from_le_bytes(*word)))
+}
+
+/// The high bits of the bytes that are none of an id.
+#[inline(always)]
+fn no_id_bytes(word: u64) -> u64 {
+    let letters = within(word | every(0x20), b'a', b'z');
+    let digits_and_colon = within(word, b'0', b':');
+    let dash_and_point = within(word, b'-', b'.');
+    let underscore = within(word, b'_', b'_');
+    !(letters | digits_and_colon | dash_and_point | underscore) & HIGH | word & HIGH
+}
+
+/// The high bits of the bytes from `first` to `last`, of bytes below 0x80; what others give means nothing.
+#[inline(always)]
+fn within(word: u64, first: u8, last: u8) -> u64 {
+    // No sum leaves its byte.
+    let low = word & !HIGH;
+    low.wrapping_add(every(0x80 - first)) & !low.wrapping_add(every(0x7f - last))
 }
 
 /// The text without hidden characters; `None` when more than 128 characters remain.
@@ -46,14 +65,24 @@ pub(super) fn stripped<'a>(text: &'a [u8], scratch: &'a mut String) -> Option<&'
 
 #[cfg(test)]
 mod tests {
+    use super::super::word::head;
     use super::*;
 
     #[test]
     fn an_id_has_64_bytes_of_a_small_alphabet() {
+        let is_id = |text: &[u8]| is_id(text, head(text));
         assert!(is_id(b"evt_2024-01:7.B"));
         assert!(is_id("x".repeat(64).as_bytes()));
         for bad in ["", "a b", "a/b", "ä", "a\n", "\u{202e}a", &"x".repeat(65)] {
             assert!(!is_id(bad.as_bytes()), "{bad:?}");
+        }
+        for (byte, length) in (0..=u8::MAX).flat_map(|byte| (1..=30).map(move |length| (byte, length))) {
+            for at in 0..length {
+                let mut text = vec![b'x'; length];
+                text[at] = byte;
+                let allowed = byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+                assert_eq!(is_id(&text), allowed, "{byte:#x} at {at} of {length}");
+            }
         }
     }
 

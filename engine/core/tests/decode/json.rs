@@ -288,7 +288,7 @@ fn the_order_of_keys_and_blanks_between_them_change_nothing() {
     let escaped = FULL.replace("\"account\"", "\"\\u0061ccount\"").replace("acc-7", "acc\\u002d7");
     for record in [spaced, format!("{{{}}}", reversed.join(" ,")), escaped, FULL.to_owned()] {
         feed.decode(&record).unwrap();
-        // The texts' order in their buffer follows the steps, not the record.
+        // Every field has the same text; their order in the buffer may be the record's.
         assert_eq!(feed.event.registers, first.registers);
         assert_eq!((feed.event.texts.clone(), feed.event.id), (first.texts.clone(), first.id));
     }

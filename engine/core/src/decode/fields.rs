@@ -1,0 +1,301 @@
+//! Sets the fields of an event from values as written, one by one. It does not know where values were found.
+
+use super::capture::{Captures, Raw};
+use super::convert::{self, Conversion, Value};
+use super::mapping::Otherwise;
+use super::money::{Amount, MoneyPlan};
+use super::plan::{How, Instead, Place, Plain, Step};
+use super::recent::Recent;
+use super::reject::Reason;
+use super::text;
+use crate::batch::Timestamp;
+use crate::event::Event;
+use std::fmt::Write;
+use tripline_rules::schema::{
+    ACCOUNT_ID, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, TX_AMOUNT, TX_CURRENCY,
+};
+use tripline_rules::value::{Slot, TextKey};
+
+/// What reading a value may change.
+#[derive(Clone, Debug)]
+pub(super) struct Scratch {
+    text: String,
+    recent: Recent,
+}
+
+impl Scratch {
+    /// Remembers nothing yet.
+    pub(super) fn new() -> Scratch {
+        Scratch { text: String::new(), recent: Recent::new() }
+    }
+}
+
+/// Why a field could not be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FieldFault {
+    /// Its place in the order of fields.
+    pub(super) order: usize,
+    pub(super) slot: Slot,
+    pub(super) reason: Reason,
+    /// Place in the record.
+    pub(super) at: usize,
+}
+
+/// The event that is being read.
+pub(super) struct Fields<'a> {
+    pub(super) key: &'a TextKey,
+    pub(super) scratch: &'a mut Scratch,
+    pub(super) event: &'a mut Event,
+    /// Of the fields that could not be read, the first by order, whatever the record's.
+    pub(super) fault: Option<FieldFault>,
+}
+
+impl Fields<'_> {
+    /// Keeps a fault, unless an earlier field has one.
+    #[cold]
+    pub(super) fn fail(&mut self, fault: FieldFault) {
+        if self.fault.is_none_or(|kept| fault.order < kept.order) {
+            self.fault = Some(fault);
+        }
+    }
+
+    /// Whether a field before this one, by order, could not be read.
+    #[inline]
+    pub(super) fn failed_before(&self, order: usize) -> bool {
+        self.fault.is_some_and(|kept| kept.order < order)
+    }
+
+    /// Reads a value where it was found; it may be a list or an object, but is not missing.
+    #[inline(always)]
+    pub(super) fn read(&mut self, plain: &Plain, raw: Raw<'_>, at: usize) {
+        let Plain { order, slot, keep_text, conversion } = plain;
+        if let Err(reason) = self.convert(*slot, conversion, *keep_text, raw) {
+            self.fail(FieldFault { order: *order, slot: *slot, reason, at });
+        }
+    }
+
+    /// Sets a yes/no that stands there as such.
+    #[inline]
+    pub(super) fn set_bool(&mut self, plain: &Plain, value: bool) {
+        self.event.registers.set_bool(plain.slot, value);
+    }
+
+    /// Reads the field of a step.
+    pub(super) fn take(&mut self, step: &Step, found: &Found<'_>) -> Result<(), Reason> {
+        let raw = match &step.place {
+            Place::Source(source) => found.raw(*source),
+            Place::Constant(text) => Raw::constant(text),
+            Place::RowNumber => return self.row_number(found.offset),
+            Place::Pair(latitude, longitude) => {
+                let word = location(found.raw(*latitude), found.raw(*longitude), step)?;
+                self.event.registers.put(step.slot, word);
+                return Ok(());
+            }
+        };
+        match &step.instead {
+            _ if raw.is_missing() => missing(step),
+            None => self.put(step, raw, found),
+            Some(instead) => self.put_instead(step, instead, raw, found),
+        }
+    }
+
+    /// Reads a field some of whose values stand for others.
+    fn put_instead(
+        &mut self,
+        step: &Step,
+        instead: &Instead,
+        raw: Raw<'_>,
+        found: &Found<'_>,
+    ) -> Result<(), Reason> {
+        let Instead { values, otherwise } = instead;
+        let mapped = mapped(raw, values);
+        let open = matches!(step.how, How::Value(Conversion::Id | Conversion::Text));
+        let outcome = if mapped.is_none() && open && *otherwise != Otherwise::Reject && !values.is_empty() {
+            Err(Reason::BadValue)
+        } else {
+            self.put(step, mapped.unwrap_or(raw), found)
+        };
+        match (outcome, otherwise) {
+            (Err(Reason::TextTooLong | Reason::CurrencyMismatch), _)
+            | (Ok(()), _)
+            | (_, Otherwise::Reject) => outcome,
+            (Err(_), Otherwise::Missing) => Ok(()),
+            (Err(_), Otherwise::Constant(text)) => self.put(step, Raw::constant(text), found),
+        }
+    }
+
+    /// Converts a value and sets what it is in the event.
+    #[inline]
+    fn put(&mut self, step: &Step, raw: Raw<'_>, found: &Found<'_>) -> Result<(), Reason> {
+        match &step.how {
+            How::Value(conversion) => self.put_value(step, conversion, raw),
+            How::Money(money) => self.put_amount(step.slot, money, raw, found),
+            How::Location => Err(Reason::BadLocation),
+        }
+    }
+
+    #[inline(never)]
+    fn put_value(&mut self, step: &Step, conversion: &Conversion, raw: Raw<'_>) -> Result<(), Reason> {
+        self.convert(step.slot, conversion, step.keep_text, raw)
+    }
+
+    #[inline]
+    fn put_amount(
+        &mut self,
+        slot: Slot,
+        money: &MoneyPlan,
+        raw: Raw<'_>,
+        found: &Found<'_>,
+    ) -> Result<(), Reason> {
+        let currency = money.currency(found.captures, found.record, &self.event.registers, slot)?;
+        set_amount(slot, money.amount(raw, currency)?, self.event);
+        Ok(())
+    }
+
+    /// Converts a value that is no amount, and sets what it is in the event.
+    #[inline(always)]
+    fn convert(
+        &mut self,
+        slot: Slot,
+        conversion: &Conversion,
+        keep_text: bool,
+        raw: Raw<'_>,
+    ) -> Result<(), Reason> {
+        if matches!(conversion, Conversion::Text) {
+            return self.put_text(slot, keep_text, raw);
+        }
+        let value = conversion.read(raw, &mut self.scratch.text).map_err(|reason| match slot {
+            EVENT_TYPE if reason == Reason::BadValue => Reason::UnknownEventType,
+            _ => reason,
+        })?;
+        let event = &mut *self.event;
+        match value {
+            Value::Text(text) => set_id(slot, text, keep_text, self.key, event),
+            Value::Bool(value) => event.registers.set_bool(slot, value),
+            Value::Number(value) => event.registers.set_number(slot, value),
+            Value::Millis(ms) => set_millis(slot, ms, event),
+            Value::Code(code) => {
+                event.registers.set(slot, u64::from(code));
+                if slot == EVENT_TYPE {
+                    event.event_type = code;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a free text. One that came lately was found to be plain, and its hash is known.
+    #[inline(always)]
+    fn put_text(&mut self, slot: Slot, keep_text: bool, raw: Raw<'_>) -> Result<(), Reason> {
+        let Scratch { text: stripped, recent } = &mut *self.scratch;
+        let text = raw.written().ok_or(Reason::BadValue)?;
+        if let Some(hash) = recent.find(text, raw.head()) {
+            set_text(slot, text, hash, keep_text, self.event);
+            return Ok(());
+        }
+        let (text, hash) = fresh(text, stripped, recent, self.key)?;
+        set_text(slot, text, hash, keep_text, self.event);
+        Ok(())
+    }
+
+    fn row_number(&mut self, offset: i64) -> Result<(), Reason> {
+        let text = &mut self.scratch.text;
+        text.clear();
+        write!(text, "{offset}").map_err(|_| Reason::BadId)?;
+        set_id(EVENT_ID, text.as_bytes(), true, self.key, self.event);
+        Ok(())
+    }
+}
+
+/// What was found in one record.
+pub(super) struct Found<'a> {
+    pub(super) record: &'a [u8],
+    /// Its number.
+    pub(super) offset: i64,
+    pub(super) captures: &'a Captures,
+}
+
+impl Found<'_> {
+    fn raw(&self, source: u16) -> Raw<'_> {
+        self.captures.raw(source, self.record)
+    }
+
+    /// Where in the record a step's value stands.
+    pub(super) fn at(&self, place: &Place) -> usize {
+        match place {
+            Place::Source(source) | Place::Pair(source, _) => self.captures.at(*source),
+            Place::Constant(_) | Place::RowNumber => 0,
+        }
+    }
+}
+
+#[inline]
+fn set_id(slot: Slot, text: &[u8], keep_text: bool, key: &TextKey, event: &mut Event) {
+    let hash = key.text(text);
+    set_text(slot, text, hash, keep_text, event);
+    match slot {
+        EVENT_ID => event.id = hash,
+        EVENT_REF => event.reference = Some(hash),
+        ACCOUNT_ID => event.account = key.entity(text),
+        _ => {}
+    }
+}
+
+/// A free text that did not come lately, stripped, and its hash.
+#[inline(never)]
+fn fresh<'a>(
+    text: &'a [u8],
+    stripped: &'a mut String,
+    recent: &mut Recent,
+    key: &TextKey,
+) -> Result<(&'a [u8], u64), Reason> {
+    let said = text::stripped(text, stripped).ok_or(Reason::TextTooLong)?;
+    let hash = if said.len() == text.len() { recent.hash(text, key) } else { key.text(said) };
+    Ok((said, hash))
+}
+
+#[inline(always)]
+fn set_text(slot: Slot, text: &[u8], hash: u64, keep_text: bool, event: &mut Event) {
+    event.registers.set(slot, hash);
+    if keep_text {
+        event.texts.set_utf8(slot, text);
+    }
+}
+
+/// The verdict on a field without a value.
+fn missing(step: &Step) -> Result<(), Reason> {
+    if step.required { Err(Reason::MissingField) } else { Ok(()) }
+}
+
+/// What the value map says of a value.
+fn mapped<'a>(raw: Raw<'_>, values: &'a [(String, String)]) -> Option<Raw<'a>> {
+    let text = if values.is_empty() { None } else { raw.written() }?;
+    values.iter().find(|(from, _)| from.as_bytes() == text).map(|(_, to)| Raw::constant(to))
+}
+
+fn location(latitude: Raw<'_>, longitude: Raw<'_>, step: &Step) -> Result<Option<u64>, Reason> {
+    if latitude.is_missing() || longitude.is_missing() {
+        return Ok(None);
+    }
+    let strict = step.instead.as_ref().is_none_or(|instead| instead.otherwise == Otherwise::Reject);
+    match convert::location(latitude, longitude) {
+        None if strict => Err(Reason::BadLocation),
+        word => Ok(word),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "amounts are bounded far below 2^53")]
+fn set_amount(slot: Slot, amount: Amount, event: &mut Event) {
+    event.registers.set_number(slot, amount.minor as f64);
+    if slot == TX_AMOUNT || !event.registers.is_known(TX_CURRENCY) {
+        event.registers.set(TX_CURRENCY, u64::from(amount.currency));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times are bounded far below 2^53")]
+fn set_millis(slot: Slot, ms: i64, event: &mut Event) {
+    event.registers.set_number(slot, ms as f64);
+    if slot == EVENT_TIME {
+        event.at = Timestamp(ms);
+    }
+}
