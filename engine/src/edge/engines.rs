@@ -8,6 +8,7 @@ use super::snapshot::Saver;
 use super::source::Position;
 use super::worker::wall_clock;
 use crate::config::Config;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -112,10 +113,47 @@ impl Engines {
     }
 }
 
+/// What is kept beside a committed offset.
+#[derive(Serialize, Deserialize)]
+struct Note<'a> {
+    /// Hash of the pack that judged what was committed.
+    pack: &'a str,
+    /// The shard's greatest event time.
+    #[serde(rename = "watermark", skip_serializing_if = "Option::is_none")]
+    watermark_ms: Option<i64>,
+}
+
+impl Note<'_> {
+    /// None of an offset that somebody else committed.
+    fn read(note: &str) -> Option<Note<'_>> {
+        serde_json::from_str(note).ok()
+    }
+
+    fn write(&self) -> String {
+        serde_json::to_string(self).expect("a text and a number are valid JSON")
+    }
+}
+
 impl Processor for Engines {
     fn assign(&mut self, at: &Position) {
-        let engine = self.engine();
+        let (engine, pack) = (self.engine(), self.config.ruleset.hash());
+        if let Some(Note { pack: committed, .. }) = Note::read(&at.note)
+            && committed != pack
+        {
+            let partition = at.shard.partition;
+            tracing::info!(
+                partition,
+                committed,
+                pack,
+                "the shard was committed under another pack; it goes on under this"
+            );
+        }
         self.hold(at.shard, engine);
+    }
+
+    fn note(&self, shard: Shard) -> String {
+        let watermark = self.engines.get(&shard).map(|held| held.engine.space().watermark().0);
+        Note { pack: self.config.ruleset.hash(), watermark_ms: watermark.filter(|at| *at > i64::MIN) }.write()
     }
 
     fn load(&mut self, shard: Shard, piece: Piece) -> Result<(), SnapshotFault> {
@@ -202,5 +240,20 @@ impl Processor for Engines {
         }
         let Some(Held { engine, size: (keys, bytes), .. }) = self.engines.remove(&shard) else { return };
         self.metrics.ledgers(&engine.space().program().plan().space.entity, -keys, -bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_comes_back_and_what_somebody_else_wrote_is_none() {
+        let written = Note { pack: "0f3a", watermark_ms: Some(1_767_225_600_000) }.write();
+        assert_eq!(written, r#"{"pack":"0f3a","watermark":1767225600000}"#);
+        let read = Note::read(&written).unwrap();
+        assert_eq!((read.pack, read.watermark_ms), ("0f3a", Some(1_767_225_600_000)));
+        assert_eq!(Note::read(&Note { pack: "0f3a", watermark_ms: None }.write()).unwrap().watermark_ms, None);
+        assert!(Note::read("").is_none() && Note::read("reset by hand").is_none());
     }
 }

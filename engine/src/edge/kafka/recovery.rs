@@ -265,6 +265,13 @@ impl Filling<'_> {
             send(Piece::End)?;
             return Ok(Some((kept.offset, manifest.created_at())));
         }
+        if next > 0 && snapshots.is_local() {
+            let partition = self.partition();
+            tracing::warn!(
+                partition,
+                "no snapshot of use lies in this host's folder, so the shard is filled from the log: if other hosts own shards of                  the group, let all of them use one store"
+            );
+        }
         Ok(None)
     }
 

@@ -51,6 +51,11 @@ impl Catalogue {
         &self.store
     }
 
+    /// Whether only this host sees them.
+    pub fn is_local(&self) -> bool {
+        self.store.is_local()
+    }
+
     fn shard(&self, shard: Shard) -> String {
         format!("{}/{}", self.group, shard.partition)
     }
