@@ -253,7 +253,10 @@ mod tests {
         assert_eq!(written, r#"{"pack":"0f3a","watermark":1767225600000}"#);
         let read = Note::read(&written).unwrap();
         assert_eq!((read.pack, read.watermark_ms), ("0f3a", Some(1_767_225_600_000)));
-        assert_eq!(Note::read(&Note { pack: "0f3a", watermark_ms: None }.write()).unwrap().watermark_ms, None);
+        assert_eq!(
+            Note::read(&Note { pack: "0f3a", watermark_ms: None }.write()).unwrap().watermark_ms,
+            None
+        );
         assert!(Note::read("").is_none() && Note::read("reset by hand").is_none());
     }
 }

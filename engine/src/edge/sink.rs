@@ -11,6 +11,9 @@ pub enum SinkError {
     /// No later try will do better.
     #[error("cannot publish: {0}")]
     Fatal(String),
+    /// The process was asked to stop before anything could be published; nothing was.
+    #[error("stopped before publishing could begin: {0}")]
+    Stopped(String),
     /// A file failed.
     #[error("cannot write {place}")]
     Io {

@@ -80,7 +80,7 @@ impl ExactlyOnce {
                 return Err(SinkError::Fatal(format!("transactions are refused: {fault}")));
             }
             if self.health.status.is_stopping() {
-                return Err(SinkError::Fatal(format!("no transaction could begin before the stop: {fault}")));
+                return Err(SinkError::Stopped(fault.to_string()));
             }
             tracing::debug!(worker = self.health.worker, reason = %fault, "no transaction can begin yet");
             if !matches!(&fault, KafkaError::Transaction(error) if error.is_retriable()) {

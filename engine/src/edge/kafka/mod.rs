@@ -28,7 +28,7 @@ pub use topics::create_topics;
 
 use super::metrics::Metrics;
 use super::processor::Processor;
-use super::sink::Sink;
+use super::sink::{Sink, SinkError};
 use super::snapshot::Catalogue;
 use super::source::SourceError;
 use super::status::Status;
@@ -123,7 +123,11 @@ fn work<P: Processor>(
     let sink: Box<dyn Sink> = match settings.guarantee {
         Guarantee::AtLeastOnce => Box::new(AtLeastOnce::new(settings, told, consumer, partitions)?),
         Guarantee::ExactlyOnce { .. } => {
-            Box::new(ExactlyOnce::new(Arc::clone(settings), told, consumer, partitions)?)
+            match ExactlyOnce::new(Arc::clone(settings), told, consumer, partitions) {
+                // Nothing has been judged yet.
+                Err(SinkError::Stopped(_)) => return Ok(()),
+                sink => Box::new(sink?),
+            }
         }
     };
     let recovery = KafkaRecovery::start(Arc::clone(settings), health.clone(), snapshots);
