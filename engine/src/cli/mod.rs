@@ -13,7 +13,9 @@ mod replay;
 mod run;
 mod schema;
 mod simulate;
+mod topics;
 mod usage;
+mod words;
 
 use crate::config::{self, Config, ReadError};
 use crate::edge::sink::SinkError;
@@ -36,6 +38,7 @@ pub struct Arguments {
 enum Command {
     Demo(demo::Demo),
     Run(run::Run),
+    Topics(topics::Topics),
     Replay(replay::Replay),
     Check(check::Check),
     Simulate(simulate::Simulate),
@@ -60,6 +63,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome, CliError> {
     match arguments.command {
         Command::Demo(command) => command.run(),
         Command::Run(command) => command.run(),
+        Command::Topics(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Simulate(command) => command.run(),

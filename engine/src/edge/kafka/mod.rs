@@ -14,6 +14,7 @@ mod outlet;
 mod rebalance;
 mod recovery;
 mod settings;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -24,6 +25,7 @@ pub use consumer::KafkaSource;
 pub use exactly_once::ExactlyOnce;
 pub use recovery::KafkaRecovery;
 pub use settings::{BATCH_MAX_BOUNDS, Guarantee, InputClock, KafkaSettings, Start, owned_key};
+pub use survey::{Finding, Flaw, Surveyed, survey};
 pub use topics::create_topics;
 
 use super::metrics::Metrics;

@@ -3,17 +3,22 @@
 
 use super::client::{Health, PlainContext, ask};
 use super::settings::{InputClock, KafkaSettings, Start};
+use crate::edge::recovery::Keep;
 use crate::edge::source::SourceError;
 use crate::names::OUTPUT_TOPICS;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
 use tripline_core::outputs::Topic;
 
-const STAMP: &str = "message.timestamp.type";
+pub(super) const STAMP: &str = "message.timestamp.type";
+pub(super) const RETENTION: &str = "retention.ms";
+pub(super) const CLEANUP: &str = "cleanup.policy";
+/// A topic that is made here keeps its records for so long at least: longer than anybody is away.
+const RETENTION_MIN_MS: i64 = 7 * 86_400_000;
 
 /// Checks topics and clock, and gives a new group its beginning. Gives the input's number of partitions.
 ///
@@ -43,7 +48,7 @@ pub(super) fn prepare(settings: &KafkaSettings, health: &Health) -> Result<u32, 
     Ok(input)
 }
 
-fn stopped(place: &str, reason: impl ToString) -> SourceError {
+pub(super) fn stopped(place: &str, reason: impl ToString) -> SourceError {
     SourceError::Stopped { place: place.to_owned(), reason: reason.to_string() }
 }
 
@@ -52,17 +57,26 @@ fn partitions(
     consumer: &BaseConsumer<PlainContext>,
     topic: &str,
 ) -> Result<u32, SourceError> {
-    let found = ask(settings.patience, |wait| {
+    match count(settings.patience, consumer, topic)? {
+        Some(found) => Ok(found),
+        None => Err(stopped(topic, "there is no such topic; `tripline topics --create` makes it")),
+    }
+}
+
+/// How many partitions a topic has; none when it is not there.
+pub(super) fn count<C: ConsumerContext>(
+    patience: Duration,
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+) -> Result<Option<u32>, SourceError> {
+    let found = ask(patience, |wait| {
         // Serves the client's log lines, too.
         let _ = consumer.poll(Duration::ZERO);
         let metadata = consumer.fetch_metadata(Some(topic), wait)?;
         Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
     })
     .map_err(|fault| stopped(topic, fault))?;
-    match u32::try_from(found) {
-        Ok(0) | Err(_) => Err(stopped(topic, "there is no such topic; create it first")),
-        Ok(found) => Ok(found),
-    }
+    Ok(u32::try_from(found).ok().filter(|found| *found > 0))
 }
 
 /// Refuses a topic that its producers stamp. When the broker does not say, every message is checked as it comes.
@@ -128,24 +142,34 @@ fn begin(
     }
 }
 
-/// Creates the input topic and those under the prefix where they are missing, stamped by the broker.
+/// Creates the input topic and those under the prefix where they are missing, stamped by the broker. What recovery reads
+/// is kept for as long as it reads back without a snapshot. Without a replication, as many copies as the brokers' default.
 ///
 /// # Errors
 /// When the brokers refuse.
-pub fn create_topics(settings: &KafkaSettings, partitions: u32, replication: u32) -> Result<(), SourceError> {
+pub fn create_topics(
+    settings: &KafkaSettings,
+    partitions: u32,
+    replication: Option<u32>,
+) -> Result<(), SourceError> {
     let names = settings.topics();
-    let mut wanted = vec![settings.topic.as_str()];
-    wanted.extend(OUTPUT_TOPICS.iter().map(|topic| names.name(*topic)));
+    let retention = |keep: Keep| keep.alone_ms.max(RETENTION_MIN_MS).to_string();
+    let (input, verdicts) = (retention(settings.keep_input(None)), retention(settings.keep_verdicts(None)));
     let count = i32::try_from(partitions).unwrap_or(i32::MAX);
-    let replicas = i32::try_from(replication).unwrap_or(i32::MAX);
-    let topics: Vec<NewTopic<'_>> = wanted
-        .iter()
-        .map(|name| NewTopic::new(name, count, TopicReplication::Fixed(replicas)).set(STAMP, "LogAppendTime"))
-        .collect();
+    let replicas = replication.map_or(-1, |replicas| i32::try_from(replicas).unwrap_or(i32::MAX));
+    let new = |name| {
+        let topic = NewTopic::new(name, count, TopicReplication::Fixed(replicas));
+        topic.set(STAMP, "LogAppendTime").set(CLEANUP, "delete")
+    };
+    let mut topics = vec![new(&settings.topic).set(RETENTION, &input)];
+    topics.extend(OUTPUT_TOPICS.iter().map(|topic| match topic {
+        Topic::Verdicts => new(names.name(*topic)).set(RETENTION, &verdicts),
+        Topic::Alerts | Topic::DeadLetters | Topic::Late => new(names.name(*topic)),
+    }));
     let admin = admin(settings).map_err(|fault| stopped(&settings.topic, fault))?;
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
     let answers =
-        wait_for(admin.create_topics(&topics, &options)).map_err(|fault| stopped(wanted[0], fault))?;
+        wait_for(admin.create_topics(&topics, &options)).map_err(|fault| stopped(&settings.topic, fault))?;
     for answer in answers {
         match answer {
             Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
@@ -155,12 +179,12 @@ pub fn create_topics(settings: &KafkaSettings, partitions: u32, replication: u32
     Ok(())
 }
 
-fn admin(settings: &KafkaSettings) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
+pub(super) fn admin(settings: &KafkaSettings) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
     settings.asking("admin").create()
 }
 
 /// The admin client answers by futures; here one question is asked at a time.
-fn wait_for<T>(answer: impl Future<Output = T>) -> T {
+pub(super) fn wait_for<T>(answer: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime without any driver can be built")
