@@ -13,6 +13,7 @@ mod replay;
 mod run;
 mod schema;
 mod simulate;
+mod status;
 mod topics;
 mod usage;
 mod words;
@@ -38,6 +39,7 @@ pub struct Arguments {
 enum Command {
     Demo(demo::Demo),
     Run(run::Run),
+    Status(status::Status),
     Topics(topics::Topics),
     Replay(replay::Replay),
     Check(check::Check),
@@ -63,6 +65,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome, CliError> {
     match arguments.command {
         Command::Demo(command) => command.run(),
         Command::Run(command) => command.run(),
+        Command::Status(command) => command.run(),
         Command::Topics(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Check(command) => command.run(),

@@ -8,6 +8,7 @@ use crate::edge::http::Shown;
 use crate::edge::kafka;
 use crate::edge::log;
 use crate::edge::metrics::Metrics;
+use crate::edge::overview::About;
 use crate::edge::snapshot::{Catalogue, Saver, Store, Writer};
 use crate::edge::status::Status;
 use clap::Args;
@@ -46,7 +47,8 @@ impl Run {
             .map_err(|fault| CliError::Other(fault.to_string()))?;
         let status = Arc::new(Status::default());
         let metrics = Arc::new(Metrics::new());
-        let shown = Shown { status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
+        let about = Arc::new(About::of(&config));
+        let shown = Shown { about, status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
         let control = Control::start(Some(config.http.settings), shown)
             .map_err(|fault| CliError::Other(chain(&fault)))?;
         if let Some(address) = control.address() {

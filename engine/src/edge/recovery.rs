@@ -77,13 +77,15 @@ pub enum Piece {
     End,
 }
 
-/// What a filling gives, in this order: pieces of a snapshot, rows, verdicts, then ready.
+/// What a filling gives, in this order: pieces of a snapshot, rows, verdicts, each log's extent before it, then ready.
 #[derive(Debug)]
 pub enum Recovered {
     /// A part of the snapshot of this name.
     Snapshot(Ticket, Shard, Arc<str>, Piece),
     /// The snapshot of this name is of no use. Begin again with an empty engine, and without it.
     Unusable(Ticket, Shard, Arc<str>, String),
+    /// Records of a log from the first offset up to before the second come next.
+    Ahead(Ticket, Shard, i64, i64),
     /// Input records to insert without judging.
     Rows(Ticket, Batch),
     /// The shard's own committed verdicts.
@@ -102,6 +104,7 @@ impl Recovered {
         match self {
             Recovered::Rows(ticket, batch) | Recovered::Verdicts(ticket, batch) => (*ticket, batch.shard),
             Recovered::Snapshot(ticket, shard, ..)
+            | Recovered::Ahead(ticket, shard, ..)
             | Recovered::Unusable(ticket, shard, ..)
             | Recovered::Refused(ticket, shard, ..)
             | Recovered::Ready(ticket, shard, ..)
@@ -111,7 +114,10 @@ impl Recovered {
 
     /// Whether nothing follows it.
     pub fn is_last(&self) -> bool {
-        !matches!(self, Recovered::Snapshot(..) | Recovered::Rows(..) | Recovered::Verdicts(..))
+        !matches!(
+            self,
+            Recovered::Snapshot(..) | Recovered::Ahead(..) | Recovered::Rows(..) | Recovered::Verdicts(..)
+        )
     }
 }
 

@@ -198,7 +198,8 @@ fn sigterm(cluster: &Cluster) {
     settings.commit_interval = Duration::from_secs(600);
     produce(&settings, "murmur2_random", 0, 5_000);
     let mut service = Service::start(&settings);
-    let shown = Shown { status: Arc::clone(&service.status), metrics: Arc::clone(&service.metrics) };
+    let (status, metrics) = (Arc::clone(&service.status), Arc::clone(&service.metrics));
+    let shown = Shown { about: Arc::default(), status, metrics };
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let _control = Control::start(Some(HttpSettings { listen, allow_remote: false }), shown).unwrap();
     await_that("all is judged", || service.calls.judged() == 5_000);

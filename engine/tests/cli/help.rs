@@ -4,8 +4,8 @@ use crate::tripline::{BINARY, copy, ended, root, tripline};
 use std::path::Path;
 use std::process::Command;
 
-/// What reads a Kafka topic cannot run here; the broker's suite runs it.
-const NEED_A_BROKER: [&str; 3] = ["run", "dump", "topics"];
+/// What reads a Kafka topic, or asks a running service, cannot run here; tests of their own run it.
+const NEED_A_BROKER: [&str; 4] = ["run", "dump", "topics", "status"];
 /// What takes its time by design has a test of its own, beside which the others run.
 const SHOW: &str = "demo";
 

@@ -1,8 +1,11 @@
 //! What an operator asks of topics and running services.
 
+use crate::service::Bank;
 use crate::tripline::tripline;
 use serde_json::Value;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use tripline::edge::kafka::mock::MockBroker;
 
@@ -78,4 +81,85 @@ fn brokers_that_are_not_there_are_told_as_such() {
     assert!(told.stderr.contains("events") && told.stdout.is_empty(), "{}", told.stderr);
     let both = ["topics", "--config", config.to_str().unwrap(), "--partitions", "4"];
     assert!(tripline(both).with(2).stderr.contains("--create"));
+}
+
+/// What a process needs to run on the tests' broker, which has no transactions and leaves stamps to producers.
+const RUNNING: &str = "delivery: {guarantee: at_least_once}
+http: {listen: 127.0.0.1:0}
+snapshots: {store: STORE, every: 1s}
+";
+
+#[test]
+fn an_operator_sees_shards_lag_and_the_age_of_snapshots() {
+    let config = CONFIG.replace("input:\n", "input:\n  clock: create_time\n");
+    let store = tempfile::tempdir().unwrap();
+    let config = config + &RUNNING.replace("STORE", store.path().to_str().unwrap());
+    let bank = Bank::open(&[("schema.yaml", SCHEMA), ("pack.yaml", PACK), ("tripline.yaml", &config)]);
+    let service = bank.run("tripline.yaml");
+    service.until("being ready", |service| service.is_ready());
+    let url = format!("http://{}", service.address().unwrap());
+    let asked =
+        || -> Value { serde_json::from_str(&tripline(["status", "--url", &url, "--json"]).fine()).unwrap() };
+    // A snapshot is cut from what was just committed, once it is due: so records come until there is one.
+    let mut sent = 0;
+    service.until("a snapshot", |_| {
+        let value = format!(
+            r#"{{"id":"{sent}","time":"{}","account":"a-secret-name","amount":"5.00"}}"#,
+            jiff::Timestamp::now()
+        );
+        bank.write("events", [(&b"a-secret-name"[..], value.as_bytes())], &[]);
+        sent += 1;
+        asked()["shards"][0]["snapshot_at"].is_string()
+    });
+    service.until("judging", |service| service.metric("tripline_events_total") == Some(f64::from(sent)));
+    let told = asked();
+    let shard = &told["shards"][0];
+    assert_eq!((&told["is_ready"], &told["guarantee"]), (&true.into(), &"at_least_once".into()));
+    assert_eq!((&told["group"], told["packs"].as_str().is_some()), (&"tripline".into(), true));
+    assert_eq!((&shard["partition"], &shard["phase"]), (&0.into(), &"live".into()));
+    assert_eq!((&shard["next"], &shard["filled"]), (&sent.into(), &Value::Null));
+    let age = service.metric("tripline_snapshot_age_seconds{partition=\"0\"}").unwrap();
+    assert!((0.0..60.0).contains(&age), "{age}");
+    let human = tripline(["status", "--url", &url]).fine();
+    assert!(
+        human.contains(": ready\n") && human.contains("at least once") && human.contains(" ago"),
+        "{human}"
+    );
+    assert!(!service.get("/status").contains("secret"), "an account is nobody's status");
+    service.stop();
+    let told = tripline(["status", "--url", &url]).with(2);
+    assert!(told.stderr.contains("nobody answers at 127.0.0.1:"), "{}", told.stderr);
+}
+
+/// A process that says the same to everybody, as often as it is asked.
+fn standing_in(body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let _ = stream.read(&mut [0; 1_024]);
+            let _ = write!(stream, "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{body}");
+        }
+    });
+    url
+}
+
+#[test]
+fn a_process_that_is_not_ready_is_told_with_its_reasons_and_how_far_its_restore_has_come() {
+    let url = standing_in(
+        r#"{"instance":"1","group":"bank","version":"0.1.0","packs":"0123456789abcdef","guarantee":"exactly_once",
+        "snapshots_every_ms":60000,"is_ready":false,"reasons":["partition 7 is being filled by worker 0"],
+        "shards":[{"partition":7,"worker":0,"phase":"restoring","next":90000,"lag":null,"held_from":null,"snapshot_at":null,
+        "snapshot_age_ms":null,"filled":{"chunks":3,"chunks_of":17,"records":1200,"records_of":54000}}]}"#,
+    );
+    let told = tripline(["status", "--url", &url]).with(1).stdout;
+    for part in ["not ready", "partition 7 is being filled", "3 of 17 chunks, 1200 of 54000 records"] {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+    // One of two does not answer: something is wrong, and what the other says is told.
+    let both = tripline(["status", "--json", "--url", &url, "--url", "http://127.0.0.1:1"]).with(1).stdout;
+    let lines: Vec<Value> = both.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["shards"][0]["filled"]["records"], 1_200);
+    assert!(lines[1]["fault"].as_str().unwrap().contains("nobody answers"), "{both}");
+    tripline(["status", "--url", &standing_in("[]")]).with(2);
 }
