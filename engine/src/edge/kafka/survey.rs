@@ -14,6 +14,8 @@ use tripline_core::outputs::Topic;
 
 /// How long brokers may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long they may take to tell settings; some never do.
+const DESCRIBED_WITHIN: Duration = Duration::from_secs(5);
 const RETENTION_BYTES: &str = "retention.bytes";
 /// The role of the topic that is read; those of the others are their labels.
 const INPUT: &str = "input";
@@ -124,14 +126,16 @@ pub fn survey(
 /// The settings of topics, in their order; none of those that the brokers do not tell.
 fn describe(settings: &KafkaSettings, topics: &[&str]) -> Result<Vec<Option<ConfigResource>>, SourceError> {
     let admin = admin(settings).map_err(|fault| stopped(&settings.brokers, fault))?;
-    let options = AdminOptions::new().request_timeout(Some(ANSWER_WITHIN));
-    let asked: Vec<ResourceSpecifier<'_>> =
-        topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+    let options = AdminOptions::new().request_timeout(Some(DESCRIBED_WITHIN));
     let mut told = Vec::new();
-    for resource in asked {
-        // One at a time: the answer to several need not be in their order.
-        let answer = wait_for(admin.describe_configs([&resource], &options));
-        told.push(answer.ok().and_then(|all| all.into_iter().next()).and_then(Result::ok));
+    let mut is_answered = true;
+    for topic in topics {
+        // One at a time: the answer to several need not be in their order. Brokers that do not answer one will not the next.
+        let answer = is_answered
+            .then(|| wait_for(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options)));
+        is_answered = matches!(answer, Some(Ok(_)));
+        let resource = answer.and_then(Result::ok).and_then(|all| all.into_iter().next());
+        told.push(resource.and_then(Result::ok));
     }
     Ok(told)
 }
