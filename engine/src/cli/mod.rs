@@ -1,5 +1,6 @@
 //! The command line: one file a command, and here what they share.
 
+mod bootstrap;
 mod broker;
 mod check;
 mod compare;
@@ -39,6 +40,7 @@ pub struct Arguments {
 enum Command {
     Demo(demo::Demo),
     Run(run::Run),
+    Bootstrap(bootstrap::Bootstrap),
     Status(status::Status),
     Topics(topics::Topics),
     Replay(replay::Replay),
@@ -65,6 +67,7 @@ pub fn run(arguments: Arguments) -> Result<Outcome, CliError> {
     match arguments.command {
         Command::Demo(command) => command.run(),
         Command::Run(command) => command.run(),
+        Command::Bootstrap(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Topics(command) => command.run(),
         Command::Replay(command) => command.run(),

@@ -14,7 +14,7 @@ use tripline_core::batch::Timestamp;
 ///
 /// Exit 0 when all are ready, 1 when one is not or does not answer, 2 when none answers.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  tripline status --config deploy/examples/reference/tripline.yaml")]
+#[command(after_help = "Example:\n  tripline status --config tripline.yaml")]
 pub struct Status {
     /// The configuration of the process on this host: its `http.listen` is asked.
     #[arg(long, value_name = "FILE", required_unless_present = "url")]

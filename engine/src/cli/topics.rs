@@ -14,9 +14,7 @@ const PARTITIONS: u32 = 48;
 /// Partitions as the input's, retention as long as recovery reads back, stamps by the broker, no compaction. What is wrong
 /// comes with the command that mends it. Exit 1 when there is something `run` or recovery cannot do with.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  tripline topics --config deploy/examples/reference/tripline.yaml --create"
-)]
+#[command(after_help = "Example:\n  tripline topics --config tripline.yaml --create --partitions 12")]
 pub struct Topics {
     /// The configuration.
     #[arg(long, value_name = "FILE")]

@@ -27,7 +27,7 @@ use tripline::edge::status::Status;
 
 type Case = (&'static str, fn(&Cluster));
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 10] = [
     ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
     ("a_second_member_takes_shards_over_with_their_past", second_member),
     ("sigterm_commits_everything_judged_and_leaves", sigterm),
@@ -37,6 +37,7 @@ const CASES: [Case; 9] = [
     ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
     ("a_transaction_left_open_upstream_is_named", open_transaction),
     ("topics_are_created_as_needed_and_what_is_wrong_is_told", operations::topics),
+    ("history_from_files_and_then_live_records_alert_as_a_replay_of_all", operations::bootstrap),
 ];
 
 fn main() {

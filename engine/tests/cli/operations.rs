@@ -1,12 +1,14 @@
 //! What an operator asks of topics and running services.
 
+use crate::help::example;
 use crate::service::Bank;
-use crate::tripline::tripline;
+use crate::tripline::{BINARY, DEMO_SAMPLE, ended, tripline};
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use tripline::edge::kafka::mock::MockBroker;
 
 const SCHEMA: &str = "version: 1
@@ -85,15 +87,17 @@ fn brokers_that_are_not_there_are_told_as_such() {
 
 /// What a process needs to run on the tests' broker, which has no transactions and leaves stamps to producers.
 const RUNNING: &str = "delivery: {guarantee: at_least_once}
-http: {listen: 127.0.0.1:0}
+http: {listen: 127.0.0.1:PORT}
 snapshots: {store: STORE, every: 1s}
 ";
 
 #[test]
 fn an_operator_sees_shards_lag_and_the_age_of_snapshots() {
     let config = CONFIG.replace("input:\n", "input:\n  clock: create_time\n");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let store = tempfile::tempdir().unwrap();
-    let config = config + &RUNNING.replace("STORE", store.path().to_str().unwrap());
+    let running = RUNNING.replace("STORE", store.path().to_str().unwrap());
+    let config = config + &running.replace("PORT", &port.to_string());
     let bank = Bank::open(&[("schema.yaml", SCHEMA), ("pack.yaml", PACK), ("tripline.yaml", &config)]);
     let service = bank.run("tripline.yaml");
     service.until("being ready", |service| service.is_ready());
@@ -125,6 +129,13 @@ fn an_operator_sees_shards_lag_and_the_age_of_snapshots() {
         human.contains(": ready\n") && human.contains("at least once") && human.contains(" ago"),
         "{human}"
     );
+    // The example of `status --help`, where the configuration lies.
+    let mut shell = Command::new("sh");
+    let binaries = Path::new(BINARY).parent().unwrap().display().to_string();
+    let path = std::env::var("PATH").unwrap();
+    shell.args(["-ec", &example(&["status"]).unwrap()]).env("PATH", format!("{binaries}:{path}"));
+    shell.current_dir(bank.path("tripline.yaml").parent().unwrap());
+    assert!(ended(&mut shell).fine().contains(": ready\n"));
     assert!(!service.get("/status").contains("secret"), "an account is nobody's status");
     service.stop();
     let told = tripline(["status", "--url", &url]).with(2);
@@ -162,4 +173,16 @@ fn a_process_that_is_not_ready_is_told_with_its_reasons_and_how_far_its_restore_
     assert_eq!(lines[0]["shards"][0]["filled"]["records"], 1_200);
     assert!(lines[1]["fault"].as_str().unwrap().contains("nobody answers"), "{both}");
     tripline(["status", "--url", &standing_in("[]")]).with(2);
+}
+
+#[test]
+fn history_that_could_not_be_told_from_the_topic_or_not_be_kept_is_refused() {
+    let (_folder, config) = configuration("127.0.0.1:1");
+    let bootstrap =
+        || tripline(["bootstrap", "--config", config.to_str().unwrap(), "--history", DEMO_SAMPLE]).with(2);
+    assert!(bootstrap().stderr.contains("say `snapshots: {store: …}`"));
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("event.id: /id", "event.id: $row")).unwrap();
+    let told = bootstrap().stderr;
+    assert!(told.contains("history and topic cannot be told apart"), "{told}");
 }
