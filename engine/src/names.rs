@@ -126,6 +126,8 @@ pub mod metric {
     pub const SNAPSHOT_BYTES: &str = "tripline_snapshot_bytes_total";
     /// Time from the first chunk of a snapshot to its manifest.
     pub const SNAPSHOT_TIME: &str = "tripline_snapshot_seconds";
+    /// Since a shard's newest snapshot was cut, by partition; none where there is none.
+    pub const SNAPSHOT_AGE: &str = "tripline_snapshot_age_seconds";
     /// Ledger keys held, by key space.
     pub const KEYS: &str = "tripline_keys";
     /// Counted bytes of ledgers, by key space.

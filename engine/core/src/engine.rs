@@ -172,6 +172,12 @@ impl Engine {
         self.space.hold_from(Timestamp(since.0.saturating_add(FUTURE_MS_MAX)));
     }
 
+    /// Says of a new engine that its first record is not where the log begins: records of files, whose append times were
+    /// made up from their events' own.
+    pub fn begin_amid(&mut self) {
+        self.has_begun = true;
+    }
+
     /// What became of the records so far.
     pub fn counts(&self) -> &Counts {
         &self.counts

@@ -44,7 +44,6 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
     let Some(brokers) = &config.kafka.brokers else {
         return Err(CliError::Other("the configuration has no `kafka: {brokers: …}`".to_owned()));
     };
-    let engine = config.settings();
     Ok(KafkaSettings {
         instance: config.kafka.instance.clone(),
         workers: config.kafka.workers,
@@ -53,11 +52,17 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
         start: config.input.start,
         guarantee: config.delivery.guarantee,
         commit_interval: config.delivery.commit_interval,
-        reach: Reach {
-            rows_ms: engine.reach_ms(&config.ruleset, &config.mapping),
-            verdicts_ms: engine.verdicts_reach_ms(&config.ruleset),
-            retention_ms: engine.row_lifetime_ms(&config.ruleset),
-        },
+        reach: reach(config),
         ..KafkaSettings::new(brokers, &config.input.topic, &config.kafka.group, &config.kafka.prefix)
     })
+}
+
+/// How far back recovery reads, by what the packs and models look back.
+pub fn reach(config: &Config) -> Reach {
+    let engine = config.settings();
+    Reach {
+        rows_ms: engine.reach_ms(&config.ruleset, &config.mapping),
+        verdicts_ms: engine.verdicts_reach_ms(&config.ruleset),
+        retention_ms: engine.row_lifetime_ms(&config.ruleset),
+    }
 }

@@ -1,9 +1,10 @@
 //! `tripline check`: every fault of a configuration, a schema or packs, and how much of a sample the mapping finds.
 
 use super::feed::header_fault;
-use super::{CliError, Outcome, Report};
+use super::{CliError, Outcome, Report, broker, words};
 use crate::config::{self, MODELS, PackOptions};
 use crate::edge::file::{FileFormat, FileSource};
+use crate::edge::recovery::Keep;
 use clap::Args;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -73,7 +74,7 @@ impl Check {
             let rules = config.ruleset.rules().len();
             let facts: usize =
                 config.ruleset.programs().iter().map(|program| program.plan().aggregates.len()).sum();
-            format!("{}: {rules} rules, {facts} aggregates, no error\n", path.display())
+            format!("{}: {rules} rules, {facts} aggregates, no error\n{}", path.display(), retention(&config))
         })?;
         match &self.sample {
             Some(sample) => self.sample(&config, sample),
@@ -169,6 +170,23 @@ impl Check {
         }
         Ok(refused.is_empty())
     }
+}
+
+/// How long the topics must keep what recovery reads.
+fn retention(config: &config::Config) -> String {
+    let reach = broker::reach(config);
+    let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
+    let needed = |keep: Keep| {
+        let behind = keep
+            .behind_snapshot_ms
+            .map_or(String::new(), |ms| format!(", {} behind a snapshot", words::duration(ms)));
+        format!("{} (retention.ms={}){behind}", words::duration(keep.alone_ms), keep.alone_ms)
+    };
+    format!(
+        "recovery reads back\n  input     {}\n  verdicts  {}\n",
+        needed(Keep::of(reach.rows_ms, every)),
+        needed(Keep::of(reach.verdicts_ms, every))
+    )
 }
 
 /// A configuration says where events come from; a pack does not.

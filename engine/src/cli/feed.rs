@@ -19,10 +19,11 @@ use tripline_core::spaces::Spaces;
 /// Records taken in one step: their ledgers' cache misses overlap, their registers stay in the cache.
 pub const BATCH_RECORDS: usize = 256;
 
-/// Records of files on their way through the engine.
-pub struct Feed {
+/// Records of files, those of `tripline dump` taken apart.
+pub struct Records {
+    paths: Vec<PathBuf>,
+    format: FileFormat,
     source: FileSource,
-    spaces: Spaces,
     batch: Batch,
     /// Records of `tripline dump`, which carry partition, offset and append time.
     dumped: bool,
@@ -31,28 +32,84 @@ pub struct Feed {
     waiting: Vec<Batch>,
 }
 
+impl Records {
+    /// Opens the first file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(config: &Config, paths: &[PathBuf]) -> Result<Records, CliError> {
+        let format = match config.mapping.format {
+            Format::Json => FileFormat::JsonLines,
+            Format::Csv { delimiter } => FileFormat::Csv { delimiter },
+        };
+        let source = FileSource::open(paths, format, BATCH_RECORDS)?;
+        let batch = Batch::new(Shard { space: 0, partition: 0 });
+        let (paths, waiting) = (paths.to_vec(), Vec::new());
+        Ok(Records { paths, format, source, batch, dumped: false, begun: false, waiting })
+    }
+
+    /// The line that names the columns; none where the records are not CSV.
+    pub fn header(&self) -> Option<&[u8]> {
+        (self.format != FileFormat::JsonLines).then(|| self.source.header())
+    }
+
+    /// Hands that line to whom it concerns, where there is one.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn take_header(&self, take: impl FnOnce(&[u8]) -> Result<(), HeaderError>) -> Result<(), CliError> {
+        let Some(line) = self.header() else { return Ok(()) };
+        take(line).map_err(|fault| header_fault(&self.paths, &self.source, &fault))
+    }
+
+    /// The next records of one partition, and whether `dump` wrote them; none at the end.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a line of a dump is none.
+    pub fn next(&mut self) -> Result<Option<(&Batch, bool)>, CliError> {
+        loop {
+            if let Some(run) = self.waiting.pop() {
+                self.batch = run;
+                break;
+            }
+            if !self.source.read(&mut self.batch)? {
+                return Ok(None);
+            }
+            if !self.begun {
+                self.begun = true;
+                let first = self.batch.records.first();
+                self.dumped = first.is_some_and(|first| dumped::is_dumped(self.batch.value(first)));
+            }
+            if !self.dumped {
+                break;
+            }
+            self.waiting = split(&self.batch)?;
+        }
+        Ok(Some((&self.batch, self.dumped)))
+    }
+}
+
+/// Records of files on their way through the engine.
+pub struct Feed {
+    records: Records,
+    spaces: Spaces,
+}
+
 impl Feed {
     /// Opens the first file.
     ///
     /// # Errors
     /// When it cannot be read, or its header does not fit the mapping.
     pub fn open(config: &Config, settings: Settings, paths: &[PathBuf]) -> Result<Feed, CliError> {
-        let format = match config.mapping.format {
-            Format::Json => FileFormat::JsonLines,
-            Format::Csv { delimiter } => FileFormat::Csv { delimiter },
-        };
-        let source = FileSource::open(paths, format, BATCH_RECORDS)?;
+        let records = Records::open(config, paths)?;
         let schema = Arc::clone(&config.schema);
         let ruleset = Arc::clone(&config.ruleset);
         let mut spaces =
             Spaces::new(schema, ruleset, config.mapping.clone(), settings).map_err(|faults| {
                 CliError::Other(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
             })?;
-        if format != FileFormat::JsonLines {
-            spaces.set_header(source.header()).map_err(|fault| header_fault(paths, &source, &fault))?;
-        }
-        let batch = Batch::new(Shard { space: 0, partition: 0 });
-        Ok(Feed { source, spaces, batch, dumped: false, begun: false, waiting: Vec::new() })
+        records.take_header(|line| spaces.set_header(line))?;
+        Ok(Feed { records, spaces })
     }
 
     /// Takes the next records through; false at the end.
@@ -60,23 +117,8 @@ impl Feed {
     /// # Errors
     /// When a file cannot be read, or a line of a dump is none.
     pub fn step(&mut self, out: &mut Outputs, lines: &mut Lines) -> Result<bool, CliError> {
-        if let Some(batch) = self.waiting.pop() {
-            self.spaces.step(&batch, out, lines);
-            return Ok(true);
-        }
-        if !self.source.read(&mut self.batch)? {
-            return Ok(false);
-        }
-        if !self.begun {
-            self.begun = true;
-            self.dumped =
-                self.batch.records.first().is_some_and(|first| dumped::is_dumped(self.batch.value(first)));
-        }
-        if self.dumped {
-            self.waiting = split(&self.batch)?;
-            return Ok(true);
-        }
-        self.spaces.step(&self.batch, out, lines);
+        let Some((batch, _)) = self.records.next()? else { return Ok(false) };
+        self.spaces.step(batch, out, lines);
         Ok(true)
     }
 

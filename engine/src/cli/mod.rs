@@ -1,5 +1,6 @@
 //! The command line: one file a command, and here what they share.
 
+mod bootstrap;
 mod broker;
 mod check;
 mod compare;
@@ -13,7 +14,10 @@ mod replay;
 mod run;
 mod schema;
 mod simulate;
+mod status;
+mod topics;
 mod usage;
+mod words;
 
 use crate::config::{self, Config, ReadError};
 use crate::edge::sink::SinkError;
@@ -36,6 +40,9 @@ pub struct Arguments {
 enum Command {
     Demo(demo::Demo),
     Run(run::Run),
+    Bootstrap(bootstrap::Bootstrap),
+    Status(status::Status),
+    Topics(topics::Topics),
     Replay(replay::Replay),
     Check(check::Check),
     Simulate(simulate::Simulate),
@@ -60,6 +67,9 @@ pub fn run(arguments: Arguments) -> Result<Outcome, CliError> {
     match arguments.command {
         Command::Demo(command) => command.run(),
         Command::Run(command) => command.run(),
+        Command::Bootstrap(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Topics(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Simulate(command) => command.run(),

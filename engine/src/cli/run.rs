@@ -8,6 +8,7 @@ use crate::edge::http::Shown;
 use crate::edge::kafka;
 use crate::edge::log;
 use crate::edge::metrics::Metrics;
+use crate::edge::overview::About;
 use crate::edge::snapshot::{Catalogue, Saver, Store, Writer};
 use crate::edge::status::Status;
 use clap::Args;
@@ -30,23 +31,14 @@ impl Run {
     /// When the configuration cannot be run, or the service ended before it was asked to.
     pub fn run(self) -> Result<Outcome, CliError> {
         let config = configured(&self.config)?;
-        let derived: Vec<&str> = config.ruleset.programs()[1..]
-            .iter()
-            .map(|program| program.plan().space.entity.as_str())
-            .collect();
-        if !derived.is_empty() {
-            return Err(CliError::Other(format!(
-                "the packs look back by {}, which `run` cannot do yet: its rows would have to travel to another key space; \
-                 `replay` and `demo` run every key space",
-                derived.join(", ")
-            )));
-        }
+        refuse_derived(&config)?;
         let settings = broker::of_config(&config)?;
         log::start(config.log.format, &config.log.level)
             .map_err(|fault| CliError::Other(fault.to_string()))?;
         let status = Arc::new(Status::default());
         let metrics = Arc::new(Metrics::new());
-        let shown = Shown { status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
+        let about = Arc::new(About::of(&config));
+        let shown = Shown { about, status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
         let control = Control::start(Some(config.http.settings), shown)
             .map_err(|fault| CliError::Other(chain(&fault)))?;
         if let Some(address) = control.address() {
@@ -72,8 +64,28 @@ impl Run {
     }
 }
 
+/// Refuses packs whose rows would have to travel to another key space.
+///
+/// # Errors
+/// When there are any.
+pub fn refuse_derived(config: &Config) -> Result<(), CliError> {
+    let derived: Vec<&str> =
+        config.ruleset.programs()[1..].iter().map(|program| program.plan().space.entity.as_str()).collect();
+    if derived.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Other(format!(
+        "the packs look back by {}, which `run` cannot do yet: its rows would have to travel to another key space; \
+         `replay` and `demo` run every key space",
+        derived.join(", ")
+    )))
+}
+
 /// The snapshots of the configured group, where any are configured.
-fn snapshots(config: &Config) -> Result<Option<Catalogue>, CliError> {
+///
+/// # Errors
+/// When the store cannot be used.
+pub fn snapshots(config: &Config) -> Result<Option<Catalogue>, CliError> {
     let Some(settings) = &config.snapshots else { return Ok(None) };
     let store = Store::open(&settings.store).map_err(|fault| CliError::Other(fault.to_string()))?;
     if store.is_local() {

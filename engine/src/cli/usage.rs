@@ -39,6 +39,12 @@ impl Usage {
 }
 
 impl Spent {
+    /// How many of something a second of the wall clock did.
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
+    pub fn per_second(&self, count: u64) -> f64 {
+        count as f64 / self.seconds.max(1e-3)
+    }
+
     /// How many of something a CPU second did.
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
     pub fn per_cpu_second(&self, count: u64) -> f64 {

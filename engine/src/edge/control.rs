@@ -124,7 +124,7 @@ mod tests {
     use std::net::TcpStream;
 
     fn shown() -> Shown {
-        Shown { status: Arc::default(), metrics: Arc::new(Metrics::new()) }
+        Shown { about: Arc::default(), status: Arc::default(), metrics: Arc::new(Metrics::new()) }
     }
 
     fn ask(address: SocketAddr, request: &str) -> String {

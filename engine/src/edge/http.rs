@@ -1,7 +1,9 @@
-//! `/healthz`, `/readyz`, `/metrics`: HTTP for operators, on loopback unless told otherwise. It reads, never writes.
+//! `/healthz`, `/readyz`, `/status`, `/metrics`: HTTP for operators, on loopback unless told otherwise. It reads, never writes.
 
 use super::metrics::Metrics;
+use super::overview::{About, Overview};
 use super::status::Status;
+use super::worker::wall_clock;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::server::conn::http1;
@@ -64,7 +66,9 @@ pub enum HttpError {
 /// What requests are answered from.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    /// For `/healthz` and `/readyz`.
+    /// What does not change, for `/status`.
+    pub about: Arc<About>,
+    /// For `/healthz`, `/readyz` and `/status`.
     pub status: Arc<Status>,
     /// For `/metrics`.
     pub metrics: Arc<Metrics>,
@@ -138,15 +142,33 @@ where
             reasons if reasons.is_empty() => text(StatusCode::OK, "ready".to_owned()),
             reasons => text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n")),
         },
-        "/metrics" => {
-            let mut page = text(StatusCode::OK, String::new());
-            *page.body_mut() = Full::new(Bytes::from(shown.metrics.text()));
-            let kind = header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-            page.headers_mut().insert(header::CONTENT_TYPE, kind);
-            page
+        "/status" => {
+            let overview = Overview::of(&shown.about, &shown.status, wall_clock());
+            let body = serde_json::to_string(&overview).expect("texts and numbers are JSON");
+            page(body + "\n", "application/json")
         }
-        _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics".to_owned()),
+        "/metrics" => {
+            tell_ages(shown);
+            page(shown.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
+        }
+        _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /status and /metrics".to_owned()),
     }
+}
+
+/// An age is one at the moment it is asked for.
+fn tell_ages(shown: &Shown) {
+    let now = wall_clock();
+    for (shard, held) in shown.status.shards() {
+        let Some(cut_at) = held.snapshot_at else { continue };
+        let age = u64::try_from(now.0.saturating_sub(cut_at.0)).unwrap_or(0);
+        shown.metrics.snapshot_age(shard, Duration::from_millis(age));
+    }
+}
+
+fn page(body: String, kind: &'static str) -> Response<Full<Bytes>> {
+    let mut page = Response::new(Full::new(Bytes::from(body)));
+    page.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    page
 }
 
 fn text(status: StatusCode, mut line: String) -> Response<Full<Bytes>> {

@@ -43,6 +43,7 @@ pub struct Metrics {
     snapshots: IntCounterVec,
     snapshot_bytes: IntCounter,
     snapshot_time: Histogram,
+    snapshot_age: prometheus::GaugeVec,
     shards: IntGaugeVec,
     keys_sampled: IntCounter,
     keys_misplaced: IntCounter,
@@ -107,6 +108,13 @@ impl Metrics {
             snapshots: counters(metric::SNAPSHOTS, "Snapshots by result", "result"),
             snapshot_bytes: counter(metric::SNAPSHOT_BYTES, "Bytes of snapshots written"),
             snapshot_time: times(metric::SNAPSHOT_TIME, "Time to write a shard's snapshot", &RESTORE_S),
+            snapshot_age: registered(
+                r,
+                prometheus::GaugeVec::new(
+                    Opts::new(metric::SNAPSHOT_AGE, "Since the newest snapshot was cut"),
+                    &["partition"],
+                ),
+            ),
             shards: gauges(metric::SHARDS, "Owned shards by phase", "phase"),
             keys_sampled: counter(
                 metric::KEYS_SAMPLED,
@@ -190,6 +198,7 @@ impl Metrics {
         // A series that was never begun cannot be ended; that is no fault.
         let _ = self.open_transaction.remove_label_values(&[&shard.partition.to_string()]);
         let _ = self.lag.remove_label_values(&[&shard.partition.to_string()]);
+        let _ = self.snapshot_age.remove_label_values(&[&shard.partition.to_string()]);
         let _ = self.coverage.remove_label_values(&[&shard.partition.to_string()]);
     }
 
@@ -225,6 +234,11 @@ impl Metrics {
     /// A snapshot was found to be of no use when a shard was filled.
     pub fn snapshot_refused(&self) {
         self.snapshots.with_label_values(&["refused"]).inc();
+    }
+
+    /// So long ago a shard's newest snapshot was cut.
+    pub fn snapshot_age(&self, shard: Shard, age: Duration) {
+        self.snapshot_age.with_label_values(&[&shard.partition.to_string()]).set(age.as_secs_f64());
     }
 
     /// Owned shards by phase.

@@ -21,6 +21,32 @@ pub struct Reach {
     pub retention_ms: i64,
 }
 
+/// How long a log must keep its records, so that a shard can be filled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// To fill it from the log alone, ms.
+    pub alone_ms: i64,
+    /// To fill it from a snapshot and the log behind it, ms; none where no snapshots are written.
+    pub behind_snapshot_ms: Option<i64>,
+}
+
+/// A shard may have to go back to its snapshot before the newest, and the next one may be under way.
+const SNAPSHOTS_BACK: u32 = 3;
+
+impl Keep {
+    /// What a log must keep that is read so far back without a snapshot, when one is cut in every such time.
+    pub fn of(alone_ms: i64, snapshots_every: Option<Duration>) -> Keep {
+        let back = snapshots_every.map(|every| (every * SNAPSHOTS_BACK).as_millis());
+        let behind_snapshot_ms = back.map(|back| i64::try_from(back).unwrap_or(i64::MAX));
+        Keep { alone_ms, behind_snapshot_ms }
+    }
+
+    /// Less than this, and shards cannot be filled as they were.
+    pub fn least_ms(&self) -> i64 {
+        self.behind_snapshot_ms.unwrap_or(self.alone_ms)
+    }
+}
+
 /// What a filled shard holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -51,13 +77,15 @@ pub enum Piece {
     End,
 }
 
-/// What a filling gives, in this order: pieces of a snapshot, rows, verdicts, then ready.
+/// What a filling gives, in this order: pieces of a snapshot, rows, verdicts, each log's extent before it, then ready.
 #[derive(Debug)]
 pub enum Recovered {
     /// A part of the snapshot of this name.
     Snapshot(Ticket, Shard, Arc<str>, Piece),
     /// The snapshot of this name is of no use. Begin again with an empty engine, and without it.
     Unusable(Ticket, Shard, Arc<str>, String),
+    /// Records of a log from the first offset up to before the second come next.
+    Ahead(Ticket, Shard, i64, i64),
     /// Input records to insert without judging.
     Rows(Ticket, Batch),
     /// The shard's own committed verdicts.
@@ -76,6 +104,7 @@ impl Recovered {
         match self {
             Recovered::Rows(ticket, batch) | Recovered::Verdicts(ticket, batch) => (*ticket, batch.shard),
             Recovered::Snapshot(ticket, shard, ..)
+            | Recovered::Ahead(ticket, shard, ..)
             | Recovered::Unusable(ticket, shard, ..)
             | Recovered::Refused(ticket, shard, ..)
             | Recovered::Ready(ticket, shard, ..)
@@ -85,7 +114,10 @@ impl Recovered {
 
     /// Whether nothing follows it.
     pub fn is_last(&self) -> bool {
-        !matches!(self, Recovered::Snapshot(..) | Recovered::Rows(..) | Recovered::Verdicts(..))
+        !matches!(
+            self,
+            Recovered::Snapshot(..) | Recovered::Ahead(..) | Recovered::Rows(..) | Recovered::Verdicts(..)
+        )
     }
 }
 
@@ -141,6 +173,14 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn snapshots_shorten_what_a_log_must_keep_at_least() {
+        let day = 86_400_000;
+        assert_eq!(Keep::of(90 * day, None).least_ms(), 90 * day);
+        let keep = Keep::of(90 * day, Some(Duration::from_secs(60)));
+        assert_eq!((keep.least_ms(), keep.alone_ms), (180_000, 90 * day));
+    }
 
     #[test]
     fn a_journal_with_a_crash_in_it_gives_each_committed_verdict_once() {

@@ -1,6 +1,7 @@
 //! What the process is doing now, for `/readyz`: shards and their phases, and troubles. Shared by all threads.
 
 use dashmap::DashMap;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tripline_core::batch::{Shard, Timestamp};
 
@@ -28,6 +29,21 @@ pub struct ShardStatus {
     pub held_from: Option<Timestamp>,
     /// When its newest snapshot was cut.
     pub snapshot_at: Option<Timestamp>,
+    /// How far its filling has come; none when it is live.
+    pub filled: Option<Filled>,
+}
+
+/// How far the filling of a shard has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filled {
+    /// Chunks taken of the snapshot it begins with.
+    pub chunks: u64,
+    /// Chunks of that snapshot; 0 without one.
+    pub chunks_of: u64,
+    /// Records of the logs passed, input and verdicts.
+    pub records: u64,
+    /// Records of the logs that are known to be ahead or passed: the verdicts' come when the input's are through.
+    pub records_of: u64,
 }
 
 /// Something that keeps the process from doing its work, until it is cleared.
@@ -91,6 +107,13 @@ impl Status {
     pub fn moved(&self, shard: Shard, next: i64) {
         if let Some(mut held) = self.shards.get_mut(&shard) {
             held.next = next;
+        }
+    }
+
+    /// A shard's filling has come further.
+    pub fn filled(&self, shard: Shard, filled: Filled) {
+        if let Some(mut held) = self.shards.get_mut(&shard) {
+            held.filled = Some(filled);
         }
     }
 
@@ -189,7 +212,7 @@ mod tests {
     }
 
     fn at(phase: Phase, next: i64) -> ShardStatus {
-        ShardStatus { worker: 1, phase, next, lag: None, held_from: None, snapshot_at: None }
+        ShardStatus { worker: 1, phase, next, lag: None, held_from: None, snapshot_at: None, filled: None }
     }
 
     #[test]

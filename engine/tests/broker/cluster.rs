@@ -54,14 +54,19 @@ impl Cluster {
         assert!(done.success(), "broker {what}: {done}");
     }
 
+    /// Where it is.
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Settings of a service with its own topics, group and prefix, and the topics made.
     pub fn service(&self, name: &str, partitions: u32) -> KafkaSettings {
-        let brokers = format!("127.0.0.1:{}", self.port);
+        let brokers = self.brokers();
         let mut settings = KafkaSettings::new(&brokers, &format!("{name}.events"), name, name);
         settings.workers = 1;
         settings.reach = Reach { rows_ms: 86_400_000, verdicts_ms: 86_400_000, retention_ms: 86_400_000 };
         settings.client.insert("session.timeout.ms".to_owned(), "6000".to_owned());
-        create_topics(&settings, partitions, 1).unwrap();
+        create_topics(&settings, partitions, Some(1)).unwrap();
         settings
     }
 }
@@ -221,8 +226,12 @@ fn wait_for<T>(answer: impl Future<Output = T>) -> T {
 
 /// Whose clock stamps the input topic: `CreateTime` or `LogAppendTime`.
 pub fn stamp(settings: &KafkaSettings, kind: &str) {
-    let change =
-        AlterConfig::new(ResourceSpecifier::Topic(&settings.topic)).set("message.timestamp.type", kind);
+    alter(settings, &settings.topic, "message.timestamp.type", kind);
+}
+
+/// Sets one setting of a topic.
+pub fn alter(settings: &KafkaSettings, topic: &str, name: &str, value: &str) {
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
     wait_for(admin(settings).alter_configs([&change], &AdminOptions::new())).unwrap();
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test program: what cannot be unwrapped has failed")]
 
 mod cluster;
+mod operations;
 mod tally;
 
 use cluster::{
@@ -26,7 +27,7 @@ use tripline::edge::status::Status;
 
 type Case = (&'static str, fn(&Cluster));
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 10] = [
     ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
     ("a_second_member_takes_shards_over_with_their_past", second_member),
     ("sigterm_commits_everything_judged_and_leaves", sigterm),
@@ -35,6 +36,8 @@ const CASES: [Case; 8] = [
     ("input_deleted_before_it_was_judged_stops_the_engine", deleted_input),
     ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
     ("a_transaction_left_open_upstream_is_named", open_transaction),
+    ("topics_are_created_as_needed_and_what_is_wrong_is_told", operations::topics),
+    ("history_from_files_and_then_live_records_alert_as_a_replay_of_all", operations::bootstrap),
 ];
 
 fn main() {
@@ -196,7 +199,8 @@ fn sigterm(cluster: &Cluster) {
     settings.commit_interval = Duration::from_secs(600);
     produce(&settings, "murmur2_random", 0, 5_000);
     let mut service = Service::start(&settings);
-    let shown = Shown { status: Arc::clone(&service.status), metrics: Arc::clone(&service.metrics) };
+    let (status, metrics) = (Arc::clone(&service.status), Arc::clone(&service.metrics));
+    let shown = Shown { about: Arc::default(), status, metrics };
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let _control = Control::start(Some(HttpSettings { listen, allow_remote: false }), shown).unwrap();
     await_that("all is judged", || service.calls.judged() == 5_000);

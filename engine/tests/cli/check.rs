@@ -32,6 +32,17 @@ fn the_shipped_configurations_and_packs_have_no_fault() {
 }
 
 #[test]
+fn the_retention_that_recovery_needs_is_told() {
+    let told = tripline(["check", DEMO]).fine();
+    let line = |name: &str| told.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
+    // The demo looks back 90 days and its events refer to earlier ones: see `Settings::reach_ms`.
+    let input = line("input ");
+    let days: i64 = input.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!((90..=190).contains(&days) && input.contains(" d"), "{input}");
+    assert!(input.contains("retention.ms=") && line("verdicts ").contains("retention.ms="), "{told}");
+}
+
+#[test]
 fn a_broken_pack_ends_with_1_and_every_fault_is_pointed_at() {
     let (_folder, pack) = broken();
     let told = tripline(["check", pack.to_str().unwrap()]).with(1).stdout;

@@ -4,8 +4,8 @@ use crate::tripline::{BINARY, copy, ended, root, tripline};
 use std::path::Path;
 use std::process::Command;
 
-/// What reads a Kafka topic cannot run here; the broker's suite runs it.
-const NEED_A_BROKER: [&str; 2] = ["run", "dump"];
+/// What reads a Kafka topic, or asks a running service, cannot run here; tests of their own run it.
+const NEED_A_BROKER: [&str; 5] = ["run", "dump", "topics", "status", "bootstrap"];
 /// What takes its time by design has a test of its own, beside which the others run.
 const SHOW: &str = "demo";
 
@@ -22,7 +22,7 @@ fn listed(help: &str) -> Vec<String> {
 }
 
 /// What stands below `Example:` in a command's help, a shell script.
-fn example(path: &[&str]) -> Option<String> {
+pub fn example(path: &[&str]) -> Option<String> {
     let help = tripline(path.iter().copied().chain(["--help"])).fine();
     let (_, example) = help.split_once("\nExample:\n")?;
     Some(example.to_owned())

@@ -12,6 +12,7 @@ mod handbook;
 mod help;
 mod keys;
 mod metrics;
+mod operations;
 mod profile;
 mod replay;
 mod schemas;

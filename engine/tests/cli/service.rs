@@ -135,7 +135,7 @@ impl Service {
     }
 
     /// Waits until something holds of it.
-    pub fn until(&self, what: &str, holds: impl Fn(&Service) -> bool) {
+    pub fn until(&self, what: &str, mut holds: impl FnMut(&Service) -> bool) {
         let began = Instant::now();
         while !holds(self) {
             let log = self.log();
@@ -150,7 +150,7 @@ impl Service {
     }
 
     /// Where HTTP is served, once it is.
-    fn address(&self) -> Option<String> {
+    pub fn address(&self) -> Option<String> {
         let log = self.log();
         let line = log.lines().find(|line| line.contains("health and metrics are served"))?;
         let at = line.find("127.0.0.1:")?;

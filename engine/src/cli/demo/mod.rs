@@ -21,6 +21,7 @@ use crate::edge::kafka::mock::{MockBroker, MockError};
 use crate::edge::kafka::transfer::{TopicWriter, follow_topic};
 use crate::edge::kafka::{self, KafkaSettings, RunError};
 use crate::edge::metrics::Metrics;
+use crate::edge::overview::About;
 use crate::edge::recovery::Reach;
 use crate::edge::source::SourceError;
 use crate::edge::status::Status;
@@ -123,7 +124,8 @@ impl Demo {
         let metrics = Arc::new(Metrics::new());
         let show =
             Show { status: Arc::default(), tally: Mutex::new(Tally::new(LIVE)), judged: Arc::default() };
-        let shown = Shown { status: Arc::clone(&show.status), metrics: Arc::clone(&metrics) };
+        let about = Arc::new(About::of(&config));
+        let shown = Shown { about, status: Arc::clone(&show.status), metrics: Arc::clone(&metrics) };
         let _control = Control::start(None, shown).map_err(|fault| CliError::Other(fault.to_string()))?;
         let names = settings.topics();
         let mut topics = vec![settings.topic.as_str()];

@@ -6,6 +6,7 @@ mod at_least_once;
 mod client;
 mod consumer;
 mod exactly_once;
+mod group;
 mod lag;
 pub mod mock;
 pub mod murmur2;
@@ -14,6 +15,7 @@ mod outlet;
 mod rebalance;
 mod recovery;
 mod settings;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -22,8 +24,10 @@ pub mod transfer;
 pub use at_least_once::AtLeastOnce;
 pub use consumer::KafkaSource;
 pub use exactly_once::ExactlyOnce;
+pub use group::{BeginError, Group};
 pub use recovery::KafkaRecovery;
 pub use settings::{BATCH_MAX_BOUNDS, Guarantee, InputClock, KafkaSettings, Start, owned_key};
+pub use survey::{Finding, Flaw, Surveyed, survey};
 pub use topics::create_topics;
 
 use super::metrics::Metrics;

@@ -285,11 +285,10 @@ impl Filling<'_> {
     /// Reads the shard's journal from a time on, of the records from an offset on.
     fn journal(&self, from_ms: i64, offset: i64, history: &mut History) -> Result<(), Broken> {
         let verdicts = self.settings.topics().verdicts;
-        self.await_ended(&verdicts)?;
-        match self.offset_at(&verdicts, from_ms)? {
-            Some(from) => self.verdicts(&verdicts, from, offset, history),
-            None => Ok(()),
-        }
+        let end = self.await_ended(&verdicts)?;
+        let Some(from) = self.offset_at(&verdicts, from_ms)? else { return Ok(()) };
+        self.hand_over(Recovered::Ahead(self.request.ticket, self.request.at.shard, from, end))?;
+        self.verdicts(&verdicts, from, offset, history)
     }
 
     fn partition(&self) -> i32 {
@@ -328,7 +327,8 @@ impl Filling<'_> {
 
     /// Waits until no transaction holds back what is written now. The last owner may have died in one: behind its first
     /// record nothing of the journal can be read before the broker has ended it, committed though it may be.
-    fn await_ended(&self, topic: &str) -> Result<(), Broken> {
+    /// Gives where the journal ends.
+    fn await_ended(&self, topic: &str) -> Result<i64, Broken> {
         let (_, end) =
             self.ask(|wait| self.readers.written.fetch_watermarks(topic, self.partition(), wait))?;
         let mut was_told = false;
@@ -336,7 +336,7 @@ impl Filling<'_> {
             let (_, stable) =
                 self.ask(|wait| self.readers.committed.fetch_watermarks(topic, self.partition(), wait))?;
             if stable >= end {
-                return Ok(());
+                return Ok(end);
             }
             if self.request.cancelled.load(Ordering::Acquire) {
                 return Err(Broken::Cancelled);
@@ -355,6 +355,7 @@ impl Filling<'_> {
         let mut batch = Batch::new(self.request.at.shard);
         let mut found = History::default();
         if from < next {
+            self.hand_over(Recovered::Ahead(self.request.ticket, self.request.at.shard, from, next))?;
             self.read(&self.settings.topic, from, |message| {
                 if message.offset() >= next {
                     return Ok(false);

@@ -1,6 +1,6 @@
 //! What the Kafka edge is told, and the client settings made of it.
 
-use crate::edge::recovery::Reach;
+use crate::edge::recovery::{Keep, Reach};
 use crate::names::Topics;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -149,6 +149,16 @@ impl KafkaSettings {
             Guarantee::AtLeastOnce => None,
             Guarantee::ExactlyOnce { min_gap, .. } => Some(min_gap),
         }
+    }
+
+    /// What the input must keep, with snapshots in every such time or without any.
+    pub fn keep_input(&self, snapshots_every: Option<Duration>) -> Keep {
+        Keep::of(self.reach.rows_ms, snapshots_every)
+    }
+
+    /// As [`KafkaSettings::keep_input`], for the verdicts.
+    pub fn keep_verdicts(&self, snapshots_every: Option<Duration>) -> Keep {
+        Keep::of(self.reach.verdicts_ms, snapshots_every)
     }
 
     /// The output topics.

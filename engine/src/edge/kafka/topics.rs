@@ -2,18 +2,23 @@
 //! committed position for every partition of a new group.
 
 use super::client::{Health, PlainContext, ask};
+use super::group::{BeginError, Group};
 use super::settings::{InputClock, KafkaSettings, Start};
+use crate::edge::recovery::Keep;
 use crate::edge::source::SourceError;
 use crate::names::OUTPUT_TOPICS;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
 use tripline_core::outputs::Topic;
 
-const STAMP: &str = "message.timestamp.type";
+pub(super) const STAMP: &str = "message.timestamp.type";
+pub(super) const RETENTION: &str = "retention.ms";
+pub(super) const CLEANUP: &str = "cleanup.policy";
+/// A topic that is made here keeps its records for so long at least: longer than anybody is away.
+const RETENTION_MIN_MS: i64 = 7 * 86_400_000;
 
 /// Checks topics and clock, and gives a new group its beginning. Gives the input's number of partitions.
 ///
@@ -21,11 +26,20 @@ const STAMP: &str = "message.timestamp.type";
 /// When a topic is missing, partition counts do not fit, the clock is not the one configured, or a new group has no
 /// beginning.
 pub(super) fn prepare(settings: &KafkaSettings, health: &Health) -> Result<u32, SourceError> {
-    let consumer: BaseConsumer<PlainContext> = settings
-        .reader(health.worker)
-        .create_with_context(PlainContext(health.clone()))
-        .map_err(|fault| stopped(&settings.topic, fault))?;
-    let count = |topic: &str| partitions(settings, &consumer, topic);
+    let group = Group::with(settings, health)?;
+    begin(settings, &group)?;
+    Ok(group.partitions())
+}
+
+/// Checks topics and clock. Gives the input's number of partitions.
+///
+/// # Errors
+/// When a topic is missing, partition counts do not fit, or the clock is not the one configured.
+pub(super) fn check(
+    settings: &KafkaSettings,
+    consumer: &BaseConsumer<PlainContext>,
+) -> Result<u32, SourceError> {
+    let count = |topic: &str| partitions(settings, consumer, topic);
     let input = count(&settings.topic)?;
     let names = settings.topics();
     for topic in OUTPUT_TOPICS {
@@ -39,11 +53,10 @@ pub(super) fn prepare(settings: &KafkaSettings, health: &Health) -> Result<u32, 
     if settings.clock == InputClock::LogAppendTime {
         check_clock(settings)?;
     }
-    begin(settings, &consumer, input)?;
     Ok(input)
 }
 
-fn stopped(place: &str, reason: impl ToString) -> SourceError {
+pub(super) fn stopped(place: &str, reason: impl ToString) -> SourceError {
     SourceError::Stopped { place: place.to_owned(), reason: reason.to_string() }
 }
 
@@ -52,17 +65,26 @@ fn partitions(
     consumer: &BaseConsumer<PlainContext>,
     topic: &str,
 ) -> Result<u32, SourceError> {
-    let found = ask(settings.patience, |wait| {
+    match count(settings.patience, consumer, topic)? {
+        Some(found) => Ok(found),
+        None => Err(stopped(topic, "there is no such topic; `tripline topics --create` makes it")),
+    }
+}
+
+/// How many partitions a topic has; none when it is not there.
+pub(super) fn count<C: ConsumerContext>(
+    patience: Duration,
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+) -> Result<Option<u32>, SourceError> {
+    let found = ask(patience, |wait| {
         // Serves the client's log lines, too.
         let _ = consumer.poll(Duration::ZERO);
         let metadata = consumer.fetch_metadata(Some(topic), wait)?;
         Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
     })
     .map_err(|fault| stopped(topic, fault))?;
-    match u32::try_from(found) {
-        Ok(0) | Err(_) => Err(stopped(topic, "there is no such topic; create it first")),
-        Ok(found) => Ok(found),
-    }
+    Ok(u32::try_from(found).ok().filter(|found| *found > 0))
 }
 
 /// Refuses a topic that its producers stamp. When the broker does not say, every message is checked as it comes.
@@ -84,68 +106,57 @@ fn check_clock(settings: &KafkaSettings) -> Result<(), SourceError> {
 
 /// A group without any committed position gets one for every partition, before it is joined: later a missing one
 /// means that something was lost, and is not skipped over.
-fn begin(
-    settings: &KafkaSettings,
-    consumer: &BaseConsumer<PlainContext>,
-    partitions: u32,
-) -> Result<(), SourceError> {
-    let topic = &settings.topic;
-    let failed = |fault: KafkaError| stopped(topic, fault);
-    let all = || {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_range(topic, 0, i32::try_from(partitions).unwrap_or(i32::MAX) - 1);
-        list
-    };
-    let committed = ask(settings.patience, |wait| {
-        let list = consumer.committed_offsets(all(), wait)?;
-        list.elements().iter().try_for_each(|element| element.error())?;
-        Ok(list)
-    })
-    .map_err(failed)?;
-    if committed.elements().iter().any(|element| matches!(element.offset(), Offset::Offset(_))) {
+fn begin(settings: &KafkaSettings, group: &Group) -> Result<(), SourceError> {
+    if group.committed()?.iter().any(Option::is_some) {
         return Ok(());
     }
     if settings.start == Start::Error {
-        return Err(stopped(topic, format!("the group {} has no committed position", settings.group)));
+        let reason = format!("the group {} has no committed position", settings.group);
+        return Err(stopped(&settings.topic, reason));
     }
-    let list = all();
-    for element in &mut list.elements() {
-        let partition = element.partition();
-        let question = |wait| consumer.fetch_watermarks(topic, partition, wait);
-        let (low, high) = ask(settings.patience, question).map_err(failed)?;
-        let next = if settings.start == Start::Latest { high } else { low };
-        element.set_offset(Offset::Offset(next)).map_err(failed)?;
-        element.set_metadata(super::note::write("", partitions));
-    }
-    let taken = [Code::UnknownMemberId, Code::IllegalGeneration, Code::RebalanceInProgress];
-    match ask(settings.patience, |_| match consumer.commit(&list, CommitMode::Sync) {
+    let next = |(low, high)| if settings.start == Start::Latest { high } else { low };
+    let positions: Vec<i64> = group.extents()?.into_iter().map(next).collect();
+    match group.begin_at(&positions) {
         // Another process has joined meanwhile: it wrote the beginning before it did.
-        Err(fault) if fault.rdkafka_error_code().is_some_and(|code| taken.contains(&code)) => Ok(()),
-        answer => answer,
-    }) {
-        Ok(()) => Ok(()),
-        Err(fault) => Err(failed(fault)),
+        Ok(()) | Err(BeginError::Joined(_)) => Ok(()),
+        Err(BeginError::Failed(fault)) => Err(fault),
     }
 }
 
-/// Creates the input topic and those under the prefix where they are missing, stamped by the broker.
+/// Creates the input topic and those under the prefix where they are missing, the input stamped as its clock is
+/// configured, the others by the broker. What recovery reads is kept for as long as it reads back without a snapshot.
+/// Without a replication, as many copies as the brokers' default.
 ///
 /// # Errors
 /// When the brokers refuse.
-pub fn create_topics(settings: &KafkaSettings, partitions: u32, replication: u32) -> Result<(), SourceError> {
+pub fn create_topics(
+    settings: &KafkaSettings,
+    partitions: u32,
+    replication: Option<u32>,
+) -> Result<(), SourceError> {
     let names = settings.topics();
-    let mut wanted = vec![settings.topic.as_str()];
-    wanted.extend(OUTPUT_TOPICS.iter().map(|topic| names.name(*topic)));
+    let retention = |keep: Keep| keep.alone_ms.max(RETENTION_MIN_MS).to_string();
+    let (input, verdicts) = (retention(settings.keep_input(None)), retention(settings.keep_verdicts(None)));
     let count = i32::try_from(partitions).unwrap_or(i32::MAX);
-    let replicas = i32::try_from(replication).unwrap_or(i32::MAX);
-    let topics: Vec<NewTopic<'_>> = wanted
-        .iter()
-        .map(|name| NewTopic::new(name, count, TopicReplication::Fixed(replicas)).set(STAMP, "LogAppendTime"))
-        .collect();
+    let replicas = replication.map_or(-1, |replicas| i32::try_from(replicas).unwrap_or(i32::MAX));
+    let stamped_by = |name, clock| {
+        let topic = NewTopic::new(name, count, TopicReplication::Fixed(replicas));
+        topic.set(STAMP, clock).set(CLEANUP, "delete")
+    };
+    let clock = match settings.clock {
+        InputClock::LogAppendTime => "LogAppendTime",
+        InputClock::CreateTime => "CreateTime",
+    };
+    let mut topics = vec![stamped_by(&settings.topic, clock).set(RETENTION, &input)];
+    let new = |name| stamped_by(name, "LogAppendTime");
+    topics.extend(OUTPUT_TOPICS.iter().map(|topic| match topic {
+        Topic::Verdicts => new(names.name(*topic)).set(RETENTION, &verdicts),
+        Topic::Alerts | Topic::DeadLetters | Topic::Late => new(names.name(*topic)),
+    }));
     let admin = admin(settings).map_err(|fault| stopped(&settings.topic, fault))?;
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
     let answers =
-        wait_for(admin.create_topics(&topics, &options)).map_err(|fault| stopped(wanted[0], fault))?;
+        wait_for(admin.create_topics(&topics, &options)).map_err(|fault| stopped(&settings.topic, fault))?;
     for answer in answers {
         match answer {
             Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
@@ -155,12 +166,12 @@ pub fn create_topics(settings: &KafkaSettings, partitions: u32, replication: u32
     Ok(())
 }
 
-fn admin(settings: &KafkaSettings) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
+pub(super) fn admin(settings: &KafkaSettings) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
     settings.asking("admin").create()
 }
 
 /// The admin client answers by futures; here one question is asked at a time.
-fn wait_for<T>(answer: impl Future<Output = T>) -> T {
+pub(super) fn wait_for<T>(answer: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime without any driver can be built")

@@ -3,13 +3,13 @@
 use super::{Hold, Worker, WorkerError};
 use crate::edge::failpoint::reached;
 use crate::edge::processor::Processor;
-use crate::edge::recovery::{History, Recovered, Recovery, Ticket};
+use crate::edge::recovery::{History, Piece, Recovered, Recovery, Ticket};
 use crate::edge::sink::Sink;
 use crate::edge::source::{Position, Source};
-use crate::edge::status::{Phase, ShardStatus, Trouble};
+use crate::edge::status::{Filled, Phase, ShardStatus, Trouble};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tripline_core::batch::Shard;
+use tripline_core::batch::{Batch, Shard};
 
 /// Fillings of one shard that may break off in a row.
 const FILLINGS_MAX: u32 = 8;
@@ -26,6 +26,39 @@ pub(super) struct Filling {
     since: Instant,
     /// Names of snapshots that were found to be of no use.
     without: Vec<Arc<str>>,
+    progress: Progress,
+}
+
+/// How far a filling has come.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    filled: Filled,
+    /// Records of the logs before the one that is read now, and that one's first offset.
+    before: u64,
+    first: i64,
+}
+
+impl Progress {
+    fn piece(&mut self, piece: &Piece) {
+        match piece {
+            Piece::Manifest(manifest) => self.filled.chunks_of = manifest.chunks().len() as u64,
+            Piece::Chunk(_) => self.filled.chunks += 1,
+            Piece::End => {}
+        }
+    }
+
+    fn ahead(&mut self, first: i64, end: i64) {
+        (self.before, self.first) = (self.filled.records_of, first);
+        self.filled.records = self.before;
+        self.filled.records_of += u64::try_from(end - first).unwrap_or(0);
+    }
+
+    fn took(&mut self, batch: &Batch) {
+        let Some(last) = batch.records.last() else { return };
+        let passed = self.before + u64::try_from(last.offset + 1 - self.first).unwrap_or(0);
+        // What was appended since the extent was told is passed, too.
+        self.filled.records = passed.min(self.filled.records_of);
+    }
 }
 
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
@@ -43,11 +76,13 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             lag: None,
             held_from: None,
             snapshot_at: None,
+            filled: Some(Filled::default()),
         };
         self.status.shard(at.shard, status);
         let ticket = (tries == 0).then(|| self.recovery.begin(&at, &without));
         let shard = at.shard;
-        let filling = Filling { at, ticket, tries, since: Instant::now(), without };
+        let filling =
+            Filling { at, ticket, tries, since: Instant::now(), without, progress: Progress::default() };
         self.shards.insert(shard, Hold::Filling(filling));
         self.count();
     }
@@ -75,6 +110,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     fn piece(&mut self, piece: Recovered) -> Result<(), WorkerError> {
         let (ticket, shard) = piece.of();
         let Some(filling) = self.filling(shard, ticket) else { return Ok(()) };
+        self.progress(shard, &piece);
         match piece {
             Recovered::Snapshot(_, _, name, piece) => {
                 if let Err(fault) = self.processor.load(shard, piece) {
@@ -83,6 +119,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                 }
             }
             Recovered::Unusable(_, _, name, reason) => self.unusable(filling, name, &reason),
+            Recovered::Ahead(..) => {}
             Recovered::Rows(_, batch) => {
                 self.processor.restore(&batch);
                 reached("restored");
@@ -101,6 +138,18 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
+    /// Tells how far the shard's filling has come with this piece.
+    fn progress(&mut self, shard: Shard, piece: &Recovered) {
+        let Some(Hold::Filling(Filling { progress, .. })) = self.shards.get_mut(&shard) else { return };
+        match piece {
+            Recovered::Snapshot(_, _, _, piece) => progress.piece(piece),
+            Recovered::Ahead(_, _, first, end) => progress.ahead(*first, *end),
+            Recovered::Rows(_, batch) | Recovered::Verdicts(_, batch) => progress.took(batch),
+            _ => return,
+        }
+        self.status.filled(shard, progress.filled);
+    }
+
     fn ready(&mut self, filling: &Filling, history: &History) -> Result<(), WorkerError> {
         let (at, shard) = (&filling.at, filling.at.shard);
         self.processor.live(shard, history);
@@ -114,6 +163,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             lag: None,
             held_from: history.held_from,
             snapshot_at: history.snapshot.map(|(_, cut_at)| cut_at),
+            filled: None,
         };
         self.status.shard(shard, status);
         self.status.clear(self.pace.worker, Trouble::Restore);
@@ -160,4 +210,30 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 fn backoff(tries: u32) -> Duration {
     let (first, longest) = BACKOFF;
     first.saturating_mul(1 << tries.min(16)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(offsets: std::ops::Range<i64>) -> Batch {
+        let mut batch = Batch::new(Shard { space: 0, partition: 3 });
+        offsets.for_each(|offset| batch.push(offset, None, b"", b"{}"));
+        batch
+    }
+
+    #[test]
+    fn an_operator_sees_how_many_records_are_read_of_how_many() {
+        let mut progress = Progress::default();
+        progress.ahead(100, 600);
+        assert_eq!((progress.filled.records, progress.filled.records_of), (0, 500));
+        progress.took(&batch(100..350));
+        assert_eq!(progress.filled.records, 250);
+        // The verdicts follow; of some records there are none, and their end moves on.
+        progress.took(&batch(350..600));
+        progress.ahead(40, 60);
+        assert_eq!((progress.filled.records, progress.filled.records_of), (500, 520));
+        progress.took(&batch(50..70));
+        assert_eq!((progress.filled.records, progress.filled.records_of), (520, 520));
+    }
 }

@@ -1,0 +1,291 @@
+//! Engines filled from history: each record goes to the shard of its account, shards are spread over threads.
+//!
+//! It knows records and partitions; where positions are committed is its caller's business.
+
+use crate::cli::CliError;
+use crate::cli::feed::{Progress, Records};
+use crate::config::Config;
+use crate::edge::json::JsonFault;
+use crate::edge::kafka::KafkaSettings;
+use crate::edge::kafka::murmur2::partition_of;
+use crate::edge::kafka::transfer::read_topic;
+use crate::edge::recovery::Journal;
+use crate::edge::snapshot::{Catalogue, StoreFault, Written};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{ScopedJoinHandle, scope};
+use tripline_core::batch::{Batch, Record, Shard, Timestamp};
+use tripline_core::clock::{Clock, Timing};
+use tripline_core::counts::Counts;
+use tripline_core::decode::Decoder;
+use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::event::Event;
+use tripline_core::snapshot::Origin;
+use tripline_core::verdict::Recorded;
+use tripline_rules::schema::ACCOUNT_ID;
+
+/// Records of a shard that are handed over together.
+const BATCH_RECORDS: usize = 256;
+const BATCH_BYTES: usize = 1 << 20;
+/// Batches that wait for a thread.
+const WAITING_MAX: usize = 64;
+
+/// What is to be filled.
+pub struct Plan<'a> {
+    /// What the engines are made of.
+    pub config: &'a Config,
+    /// Where snapshots go.
+    pub catalogue: &'a Catalogue,
+    /// Where every partition goes on.
+    pub positions: &'a [i64],
+    /// The moment the snapshots are of, ms.
+    pub cut_at: Timestamp,
+    /// How many threads fill engines.
+    pub threads: usize,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Default)]
+pub struct Filled {
+    /// Of the records.
+    pub counts: Counts,
+    /// What lies in the snapshots.
+    pub written: Written,
+    /// Counted bytes of the ledgers.
+    pub ledger_bytes: u64,
+}
+
+enum Job {
+    /// The records are not those of a log.
+    Amid,
+    Rows(Batch),
+    Verdicts(Batch),
+    /// All was handed over.
+    Save,
+}
+
+impl Plan<'_> {
+    /// Fills all shards from the records, and from the journal before their positions where one is given; then writes
+    /// their snapshots.
+    ///
+    /// # Errors
+    /// When a file, the journal or the store cannot be read or written. What was written then is of no group yet.
+    pub fn fill(&self, records: Records, journal: Option<&KafkaSettings>) -> Result<Filled, CliError> {
+        let settings = Arc::new(self.config.settings());
+        let header = records.header().map(<[u8]>::to_vec);
+        scope(|scope| {
+            let (mut ways, mut threads) = (Vec::new(), Vec::new());
+            for number in 0..self.threads {
+                let (way, jobs) = sync_channel(WAITING_MAX);
+                let (settings, header) = (&settings, header.as_deref());
+                ways.push(way);
+                threads.push(scope.spawn(move || self.work(number, settings, header, &jobs)));
+            }
+            let handed = self.hand_over(records, journal, &ways);
+            // Without the last word no thread saves what it has.
+            drop(ways);
+            let filled = threads.into_iter().map(joined).collect::<Result<Vec<Filled>, StoreFault>>();
+            handed?;
+            let filled = filled.map_err(|fault| CliError::Other(fault.to_string()))?;
+            Ok(filled.iter().fold(Filled::default(), Filled::and))
+        })
+    }
+
+    fn hand_over(
+        &self,
+        mut records: Records,
+        journal: Option<&KafkaSettings>,
+        ways: &[SyncSender<Job>],
+    ) -> Result<(), CliError> {
+        let mut router = Router::new(self, &records, ways)?;
+        let progress = Progress::begin();
+        while let Some((batch, is_dumped)) = records.next()? {
+            if router.read == 0 && !is_dumped {
+                ways.iter().for_each(|way| send(way, Job::Amid));
+            }
+            batch.records.iter().for_each(|record| router.route(batch, record, is_dumped));
+            progress.at(router.read);
+        }
+        progress.end();
+        if router.taken == 0 {
+            return Err(CliError::Other(format!("none of {} records can be read as an event", router.read)));
+        }
+        (0..self.positions.len()).for_each(|partition| router.flush(partition));
+        if let Some(settings) = journal {
+            self.fold(settings, ways)?;
+        }
+        ways.iter().for_each(|way| send(way, Job::Save));
+        Ok(())
+    }
+
+    /// Hands over the shards' own verdicts of records before their positions: open cooldowns and incidents.
+    fn fold(&self, settings: &KafkaSettings, ways: &[SyncSender<Job>]) -> Result<(), CliError> {
+        let journals = self.positions.iter().map(|next| Journal::between(0, *next));
+        let mut journals: Vec<Journal> = journals.collect();
+        read_topic::<CliError>(settings, &settings.topics().verdicts, |record| {
+            let partition = record.partition as usize;
+            let Some(journal) = journals.get_mut(partition) else { return Ok(()) };
+            let Ok(recorded) = serde_json::from_slice::<Recorded>(record.value) else { return Ok(()) };
+            if journal.takes(recorded.source.offset, record.value) {
+                let mut batch = Batch::new(Shard { space: 0, partition: record.partition });
+                batch.push(record.offset, record.appended_at, record.key, record.value);
+                send(&ways[partition % ways.len()], Job::Verdicts(batch));
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// One thread: the shards of its number.
+    fn work(
+        &self,
+        number: usize,
+        settings: &Arc<Settings>,
+        header: Option<&[u8]>,
+        jobs: &Receiver<Job>,
+    ) -> Result<Filled, StoreFault> {
+        let partitions = u32::try_from(self.positions.len()).expect("partitions are counted by 32 bits");
+        let own = (0..partitions).skip(number).step_by(self.threads);
+        let mut engines: BTreeMap<u32, Engine> =
+            own.map(|partition| (partition, self.engine(settings, header))).collect();
+        let mut has_all = false;
+        while let Ok(job) = jobs.recv() {
+            match job {
+                Job::Amid => engines.values_mut().for_each(Engine::begin_amid),
+                Job::Rows(batch) => {
+                    let engine = engines.get_mut(&batch.shard.partition).expect("it is this thread's");
+                    engine.restore(&batch, &mut Derived::default());
+                }
+                Job::Verdicts(batch) => {
+                    let engine = engines.get_mut(&batch.shard.partition).expect("it is this thread's");
+                    fold(engine, &batch);
+                }
+                Job::Save => has_all = true,
+            }
+        }
+        let mut filled = Filled::default();
+        if !has_all {
+            return Ok(filled);
+        }
+        while let Some((partition, mut engine)) = engines.pop_first() {
+            let offset = self.positions[partition as usize];
+            let origin = Origin { partition, partitions, offset };
+            let written = self.catalogue.write_whole(&mut engine, origin, self.cut_at)?;
+            let counts = engine.counts().clone();
+            let ledger_bytes = engine.space().ledgers().counted_bytes() as u64;
+            filled = filled.and(&Filled { counts, written, ledger_bytes });
+        }
+        Ok(filled)
+    }
+
+    fn engine(&self, settings: &Arc<Settings>, header: Option<&[u8]>) -> Engine {
+        let Config { schema, ruleset, mapping, .. } = self.config;
+        let mut engine = Engine::new(schema, ruleset, mapping, settings)
+            .expect("the mapping was accepted when the configuration was loaded");
+        if let Some(header) = header {
+            engine.set_header(header).expect("the router's decoder accepted it");
+        }
+        engine
+    }
+}
+
+fn joined(thread: ScopedJoinHandle<'_, Result<Filled, StoreFault>>) -> Result<Filled, StoreFault> {
+    thread.join().expect("a thread that fills engines does not panic")
+}
+
+fn fold(engine: &mut Engine, batch: &Batch) {
+    for record in &batch.records {
+        match serde_json::from_slice::<Recorded>(batch.value(record)) {
+            Ok(recorded) => engine.space_mut().fold(recorded.changes),
+            Err(fault) => {
+                let fault = JsonFault::from(fault);
+                tracing::warn!(record.offset, %fault, "a record of the verdicts topic is no verdict");
+            }
+        }
+    }
+}
+
+fn send(way: &SyncSender<Job>, job: Job) {
+    way.send(job).expect("a thread takes jobs until its last way is dropped");
+}
+
+impl Filled {
+    fn and(mut self, other: &Filled) -> Filled {
+        self.counts.add(&other.counts);
+        self.written.keys += other.written.keys;
+        self.written.rows += other.written.rows;
+        self.written.bytes += other.written.bytes;
+        self.ledger_bytes += other.ledger_bytes;
+        self
+    }
+}
+
+/// Tells whose a record is.
+struct Router<'a> {
+    ways: &'a [SyncSender<Job>],
+    decoder: Decoder,
+    event: Event,
+    clock: Clock,
+    /// The files' own time: the greatest event time so far.
+    greatest: Option<Timestamp>,
+    pending: Vec<Batch>,
+    read: u64,
+    taken: u64,
+}
+
+impl<'a> Router<'a> {
+    fn new(plan: &Plan<'_>, records: &Records, ways: &'a [SyncSender<Job>]) -> Result<Router<'a>, CliError> {
+        let Config { schema, mapping, key, time, .. } = plan.config;
+        let mut decoder = Decoder::new(mapping, schema, &[ACCOUNT_ID], &[ACCOUNT_ID], *key)
+            .expect("the mapping was accepted when the configuration was loaded");
+        records.take_header(|line| decoder.set_header(line))?;
+        let shards = (0..).map(|partition| Shard { space: 0, partition }).take(plan.positions.len());
+        Ok(Router {
+            ways,
+            decoder,
+            event: Event::new(schema.fields().len()),
+            clock: Clock::new(time.lateness_ms),
+            greatest: None,
+            pending: shards.map(Batch::new).collect(),
+            read: 0,
+            taken: 0,
+        })
+    }
+
+    /// Puts a record with those of its account. What cannot be read goes to the first shard, which counts it.
+    ///
+    /// The greatest event time of all files is each record's time of the log, as in `replay`: a shard alone may have
+    /// nothing for weeks.
+    fn route(&mut self, batch: &Batch, record: &Record, is_dumped: bool) {
+        self.read += 1;
+        let (key, value) = (batch.key(record), batch.value(record));
+        let is_read = self.decoder.decode(value, record.offset, &mut self.event).is_ok();
+        self.taken += u64::from(is_read);
+        let mut time = record.appended_at;
+        if !is_dumped {
+            if is_read && self.clock.place(self.event.at, None) != Timing::Jump {
+                self.greatest = self.greatest.max(Some(self.event.at));
+            }
+            time = self.greatest;
+        }
+        let partitions = u32::try_from(self.pending.len()).expect("partitions are counted by 32 bits");
+        let account = self.event.texts.get(ACCOUNT_ID).filter(|_| is_read).map(str::as_bytes);
+        let whose = if key.is_empty() { account } else { Some(key) };
+        let partition = whose.map_or(0, |key| partition_of(key, partitions)) as usize;
+        let pending = &mut self.pending[partition];
+        pending.push(record.offset, time, key, value);
+        if pending.records.len() >= BATCH_RECORDS || pending.bytes.len() >= BATCH_BYTES {
+            self.flush(partition);
+        }
+    }
+
+    fn flush(&mut self, partition: usize) {
+        let pending = &mut self.pending[partition];
+        if !pending.records.is_empty() {
+            let shard = pending.shard;
+            let full = std::mem::replace(pending, Batch::new(shard));
+            send(&self.ways[partition % self.ways.len()], Job::Rows(full));
+        }
+    }
+}

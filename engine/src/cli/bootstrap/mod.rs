@@ -1,0 +1,222 @@
+//! `tripline bootstrap`: ledgers out of months of history files, so that `run` goes on live from an offset.
+
+mod fill;
+
+use super::feed::Records;
+use super::usage::{Spent, Usage};
+use super::{CliError, Outcome, Report, broker, configured, run};
+use crate::config::Config;
+use crate::edge::kafka::Group;
+use crate::edge::snapshot::Catalogue;
+use clap::{Args, ValueEnum};
+use fill::{Filled, Plan};
+use serde::Serialize;
+use std::path::PathBuf;
+use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::decode::FieldSource;
+use tripline_rules::schema::EVENT_ID;
+
+/// Fill the ledgers of a new group from history files: JSON lines, CSV, or what `tripline dump` wrote.
+///
+/// Nothing is judged. Each record goes to the partition of its account, as Java's partitioner has it; every partition's
+/// ledgers are written as a snapshot, and the group is put to the given offset, where `run` goes on. The alerts from there on
+/// are those of `replay --judge-from` over history and topic. An event that lies in both counts once.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tripline bootstrap --config tripline.yaml --history history/*.jsonl --offsets latest"
+)]
+pub struct Bootstrap {
+    /// The configuration, with `snapshots:` and `kafka:`.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The records, plain, gzip or zstd, in the order given; each account's in the order of their time.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    history: Vec<PathBuf>,
+    /// Where the group goes on: at the end of the topic as it is when the command begins, at its beginning, or where it
+    /// stands.
+    #[arg(long, value_enum, default_value_t = Offsets::Latest)]
+    offsets: Offsets,
+    /// Do it although the group has positions or snapshots: they are replaced.
+    #[arg(long)]
+    force: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where the group goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Offsets {
+    /// Behind the newest record: history holds all before it.
+    Latest,
+    /// At the oldest record: history ends before it.
+    Earliest,
+    /// Where the group stands: its snapshots were lost. Its own verdicts are folded, too.
+    Committed,
+}
+
+/// What `--json` ends with.
+#[derive(Debug, Serialize)]
+struct Summary {
+    records: u64,
+    rows: u64,
+    duplicates: u64,
+    conflicts: u64,
+    late: u64,
+    dead_letters: u64,
+    labels: u64,
+    accounts: u64,
+    rows_held: u64,
+    ledger_bytes: u64,
+    snapshot_bytes: u64,
+    positions: Vec<i64>,
+    seconds: f64,
+    cpu_seconds: f64,
+    records_per_second: f64,
+    peak_rss_bytes: u64,
+}
+
+impl Bootstrap {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When a file cannot be read, the group is not free, or brokers or store do not take what they are given.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        let config = configured(&self.config)?;
+        run::refuse_derived(&config)?;
+        refuse_numbers(&config)?;
+        let settings = broker::of_config(&config)?;
+        let catalogue = run::snapshots(&config)?.ok_or_else(|| {
+            CliError::Other(
+                "bootstrap leaves snapshots: say `snapshots: {store: …}` in the configuration".to_owned(),
+            )
+        })?;
+        let records = Records::open(&config, &self.history)?;
+        let group = Group::open(&settings)?;
+        let positions = self.positions(&group, &settings.group, &catalogue)?;
+        let usage = Usage::begin();
+        let now = Timestamp(jiff::Timestamp::now().as_millisecond());
+        let threads = config.kafka.workers.min(positions.len()).max(1);
+        let plan =
+            Plan { config: &config, catalogue: &catalogue, positions: &positions, cut_at: now, threads };
+        let journal = (self.offsets == Offsets::Committed).then_some(&settings);
+        let filled = plan.fill(records, journal)?;
+        // Only whole snapshots are of any use: the group begins when all of them lie there.
+        group.begin_at(&positions).map_err(|fault| CliError::Other(fault.to_string()))?;
+        let summary = Summary::of(&filled, positions, usage.end());
+        let mut report = Report::new(self.json);
+        report.json(&summary)?;
+        report.text(|| summary.text(&filled, &settings.group, &settings.topic))?;
+        Ok(Outcome::Fine)
+    }
+
+    /// Where every partition goes on, of a group that is free to begin.
+    fn positions(&self, group: &Group, name: &str, catalogue: &Catalogue) -> Result<Vec<i64>, CliError> {
+        let refused = |reason: String| Err(CliError::Other(reason));
+        let members = group.members()?;
+        if members > 0 {
+            return refused(format!(
+                "the group {name} has {members} members: stop its processes, and wait for their session to time out"
+            ));
+        }
+        let committed = group.committed()?;
+        let has_begun = committed.iter().any(Option::is_some);
+        if has_begun && self.offsets != Offsets::Committed && !self.force {
+            return refused(format!(
+                "the group {name} has positions already: choose another `kafka.group`, or replace them with `--force`"
+            ));
+        }
+        if !self.force && has_snapshots(catalogue, group.partitions())? {
+            return refused(format!(
+                "the group {name} has snapshots already: choose another `kafka.group`, or replace them with `--force`"
+            ));
+        }
+        let extents = group.extents()?;
+        match self.offsets {
+            Offsets::Latest => Ok(extents.into_iter().map(|(_, end)| end).collect()),
+            Offsets::Earliest => Ok(extents.into_iter().map(|(first, _)| first).collect()),
+            Offsets::Committed => match committed.into_iter().collect() {
+                Some(positions) => Ok(positions),
+                None => refused(format!(
+                    "the group {name} has no position in some partitions: say `--offsets latest`"
+                )),
+            },
+        }
+    }
+}
+
+fn has_snapshots(catalogue: &Catalogue, partitions: u32) -> Result<bool, CliError> {
+    for partition in 0..partitions {
+        let kept = catalogue.of(Shard { space: 0, partition });
+        if !kept.map_err(|fault| CliError::Other(fault.to_string()))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Rows of a file and records of a topic that are numbered alike would be taken for repeats of each other.
+fn refuse_numbers(config: &Config) -> Result<(), CliError> {
+    let is_number = |source: &FieldSource| matches!(source, FieldSource::RowNumber);
+    if config.mapping.fields.iter().any(|field| field.slot == EVENT_ID && is_number(&field.source)) {
+        return Err(CliError::Other(
+            "`event.id` is the record's number, by which history and topic cannot be told apart: map an id of the bank's"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+impl Summary {
+    fn of(filled: &Filled, positions: Vec<i64>, spent: Spent) -> Summary {
+        let Filled { counts, written, ledger_bytes } = filled;
+        Summary {
+            records: counts.records,
+            rows: counts.rows,
+            duplicates: counts.duplicates,
+            conflicts: counts.conflicts,
+            late: counts.late,
+            dead_letters: counts.dead_letters,
+            labels: counts.labels,
+            accounts: written.keys,
+            rows_held: written.rows,
+            ledger_bytes: *ledger_bytes,
+            snapshot_bytes: written.bytes,
+            positions,
+            seconds: spent.seconds,
+            cpu_seconds: spent.cpu_seconds,
+            records_per_second: spent.per_second(counts.records),
+            peak_rss_bytes: spent.peak_rss_bytes,
+        }
+    }
+
+    /// The same for people, with dead letters by reason.
+    fn text(&self, filled: &Filled, group: &str, topic: &str) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, count: u64| text.push_str(&format!("{name:<24}{count:>14}\n"));
+        line("records", self.records);
+        line("  rows", self.rows);
+        line("  duplicates", self.duplicates);
+        line("  conflicts", self.conflicts);
+        line("  late", self.late);
+        line("  dead letters", self.dead_letters);
+        for (reason, count) in &filled.counts.reasons {
+            line(&format!("    {}", reason.name()), *count);
+        }
+        line("accounts", self.accounts);
+        line("rows held", self.rows_held);
+        line("ledger bytes", self.ledger_bytes);
+        line("snapshot bytes", self.snapshot_bytes);
+        let ahead: i64 = self.positions.iter().sum();
+        text.push_str(&format!(
+            "{:.1} s, {:.1} CPU s, {:.0} records a second, {} MB at most\n\
+             {} snapshots written; the group {group} goes on in {topic} behind {ahead} records\n",
+            self.seconds,
+            self.cpu_seconds,
+            self.records_per_second,
+            self.peak_rss_bytes / 1_000_000,
+            self.positions.len(),
+        ));
+        text
+    }
+}

@@ -1,0 +1,180 @@
+//! `tripline status`: what running processes say of themselves and their shards.
+
+use super::{CliError, Outcome, Report, configured, words};
+use crate::edge::ask::{AskError, get};
+use crate::edge::json::JsonFault;
+use crate::edge::overview::{Overview, ShardOverview};
+use clap::Args;
+use serde::Serialize;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use tripline_core::batch::Timestamp;
+
+/// Ask running processes for their shards: phase, lag, snapshot age, how far a restore has come.
+///
+/// Exit 0 when all are ready, 1 when one is not or does not answer, 2 when none answers.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tripline status --config tripline.yaml")]
+pub struct Status {
+    /// The configuration of the process on this host: its `http.listen` is asked.
+    #[arg(long, value_name = "FILE", required_unless_present = "url")]
+    config: Option<PathBuf>,
+    /// Ask here instead, such as `http://10.0.0.7:9464`; once for each process.
+    #[arg(long, value_name = "URL")]
+    url: Vec<String>,
+    /// Print the result as JSON, a line for each process.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of asking one process.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Told {
+        place: String,
+        #[serde(flatten)]
+        overview: Overview,
+    },
+    Silent {
+        place: String,
+        is_ready: bool,
+        fault: String,
+    },
+}
+
+impl Status {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        let places = self.places()?;
+        let answers: Vec<Answer> = places.into_iter().map(asked).collect();
+        if answers.iter().all(|answer| matches!(answer, Answer::Silent { .. })) {
+            let faults = answers.into_iter().filter_map(|answer| match answer {
+                Answer::Silent { fault, .. } => Some(fault),
+                Answer::Told { .. } => None,
+            });
+            return Err(CliError::Other(faults.collect::<Vec<_>>().join("; ")));
+        }
+        let mut report = Report::new(self.json);
+        let mut is_ready = true;
+        for answer in &answers {
+            report.json(answer)?;
+            report.text(|| text(answer))?;
+            is_ready &= matches!(answer, Answer::Told { overview, .. } if overview.is_ready);
+        }
+        Ok(if is_ready { Outcome::Fine } else { Outcome::FoundFaults })
+    }
+
+    /// `host:port` of every process to ask.
+    fn places(&self) -> Result<Vec<String>, CliError> {
+        if let ([], Some(path)) = (&*self.url, &self.config) {
+            let listen = configured(path)?.http.settings.listen;
+            if listen.port() == 0 {
+                let reason = "`http.listen` takes any free port: say `--url` with the one it took";
+                return Err(CliError::Other(reason.to_owned()));
+            }
+            return Ok(vec![reached_at(listen).to_string()]);
+        }
+        self.url.iter().map(|url| place(url)).collect()
+    }
+}
+
+/// A process that listens on every address is asked on this host.
+fn reached_at(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+fn place(url: &str) -> Result<String, CliError> {
+    let wrong = || CliError::Other(format!("`{url}` is no address: say `http://host:port`"));
+    let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let parsed = url::Url::parse(&full).map_err(|_| wrong())?;
+    let (Some(host), "http") = (parsed.host_str(), parsed.scheme()) else { return Err(wrong()) };
+    Ok(format!("{host}:{}", parsed.port().unwrap_or(80)))
+}
+
+fn asked(place: String) -> Answer {
+    let silent = |fault: String| Answer::Silent { place: place.clone(), is_ready: false, fault };
+    match get(&place, "/status") {
+        Ok(body) => match serde_json::from_str(&body) {
+            Ok(overview) => Answer::Told { place, overview },
+            Err(fault) => silent(format!("{place} tells what is no status: {}", JsonFault::from(fault))),
+        },
+        Err(AskError::Silent { place, cause }) => silent(format!("nobody answers at {place}: {cause}")),
+        Err(fault) => silent(fault.to_string()),
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    let (place, overview) = match answer {
+        Answer::Told { place, overview } => (place, overview),
+        Answer::Silent { fault, .. } => return format!("{fault}\n"),
+    };
+    let about = &overview.about;
+    let packs = about.packs.get(..12).unwrap_or(&about.packs);
+    let mut text = format!(
+        "instance {} of group {} at {place}: {}\nversion {}, packs {packs}, {}\n",
+        about.instance,
+        about.group,
+        if overview.is_ready { "ready" } else { "not ready" },
+        about.version,
+        about.guarantee.replace('_', " "),
+    );
+    for reason in &overview.reasons {
+        text.push_str(&format!("  {reason}\n"));
+    }
+    let heads = ["partition", "worker", "phase", "next", "lag", "held from", "snapshot", "restored"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    rows.extend(overview.shards.iter().map(row));
+    for line in words::table(&rows) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+fn row(shard: &ShardOverview) -> [String; 8] {
+    let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let time = |at: Timestamp| {
+        jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.0}"))
+    };
+    let restored = shard.filled.map(|filled| {
+        let records = format!("{} of {} records", filled.records, filled.records_of);
+        match filled.chunks_of {
+            0 => records,
+            chunks_of => format!("{} of {chunks_of} chunks, {records}", filled.chunks),
+        }
+    });
+    [
+        shard.partition.to_string(),
+        shard.worker.to_string(),
+        shard.phase.clone(),
+        shard.next.to_string(),
+        known(shard.lag.map(|lag| lag.to_string())),
+        known(shard.held_from.map(time)),
+        known(shard.snapshot_age_ms.map(|age| format!("{} ago", words::duration(age)))),
+        known(restored),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_asked_where_it_can_be_reached() {
+        assert_eq!(place("http://10.0.0.7:9464/status").unwrap(), "10.0.0.7:9464");
+        assert_eq!(place("bank-1:9464").unwrap(), "bank-1:9464");
+        assert_eq!(place("http://[::1]:9464").unwrap(), "[::1]:9464");
+        assert!(place("https://bank-1:9464").is_err() && place("").is_err());
+        assert_eq!(reached_at("0.0.0.0:9464".parse().unwrap()).to_string(), "127.0.0.1:9464");
+        assert_eq!(reached_at("[::1]:9464".parse().unwrap()).to_string(), "[::1]:9464");
+    }
+}

@@ -1,0 +1,171 @@
+//! `tripline topics`: whether the topics that `run` needs are there and as they must be, and making those that are not.
+
+use super::{CliError, Outcome, Report, broker, configured, words};
+use crate::edge::kafka::{Flaw, KafkaSettings, Surveyed, create_topics, survey};
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Partitions of a new input: enough for as many workers, and easy to spread.
+const PARTITIONS: u32 = 48;
+
+/// Check the topics that `run` needs, or create those that are missing.
+///
+/// Partitions as the input's, retention as long as recovery reads back, stamps by the broker, no compaction. What is wrong
+/// comes with the command that mends it. Exit 1 when there is something `run` or recovery cannot do with.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tripline topics --config tripline.yaml --create --partitions 12")]
+pub struct Topics {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Create topics that are missing.
+    #[arg(long)]
+    create: bool,
+    /// Partitions of the input, where it is created; the other topics get the input's. [default: 48]
+    #[arg(long, value_name = "N", requires = "create", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    partitions: Option<u32>,
+    /// Copies of every partition; without it as the brokers are set.
+    #[arg(long, value_name = "N", requires = "create", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    replication: Option<u32>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    is_fine: bool,
+    created: &'a [String],
+    topics: &'a [Surveyed],
+}
+
+impl Topics {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When no broker answers, or topics cannot be created.
+    pub fn run(self) -> Result<Outcome, CliError> {
+        let config = configured(&self.config)?;
+        let settings = broker::of_config(&config)?;
+        let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
+        let mut topics = survey(&settings, every)?;
+        let created = if self.create { self.create(&settings, &topics)? } else { Vec::new() };
+        if !created.is_empty() {
+            topics = survey(&settings, every)?;
+        }
+        let is_fine = !topics.iter().flat_map(|topic| &topic.findings).any(|finding| finding.is_fault);
+        let mut report = Report::new(self.json);
+        report.json(&Told { is_fine, created: &created, topics: &topics })?;
+        report.text(|| text(&settings.brokers, &created, &topics))?;
+        Ok(if is_fine { Outcome::Fine } else { Outcome::FoundFaults })
+    }
+
+    /// Creates what is missing. Gives the names.
+    fn create(&self, settings: &KafkaSettings, topics: &[Surveyed]) -> Result<Vec<String>, CliError> {
+        let held = topics.first().and_then(|input| input.partitions);
+        if let (Some(held), Some(wanted)) = (held, self.partitions)
+            && held != wanted
+        {
+            return Err(CliError::Other(format!(
+                "{} is there and has {held} partitions, not {wanted}; what is stored by partition cannot be split: see \
+                 docs/runbook.md on more partitions",
+                settings.topic
+            )));
+        }
+        let missing = topics.iter().filter(|topic| topic.partitions.is_none());
+        let missing: Vec<String> = missing.map(|topic| topic.topic.clone()).collect();
+        if !missing.is_empty() {
+            let partitions = held.or(self.partitions).unwrap_or(PARTITIONS);
+            create_topics(settings, partitions, self.replication)?;
+        }
+        Ok(missing)
+    }
+}
+
+fn text(brokers: &str, created: &[String], topics: &[Surveyed]) -> String {
+    let heads = ["topic", "partitions", "retention", "needed", "stamped by", "cleanup"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    rows.extend(topics.iter().map(row));
+    let mut lines = words::table(&rows).into_iter();
+    let mut text = created.iter().map(|topic| format!("created {topic}\n")).collect::<String>();
+    let mut add = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    lines.next().into_iter().for_each(&mut add);
+    for (topic, line) in topics.iter().zip(lines) {
+        add(line);
+        for finding in &topic.findings {
+            let (what, mend) = said(topic, &finding.flaw, brokers);
+            add(format!("  {}: {what}", if finding.is_fault { "wrong" } else { "warning" }));
+            add(format!("    {mend}"));
+        }
+    }
+    text
+}
+
+fn row(topic: &Surveyed) -> [String; 6] {
+    let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let stay = |ms: i64| if ms < 0 { "for ever".to_owned() } else { words::duration(ms) };
+    [
+        topic.topic.clone(),
+        known(topic.partitions.map(|count| count.to_string())),
+        known(topic.retention_ms.map(stay)),
+        known(topic.needed_ms.map(words::duration)),
+        known(topic.stamped.as_deref().map(|stamp| match stamp {
+            "LogAppendTime" => "broker".to_owned(),
+            "CreateTime" => "producer".to_owned(),
+            other => other.to_owned(),
+        })),
+        known(topic.cleanup.clone()),
+    ]
+}
+
+/// What is wrong, and what mends it.
+fn said(topic: &Surveyed, flaw: &Flaw, brokers: &str) -> (String, String) {
+    let name = &topic.topic;
+    let set = |setting: &str| {
+        format!(
+            "kafka-configs.sh --bootstrap-server {brokers} --entity-type topics --entity-name {name} --alter \
+             --add-config {setting}"
+        )
+    };
+    match flaw {
+        Flaw::Missing => {
+            ("it is not there".to_owned(), "tripline topics --create with the same configuration".to_owned())
+        }
+        Flaw::Partitions { needed } if topic.partitions.is_some_and(|held| held < *needed) => (
+            format!("the input has {needed} partitions"),
+            format!(
+                "kafka-topics.sh --bootstrap-server {brokers} --alter --topic {name} --partitions {needed}"
+            ),
+        ),
+        Flaw::Partitions { needed } => (
+            format!("the input has {needed} partitions"),
+            "partitions cannot be taken away: choose another `kafka.prefix`, then tripline topics --create"
+                .to_owned(),
+        ),
+        Flaw::Retention { needed_ms, without_snapshot } => {
+            let reader =
+                if *without_snapshot { "a restart without a snapshot" } else { "a restart from a snapshot" };
+            let held = topic.retention_ms.map_or_else(String::new, words::duration);
+            let what = format!("it keeps {held}, and {reader} reads back {}", words::duration(*needed_ms));
+            (what, set(&format!("retention.ms={needed_ms}")))
+        }
+        Flaw::Bytes { bytes } => (
+            format!("beyond {bytes} bytes a partition, records go before their time"),
+            set("retention.bytes=-1"),
+        ),
+        Flaw::Stamped => {
+            ("its producers stamp it, not the broker".to_owned(), set("message.timestamp.type=LogAppendTime"))
+        }
+        Flaw::Compacted => {
+            ("of records of one key only the last stays".to_owned(), set("cleanup.policy=delete"))
+        }
+        Flaw::Untold => (
+            "the brokers do not tell its settings".to_owned(),
+            format!("allow DescribeConfigs on topic {name}, or look with kafka-configs.sh --describe"),
+        ),
+    }
+}

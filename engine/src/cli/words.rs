@@ -1,0 +1,47 @@
+//! How reports put numbers: durations and tables. It knows no command.
+
+/// The two largest units, rounded down: `97 d 1 h`.
+pub fn duration(ms: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    let mut rest = ms;
+    let mut parts = Vec::new();
+    for (unit, name) in UNITS {
+        if rest >= unit && parts.len() < 2 {
+            parts.push(format!("{} {name}", rest / unit));
+        }
+        rest %= unit;
+    }
+    if parts.is_empty() { format!("{ms} ms") } else { parts.join(" ") }
+}
+
+/// Rows in columns as wide as their widest word, two blanks apart, each row on a line.
+pub fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_told_in_its_two_largest_units() {
+        assert_eq!(duration(90 * 86_400_000), "90 d");
+        assert_eq!(duration(8_385_300_000), "97 d 1 h");
+        assert_eq!(duration(180_000), "3 min");
+        assert_eq!(duration(86_400_000 + 1_500), "1 d 1 s");
+        assert_eq!(duration(250), "250 ms");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_word() {
+        let rows = [["topic", "n"], ["bank.events", "12"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows), ["topic        n", "bank.events  12"]);
+    }
+}

@@ -1,0 +1,59 @@
+//! A snapshot of an engine that stands still, written at once: what `bootstrap` leaves behind.
+
+use super::catalogue::Catalogue;
+use super::store::StoreFault;
+use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::engine::Engine;
+use tripline_core::snapshot::{Listed, Manifest, Origin};
+
+/// Rows written between two looks at the chunks that are full.
+const ROWS_A_TURN: usize = 1 << 18;
+
+/// What a snapshot holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Keys with rows.
+    pub keys: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes in the store.
+    pub bytes: u64,
+}
+
+impl Catalogue {
+    /// Writes a snapshot of an engine as it is now. It becomes the shard's only one: what lies there of earlier ones is
+    /// not of the same past.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub fn write_whole(
+        &self,
+        engine: &mut Engine,
+        origin: Origin,
+        cut_at: Timestamp,
+    ) -> Result<Written, StoreFault> {
+        let shard = Shard { space: 0, partition: origin.partition };
+        let earlier = self.of(shard)?;
+        let place = self.place(shard, origin.offset, cut_at);
+        let mut listed: Vec<Listed> = Vec::new();
+        let mut chunks = Vec::new();
+        engine.begin_save(origin);
+        let cut = loop {
+            let cut = engine.save_some(ROWS_A_TURN, &mut chunks);
+            for chunk in chunks.drain(..) {
+                let (sealed, line) = chunk.seal();
+                self.put_chunk(&place, listed.len(), sealed)?;
+                listed.push(line);
+            }
+            if let Some(cut) = cut {
+                break cut;
+            }
+        };
+        let bytes = listed.iter().map(|line| line.bytes).sum();
+        let manifest = Manifest::new(cut, listed, cut_at);
+        self.put_manifest(&place, &manifest)?;
+        earlier.iter().filter(|kept| **kept != place).try_for_each(|kept| self.delete(kept))?;
+        let (keys, rows) = manifest.held();
+        Ok(Written { keys, rows, bytes })
+    }
+}

@@ -1,0 +1,188 @@
+//! What an operator asks of topics and running services.
+
+use crate::help::example;
+use crate::service::Bank;
+use crate::tripline::{BINARY, DEMO_SAMPLE, ended, tripline};
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tripline::edge::kafka::mock::MockBroker;
+
+const SCHEMA: &str = "version: 1
+fields:
+  event.type: one of purchase
+  tx.amount: money in EUR
+keep: [tx.amount]
+";
+
+const PACK: &str = "version: 1
+pack: operations
+owner: a@bank.example
+timezone: UTC
+aggregates:
+  acct_tries_2d: {count: events, by: account, over: 2d}
+rules:
+  - {id: O-1, title: First, when: acct_tries_2d >= 1, score: 10, severity: low, action: alert, reason: \"one\"}
+";
+
+const CONFIG: &str = "version: 1
+stream: operations
+schema: schema.yaml
+packs: [pack.yaml]
+input:
+  fields: {event.id: /id, event.type: {const: purchase}, event.time: /time, account.id: /account, tx.amount: /amount}
+kafka: {brokers: BROKERS, prefix: bank, workers: 1}
+";
+
+/// A configuration that names these brokers.
+fn configuration(brokers: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("schema.yaml", SCHEMA), ("pack.yaml", PACK), ("tripline.yaml", CONFIG)] {
+        fs::write(folder.path().join(name), text.replace("BROKERS", brokers)).unwrap();
+    }
+    let path = folder.path().join("tripline.yaml");
+    (folder, path)
+}
+
+#[test]
+fn missing_topics_and_a_journal_of_too_few_partitions_are_told_with_what_mends_them() {
+    let broker = MockBroker::start().unwrap();
+    broker.topic("events", 4).unwrap();
+    broker.topic("bank.verdicts", 2).unwrap();
+    let (_folder, config) = configuration(&broker.brokers());
+    let config = config.to_str().unwrap();
+    let told = tripline(["topics", "--config", config]).with(1).stdout;
+    for line in [
+        "wrong: it is not there",
+        "wrong: the input has 4 partitions",
+        "--alter --topic bank.verdicts --partitions 4",
+    ] {
+        assert!(told.contains(line), "{line} is missing in\n{told}");
+    }
+    let told = tripline(["topics", "--config", config, "--json"]).with(1).stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let of = |name: &str| {
+        let topics = told["topics"].as_array().unwrap();
+        topics.iter().find(|topic| topic["topic"] == name).unwrap_or_else(|| panic!("{name} in {told}"))
+    };
+    assert_eq!(told["is_fine"], false);
+    assert_eq!(of("bank.late")["findings"][0]["flaw"], "missing");
+    assert_eq!(of("bank.verdicts")["findings"][0]["flaw"], "partitions");
+    assert_eq!(of("events")["partitions"], 4);
+    // Two days of look back, and what events may be late, for rows and for what they inherit.
+    assert!(of("events")["needed_ms"].as_i64().unwrap() >= 2 * 86_400_000);
+}
+
+#[test]
+fn brokers_that_are_not_there_are_told_as_such() {
+    let (_folder, config) = configuration("127.0.0.1:1");
+    let told = tripline(["topics", "--config", config.to_str().unwrap()]).with(2);
+    assert!(told.stderr.contains("events") && told.stdout.is_empty(), "{}", told.stderr);
+    let both = ["topics", "--config", config.to_str().unwrap(), "--partitions", "4"];
+    assert!(tripline(both).with(2).stderr.contains("--create"));
+}
+
+/// What a process needs to run on the tests' broker, which has no transactions and leaves stamps to producers.
+const RUNNING: &str = "delivery: {guarantee: at_least_once}
+http: {listen: 127.0.0.1:PORT}
+snapshots: {store: STORE, every: 1s}
+";
+
+#[test]
+fn an_operator_sees_shards_lag_and_the_age_of_snapshots() {
+    let config = CONFIG.replace("input:\n", "input:\n  clock: create_time\n");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let store = tempfile::tempdir().unwrap();
+    let running = RUNNING.replace("STORE", store.path().to_str().unwrap());
+    let config = config + &running.replace("PORT", &port.to_string());
+    let bank = Bank::open(&[("schema.yaml", SCHEMA), ("pack.yaml", PACK), ("tripline.yaml", &config)]);
+    let service = bank.run("tripline.yaml");
+    service.until("being ready", |service| service.is_ready());
+    let url = format!("http://{}", service.address().unwrap());
+    let asked =
+        || -> Value { serde_json::from_str(&tripline(["status", "--url", &url, "--json"]).fine()).unwrap() };
+    // A snapshot is cut from what was just committed, once it is due: so records come until there is one.
+    let mut sent = 0;
+    service.until("a snapshot", |_| {
+        let value = format!(
+            r#"{{"id":"{sent}","time":"{}","account":"a-secret-name","amount":"5.00"}}"#,
+            jiff::Timestamp::now()
+        );
+        bank.write("events", [(&b"a-secret-name"[..], value.as_bytes())], &[]);
+        sent += 1;
+        asked()["shards"][0]["snapshot_at"].is_string()
+    });
+    service.until("judging", |service| service.metric("tripline_events_total") == Some(f64::from(sent)));
+    let told = asked();
+    let shard = &told["shards"][0];
+    assert_eq!((&told["is_ready"], &told["guarantee"]), (&true.into(), &"at_least_once".into()));
+    assert_eq!((&told["group"], told["packs"].as_str().is_some()), (&"tripline".into(), true));
+    assert_eq!((&shard["partition"], &shard["phase"]), (&0.into(), &"live".into()));
+    assert_eq!((&shard["next"], &shard["filled"]), (&sent.into(), &Value::Null));
+    let age = service.metric("tripline_snapshot_age_seconds{partition=\"0\"}").unwrap();
+    assert!((0.0..60.0).contains(&age), "{age}");
+    let human = tripline(["status", "--url", &url]).fine();
+    assert!(
+        human.contains(": ready\n") && human.contains("at least once") && human.contains(" ago"),
+        "{human}"
+    );
+    // The example of `status --help`, where the configuration lies.
+    let mut shell = Command::new("sh");
+    let binaries = Path::new(BINARY).parent().unwrap().display().to_string();
+    let path = std::env::var("PATH").unwrap();
+    shell.args(["-ec", &example(&["status"]).unwrap()]).env("PATH", format!("{binaries}:{path}"));
+    shell.current_dir(bank.path("tripline.yaml").parent().unwrap());
+    assert!(ended(&mut shell).fine().contains(": ready\n"));
+    assert!(!service.get("/status").contains("secret"), "an account is nobody's status");
+    service.stop();
+    let told = tripline(["status", "--url", &url]).with(2);
+    assert!(told.stderr.contains("nobody answers at 127.0.0.1:"), "{}", told.stderr);
+}
+
+/// A process that says the same to everybody, as often as it is asked.
+fn standing_in(body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let _ = stream.read(&mut [0; 1_024]);
+            let _ = write!(stream, "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n{body}");
+        }
+    });
+    url
+}
+
+#[test]
+fn a_process_that_is_not_ready_is_told_with_its_reasons_and_how_far_its_restore_has_come() {
+    let url = standing_in(
+        r#"{"instance":"1","group":"bank","version":"0.1.0","packs":"0123456789abcdef","guarantee":"exactly_once",
+        "snapshots_every_ms":60000,"is_ready":false,"reasons":["partition 7 is being filled by worker 0"],
+        "shards":[{"partition":7,"worker":0,"phase":"restoring","next":90000,"lag":null,"held_from":null,"snapshot_at":null,
+        "snapshot_age_ms":null,"filled":{"chunks":3,"chunks_of":17,"records":1200,"records_of":54000}}]}"#,
+    );
+    let told = tripline(["status", "--url", &url]).with(1).stdout;
+    for part in ["not ready", "partition 7 is being filled", "3 of 17 chunks, 1200 of 54000 records"] {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+    // One of two does not answer: something is wrong, and what the other says is told.
+    let both = tripline(["status", "--json", "--url", &url, "--url", "http://127.0.0.1:1"]).with(1).stdout;
+    let lines: Vec<Value> = both.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["shards"][0]["filled"]["records"], 1_200);
+    assert!(lines[1]["fault"].as_str().unwrap().contains("nobody answers"), "{both}");
+    tripline(["status", "--url", &standing_in("[]")]).with(2);
+}
+
+#[test]
+fn history_that_could_not_be_told_from_the_topic_or_not_be_kept_is_refused() {
+    let (_folder, config) = configuration("127.0.0.1:1");
+    let bootstrap =
+        || tripline(["bootstrap", "--config", config.to_str().unwrap(), "--history", DEMO_SAMPLE]).with(2);
+    assert!(bootstrap().stderr.contains("say `snapshots: {store: …}`"));
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("event.id: /id", "event.id: $row")).unwrap();
+    let told = bootstrap().stderr;
+    assert!(told.contains("history and topic cannot be told apart"), "{told}");
+}
