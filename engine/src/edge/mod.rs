@@ -4,9 +4,10 @@
 //! [`source::Source`], hands what it gives to a [`sink::Sink`], and fills new shards through a
 //! [`recovery::Recovery`]. [`kafka`] is the real edge, [`memory`] its twin for tests, [`mod@file`] reads and writes files;
 //! [`snapshot`] keeps ledgers beside the log.
-//! [`http`], [`metrics`], [`status`] and [`log`] are for operators, [`control`] for signals.
+//! [`http`], [`metrics`], [`status`] and [`log`] are for operators, [`control`] for signals; [`clock`] is the worker's, which a simulation moves.
 //! Membership changes are data that the worker answers, never callbacks into an engine.
 
+pub mod clock;
 pub mod control;
 pub mod engines;
 pub mod file;

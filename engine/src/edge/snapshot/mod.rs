@@ -19,7 +19,7 @@ mod writer;
 pub use catalogue::{Catalogue, Kept, Unreadable};
 pub use saver::Saver;
 pub use store::{Store, StoreFault};
-pub use writer::{Save, Writer};
+pub use writer::{Save, Writer, Writing};
 
 use std::time::Duration;
 

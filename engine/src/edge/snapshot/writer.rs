@@ -1,5 +1,5 @@
-//! The thread that writes snapshots: compresses, seals, puts, the manifest last. What fails is said and given up; the
-//! next one is cut in its time, and the ones before stay.
+//! Writes snapshots, beside the workers' threads: compresses, seals, puts, the manifest last. What fails is said and
+//! given up; the next one is cut in its time, and the ones before stay.
 
 use super::catalogue::{Catalogue, Kept};
 use super::store::StoreFault;
@@ -41,12 +41,17 @@ pub struct Writer {
 impl Writer {
     /// Starts the thread.
     pub fn start(catalogue: Catalogue, status: Arc<Status>, metrics: Arc<Metrics>) -> Writer {
-        let (jobs, given) = sync_channel(WAITING_MAX);
-        let mut writing = Writing { catalogue, status, metrics, open: BTreeMap::new() };
-        let work = move || writing.work(&given);
+        let (writer, mut writing) = Writer::by_hand(catalogue, status, metrics);
+        let work = move || while writing.wait() {};
         let name = "tripline-snapshots".to_owned();
         std::thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
-        Writer { jobs }
+        writer
+    }
+
+    /// The same without a thread: what is handed over waits until [`Writing::go_on`] is called.
+    pub fn by_hand(catalogue: Catalogue, status: Arc<Status>, metrics: Arc<Metrics>) -> (Writer, Writing) {
+        let (jobs, given) = sync_channel(WAITING_MAX);
+        (Writer { jobs }, Writing { given, catalogue, status, metrics, open: BTreeMap::new() })
     }
 
     /// Hands a chunk over; gives it back when there is no room.
@@ -86,7 +91,9 @@ struct Open {
     is_broken: bool,
 }
 
-struct Writing {
+/// The thread's side: what is to be written, and how far each save has come.
+pub struct Writing {
+    given: Receiver<Job>,
     catalogue: Catalogue,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
@@ -94,13 +101,23 @@ struct Writing {
 }
 
 impl Writing {
-    fn work(&mut self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
-            match job {
-                Job::Chunk(save, chunk) => self.chunk(save, &chunk),
-                Job::Finish(save, cut) => self.finish(save, *cut),
-                Job::Abandon(save) => self.abandon(save),
-            }
+    /// Does the next job, waiting for it. False when none will follow.
+    fn wait(&mut self) -> bool {
+        let job = self.given.recv().ok();
+        job.map(|job| self.work(job)).is_some()
+    }
+
+    /// Does the next job. False when none waits.
+    pub fn go_on(&mut self) -> bool {
+        let job = self.given.try_recv().ok();
+        job.map(|job| self.work(job)).is_some()
+    }
+
+    fn work(&mut self, job: Job) {
+        match job {
+            Job::Chunk(save, chunk) => self.chunk(save, &chunk),
+            Job::Finish(save, cut) => self.finish(save, *cut),
+            Job::Abandon(save) => self.abandon(save),
         }
     }
 
