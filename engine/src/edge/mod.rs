@@ -2,7 +2,7 @@
 //!
 //! From the inside out: a [`processor::Processor`] owns the engines of one worker; [`worker::Worker`] feeds it from a
 //! [`source::Source`], hands what it gives to a [`sink::Sink`], and fills new shards through a
-//! [`recovery::Recovery`]. [`kafka`] is the real edge, [`memory`] its twin for tests, [`mod@file`] reads and writes files;
+//! [`recovery::Recovery`], whose order of reading is in [`refill`]. [`kafka`] is the real edge, [`memory`] its twin for tests, [`mod@file`] reads and writes files;
 //! [`snapshot`] keeps ledgers beside the log.
 //! [`http`], [`metrics`], [`status`] and [`log`] are for operators, [`control`] for signals; [`clock`] is the worker's, which a simulation moves.
 //! Membership changes are data that the worker answers, never callbacks into an engine.
@@ -19,6 +19,7 @@ pub mod memory;
 pub mod metrics;
 pub mod processor;
 pub mod recovery;
+pub mod refill;
 pub mod sink;
 pub mod snapshot;
 pub mod source;
