@@ -7,12 +7,13 @@ use crate::edge::metrics::Metrics;
 use crate::edge::status::Status;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 use tripline_core::batch::{Shard, Timestamp};
 use tripline_core::snapshot::{Chunk, Cut, Listed, Manifest};
 
-/// Chunks that wait to be written; a worker that finds no room goes on later.
+/// Jobs that wait, about; a worker that finds no room goes on later.
 const WAITING_MAX: usize = 8;
 
 /// One save of one shard.
@@ -35,7 +36,9 @@ enum Job {
 /// The way to the thread. Clones share it; the thread ends with the last.
 #[derive(Clone)]
 pub struct Writer {
-    jobs: SyncSender<Job>,
+    jobs: Sender<Job>,
+    /// Jobs that wait.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Writer {
@@ -50,36 +53,43 @@ impl Writer {
 
     /// The same without a thread: what is handed over waits until [`Writing::go_on`] is called.
     pub fn by_hand(catalogue: Catalogue, status: Arc<Status>, metrics: Arc<Metrics>) -> (Writer, Writing) {
-        let (jobs, given) = sync_channel(WAITING_MAX);
-        (Writer { jobs }, Writing { given, catalogue, status, metrics, open: BTreeMap::new() })
+        let (jobs, given) = channel();
+        let waiting = Arc::<AtomicUsize>::default();
+        let writer = Writer { jobs, waiting: Arc::clone(&waiting) };
+        (writer, Writing { given, waiting, catalogue, status, metrics, open: BTreeMap::new() })
     }
 
     /// Hands a chunk over; gives it back when there is no room.
     pub(super) fn chunk(&self, save: Save, chunk: Chunk) -> Option<Chunk> {
-        match self.jobs.try_send(Job::Chunk(save, chunk)) {
-            Ok(()) => None,
-            Err(
-                TrySendError::Full(Job::Chunk(_, chunk)) | TrySendError::Disconnected(Job::Chunk(_, chunk)),
-            ) => Some(chunk),
-            Err(_) => unreachable!("what was sent comes back"),
+        if !self.has_room() {
+            return Some(chunk);
         }
+        self.send(Job::Chunk(save, chunk));
+        None
     }
 
     /// All chunks were handed over. Gives the cut back when there is no room.
     pub(super) fn finish(&self, save: Save, cut: Box<Cut>) -> Option<Box<Cut>> {
-        match self.jobs.try_send(Job::Finish(save, cut)) {
-            Ok(()) => None,
-            Err(
-                TrySendError::Full(Job::Finish(_, cut)) | TrySendError::Disconnected(Job::Finish(_, cut)),
-            ) => Some(cut),
-            Err(_) => unreachable!("what was sent comes back"),
+        if !self.has_room() {
+            return Some(cut);
         }
+        self.send(Job::Finish(save, cut));
+        None
     }
 
-    /// Nobody will finish it.
+    /// Nobody will finish it. Finds room always: a store that hangs must not hold up a worker that gives a shard away.
     pub(super) fn abandon(&self, save: Save) {
+        self.send(Job::Abandon(save));
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) < WAITING_MAX
+    }
+
+    fn send(&self, job: Job) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         // The thread outlives its senders.
-        let _ = self.jobs.send(Job::Abandon(save));
+        let _ = self.jobs.send(job);
     }
 }
 
@@ -94,6 +104,7 @@ struct Open {
 /// The thread's side: what is to be written, and how far each save has come.
 pub struct Writing {
     given: Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
     catalogue: Catalogue,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
@@ -114,6 +125,7 @@ impl Writing {
     }
 
     fn work(&mut self, job: Job) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         match job {
             Job::Chunk(save, chunk) => self.chunk(save, &chunk),
             Job::Finish(save, cut) => self.finish(save, *cut),
