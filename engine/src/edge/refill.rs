@@ -10,7 +10,7 @@ use tripline_core::snapshot::SnapshotFault;
 
 /// Bytes of a piece, about.
 const PIECE_BYTES: usize = 1 << 20;
-/// The broker's clock may be so far behind ours: the journal is read from before the cut.
+/// The clocks of two brokers may be so far apart: the journal is read from before the first record it may be about.
 const CLOCKS_APART_MS: i64 = 600_000;
 const REBUILD: &str =
     "run the engine that wrote it, or move the shard's snapshots away to rebuild its ledgers from the log";
@@ -131,7 +131,11 @@ impl<P: Past> Refill<'_, P> {
         if let Some((from, cut_at)) = self.snapshot(low)? {
             history.snapshot = Some((from, cut_at));
             self.rows(from, &mut history)?;
-            self.journal(cut_at.0.saturating_sub(CLOCKS_APART_MS), from, &mut history)?;
+            if history.rows > 0 {
+                // What is said about a record is appended after it; the cut's time is only this host's word.
+                let told = history.held_from.map_or(cut_at, |held| held.min(cut_at));
+                self.journal(told.0.saturating_sub(CLOCKS_APART_MS), from, &mut history)?;
+            }
         } else if next > low
             && let Some(newest) = self.time_before(next)?
         {
