@@ -2,6 +2,7 @@
 
 use super::{CliError, Outcome, broker, configured};
 use crate::config::Config;
+use crate::edge::clock::Clock;
 use crate::edge::control::Control;
 use crate::edge::engines::Engines;
 use crate::edge::http::Shown;
@@ -54,7 +55,8 @@ impl Run {
             move |_worker, partitions| {
                 let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
                 let saver = writer.clone().zip(every);
-                let saver = saver.map(|(writer, every)| Saver::new(writer, every, partitions));
+                let saver =
+                    saver.map(|(writer, every)| Saver::new(writer, every, partitions, Clock::default()));
                 Engines::new(&config, Arc::clone(&metrics), partitions, saver)
             }
         };

@@ -6,7 +6,6 @@ use super::processor::Processor;
 use super::recovery::{History, Piece};
 use super::snapshot::Saver;
 use super::source::Position;
-use super::worker::wall_clock;
 use crate::config::Config;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -179,7 +178,7 @@ impl Processor for Engines {
         if let Some(next) = saver.next(at)
             && let Some(held) = self.engines.get_mut(&next.shard)
         {
-            saver.cut(&next, &mut held.engine, wall_clock());
+            saver.cut(&next, &mut held.engine);
         }
     }
 

@@ -1,9 +1,9 @@
 //! `/healthz`, `/readyz`, `/status`, `/metrics`: HTTP for operators, on loopback unless told otherwise. It reads, never writes.
 
+use super::clock::Clock;
 use super::metrics::Metrics;
 use super::overview::{About, Overview};
 use super::status::Status;
-use super::worker::wall_clock;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::server::conn::http1;
@@ -143,7 +143,7 @@ where
             reasons => text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n")),
         },
         "/status" => {
-            let overview = Overview::of(&shown.about, &shown.status, wall_clock());
+            let overview = Overview::of(&shown.about, &shown.status, Clock::default().wall());
             let body = serde_json::to_string(&overview).expect("texts and numbers are JSON");
             page(body + "\n", "application/json")
         }
@@ -157,7 +157,7 @@ where
 
 /// An age is one at the moment it is asked for.
 fn tell_ages(shown: &Shown) {
-    let now = wall_clock();
+    let now = Clock::default().wall();
     for (shard, held) in shown.status.shards() {
         let Some(cut_at) = held.snapshot_at else { continue };
         let age = u64::try_from(now.0.saturating_sub(cut_at.0)).unwrap_or(0);

@@ -1,15 +1,42 @@
 //! Membership in memory: cooperative and sticky, a shard moves only after its owner has let it go.
 
-use super::Log;
+use super::{Inner, Log};
 use crate::edge::source::{Generation, Polled, Position, Source, SourceError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tripline_core::batch::{Batch, Shard};
+
+/// Who a member is, as its commits say: shared with its sink.
+#[derive(Clone, Debug, Default)]
+pub struct Membership(Arc<(AtomicU64, AtomicU64)>);
+
+impl Membership {
+    /// Number of the member, which changes when it was expelled and joins again.
+    pub fn member(&self) -> u64 {
+        self.now().0
+    }
+
+    /// Number of the member, and the generation of the group that it knows.
+    pub(super) fn now(&self) -> (u64, u64) {
+        (self.0.0.load(Ordering::Relaxed), self.0.1.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, (member, generation): (u64, u64)) {
+        self.0.0.store(member, Ordering::Relaxed);
+        self.0.1.store(generation, Ordering::Relaxed);
+    }
+}
 
 /// Who owns what, and what each member has yet to be told.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     members: BTreeMap<u64, VecDeque<Polled>>,
+    /// Members that are known by a name of their own.
+    instances: BTreeMap<String, u64>,
+    /// Whose instance a newer member has taken over.
+    replaced: BTreeSet<u64>,
     owners: BTreeMap<u32, Option<u64>>,
     /// Offered and not yet accepted.
     offered: BTreeMap<u32, u64>,
@@ -30,15 +57,47 @@ impl Group {
         self.owners.get(&partition) == Some(&Some(member))
     }
 
-    fn join(&mut self) -> u64 {
+    /// Whether positions may be committed by a member of a generation. Which shards it owns is not looked at.
+    pub(super) fn accepts(&self, (member, generation): (u64, u64)) -> bool {
+        self.members.contains_key(&member) && self.generation == generation
+    }
+
+    /// A new member; one whose instance is known takes over what that had, and nobody else is disturbed.
+    fn join(&mut self, instance: Option<&str>) -> u64 {
         self.joined += 1;
-        self.members.insert(self.joined, VecDeque::new());
-        self.balance();
-        self.joined
+        let member = self.joined;
+        self.members.insert(member, VecDeque::new());
+        let before = instance.and_then(|name| self.instances.insert(name.to_owned(), member));
+        match before.filter(|before| self.members.remove(before).is_some()) {
+            Some(before) => self.replace(before, member),
+            None => self.balance(),
+        }
+        self.replaced.extend(before);
+        member
+    }
+
+    fn replace(&mut self, before: u64, member: u64) {
+        let owned = self.owners.iter().filter(|(_, owner)| **owner == Some(before));
+        let offered = self.offered.iter().filter(|(_, to)| **to == before);
+        let taken: BTreeSet<u32> = owned.map(|(p, _)| *p).chain(offered.map(|(p, _)| *p)).collect();
+        for partition in &taken {
+            self.owners.insert(*partition, None);
+            self.offered.insert(*partition, member);
+        }
+        let is_fair = taken.len() <= self.owners.len().div_ceil(self.members.len());
+        if let (false, Some(queue)) = (taken.is_empty(), self.members.get_mut(&member)) {
+            let shards = taken.into_iter().map(shard).collect();
+            queue.push_back(Polled::Assigned(Generation(self.generation), shards));
+        }
+        if !is_fair {
+            self.balance();
+        }
     }
 
     pub(super) fn expel(&mut self, member: u64) {
-        self.members.remove(&member);
+        if self.members.remove(&member).is_none() {
+            return;
+        }
         for owner in self.owners.values_mut().filter(|owner| **owner == Some(member)) {
             *owner = None;
         }
@@ -106,6 +165,10 @@ impl Group {
 pub struct MemorySource {
     log: Log,
     member: u64,
+    instance: Option<String>,
+    membership: Membership,
+    /// Off, the member does not hear of a new generation that changes nothing for it.
+    pub hears: bool,
     records_max: usize,
     /// Next offset to deliver of every live shard.
     live: BTreeMap<Shard, i64>,
@@ -117,9 +180,36 @@ pub struct MemorySource {
 impl MemorySource {
     /// Joins the group; a poll delivers at most so many records.
     pub fn join(log: &Log, records_max: usize) -> MemorySource {
-        let member = log.lock().group.join();
-        let (live, held) = (BTreeMap::new(), BTreeSet::new());
-        MemorySource { log: log.clone(), member, records_max, live, held, paused: false, turn: 0 }
+        MemorySource::join_as(log, records_max, None)
+    }
+
+    /// The same as an instance that keeps its shards over a restart.
+    pub fn join_as(log: &Log, records_max: usize, instance: Option<&str>) -> MemorySource {
+        let mut source = MemorySource {
+            log: log.clone(),
+            member: 0,
+            instance: instance.map(str::to_owned),
+            membership: Membership::default(),
+            hears: true,
+            records_max,
+            live: BTreeMap::new(),
+            held: BTreeSet::new(),
+            paused: false,
+            turn: 0,
+        };
+        source.enter();
+        source
+    }
+
+    fn enter(&mut self) {
+        let mut inner = self.log.lock();
+        self.member = inner.group.join(self.instance.as_deref());
+        self.membership.set((self.member, inner.group.generation));
+    }
+
+    /// What its sink says at a commit.
+    pub fn membership(&self) -> Membership {
+        self.membership.clone()
     }
 
     /// The member's number, for [`Log::expel`] and the sink.
@@ -128,32 +218,47 @@ impl MemorySource {
     }
 
     fn positions(&self, shards: &[Shard]) -> Vec<Position> {
-        let inner = self.log.lock();
+        let Inner { transactions, committed, .. } = &mut *self.log.lock();
         let position = |shard: &Shard| {
-            let (next, note) = inner.committed.get(&shard.partition).cloned().unwrap_or_default();
+            transactions.settle(shard.partition, committed);
+            let (next, note) = committed.get(&shard.partition).cloned().unwrap_or_default();
             Position { shard: *shard, next, note }
         };
         shards.iter().map(position).collect()
     }
 
-    fn change(&mut self) -> Option<Polled> {
+    /// The next change; a member that was expelled has lost everything, and joins again afterwards.
+    fn change(&mut self) -> Result<Option<Polled>, SourceError> {
         let mut inner = self.log.lock();
+        if inner.group.replaced.contains(&self.member) {
+            let (place, reason) = (self.log.input.clone(), "another process has this instance".to_owned());
+            return Err(SourceError::Stopped { place, reason });
+        }
+        let generation = inner.group.generation;
         let Some(queue) = inner.group.members.get_mut(&self.member) else {
             drop(inner);
             let mut all: Vec<Shard> = self.live.keys().copied().collect();
             all.extend(&self.held);
+            if all.is_empty() {
+                self.enter();
+                return Ok(None);
+            }
             self.live.clear();
             self.held.clear();
-            return (!all.is_empty()).then_some(Polled::Lost(all));
+            return Ok(Some(Polled::Lost(all)));
         };
-        queue.pop_front()
+        let change = queue.pop_front();
+        if self.hears || change.is_some() {
+            self.membership.set((self.member, generation));
+        }
+        Ok(change)
     }
 }
 
 impl Source for MemorySource {
     fn poll(&mut self, into: &mut Batch, _wait: Duration) -> Result<Polled, SourceError> {
         into.clear();
-        if let Some(change) = self.change() {
+        if let Some(change) = self.change()? {
             return Ok(change);
         }
         if self.paused {
@@ -163,12 +268,12 @@ impl Source for MemorySource {
         for step in 0..shards.len() {
             let shard = shards[(self.turn + step) % shards.len()];
             let from = self.live[&shard];
-            let entries = self.log.lock().visible(&self.log.input, shard.partition, from);
+            let entries = self.log.lock().visible(&self.log.input, shard.partition, from, self.records_max);
             if entries.is_empty() {
                 continue;
             }
             into.shard = shard;
-            for (offset, entry) in entries.into_iter().take(self.records_max) {
+            for (offset, entry) in entries {
                 into.push(offset, Some(entry.appended_at), &entry.key, &entry.value);
                 self.live.insert(shard, offset + 1);
             }

@@ -1,69 +1,168 @@
-//! Reads a shard's past back from the log in memory, in small pieces.
+//! Reads a shard's past back from the log in memory, and from snapshots, a piece at a time.
 
-use super::Log;
-use crate::edge::recovery::{History, Journal, Reach, Recovered, Recovery, Ticket};
+use super::{Entry, Log, offset};
+use crate::edge::recovery::{Reach, Recovered, Recovery, Ticket};
+use crate::edge::refill::{Broken, Found, Past, Refill, Side};
+use crate::edge::snapshot::Catalogue;
 use crate::edge::source::Position;
 use crate::names::{Topics, header};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline_core::batch::{Batch, Timestamp};
 
 /// Fills shards from a [`Log`].
-#[derive(Debug)]
 pub struct MemoryRecovery {
     log: Log,
     topics: Topics,
     reach: Reach,
+    snapshots: Option<Catalogue>,
+    /// Records of a piece.
+    pub records_max: usize,
     tickets: u64,
+    requests: VecDeque<Request>,
     pieces: VecDeque<Recovered>,
+}
+
+struct Request {
+    ticket: Ticket,
+    at: Position,
+    without: Vec<Arc<str>>,
 }
 
 impl MemoryRecovery {
     /// Reads so far back.
-    pub fn new(log: &Log, prefix: &str, reach: Reach) -> MemoryRecovery {
-        let topics = Topics::under(prefix);
-        MemoryRecovery { log: log.clone(), topics, reach, tickets: 0, pieces: VecDeque::new() }
+    pub fn new(log: &Log, prefix: &str, reach: Reach, snapshots: Option<Catalogue>) -> MemoryRecovery {
+        MemoryRecovery {
+            log: log.clone(),
+            topics: Topics::under(prefix),
+            reach,
+            snapshots,
+            records_max: usize::MAX,
+            tickets: 0,
+            requests: VecDeque::new(),
+            pieces: VecDeque::new(),
+        }
+    }
+
+    /// Reads a shard's past, unless a transaction holds its journal back: then it is tried again later.
+    fn fill(&mut self) {
+        let Some(request) = self.requests.front() else { return };
+        let partition = request.at.shard.partition;
+        let shard = Shard { log: &self.log, topics: &self.topics, partition, pieces: RefCell::default() };
+        let refill = Refill {
+            past: &shard,
+            snapshots: self.snapshots.as_ref(),
+            reach: self.reach,
+            records_max: self.records_max,
+            ticket: request.ticket,
+            at: &request.at,
+            without: &request.without,
+        };
+        let last = refill.last(refill.run());
+        let is_open = !shard.is_stable(Side::Verdicts);
+        if is_open && matches!(last, Some(Recovered::Failed(..))) {
+            return;
+        }
+        self.pieces.extend(shard.pieces.into_inner());
+        self.pieces.extend(last);
+        self.requests.pop_front();
     }
 }
 
 impl Recovery for MemoryRecovery {
-    fn begin(&mut self, at: &Position, _without: &[Arc<str>]) -> Ticket {
+    fn begin(&mut self, at: &Position, without: &[Arc<str>]) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let mut past = self.log.read(&self.log.input, at.shard.partition);
-        past.retain(|(offset, _)| *offset < at.next);
-        let wanted = past.last().map(|(_, entry)| Timestamp(entry.appended_at.0 - self.reach.rows_ms));
-        let mut history = History { wanted_from: wanted, ..History::default() };
-        let is_skipped = past.first().is_some_and(|(_, entry)| Some(entry.appended_at) < wanted);
-        history.skipped_before = wanted.filter(|_| is_skipped);
-        let mut rows = Batch::new(at.shard);
-        for (offset, entry) in past.iter().filter(|(_, entry)| Some(entry.appended_at) >= wanted) {
-            history.held_from = history.held_from.or(Some(entry.appended_at));
-            history.rows += 1;
-            rows.push(*offset, Some(entry.appended_at), &entry.key, &entry.value);
-        }
-        let mut verdicts = Batch::new(at.shard);
-        let mut journal = Journal::between(0, at.next);
-        for (offset, entry) in self.log.read(&self.topics.verdicts, at.shard.partition) {
-            let cause = entry.headers.iter().find(|(name, _)| name == header::SOURCE_OFFSET);
-            let cause = cause.and_then(|(_, cause)| cause.parse().ok());
-            if cause.is_some_and(|cause| journal.takes(cause, &entry.value)) {
-                history.verdicts += 1;
-                verdicts.push(offset, Some(entry.appended_at), &entry.key, &entry.value);
-            }
-        }
-        self.pieces.push_back(Recovered::Rows(ticket, rows));
-        self.pieces.push_back(Recovered::Verdicts(ticket, verdicts));
-        self.pieces.push_back(Recovered::Ready(ticket, at.shard, history));
+        self.requests.push_back(Request { ticket, at: at.clone(), without: without.to_vec() });
         ticket
     }
 
     fn next(&mut self, _wait: Duration) -> Option<Recovered> {
+        if self.pieces.is_empty() {
+            self.fill();
+        }
         self.pieces.pop_front()
     }
 
     fn cancel(&mut self, ticket: Ticket) {
+        self.requests.retain(|request| request.ticket != ticket);
         self.pieces.retain(|piece| piece.of().0 != ticket);
+    }
+}
+
+/// A shard's partitions, and what was found in them.
+struct Shard<'a> {
+    log: &'a Log,
+    topics: &'a Topics,
+    partition: u32,
+    pieces: RefCell<Vec<Recovered>>,
+}
+
+impl Shard<'_> {
+    fn topic(&self, side: Side) -> &str {
+        match side {
+            Side::Input => &self.log.input,
+            Side::Verdicts => &self.topics.verdicts,
+        }
+    }
+
+    fn is_stable(&self, side: Side) -> bool {
+        let inner = self.log.lock();
+        let topic = self.topic(side);
+        inner.stable_end(topic, self.partition) == offset(inner.entries(topic, self.partition).len())
+    }
+}
+
+fn cause(entry: &Entry) -> Option<i64> {
+    let found = entry.headers.iter().find(|(name, _)| name == header::SOURCE_OFFSET)?;
+    found.1.parse().ok()
+}
+
+impl Past for Shard<'_> {
+    fn low(&self) -> Result<i64, Broken> {
+        Ok(self.log.lock().low(&self.log.input, self.partition))
+    }
+
+    fn offset_at(&self, side: Side, ms: i64) -> Result<Option<i64>, Broken> {
+        let inner = self.log.lock();
+        let topic = self.topic(side);
+        let low = inner.low(topic, self.partition);
+        let later = inner.entries(topic, self.partition).iter().position(|entry| entry.appended_at.0 >= ms);
+        Ok(later.map(|place| offset(place).max(low)))
+    }
+
+    fn read(
+        &self,
+        side: Side,
+        from: i64,
+        each: &mut dyn FnMut(&Found<'_>) -> Result<bool, Broken>,
+    ) -> Result<(), Broken> {
+        let entries = self.log.lock().visible(self.topic(side), self.partition, from, usize::MAX);
+        for (offset, entry) in &entries {
+            let found = Found {
+                offset: *offset,
+                at: Some(entry.appended_at),
+                key: &entry.key,
+                value: &entry.value,
+                cause: cause(entry),
+            };
+            if !each(&found)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn await_ended(&self) -> Result<i64, Broken> {
+        if !self.is_stable(Side::Verdicts) {
+            return Err(Broken::Log("a transaction is under way".to_owned()));
+        }
+        Ok(self.log.lock().stable_end(self.topic(Side::Verdicts), self.partition))
+    }
+
+    fn hand_over(&self, piece: Recovered) -> Result<(), Broken> {
+        self.pieces.borrow_mut().push(piece);
+        Ok(())
     }
 }

@@ -1,97 +1,125 @@
 //! A producer in memory, with or without transactions, whose room can be limited and whose commits can be made to fail.
 
-use super::{Entry, Log, Outcome};
+use super::group::Membership;
+use super::{Entry, Inner, Log};
 use crate::edge::sink::{CommitError, Sink, SinkError};
 use crate::edge::source::Position;
 use crate::names::{Topics, header};
 use std::collections::VecDeque;
 use std::time::Duration;
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::Shard;
 use tripline_core::outputs::{Output, Outputs};
+
+/// What becomes of a commit whose answer does not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It took effect.
+    Done,
+    /// It never arrived.
+    Lost,
+    /// It arrives later, when [`Log::deliver`] is called.
+    Late,
+}
 
 /// Publishes to the topics of a prefix in a [`Log`].
 #[derive(Debug)]
 pub struct MemorySink {
     log: Log,
     topics: Topics,
-    member: u64,
+    member: Membership,
     name: String,
     epoch: u64,
     transactional: bool,
-    open: Option<usize>,
+    /// Something was sent since the last commit.
+    is_open: bool,
+    /// Nobody knows how the last transaction ended.
+    is_in_doubt: bool,
     /// Records that still find room before the next commit; `None`: no limit.
     pub room: Option<usize>,
     /// What the next commits answer instead of being carried out.
     pub refusals: VecDeque<CommitError>,
+    /// The next commit gets no answer, and this becomes of it.
+    pub doubt: Option<Doubt>,
+    /// Off, what is in doubt is aborted by the same producer, as if that were safe: for tests that show that it is not.
+    pub is_crash_only: bool,
 }
 
 impl MemorySink {
     /// A producer of a member. A later one of the same name fences this one and aborts what it left open.
-    pub fn new(log: &Log, prefix: &str, name: &str, member: u64, transactional: bool) -> MemorySink {
-        let mut inner = log.lock();
-        let epoch = inner.epochs.entry(name.to_owned()).or_default();
-        *epoch += 1;
-        let epoch = *epoch;
-        drop(inner);
+    pub fn new(log: &Log, prefix: &str, name: &str, member: Membership, transactional: bool) -> MemorySink {
         MemorySink {
+            epoch: log.lock().transactions.begin(name),
             log: log.clone(),
             topics: Topics::under(prefix),
             member,
             name: name.to_owned(),
-            epoch,
             transactional,
-            open: None,
+            is_open: false,
+            is_in_doubt: false,
             room: None,
             refusals: VecDeque::new(),
+            doubt: None,
+            is_crash_only: true,
         }
     }
 
-    fn fenced(&self) -> bool {
-        self.log.lock().epochs.get(&self.name) != Some(&self.epoch)
-    }
-
-    fn transaction(&mut self) -> Option<usize> {
-        if self.transactional && self.open.is_none() {
-            let mut inner = self.log.lock();
-            self.open = Some(inner.transactions.len());
-            inner.transactions.push(Outcome::Open);
-        }
-        self.open
-    }
-
-    fn end(&mut self, outcome: Outcome) -> bool {
-        let Some(number) = self.open.take() else { return false };
-        self.log.lock().transactions[number] = outcome;
-        true
-    }
-
-    fn entry(&mut self, shard: Shard, out: &Outputs, output: &Output) -> Entry {
+    fn entry(&self, shard: Shard, out: &Outputs, output: &Output) -> Entry {
         let mut headers: Vec<(String, String)> =
             out.headers(output).iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         headers.push((header::SOURCE_PARTITION.to_owned(), shard.partition.to_string()));
         headers.push((header::SOURCE_OFFSET.to_owned(), output.cause.to_string()));
+        let appended_at = self.log.lock().now;
         Entry {
-            appended_at: Timestamp(0),
+            appended_at,
             key: out.key(output).to_vec(),
             value: out.value(output).to_vec(),
             headers,
-            transaction: self.transaction(),
+            transaction: None,
         }
     }
-}
 
-impl Drop for MemorySink {
-    fn drop(&mut self) {
-        // As the broker does when the same name returns or the transaction times out.
-        self.end(Outcome::Aborted);
+    /// Appends to the transaction under way. A fenced producer finds out at the commit.
+    fn write(&mut self, shard: Shard, out: &Outputs, output: &Output) {
+        let mut entry = self.entry(shard, out, output);
+        let mut inner = self.log.lock();
+        if self.transactional {
+            self.is_open = true;
+            let Ok(number) = inner.transactions.open(&self.name, self.epoch) else {
+                self.is_in_doubt = true;
+                return;
+            };
+            entry.transaction = Some(number);
+        }
+        inner.append(self.topics.name(output.topic), shard.partition, entry);
+    }
+
+    fn fenced(&mut self) -> CommitError {
+        self.is_in_doubt = true;
+        CommitError::Unknown("a newer producer has this name".to_owned())
+    }
+
+    fn ended(&mut self, doubt: Option<Doubt>) -> Result<(), CommitError> {
+        let Inner { transactions, committed, .. } = &mut *self.log.lock();
+        let by = (self.name.as_str(), self.epoch);
+        match doubt {
+            None if transactions.end(by, true, committed).is_ok() => {
+                self.is_open = false;
+                return Ok(());
+            }
+            None => {}
+            Some(Doubt::Done) => {
+                let _ = transactions.end(by, true, committed);
+            }
+            Some(Doubt::Lost) => {}
+            Some(Doubt::Late) => transactions.delay(by.0, by.1),
+        }
+        self.is_in_doubt = true;
+        Err(CommitError::Unknown("no answer".to_owned()))
     }
 }
 
 impl Sink for MemorySink {
     fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
-        if self.fenced() {
-            return Err(SinkError::Fatal("a newer producer has this name".to_owned()));
-        }
         for (number, output) in out.records.iter().enumerate().skip(from) {
             if let Some(room) = &mut self.room {
                 if *room == 0 {
@@ -101,33 +129,54 @@ impl Sink for MemorySink {
                 }
                 *room -= 1;
             }
-            let entry = self.entry(shard, out, output);
-            let topic = self.topics.name(output.topic).to_owned();
-            self.log.lock().append(&topic, shard.partition, entry);
+            self.write(shard, out, output);
         }
         Ok(out.records.len())
     }
 
     fn commit(&mut self, next: &[Position], _wait: Duration) -> Result<(), CommitError> {
+        if next.is_empty() {
+            return Ok(());
+        }
         if let Some(refusal) = self.refusals.pop_front() {
+            self.is_in_doubt |= matches!(refusal, CommitError::Unknown(_));
             return Err(refusal);
         }
-        if self.fenced() {
-            return Err(CommitError::Fatal("a newer producer has this name".to_owned()));
+        if self.is_in_doubt {
+            return Err(self.fenced());
         }
         let mut inner = self.log.lock();
-        if next.iter().any(|at| !inner.group.owns(self.member, at.shard.partition)) {
+        if !inner.group.accepts(self.member.now()) {
             return Err(CommitError::Aborted("the group has moved on".to_owned()));
         }
-        for at in next {
-            inner.committed.insert(at.shard.partition, (at.next, at.note.clone()));
+        let positions = next.iter().map(|at| (at.shard.partition, (at.next, at.note.clone()))).collect();
+        if !self.transactional {
+            inner.committed.extend(positions);
+            return Ok(());
         }
+        let Ok(number) = inner.transactions.open(&self.name, self.epoch) else {
+            drop(inner);
+            return Err(self.fenced());
+        };
+        inner.transactions.add(number, positions);
         drop(inner);
-        self.end(Outcome::Committed);
-        Ok(())
+        self.is_open = true;
+        let doubt = self.doubt.take();
+        self.ended(doubt)
     }
 
     fn abort(&mut self) -> Result<bool, SinkError> {
-        Ok(self.end(Outcome::Aborted))
+        let was_open = std::mem::take(&mut self.is_open);
+        let was_in_doubt = std::mem::take(&mut self.is_in_doubt);
+        if !was_open && !was_in_doubt {
+            return Ok(false);
+        }
+        let Inner { transactions, committed, .. } = &mut *self.log.lock();
+        let may_abort =
+            !was_in_doubt || (!self.is_crash_only && transactions.is_current(&self.name, self.epoch));
+        if !may_abort || transactions.end((&self.name, self.epoch), false, committed).is_err() {
+            self.epoch = transactions.begin(&self.name);
+        }
+        Ok(true)
     }
 }

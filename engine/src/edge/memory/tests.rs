@@ -121,13 +121,23 @@ struct Member {
     status: Arc<Status>,
 }
 
+fn producer(member: u64) -> String {
+    format!("producer-{member}")
+}
+
+/// A process that died is noticed.
+fn is_missed(log: &Log, member: &Member) {
+    log.expel(member.number);
+    log.time_out(&producer(member.number));
+}
+
 /// A worker that commits after every turn.
 fn member(log: &Log, transactional: bool, change: impl FnOnce(&mut MemorySink)) -> (Tested, Member) {
     let source = MemorySource::join(log, 3);
     let number = source.member();
-    let mut sink = MemorySink::new(log, PREFIX, &format!("producer-{number}"), number, transactional);
+    let mut sink = MemorySink::new(log, PREFIX, &producer(number), source.membership(), transactional);
     change(&mut sink);
-    let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING);
+    let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING, None);
     let status = Arc::new(Status::default());
     let pace =
         Pace { commit_interval: Duration::ZERO, leave_within: Duration::from_millis(300), ..Pace::default() };
@@ -190,7 +200,7 @@ fn the_decision_state_is_folded_from_committed_verdicts_each_once() {
     turns(&mut dying, 30);
     assert!(died.status.reasons().iter().any(|reason| reason.contains("the broker is away")));
     drop(dying);
-    log.expel(died.number);
+    is_missed(&log, &died);
     let (mut next, _) = member(&log, false, |_| {});
     turns(&mut next, 100);
     let mut distinct = alerts(&log);
@@ -297,7 +307,7 @@ fn random_crashes_joins_and_aborts_give_the_same_alerts_exactly_once() {
                     let place = usize::try_from(roll(&mut dice, members.len() as u64)).unwrap();
                     let (worker, gone) = members.swap_remove(place);
                     drop(worker);
-                    log.expel(gone.number);
+                    is_missed(&log, &gone);
                 }
                 _ => {}
             }
@@ -309,7 +319,7 @@ fn random_crashes_joins_and_aborts_give_the_same_alerts_exactly_once() {
         }
         for (worker, gone) in members {
             drop(worker);
-            log.expel(gone.number);
+            is_missed(&log, &gone);
         }
         let (mut last, _) = member(&log, true, |_| {});
         turns(&mut last, 150);

@@ -22,7 +22,7 @@ pub use catalogue::{Catalogue, Kept, Unreadable};
 pub use saver::Saver;
 pub use store::{Store, StoreFault};
 pub use whole::Written;
-pub use writer::{Save, Writer};
+pub use writer::{Save, Writer, Writing};
 
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
 //! When a worker cuts a snapshot, and how it hands it over, a bit at each turn: one shard at a time, from committed state.
 
 use super::writer::{Save, Writer};
+use crate::edge::clock::Clock;
 use crate::edge::failpoint::reached;
 use crate::edge::source::Position;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::Shard;
 use tripline_core::engine::Engine;
 use tripline_core::snapshot::{Chunk, Cut, Origin};
 
@@ -17,6 +18,7 @@ pub struct Saver {
     writer: Writer,
     every: Duration,
     partitions: u32,
+    clock: Clock,
     /// When each shard's next snapshot is due.
     due: BTreeMap<Shard, Instant>,
     saving: Option<Saving>,
@@ -30,14 +32,14 @@ struct Saving {
 
 impl Saver {
     /// Snapshots of shards of an input of so many partitions.
-    pub fn new(writer: Writer, every: Duration, partitions: u32) -> Saver {
-        Saver { writer, every, partitions, due: BTreeMap::new(), saving: None }
+    pub fn new(writer: Writer, every: Duration, partitions: u32, clock: Clock) -> Saver {
+        Saver { writer, every, partitions, clock, due: BTreeMap::new(), saving: None }
     }
 
     /// A shard is live. Shards begin spread over the interval, so that they do not all come at once.
     pub fn add(&mut self, shard: Shard) {
         let part = self.every / self.partitions.max(1) * (shard.partition % self.partitions.max(1));
-        self.due.insert(shard, Instant::now() + part);
+        self.due.insert(shard, self.clock.now() + part);
     }
 
     /// A shard is gone, and with it a save that was under way.
@@ -53,17 +55,17 @@ impl Saver {
         if self.saving.is_some() {
             return None;
         }
-        let now = Instant::now();
+        let now = self.clock.now();
         let due = |at: &&Position| self.due.get(&at.shard).filter(|due| **due <= now).copied();
         committed.iter().filter(|at| due(at).is_some()).min_by_key(due).cloned()
     }
 
     /// Cuts a shard's engine, whose every record before the position is committed and none from it on is judged.
-    pub fn cut(&mut self, at: &Position, engine: &mut Engine, now: Timestamp) {
+    pub fn cut(&mut self, at: &Position, engine: &mut Engine) {
         let (partition, partitions) = (at.shard.partition, self.partitions);
         engine.begin_save(Origin { partition, partitions, offset: at.next });
-        self.due.insert(at.shard, Instant::now() + self.every);
-        let save = Save { shard: at.shard, offset: at.next, cut_at: now };
+        self.due.insert(at.shard, self.clock.now() + self.every);
+        let save = Save { shard: at.shard, offset: at.next, cut_at: self.clock.wall() };
         self.saving = Some(Saving { save, chunks: VecDeque::new(), cut: None });
         reached("cut");
     }

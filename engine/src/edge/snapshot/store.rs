@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// A store over these objects, under a root.
-    pub(super) fn over(objects: Arc<dyn ObjectStore>, root: Path, is_local: bool) -> Store {
+    pub fn over(objects: Arc<dyn ObjectStore>, root: Path, is_local: bool) -> Store {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = Arc::new(runtime.expect("the system gives timers and sockets"));
         Store { objects, root, runtime, is_local }

@@ -1,5 +1,5 @@
-//! The thread that writes snapshots: compresses, seals, puts, the manifest last. What fails is said and given up; the
-//! next one is cut in its time, and the ones before stay.
+//! Writes snapshots, beside the workers' threads: compresses, seals, puts, the manifest last. What fails is said and
+//! given up; the next one is cut in its time, and the ones before stay.
 
 use super::catalogue::{Catalogue, Kept};
 use super::store::StoreFault;
@@ -8,12 +8,13 @@ use crate::edge::metrics::Metrics;
 use crate::edge::status::Status;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 use tripline_core::batch::{Shard, Timestamp};
 use tripline_core::snapshot::{Chunk, Cut, Listed, Manifest};
 
-/// Chunks that wait to be written; a worker that finds no room goes on later.
+/// Jobs that wait, about; a worker that finds no room goes on later.
 const WAITING_MAX: usize = 8;
 
 /// One save of one shard.
@@ -36,46 +37,60 @@ enum Job {
 /// The way to the thread. Clones share it; the thread ends with the last.
 #[derive(Clone)]
 pub struct Writer {
-    jobs: SyncSender<Job>,
+    jobs: Sender<Job>,
+    /// Jobs that wait.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Writer {
     /// Starts the thread.
     pub fn start(catalogue: Catalogue, status: Arc<Status>, metrics: Arc<Metrics>) -> Writer {
-        let (jobs, given) = sync_channel(WAITING_MAX);
-        let mut writing = Writing { catalogue, status, metrics, open: BTreeMap::new() };
-        let work = move || writing.work(&given);
+        let (writer, mut writing) = Writer::by_hand(catalogue, status, metrics);
+        let work = move || while writing.wait() {};
         let name = "tripline-snapshots".to_owned();
         std::thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
-        Writer { jobs }
+        writer
+    }
+
+    /// The same without a thread: what is handed over waits until [`Writing::go_on`] is called.
+    pub fn by_hand(catalogue: Catalogue, status: Arc<Status>, metrics: Arc<Metrics>) -> (Writer, Writing) {
+        let (jobs, given) = channel();
+        let waiting = Arc::<AtomicUsize>::default();
+        let writer = Writer { jobs, waiting: Arc::clone(&waiting) };
+        (writer, Writing { given, waiting, catalogue, status, metrics, open: BTreeMap::new() })
     }
 
     /// Hands a chunk over; gives it back when there is no room.
     pub(super) fn chunk(&self, save: Save, chunk: Chunk) -> Option<Chunk> {
-        match self.jobs.try_send(Job::Chunk(save, chunk)) {
-            Ok(()) => None,
-            Err(
-                TrySendError::Full(Job::Chunk(_, chunk)) | TrySendError::Disconnected(Job::Chunk(_, chunk)),
-            ) => Some(chunk),
-            Err(_) => unreachable!("what was sent comes back"),
+        if !self.has_room() {
+            return Some(chunk);
         }
+        self.send(Job::Chunk(save, chunk));
+        None
     }
 
     /// All chunks were handed over. Gives the cut back when there is no room.
     pub(super) fn finish(&self, save: Save, cut: Box<Cut>) -> Option<Box<Cut>> {
-        match self.jobs.try_send(Job::Finish(save, cut)) {
-            Ok(()) => None,
-            Err(
-                TrySendError::Full(Job::Finish(_, cut)) | TrySendError::Disconnected(Job::Finish(_, cut)),
-            ) => Some(cut),
-            Err(_) => unreachable!("what was sent comes back"),
+        if !self.has_room() {
+            return Some(cut);
         }
+        self.send(Job::Finish(save, cut));
+        None
     }
 
-    /// Nobody will finish it.
+    /// Nobody will finish it. Finds room always: a store that hangs must not hold up a worker that gives a shard away.
     pub(super) fn abandon(&self, save: Save) {
+        self.send(Job::Abandon(save));
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) < WAITING_MAX
+    }
+
+    fn send(&self, job: Job) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         // The thread outlives its senders.
-        let _ = self.jobs.send(Job::Abandon(save));
+        let _ = self.jobs.send(job);
     }
 }
 
@@ -87,7 +102,10 @@ struct Open {
     is_broken: bool,
 }
 
-struct Writing {
+/// The thread's side: what is to be written, and how far each save has come.
+pub struct Writing {
+    given: Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
     catalogue: Catalogue,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
@@ -95,13 +113,24 @@ struct Writing {
 }
 
 impl Writing {
-    fn work(&mut self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
-            match job {
-                Job::Chunk(save, chunk) => self.chunk(save, &chunk),
-                Job::Finish(save, cut) => self.finish(save, *cut),
-                Job::Abandon(save) => self.abandon(save),
-            }
+    /// Does the next job, waiting for it. False when none will follow.
+    fn wait(&mut self) -> bool {
+        let job = self.given.recv().ok();
+        job.map(|job| self.work(job)).is_some()
+    }
+
+    /// Does the next job. False when none waits.
+    pub fn go_on(&mut self) -> bool {
+        let job = self.given.try_recv().ok();
+        job.map(|job| self.work(job)).is_some()
+    }
+
+    fn work(&mut self, job: Job) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        match job {
+            Job::Chunk(save, chunk) => self.chunk(save, &chunk),
+            Job::Finish(save, cut) => self.finish(save, *cut),
+            Job::Abandon(save) => self.abandon(save),
         }
     }
 

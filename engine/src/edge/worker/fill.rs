@@ -81,8 +81,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.status.shard(at.shard, status);
         let ticket = (tries == 0).then(|| self.recovery.begin(&at, &without));
         let shard = at.shard;
-        let filling =
-            Filling { at, ticket, tries, since: Instant::now(), without, progress: Progress::default() };
+        let since = self.pace.clock.now();
+        let filling = Filling { at, ticket, tries, since, without, progress: Progress::default() };
         self.shards.insert(shard, Hold::Filling(filling));
         self.count();
     }
@@ -90,17 +90,18 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// Takes what the recovery has ready. True while any shard is being filled.
     pub(super) fn fill(&mut self) -> Result<bool, WorkerError> {
         let mut is_filling = false;
+        let clock = self.pace.clock.clone();
         for hold in self.shards.values_mut() {
             let Hold::Filling(filling) = hold else { continue };
             is_filling = true;
-            if filling.ticket.is_none() && filling.since.elapsed() >= backoff(filling.tries) {
+            if filling.ticket.is_none() && clock.since(filling.since) >= backoff(filling.tries) {
                 filling.ticket = Some(self.recovery.begin(&filling.at, &filling.without));
             }
         }
         // The source must be polled between pieces; an idle one leaves time to wait for them.
         let wait = if self.was_idle { Duration::from_millis(5) } else { Duration::ZERO };
-        let began = Instant::now();
-        while is_filling && began.elapsed() < Duration::from_millis(20) {
+        let began = clock.now();
+        while is_filling && clock.since(began) < Duration::from_millis(20) {
             let Some(piece) = self.recovery.next(wait) else { break };
             self.piece(piece)?;
         }
@@ -167,7 +168,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         };
         self.status.shard(shard, status);
         self.status.clear(self.pace.worker, Trouble::Restore);
-        self.metrics.restored(history.rows + history.verdicts, filling.since.elapsed());
+        self.metrics.restored(history.rows + history.verdicts, self.since(filling.since));
         self.count();
         let (partition, rows) = (shard.partition, history.rows);
         let snapshot = history.snapshot.map(|(offset, _)| offset);

@@ -5,6 +5,7 @@
 
 mod fill;
 
+use super::clock::Clock;
 use super::failpoint::reached;
 use super::metrics::Metrics;
 use super::processor::Processor;
@@ -15,7 +16,7 @@ use super::status::{Status, Trouble};
 use fill::Filling;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, Shard, Timestamp};
 use tripline_core::outputs::{Outputs, Topic};
 
@@ -41,6 +42,8 @@ pub struct Pace {
     pub tick: Duration,
     /// How long the last commit may take when a shard is given back or the worker stops.
     pub leave_within: Duration,
+    /// By which it is paced.
+    pub clock: Clock,
 }
 
 impl Default for Pace {
@@ -51,6 +54,7 @@ impl Default for Pace {
             alert_gap: None,
             tick: Duration::from_secs(1),
             leave_within: Duration::from_secs(10),
+            clock: Clock::default(),
         }
     }
 }
@@ -125,6 +129,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         status: Arc<Status>,
         metrics: Arc<Metrics>,
     ) -> Worker<S, K, P, R> {
+        let now = pace.clock.now();
         Worker {
             source,
             sink,
@@ -137,11 +142,11 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             dirty: BTreeSet::new(),
             dirty_since: None,
             alert_waits: false,
-            committed_at: Instant::now(),
+            committed_at: now,
             deferred: VecDeque::new(),
             batch: Batch::new(Shard { space: 0, partition: 0 }),
             out: Outputs::default(),
-            ticked: Instant::now(),
+            ticked: now,
             was_idle: false,
             has_work: false,
         }
@@ -198,9 +203,9 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     /// When the next commit is due, where anything is to be committed.
     fn commit_in(&self) -> Option<Duration> {
-        let by_interval = self.pace.commit_interval.saturating_sub(self.dirty_since?.elapsed());
+        let by_interval = self.pace.commit_interval.saturating_sub(self.since(self.dirty_since?));
         let gap = self.pace.alert_gap.filter(|_| self.alert_waits);
-        let for_alert = gap.map(|gap| gap.saturating_sub(self.committed_at.elapsed()));
+        let for_alert = gap.map(|gap| gap.saturating_sub(self.since(self.committed_at)));
         Some(for_alert.map_or(by_interval, |left| left.min(by_interval)))
     }
 
@@ -212,15 +217,15 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         };
         *next = last + 1;
         reached("polled");
-        let began = Instant::now();
+        let began = self.pace.clock.now();
         self.out.clear();
         self.processor.step(&self.batch, &mut self.out);
-        let step = began.elapsed();
+        let step = self.since(began);
         reached("judged");
         self.publish(shard)?;
         reached("sent");
         let oldest = self.batch.records.first().and_then(|record| record.appended_at);
-        self.metrics.judged(self.batch.records.len(), step, oldest.map(age));
+        self.metrics.judged(self.batch.records.len(), step, oldest.map(|at| self.age(at)));
         self.status.moved(shard, last + 1);
         self.touch(shard);
         Ok(())
@@ -230,7 +235,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     fn publish(&mut self, shard: Shard) -> Result<(), WorkerError> {
         let mut sent = self.sink.send(shard, &self.out, 0)?;
         if sent < self.out.records.len() {
-            let began = Instant::now();
+            let began = self.pace.clock.now();
             let mut paused = false;
             while sent < self.out.records.len() {
                 self.await_room(began, &mut paused)?;
@@ -240,7 +245,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                 self.source.pause(false)?;
                 self.status.clear(self.pace.worker, Trouble::Stalled);
             }
-            self.metrics.stalled(began.elapsed());
+            self.metrics.stalled(self.since(began));
         }
         self.alert_waits |= self.out.records.iter().any(|output| output.topic == Topic::Alerts);
         self.metrics.published(&self.out);
@@ -248,11 +253,11 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     fn await_room(&mut self, began: Instant, paused: &mut bool) -> Result<(), WorkerError> {
-        if self.status.is_stopping() && began.elapsed() > self.pace.leave_within {
+        if self.status.is_stopping() && self.since(began) > self.pace.leave_within {
             return Err(WorkerError::Uncommitted("the producer's queue stayed full".to_owned()));
         }
-        if !*paused && began.elapsed() < STALL_PATIENCE {
-            std::thread::sleep(Duration::from_millis(2));
+        if !*paused && self.since(began) < STALL_PATIENCE {
+            self.pace.clock.sleep(Duration::from_millis(2));
             return Ok(());
         }
         if !*paused {
@@ -274,7 +279,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     fn touch(&mut self, shard: Shard) {
         self.dirty.insert(shard);
-        self.dirty_since.get_or_insert_with(Instant::now);
+        self.dirty_since.get_or_insert_with(|| self.pace.clock.now());
     }
 
     /// Commits everything judged. True when it succeeded.
@@ -286,15 +291,15 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                 positions.push(Position { shard: *shard, next: *next, note });
             }
         }
-        let began = Instant::now();
+        let began = self.pace.clock.now();
         let worker = self.pace.worker;
         let result = self.sink.commit(&positions, wait);
-        self.metrics.committed(outcome(&result), began.elapsed());
+        self.metrics.committed(outcome(&result), self.since(began));
         match result {
             Ok(()) => {
                 reached("committed");
                 self.clean();
-                self.committed_at = Instant::now();
+                self.committed_at = self.pace.clock.now();
                 self.processor.committed(&positions);
                 self.status.clear(worker, Trouble::Commit);
                 Ok(true)
@@ -397,10 +402,10 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     /// Tells the time to live shards whose every record has been judged.
     fn tick(&mut self) -> Result<(), WorkerError> {
-        if self.ticked.elapsed() < self.pace.tick {
+        if self.since(self.ticked) < self.pace.tick {
             return Ok(());
         }
-        self.ticked = Instant::now();
+        self.ticked = self.pace.clock.now();
         let idle: Vec<Shard> = self
             .shards
             .iter()
@@ -409,7 +414,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             .collect();
         for shard in idle {
             self.out.clear();
-            self.processor.advance(shard, wall_clock(), &mut self.out);
+            self.processor.advance(shard, self.pace.clock.wall(), &mut self.out);
             if !self.out.records.is_empty() {
                 self.publish(shard)?;
                 self.touch(shard);
@@ -419,9 +424,9 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     fn commit_within(&mut self, time: Duration) -> Result<bool, WorkerError> {
-        let began = Instant::now();
+        let began = self.pace.clock.now();
         while !self.dirty.is_empty() {
-            let left = time.saturating_sub(began.elapsed());
+            let left = time.saturating_sub(self.since(began));
             if left.is_zero() {
                 return Ok(false);
             }
@@ -430,7 +435,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                     // It was undone: what was judged since the last commit is judged again by whoever goes on.
                     return Ok(false);
                 }
-                std::thread::sleep(Duration::from_millis(20).min(left));
+                self.pace.clock.sleep(Duration::from_millis(20).min(left));
             }
         }
         Ok(true)
@@ -453,6 +458,16 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         )))
     }
 
+    fn since(&self, then: Instant) -> Duration {
+        self.pace.clock.since(then)
+    }
+
+    /// How long ago a record was appended; zero when the broker's clock is ahead of ours.
+    fn age(&self, appended_at: Timestamp) -> Duration {
+        let ms = self.pace.clock.wall().0.saturating_sub(appended_at.0);
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    }
+
     fn count(&self) {
         let (restoring, live) = self.status.phases();
         self.metrics.shards(restoring, live);
@@ -467,16 +482,4 @@ fn outcome(result: &Result<(), CommitError>) -> &'static str {
         Err(CommitError::Unknown(_)) => "unknown",
         Err(CommitError::Fatal(_)) => "fatal",
     }
-}
-
-/// Now, by this host's clock.
-pub(super) fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// How long ago a record was appended; zero when the broker's clock is ahead of ours.
-fn age(appended_at: Timestamp) -> Duration {
-    let ms = wall_clock().0.saturating_sub(appended_at.0);
-    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }

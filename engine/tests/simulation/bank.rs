@@ -1,0 +1,129 @@
+//! The input of a seed: accounts that overlap in cards, merchants and payees, with repeats, conflicts, late, reordered and
+//! spoiled records. No event refers to one that refers to a third: a shard filled from its log does not trace such chains.
+
+use crate::dice::Dice;
+
+pub const SECOND: i64 = 1_000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+pub const DAY: i64 = 24 * HOUR;
+/// 2024-03-01T21:00:00Z: three hours before a day ends.
+pub const START: i64 = 1_709_326_800_000;
+/// How late an event may be, as configured.
+pub const LATENESS: i64 = HOUR;
+
+/// One record of the input.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub partition: u32,
+    pub at: i64,
+    pub key: String,
+    pub value: Vec<u8>,
+}
+
+#[derive(Clone)]
+struct Event {
+    partition: u32,
+    account: String,
+    refers: bool,
+    id: String,
+    json: String,
+}
+
+const KINDS: [&str; 18] = [
+    "purchase", "purchase", "purchase", "purchase", "purchase", "purchase", "purchase", "cash", "cash",
+    "p2p", "p2p", "p2p", "transfer", "login", "outcome", "reversal", "clearing", "label",
+];
+const AMOUNTS: [&str; 10] = ["\"1.00\"", "1.5", "2", "10", "20.00", "90", "100.00", "250", "400", "1000.5"];
+
+/// The records of a seed, in the order in which they are appended.
+pub fn records(dice: &mut Dice, partitions: u32, count: usize) -> Vec<Record> {
+    let steps: &[i64] = match dice.below(4) {
+        0 => &[0, 0, MINUTE, HOUR, 6 * HOUR, 12 * HOUR, DAY, DAY - 5 * MINUTE, 2 * DAY],
+        1 => &[0, 0, MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, 5 * MINUTE - 1, 12 * HOUR],
+        _ => &[0, 0, 1, MINUTE, 5 * MINUTE, 5 * MINUTE, 7 * SECOND, 10 * MINUTE],
+    };
+    let mut now = START;
+    let mut sent: Vec<Event> = Vec::new();
+    let mut records = Vec::with_capacity(count);
+    for number in 0..count {
+        now += dice.pick(steps);
+        let (event, is_spoiled) = match (dice.below(100), sent.len()) {
+            (0..9, 1..) => (sent[dice.below(sent.len())].clone(), false),
+            (9..11, 1..) => {
+                let mut event = sent[dice.below(sent.len())].clone();
+                event.json = event.json.replacen("\"account\"", "\"note\":1,\"account\"", 1);
+                event.json = event.json.replacen("\"t\":1", "\"points\":3,\"t\":1", 1);
+                (event, false)
+            }
+            (11..14, _) => (event(dice, now, partitions, number, &sent), true),
+            _ => {
+                let event = event(dice, now, partitions, number, &sent);
+                sent.push(event.clone());
+                (event, false)
+            }
+        };
+        let value = if is_spoiled { spoiled(dice, &event.json) } else { event.json.into_bytes() };
+        records.push(Record { partition: event.partition, at: now, key: event.account, value });
+    }
+    records
+}
+
+fn event(dice: &mut Dice, now: i64, partitions: u32, number: usize, sent: &[Event]) -> Event {
+    let partition = u32::try_from(dice.below(partitions as usize)).expect("few partitions");
+    let account = format!("a{partition}{}", dice.below(2));
+    let back = match dice.below(100) {
+        0..70 => 0,
+        70..90 => 5 * MINUTE * i64::try_from(dice.below(12)).expect("small"),
+        90..93 => LATENESS,
+        93..96 => LATENESS + 1,
+        96..98 => -5 * MINUTE,
+        _ => -5 * MINUTE - 1,
+    };
+    let kind = dice.pick(&KINDS);
+    let (id, at) = (format!("{account}-{number}"), now - back);
+    let mut json = format!(r#"{{"id":"{id}","kind":"{kind}","t":{at},"account":"{account}""#);
+    let refers = matches!(kind, "outcome" | "reversal" | "clearing" | "label");
+    let mut put = |name: &str, value: &str| json.push_str(&format!(r#","{name}":{value}"#));
+    if refers {
+        let own: Vec<&Event> = sent.iter().filter(|sent| sent.account == account && !sent.refers).collect();
+        if !own.is_empty() {
+            put("ref", &format!("\"{}\"", own[dice.below(own.len())].id));
+        }
+    }
+    let card = format!("\"{account}c{}\"", dice.below(2));
+    match kind {
+        "purchase" | "cash" => {
+            put("card", &card);
+            put("amount", dice.pick(&AMOUNTS));
+            put("channel", dice.pick(&["\"ecom\"", "\"ecom\"", "\"pos\"", "\"atm\""]));
+            put("declined", dice.pick(&["true", "false", "false", "null"]));
+            put("device", &format!("\"d{}\"", dice.below(2)));
+            put("points", dice.pick(&["0.25", "\"1.5\"", "2", "null"]));
+            let (mcc, country) = (dice.pick(&["5411", "6051", "7995"]), dice.pick(&["DE", "DE", "FR"]));
+            let merchant = dice.below(4);
+            put("merchant", &format!(r#"{{"id":"m{merchant}","mcc":"{mcc}","country":"{country}"}}"#));
+        }
+        "p2p" | "transfer" => {
+            put("amount", dice.pick(&AMOUNTS));
+            put("payee", &format!("\"p{}\"", dice.below(4)));
+            put("device", &format!("\"d{}\"", dice.below(2)));
+        }
+        "login" => put("card", &card),
+        "outcome" => put("declined", "true"),
+        "clearing" => put("amount", "21.37"),
+        "label" => put("outcome", dice.pick(&["\"fraud\"", "\"fraud\"", "\"genuine\""])),
+        _ => {}
+    }
+    json.push('}');
+    Event { partition, account, refers, id, json }
+}
+
+/// A record that cannot be taken.
+fn spoiled(dice: &mut Dice, json: &str) -> Vec<u8> {
+    match dice.below(3) {
+        0 => json.as_bytes()[..json.len() - 1].to_vec(),
+        1 => json.replacen("\"kind\":\"", "\"kind\":\"un", 1).into_bytes(),
+        _ => Vec::new(),
+    }
+}

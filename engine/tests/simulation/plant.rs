@@ -1,0 +1,143 @@
+//! Faults that are planted in the test doubles, each of which the simulation must find; and the worker's engines with
+//! side positions beside them, and with those faults that an engine's keeper could have.
+
+use crate::faulty::Controls;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use tripline::edge::engines::Engines;
+use tripline::edge::processor::Processor;
+use tripline::edge::recovery::{History, Piece};
+use tripline::edge::source::Position;
+use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::outputs::Outputs;
+use tripline_core::snapshot::SnapshotFault;
+
+/// A planted fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// After an abort the engines stay as they are.
+    NoReload,
+    CommitBeforeSend,
+    /// A snapshot without a manifest is taken as whole.
+    NoManifest,
+    /// Snapshots are cut before the commit.
+    EarlyCut,
+    /// Recovery judges again instead of folding what was committed.
+    JudgesAgain,
+    /// What is kept beside the committed offset is not written.
+    LostNote,
+    /// What is in doubt is aborted by the same producer.
+    TrustsDoubt,
+}
+
+pub const PLANTS: [(&str, Plant); 7] = [
+    ("no reload after an abort", Plant::NoReload),
+    ("commit before send", Plant::CommitBeforeSend),
+    ("snapshot without a manifest taken as whole", Plant::NoManifest),
+    ("snapshot cut from state that may be aborted", Plant::EarlyCut),
+    ("recovery by judging again under a newer pack", Plant::JudgesAgain),
+    ("side positions lost from the offset commit", Plant::LostNote),
+    ("crash-only rule off, an end of a transaction comes late", Plant::TrustsDoubt),
+];
+
+/// The engines, which keep a side position: as far as a second topic would have been read.
+pub struct Kept {
+    pub engines: Engines,
+    pub plant: Option<Plant>,
+    pub controls: Controls,
+    /// Number of the pack.
+    pub pack: usize,
+    /// What was found wrong.
+    pub wrong: Rc<RefCell<Option<String>>>,
+    pub next: BTreeMap<Shard, i64>,
+    /// Engines that a planted fault keeps.
+    pub stale: BTreeSet<Shard>,
+}
+
+/// The side position that belongs to an offset.
+pub fn side(next: i64) -> i64 {
+    next * 7 + 3
+}
+
+/// The pack and the side position of a note.
+pub fn note(text: &str) -> Option<(usize, i64)> {
+    let (pack, side) = text.split_once(' ')?;
+    Some((pack.parse().ok()?, side.parse().ok()?))
+}
+
+impl Processor for Kept {
+    fn assign(&mut self, at: &Position) {
+        if at.next > 0 && note(&at.note).map(|(_, side)| side) != Some(side(at.next)) {
+            let line =
+                format!("partition {} at {}: side position {:?}", at.shard.partition, at.next, at.note);
+            self.wrong.borrow_mut().get_or_insert(line);
+        }
+        self.next.insert(at.shard, at.next);
+        if !self.stale.contains(&at.shard) {
+            self.engines.assign(at);
+        }
+    }
+
+    fn load(&mut self, shard: Shard, piece: Piece) -> Result<(), SnapshotFault> {
+        if self.stale.contains(&shard) { Ok(()) } else { self.engines.load(shard, piece) }
+    }
+
+    fn restore(&mut self, batch: &Batch) {
+        if self.stale.contains(&batch.shard) {
+            return;
+        }
+        match self.plant {
+            Some(Plant::JudgesAgain) => self.engines.step(batch, &mut Outputs::default()),
+            _ => self.engines.restore(batch),
+        }
+    }
+
+    fn fold_verdicts(&mut self, batch: &Batch) {
+        if self.plant != Some(Plant::JudgesAgain) && !self.stale.contains(&batch.shard) {
+            self.engines.fold_verdicts(batch);
+        }
+    }
+
+    fn live(&mut self, shard: Shard, history: &History) {
+        if !self.stale.remove(&shard) {
+            self.engines.live(shard, history);
+        }
+    }
+
+    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
+        self.engines.step(batch, out);
+        if let Some(last) = batch.records.last() {
+            self.next.insert(batch.shard, last.offset + 1);
+            if self.plant == Some(Plant::EarlyCut) {
+                let (shard, next) = (batch.shard, last.offset + 1);
+                self.engines.committed(&[Position { shard, next, note: String::new() }]);
+            }
+        }
+    }
+
+    fn advance(&mut self, shard: Shard, now: Timestamp, out: &mut Outputs) {
+        self.engines.advance(shard, now, out);
+    }
+
+    fn committed(&mut self, at: &[Position]) {
+        self.engines.committed(at);
+    }
+
+    fn work(&mut self) -> bool {
+        self.engines.work()
+    }
+
+    fn note(&self, shard: Shard) -> String {
+        format!("{} {}", self.pack, side(self.next[&shard]))
+    }
+
+    fn revoke(&mut self, shard: Shard) {
+        match self.plant {
+            Some(Plant::NoReload) if self.controls.reloads() => {
+                self.stale.insert(shard);
+            }
+            _ => self.engines.revoke(shard),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! One process of the engine: the real worker and engines over the model, with its own clock and snapshot writer.
+
+use crate::faulty::{Controls, FaultyRecovery, FaultySink, FaultySource, Tally};
+use crate::installed::Installed;
+use crate::plant::{Kept, Plant};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tripline::edge::clock::Clock;
+use tripline::edge::engines::Engines;
+use tripline::edge::memory::{Log, Membership, MemoryRecovery, MemorySink, MemorySource};
+use tripline::edge::metrics::Metrics;
+use tripline::edge::snapshot::{Catalogue, Saver, Writer, Writing};
+use tripline::edge::status::Status;
+use tripline::edge::worker::{Pace, Worker, WorkerError};
+use tripline_core::batch::Timestamp;
+
+pub const PREFIX: &str = "bank";
+
+/// How a process is set up.
+#[derive(Clone)]
+pub struct Setup {
+    pub partitions: u32,
+    pub records_max: usize,
+    pub commit_interval: Duration,
+    pub alert_gap: Option<Duration>,
+    pub snapshots_every: Duration,
+    /// How far the host's clock is from the broker's.
+    pub skew_ms: i64,
+    pub plant: Option<Plant>,
+}
+
+/// A process.
+pub struct Process {
+    worker: Worker<FaultySource, FaultySink, Kept, FaultyRecovery>,
+    writing: Writing,
+    status: Arc<Status>,
+    clock: Clock,
+    skew_ms: i64,
+    pub controls: Controls,
+    pub member: Membership,
+    pub producer: String,
+    wrong: Rc<RefCell<Option<String>>>,
+    /// The disk gives no answer at so many writes.
+    hangs: usize,
+}
+
+impl Process {
+    pub fn start(
+        (log, catalogue): (&Log, &Catalogue),
+        installed: &Installed,
+        (instance, pack): (&str, usize),
+        setup: &Setup,
+        (now, torn): (Timestamp, BTreeMap<u32, i64>),
+    ) -> Process {
+        let controls = Controls::default();
+        let (status, metrics) = (Arc::new(Status::default()), Arc::new(Metrics::new()));
+        let clock = Clock::by_hand(Timestamp(now.0 + setup.skew_ms));
+        let (writer, writing) = Writer::by_hand(catalogue.clone(), Arc::clone(&status), Arc::clone(&metrics));
+        let saver = Saver::new(writer, setup.snapshots_every, setup.partitions, clock.clone());
+        let config = &installed.configs[pack];
+        let engines = Engines::new(config, Arc::clone(&metrics), setup.partitions, Some(saver));
+        let inner = MemorySource::join_as(log, setup.records_max, Some(instance));
+        let member = inner.membership();
+        let source = FaultySource { inner, controls: controls.clone() };
+        let producer = format!("{PREFIX}-{instance}-0");
+        let mut inner = MemorySink::new(log, PREFIX, &producer, member.clone(), true);
+        inner.is_crash_only = setup.plant != Some(Plant::TrustsDoubt);
+        let sink = FaultySink {
+            inner,
+            controls: controls.clone(),
+            plant: setup.plant,
+            log: log.clone(),
+            member: member.clone(),
+            producer: producer.clone(),
+            kept: Vec::new(),
+        };
+        let mut inner = MemoryRecovery::new(log, PREFIX, installed.reaches[pack], Some(catalogue.clone()));
+        inner.records_max = setup.records_max;
+        let torn = Rc::new(RefCell::new(torn));
+        let recovery = FaultyRecovery::new(inner, controls.clone(), setup.plant, torn);
+        let wrong = Rc::default();
+        let kept = Kept {
+            engines,
+            plant: setup.plant,
+            controls: controls.clone(),
+            pack,
+            wrong: Rc::clone(&wrong),
+            next: BTreeMap::new(),
+            stale: BTreeSet::new(),
+        };
+        let pace = Pace {
+            commit_interval: setup.commit_interval,
+            alert_gap: setup.alert_gap,
+            clock: clock.clone(),
+            ..Pace::default()
+        };
+        let worker = Worker::new((source, sink, kept, recovery), pace, Arc::clone(&status), metrics);
+        let skew_ms = setup.skew_ms;
+        Process { worker, writing, status, clock, skew_ms, controls, member, producer, wrong, hangs: 0 }
+    }
+
+    /// One turn of the loop, after some time.
+    pub fn turn(&mut self, passed: Duration, now: Timestamp) -> Result<(), WorkerError> {
+        self.clock.pass(passed);
+        self.clock.put(Timestamp(now.0 + self.skew_ms));
+        self.worker.turn().map(drop)
+    }
+
+    /// Writes a part of a snapshot that waits to be written. False when none does.
+    pub fn write(&mut self) -> bool {
+        let hangs = self.hangs > 0;
+        self.hangs = self.hangs.saturating_sub(1);
+        !hangs && self.writing.go_on()
+    }
+
+    /// The disk gives no answer for a while.
+    pub fn hang(&mut self, writes: usize) {
+        self.hangs = writes;
+    }
+
+    /// What its engines' keeper found wrong.
+    pub fn wrong(&self) -> Option<String> {
+        self.wrong.borrow().clone()
+    }
+
+    /// It is asked to stop: commits, leaves, and writes what was handed over.
+    pub fn stop(mut self) -> (Result<(), WorkerError>, Tally) {
+        self.status.stop();
+        let ended = self.worker.run().map(drop);
+        while self.writing.go_on() {}
+        (ended, self.controls.tally())
+    }
+}
