@@ -35,8 +35,12 @@ const WAITING_MAX: usize = 64;
 pub struct Plan<'a> {
     /// What the engines are made of.
     pub config: &'a Config,
+    /// Where the input and the verdicts are.
+    pub settings: &'a KafkaSettings,
     /// Where snapshots go.
     pub catalogue: &'a Catalogue,
+    /// First offset and end of every partition.
+    pub extents: &'a [(i64, i64)],
     /// Where every partition goes on.
     pub positions: &'a [i64],
     /// The moment the snapshots are of, ms.
@@ -66,12 +70,12 @@ enum Job {
 }
 
 impl Plan<'_> {
-    /// Fills all shards from the records, and from the journal before their positions where one is given; then writes
-    /// their snapshots.
+    /// Fills all shards from the records, and from what the input holds before their positions; `folds` from their own
+    /// verdicts there, too. Then writes their snapshots.
     ///
     /// # Errors
-    /// When a file, the journal or the store cannot be read or written. What was written then is of no group yet.
-    pub fn fill(&self, records: Records, journal: Option<&KafkaSettings>) -> Result<Filled, CliError> {
+    /// When a file, a topic or the store cannot be read or written. What was written then is of no group yet.
+    pub fn fill(&self, records: Records, folds: bool) -> Result<Filled, CliError> {
         let settings = Arc::new(self.config.settings());
         let header = records.header().map(<[u8]>::to_vec);
         scope(|scope| {
@@ -82,7 +86,7 @@ impl Plan<'_> {
                 ways.push(way);
                 threads.push(scope.spawn(move || self.work(number, settings, header, &jobs)));
             }
-            let handed = self.hand_over(records, journal, &ways);
+            let handed = self.hand_over(records, folds, &ways);
             // Without the last word no thread saves what it has.
             drop(ways);
             let filled = threads.into_iter().map(joined).collect::<Result<Vec<Filled>, StoreFault>>();
@@ -92,12 +96,7 @@ impl Plan<'_> {
         })
     }
 
-    fn hand_over(
-        &self,
-        mut records: Records,
-        journal: Option<&KafkaSettings>,
-        ways: &[SyncSender<Job>],
-    ) -> Result<(), CliError> {
+    fn hand_over(&self, mut records: Records, folds: bool, ways: &[SyncSender<Job>]) -> Result<(), CliError> {
         let mut router = Router::new(self, &records, ways)?;
         let progress = Progress::begin();
         while let Some((batch, is_dumped)) = records.next()? {
@@ -107,23 +106,42 @@ impl Plan<'_> {
             batch.records.iter().for_each(|record| router.route(batch, record, is_dumped));
             progress.at(router.read);
         }
+        self.input(&mut router, &progress)?;
         progress.end();
         if router.taken == 0 {
             return Err(CliError::Other(format!("none of {} records can be read as an event", router.read)));
         }
         (0..self.positions.len()).for_each(|partition| router.flush(partition));
-        if let Some(settings) = journal {
-            self.fold(settings, ways)?;
+        if folds {
+            self.fold(ways)?;
         }
         ways.iter().for_each(|way| send(way, Job::Save));
         Ok(())
     }
 
+    /// Hands over what the input holds before the positions: nobody will judge it, and history may end before it.
+    fn input(&self, router: &mut Router<'_>, progress: &Progress) -> Result<(), CliError> {
+        if self.extents.iter().zip(self.positions).all(|((first, _), next)| first >= next) {
+            return Ok(());
+        }
+        read_topic::<CliError>(self.settings, &self.settings.topic, |record| {
+            let partition = record.partition as usize;
+            if self.positions.get(partition).is_some_and(|next| record.offset < *next) {
+                router.read += 1;
+                router.taken += 1;
+                router.put(partition, (record.offset, record.appended_at), record.key, record.value);
+                progress.at(router.read);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
     /// Hands over the shards' own verdicts of records before their positions: open cooldowns and incidents.
-    fn fold(&self, settings: &KafkaSettings, ways: &[SyncSender<Job>]) -> Result<(), CliError> {
+    fn fold(&self, ways: &[SyncSender<Job>]) -> Result<(), CliError> {
         let journals = self.positions.iter().map(|next| Journal::between(0, *next));
         let mut journals: Vec<Journal> = journals.collect();
-        read_topic::<CliError>(settings, &settings.topics().verdicts, |record| {
+        read_topic::<CliError>(self.settings, &self.settings.topics().verdicts, |record| {
             let partition = record.partition as usize;
             let Some(journal) = journals.get_mut(partition) else { return Ok(()) };
             let Ok(recorded) = serde_json::from_slice::<Recorded>(record.value) else { return Ok(()) };
@@ -273,8 +291,12 @@ impl<'a> Router<'a> {
         let account = self.event.texts.get(ACCOUNT_ID).filter(|_| is_read).map(str::as_bytes);
         let whose = if key.is_empty() { account } else { Some(key) };
         let partition = whose.map_or(0, |key| partition_of(key, partitions)) as usize;
+        self.put(partition, (record.offset, time), key, value);
+    }
+
+    fn put(&mut self, partition: usize, (offset, time): (i64, Option<Timestamp>), key: &[u8], value: &[u8]) {
         let pending = &mut self.pending[partition];
-        pending.push(record.offset, time, key, value);
+        pending.push(offset, time, key, value);
         if pending.records.len() >= BATCH_RECORDS || pending.bytes.len() >= BATCH_BYTES {
             self.flush(partition);
         }

@@ -18,9 +18,10 @@ use tripline_rules::schema::EVENT_ID;
 
 /// Fill the ledgers of a new group from history files: JSON lines, CSV, or what `tripline dump` wrote.
 ///
-/// Nothing is judged. Each record goes to the partition of its account, as Java's partitioner has it; every partition's
-/// ledgers are written as a snapshot, and the group is put to the given offset, where `run` goes on. The alerts from there on
-/// are those of `replay --judge-from` over history and topic. An event that lies in both counts once.
+/// Nothing is judged. Each record goes to the partition of its account, as Java's partitioner has it, and what the topic
+/// holds before the given offset follows; every partition's ledgers are written as a snapshot, and the group is put to
+/// the offset, where `run` goes on. The alerts from there on are those of `replay --judge-from` over history and topic. An
+/// event that lies in both counts once: so history must hold nothing that lies behind the offset, or it is not judged.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline bootstrap --config tripline.yaml --history history/*.jsonl --offsets latest"
@@ -47,11 +48,11 @@ pub struct Bootstrap {
 /// Where the group goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Offsets {
-    /// Behind the newest record: history holds all before it.
+    /// Behind the newest record.
     Latest,
-    /// At the oldest record: history ends before it.
+    /// At the oldest record: all of the topic is judged.
     Earliest,
-    /// Where the group stands: its snapshots were lost. Its own verdicts are folded, too.
+    /// Where the group stands, because its snapshots were lost. Its open cooldowns and incidents stay.
     Committed,
 }
 
@@ -93,14 +94,21 @@ impl Bootstrap {
         })?;
         let records = Records::open(&config, &self.history)?;
         let group = Group::open(&settings)?;
-        let positions = self.positions(&group, &settings.group, &catalogue)?;
+        let extents = group.extents()?;
+        let positions = self.positions((&group, &extents), &settings.group, &catalogue)?;
         let usage = Usage::begin();
         let now = Timestamp(jiff::Timestamp::now().as_millisecond());
         let threads = config.kafka.workers.min(positions.len()).max(1);
-        let plan =
-            Plan { config: &config, catalogue: &catalogue, positions: &positions, cut_at: now, threads };
-        let journal = (self.offsets == Offsets::Committed).then_some(&settings);
-        let filled = plan.fill(records, journal)?;
+        let plan = Plan {
+            config: &config,
+            settings: &settings,
+            catalogue: &catalogue,
+            extents: &extents,
+            positions: &positions,
+            cut_at: now,
+            threads,
+        };
+        let filled = plan.fill(records, self.offsets == Offsets::Committed)?;
         // Only whole snapshots are of any use: the group begins when all of them lie there.
         group.begin_at(&positions).map_err(|fault| CliError::Other(fault.to_string()))?;
         let summary = Summary::of(&filled, positions, usage.end());
@@ -111,7 +119,12 @@ impl Bootstrap {
     }
 
     /// Where every partition goes on, of a group that is free to begin.
-    fn positions(&self, group: &Group, name: &str, catalogue: &Catalogue) -> Result<Vec<i64>, CliError> {
+    fn positions(
+        &self,
+        (group, extents): (&Group, &[(i64, i64)]),
+        name: &str,
+        catalogue: &Catalogue,
+    ) -> Result<Vec<i64>, CliError> {
         let refused = |reason: String| Err(CliError::Other(reason));
         let members = group.members()?;
         if members > 0 {
@@ -131,10 +144,9 @@ impl Bootstrap {
                 "the group {name} has snapshots already: choose another `kafka.group`, or replace them with `--force`"
             ));
         }
-        let extents = group.extents()?;
         match self.offsets {
-            Offsets::Latest => Ok(extents.into_iter().map(|(_, end)| end).collect()),
-            Offsets::Earliest => Ok(extents.into_iter().map(|(first, _)| first).collect()),
+            Offsets::Latest => Ok(extents.iter().map(|(_, end)| *end).collect()),
+            Offsets::Earliest => Ok(extents.iter().map(|(first, _)| *first).collect()),
             Offsets::Committed => match committed.into_iter().collect() {
                 Some(positions) => Ok(positions),
                 None => refused(format!(

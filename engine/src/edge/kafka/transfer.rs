@@ -1,14 +1,16 @@
 //! Whole topics out and records in, for `dump` and `simulate`: no group, no engine.
 
+use super::client::passes;
 use super::settings::KafkaSettings;
 use crate::edge::source::SourceError;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tripline_core::batch::Timestamp;
 
 /// How long brokers may take to answer.
@@ -83,13 +85,18 @@ pub fn read_topic<E: From<SourceError>>(
     let mut count = 0;
     for partition in 0..partitions {
         assign(&consumer, topic, partition..partition + 1)?;
+        let mut heard = Instant::now();
         loop {
             match consumer.poll(ANSWER_WITHIN) {
                 Some(Ok(message)) => {
                     take(record(&message))?;
                     count += 1;
+                    heard = Instant::now();
                 }
-                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => break,
+                Some(Err(KafkaError::PartitionEOF(_))) => break,
+                // A connection that broke is made again.
+                Some(Err(fault))
+                    if fault.rdkafka_error_code().is_some_and(passes) && heard.elapsed() < ANSWER_WITHIN => {}
                 Some(Err(fault)) => return Err(failed(topic, fault).into()),
                 None => return Err(failed(topic, "the brokers do not answer").into()),
             }
@@ -113,7 +120,7 @@ pub fn follow_topic<E: From<SourceError>>(
     loop {
         let goes_on = match consumer.poll(FOLLOW_WAIT) {
             Some(Ok(message)) => take(Some(record(&message)))?,
-            Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => true,
+            Some(Err(KafkaError::PartitionEOF(_))) => true,
             Some(Err(fault)) => return Err(failed(topic, fault).into()),
             None => take(None)?,
         };
