@@ -33,7 +33,7 @@ const REPEATED: u64 = 10;
 const FOUND_WITHIN: u64 = 1_000;
 
 /// How often each must happen in a thousand seeds, or the run shows nothing.
-const NEEDED: [(&str, u64); 34] = [
+const NEEDED: [(&str, u64); 36] = [
     ("crash: as a shard goes live", 10),
     ("crash: at a poll", 100),
     ("crash: at a reload", 5),
@@ -60,7 +60,9 @@ const NEEDED: [(&str, u64); 34] = [
     ("fault: producer's queue full", 50),
     ("fault: replaced while it stands still", 50),
     ("fault: retention removes the log's head", 20),
-    ("fault: session and transaction timed out", 100),
+    ("fault: session timed out", 100),
+    ("fault: transaction timed out", 100),
+    ("fault: a host's clock jumps", 100),
     ("fault: stopped between send and commit", 50),
     ("path: assignment lost", 50),
     ("path: filled from a snapshot and the log behind it", 50),

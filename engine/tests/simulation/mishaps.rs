@@ -1,8 +1,9 @@
 //! What goes wrong in a seed's life, drawn by its dice.
 
+use crate::bank;
 use crate::disk::Mood;
 use crate::process::Process;
-use crate::world::{INSTANCES, TIMEOUT, World};
+use crate::world::{INSTANCES, TIMEOUT_MAX, World};
 use tripline::edge::memory::Doubt;
 
 impl World<'_> {
@@ -27,7 +28,7 @@ impl World<'_> {
             12..14 => self.stop(place)?,
             14..18 => {
                 self.happened("fault: process stands still", INSTANCES[place]);
-                self.slots[place].stalled = 1 + self.dice.below(3 * TIMEOUT);
+                self.slots[place].stalled = 1 + self.dice.below(2 * TIMEOUT_MAX);
             }
             18..20 => {
                 self.happened("fault: replaced while it stands still", INSTANCES[place]);
@@ -62,6 +63,11 @@ impl World<'_> {
                 self.happened("fault: disk hangs", INSTANCES[place]);
                 let rounds = self.dice.below(30);
                 self.process(place, |process| process.hang(rounds));
+            }
+            60..62 => {
+                self.happened("fault: a host's clock jumps", INSTANCES[place]);
+                let ms = self.dice.pick(&[0, 1_000, bank::HOUR, -bank::HOUR, bank::DAY]);
+                self.process(place, |process| process.skew(ms));
             }
             _ => {}
         }

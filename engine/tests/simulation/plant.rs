@@ -29,9 +29,13 @@ pub enum Plant {
     LostNote,
     /// What is in doubt is aborted by the same producer.
     TrustsDoubt,
+    /// Positions are committed by members of an older generation.
+    NoGeneration,
+    /// The journal is read while a transaction of a dead owner holds a part of it back.
+    HastyJournal,
 }
 
-pub const PLANTS: [(&str, Plant); 7] = [
+pub const PLANTS: [(&str, Plant); 9] = [
     ("no reload after an abort", Plant::NoReload),
     ("commit before send", Plant::CommitBeforeSend),
     ("snapshot without a manifest taken as whole", Plant::NoManifest),
@@ -39,6 +43,8 @@ pub const PLANTS: [(&str, Plant); 7] = [
     ("recovery by judging again under a newer pack", Plant::JudgesAgain),
     ("side positions lost from the offset commit", Plant::LostNote),
     ("crash-only rule off, an end of a transaction comes late", Plant::TrustsDoubt),
+    ("commits not fenced by the group's generation", Plant::NoGeneration),
+    ("journal read behind an open transaction", Plant::HastyJournal),
 ];
 
 /// The engines, which keep a side position: as far as a second topic would have been read.

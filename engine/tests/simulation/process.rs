@@ -68,6 +68,7 @@ impl Process {
         let producer = format!("{PREFIX}-{instance}-0");
         let mut inner = MemorySink::new(log, PREFIX, &producer, member.clone(), true);
         inner.is_crash_only = setup.plant != Some(Plant::TrustsDoubt);
+        inner.is_fenced_by_group = setup.plant != Some(Plant::NoGeneration);
         let sink = FaultySink {
             inner,
             controls: controls.clone(),
@@ -79,6 +80,7 @@ impl Process {
         };
         let mut inner = MemoryRecovery::new(log, PREFIX, installed.reaches[pack], Some(catalogue.clone()));
         inner.records_max = setup.records_max;
+        inner.awaits_ended = setup.plant != Some(Plant::HastyJournal);
         let torn = Rc::new(RefCell::new(torn));
         let recovery = FaultyRecovery::new(inner, controls.clone(), setup.plant, torn);
         let wrong = Rc::default();
@@ -114,6 +116,11 @@ impl Process {
         let hangs = self.hangs > 0;
         self.hangs = self.hangs.saturating_sub(1);
         !hangs && self.writing.go_on()
+    }
+
+    /// Somebody sets the host's clock.
+    pub fn skew(&mut self, ms: i64) {
+        self.skew_ms = ms;
     }
 
     /// The disk gives no answer for a while.

@@ -23,8 +23,8 @@ use tripline_core::batch::{Shard, Timestamp};
 pub(crate) const INSTANCES: [&str; 3] = ["0", "1", "2"];
 /// Rounds after which everything must be committed once no fault happens any more.
 const QUIET_ROUNDS: usize = 600;
-/// Turns after which the broker gives up a silent producer and a silent member.
-pub(crate) const TIMEOUT: usize = 12;
+/// Rounds after which the broker gives up a silent member or a silent producer, at most.
+pub(crate) const TIMEOUT_MAX: usize = 24;
 
 /// Where an instance stands.
 #[derive(Default)]
@@ -61,6 +61,10 @@ pub struct World<'a> {
     pub(crate) ghosts: Vec<Process>,
     stretches: BTreeMap<u32, Vec<Stretch>>,
     changes_packs: bool,
+    /// Rounds until a silent member is given up.
+    session: usize,
+    /// The same for a silent producer.
+    transaction: usize,
     pack: usize,
     round: usize,
     looked_at: usize,
@@ -105,6 +109,8 @@ impl<'a> World<'a> {
         World {
             installed,
             changes_packs: dice.chance(500),
+            session: 2 + dice.below(TIMEOUT_MAX - 2),
+            transaction: 2 + dice.below(TIMEOUT_MAX - 2),
             dice,
             log,
             disk,
@@ -257,16 +263,21 @@ impl<'a> World<'a> {
         let slot = &mut self.slots[place];
         let is_silent = slot.missed.is_some() || slot.stalled > 0;
         slot.silent = if is_silent { slot.silent + 1 } else { 0 };
-        if slot.silent < TIMEOUT {
-            return;
-        }
+        let silent = slot.silent;
         let running =
             slot.process.as_ref().map(|process| (process.member.member(), process.producer.clone()));
-        let Some((member, producer)) = slot.missed.take().or(running) else { return };
-        slot.silent = 0;
-        self.log.time_out(&producer);
-        self.log.expel(member);
-        self.happened("fault: session and transaction timed out", INSTANCES[place]);
+        let Some((member, producer)) = slot.missed.clone().or(running) else { return };
+        if silent == self.session {
+            self.log.expel(member);
+            self.happened("fault: session timed out", INSTANCES[place]);
+        }
+        if silent == self.transaction {
+            self.log.time_out(&producer);
+            self.happened("fault: transaction timed out", INSTANCES[place]);
+        }
+        if silent >= self.session.max(self.transaction) {
+            self.slots[place].missed = None;
+        }
     }
 
     fn turn(&mut self, place: usize, is_rough: bool) -> Result<(), String> {
@@ -350,6 +361,9 @@ impl<'a> World<'a> {
                 for place in 0..INSTANCES.len() {
                     self.stop(place)?;
                 }
+                // What the dead have left open holds readers back no longer than until then.
+                let missed = self.slots.iter().filter_map(|slot| slot.missed.as_ref());
+                missed.for_each(|(_, producer)| self.log.time_out(producer));
                 return Ok(());
             }
         }

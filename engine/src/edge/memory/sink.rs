@@ -42,6 +42,8 @@ pub struct MemorySink {
     pub doubt: Option<Doubt>,
     /// Off, what is in doubt is aborted by the same producer, as if that were safe: for tests that show that it is not.
     pub is_crash_only: bool,
+    /// Off, positions are committed whatever the group's generation is: for the same kind of tests.
+    pub is_fenced_by_group: bool,
 }
 
 impl MemorySink {
@@ -60,6 +62,7 @@ impl MemorySink {
             refusals: VecDeque::new(),
             doubt: None,
             is_crash_only: true,
+            is_fenced_by_group: true,
         }
     }
 
@@ -146,7 +149,7 @@ impl Sink for MemorySink {
             return Err(self.fenced());
         }
         let mut inner = self.log.lock();
-        if !inner.group.accepts(self.member.now()) {
+        if self.is_fenced_by_group && !inner.group.accepts(self.member.now()) {
             return Err(CommitError::Aborted("the group has moved on".to_owned()));
         }
         let positions = next.iter().map(|at| (at.shard.partition, (at.next, at.note.clone()))).collect();
