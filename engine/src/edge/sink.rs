@@ -11,7 +11,7 @@ pub enum SinkError {
     /// No later try will do better.
     #[error("cannot publish: {0}")]
     Fatal(String),
-    /// The process was asked to stop before anything could be published; nothing was.
+    /// The process was asked to stop before a producer could begin: nothing since the last commit is published.
     #[error("stopped before publishing could begin: {0}")]
     Stopped(String),
     /// A file failed.
