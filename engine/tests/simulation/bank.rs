@@ -1,5 +1,7 @@
 //! The input of a seed: accounts that overlap in cards, merchants and payees, with repeats, conflicts, late, reordered and
 //! spoiled records. No event refers to one that refers to a third: a shard filled from its log does not trace such chains.
+//! Where packs change, none refers to one that only the pack with the longest reach still holds: it keeps what it took over
+//! when a snapshot brings it under another pack, and would not have taken it over there.
 
 use crate::dice::Dice;
 
@@ -11,6 +13,8 @@ pub const DAY: i64 = 24 * HOUR;
 pub const START: i64 = 1_709_326_800_000;
 /// How late an event may be, as configured.
 pub const LATENESS: i64 = HOUR;
+/// Every pack holds what was appended no longer ago.
+pub const HELD_BY_EVERY_PACK: i64 = DAY;
 
 /// One record of the input.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub struct Record {
 #[derive(Clone)]
 struct Event {
     partition: u32,
+    /// When it was first appended.
+    appended: i64,
     account: String,
     refers: bool,
     id: String,
@@ -36,8 +42,8 @@ const KINDS: [&str; 18] = [
 ];
 const AMOUNTS: [&str; 10] = ["\"1.00\"", "1.5", "2", "10", "20.00", "90", "100.00", "250", "400", "1000.5"];
 
-/// The records of a seed, in the order in which they are appended.
-pub fn records(dice: &mut Dice, partitions: u32, count: usize) -> Vec<Record> {
+/// The records of a seed, in the order in which they are appended; none refers further back than `reach`, in milliseconds.
+pub fn records(dice: &mut Dice, partitions: u32, count: usize, reach: i64) -> Vec<Record> {
     let steps: &[i64] = match dice.below(4) {
         0 => &[0, 0, MINUTE, HOUR, 6 * HOUR, 12 * HOUR, DAY, DAY - 5 * MINUTE, 2 * DAY],
         1 => &[0, 0, MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, 5 * MINUTE - 1, 12 * HOUR],
@@ -56,9 +62,9 @@ pub fn records(dice: &mut Dice, partitions: u32, count: usize) -> Vec<Record> {
                 event.json = event.json.replacen("\"t\":1", "\"points\":3,\"t\":1", 1);
                 (event, false)
             }
-            (11..14, _) => (event(dice, now, partitions, number, &sent), true),
+            (11..14, _) => (event(dice, (now, reach), partitions, number, &sent), true),
             _ => {
-                let event = event(dice, now, partitions, number, &sent);
+                let event = event(dice, (now, reach), partitions, number, &sent);
                 sent.push(event.clone());
                 (event, false)
             }
@@ -69,7 +75,7 @@ pub fn records(dice: &mut Dice, partitions: u32, count: usize) -> Vec<Record> {
     records
 }
 
-fn event(dice: &mut Dice, now: i64, partitions: u32, number: usize, sent: &[Event]) -> Event {
+fn event(dice: &mut Dice, (now, reach): (i64, i64), partitions: u32, number: usize, sent: &[Event]) -> Event {
     let partition = u32::try_from(dice.below(partitions as usize)).expect("few partitions");
     let account = format!("a{partition}{}", dice.below(2));
     let back = match dice.below(100) {
@@ -86,7 +92,8 @@ fn event(dice: &mut Dice, now: i64, partitions: u32, number: usize, sent: &[Even
     let refers = matches!(kind, "outcome" | "reversal" | "clearing" | "label");
     let mut put = |name: &str, value: &str| json.push_str(&format!(r#","{name}":{value}"#));
     if refers {
-        let own: Vec<&Event> = sent.iter().filter(|sent| sent.account == account && !sent.refers).collect();
+        let near = |sent: &&Event| sent.account == account && !sent.refers && now - sent.appended <= reach;
+        let own: Vec<&Event> = sent.iter().filter(near).collect();
         if !own.is_empty() {
             put("ref", &format!("\"{}\"", own[dice.below(own.len())].id));
         }
@@ -116,7 +123,7 @@ fn event(dice: &mut Dice, now: i64, partitions: u32, number: usize, sent: &[Even
         _ => {}
     }
     json.push('}');
-    Event { partition, account, refers, id, json }
+    Event { partition, appended: now, account, refers, id, json }
 }
 
 /// A record that cannot be taken.

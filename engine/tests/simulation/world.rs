@@ -90,7 +90,9 @@ impl<'a> World<'a> {
         let mut dice = Dice::new(seed);
         let partitions = 1 + u32::try_from(dice.below(3)).expect("few");
         let count = 30 + dice.below(130);
-        let records = bank::records(&mut dice, partitions, count);
+        let changes_packs = dice.chance(500);
+        let reach = if changes_packs { bank::HELD_BY_EVERY_PACK } else { i64::MAX };
+        let records = bank::records(&mut dice, partitions, count, reach);
         let setup = Setup {
             partitions,
             records_max: 1 + dice.below(5),
@@ -108,7 +110,7 @@ impl<'a> World<'a> {
         let catalogue = Catalogue::new(store.clone(), "simulated");
         World {
             installed,
-            changes_packs: dice.chance(500),
+            changes_packs,
             session: 2 + dice.below(TIMEOUT_MAX - 2),
             transaction: 2 + dice.below(TIMEOUT_MAX - 2),
             dice,
