@@ -44,6 +44,7 @@ const COLUMNS: &[Column] = &[
     ("off_cpu_us_per_event", 2),
     ("on_cpu_us_per_event", 2),
     ("cpu_more_percent", 1),
+    ("cpu_more_percent_of_a_core", 1),
     ("snapshots", 0),
     ("alerts_of_a_half", 0),
     ("sender_behind_max_ms", 2),
@@ -82,9 +83,10 @@ impl Cost {
             let (on, member) = self.half(&site, &mut flow, Some(&self.snapshots_every))?;
             let more_ms = on.quantiles_ms[2] - off.quantiles_ms[2];
             let more_percent = 100.0 * (on.cpu_us / off.cpu_us - 1.0);
-            let rest = [more_ms, off.cpu_us, on.cpu_us, more_percent, on.snapshots, on.alerts];
-            let behind_ms = [off.behind_ms.max(on.behind_ms)];
-            rounds.push([&off.quantiles_ms[..], &on.quantiles_ms, &rest, &behind_ms].concat());
+            let of_a_core = (on.cpu_us - off.cpu_us) * f64::from(self.rate) / 1e4;
+            let cpu = [more_ms, off.cpu_us, on.cpu_us, more_percent, of_a_core];
+            let rest = [on.snapshots, on.alerts, off.behind_ms.max(on.behind_ms)];
+            rounds.push([&off.quantiles_ms[..], &on.quantiles_ms, &cpu, &rest].concat());
             last = Some(member);
         }
         site.watch.check()?;
