@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tripline_core::batch::Timestamp;
 
 /// Anything that ends a benchmark.
@@ -19,6 +19,8 @@ pub type Failure = Box<dyn Error>;
 /// Partitions of every topic.
 pub const PARTITIONS: i32 = 12;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// A group that commits nothing for so long has stopped.
+const MOVES_WITHIN: Duration = Duration::from_secs(120);
 
 /// Stops the broker in the folder `$2` by the script `$1` and removes the folder, once nobody holds the other end of its
 /// standard input: also when this process was interrupted or killed.
@@ -253,6 +255,34 @@ pub fn committed(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i64>, Kafka
 /// When the broker refuses.
 pub fn begin_at(consumer: &BaseConsumer, topic: &str, next: &[i64]) -> Result<(), KafkaError> {
     consumer.commit(&positions(topic, next)?, CommitMode::Sync)
+}
+
+/// Waits until the client's group has committed all before these offsets.
+///
+/// # Errors
+/// When nothing moves for two minutes, the broker does not answer, or `check` fails.
+pub fn await_committed(
+    consumer: &BaseConsumer,
+    topic: &str,
+    goal: &[i64],
+    mut check: impl FnMut() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let (mut heard, mut last) = (Instant::now(), 0);
+    loop {
+        let now = committed(consumer, topic)?;
+        if now.iter().zip(goal).all(|(now, goal)| now >= goal) {
+            return Ok(());
+        }
+        let sum = now.iter().sum();
+        if sum > last {
+            (heard, last) = (Instant::now(), sum);
+        }
+        check()?;
+        if heard.elapsed() > MOVES_WITHIN {
+            return Err(format!("the service stands at {now:?} of {goal:?} for two minutes").into());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A list of all partitions, each at its offset.

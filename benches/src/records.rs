@@ -1,5 +1,6 @@
-//! Records in memory: what a simulated bank writes, in batches as workers get them.
+//! What a simulated bank writes: into a topic, or in memory, in batches as workers get them.
 
+use crate::kafka::{Failure, Writer};
 use tripline_core::batch::{Batch, Shard, Timestamp};
 use tripline_core::simulate::{Campaigns, SimulatedEvent, Simulation, SimulationSettings};
 
@@ -8,10 +9,34 @@ pub const BATCH_RECORDS: usize = 256;
 /// When the simulated bank opens: 2026-03-01, a Sunday.
 pub const START: Timestamp = Timestamp(1_772_323_200_000);
 
+/// Hours of events that fill the ledgers of the load pack: it looks back for a day, an event may be an hour late.
+const PAST_HOURS: i64 = 26;
+const HOUR_MS: i64 = 3_600_000;
+
 /// A bank whose every account has three events a day, with a hundred campaigns a day.
 pub fn bank(accounts: u32) -> Simulation {
     let campaigns = Campaigns::poisson(100.0);
     Simulation::new(&SimulationSettings { campaigns, ..SimulationSettings::new(7, accounts, START) })
+}
+
+/// Publishes what happened before anything is measured. Gives how many events.
+///
+/// # Errors
+/// When they cannot be published.
+pub fn write_past(feed: &mut Simulation, brokers: &str, topic: &str) -> Result<u32, Failure> {
+    let writer = Writer::new(brokers, topic, 5)?;
+    let (mut event, mut count) = (SimulatedEvent::default(), 0);
+    while feed.next_before(Timestamp(START.0 + PAST_HOURS * HOUR_MS), &mut event) {
+        writer.send(event.appended_at, event.account.as_bytes(), &event.value)?;
+        count += 1;
+    }
+    writer.finish()?;
+    Ok(count)
+}
+
+/// The next record of a feed.
+pub fn next(feed: &mut Simulation, event: &mut SimulatedEvent) {
+    while !feed.next_before(Timestamp(i64::MAX / 4), event) {}
 }
 
 /// The records of a feed, one after the other, as those of one partition.

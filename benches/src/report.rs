@@ -42,11 +42,13 @@ impl Report {
     /// Without any round.
     pub fn keep(&self, path: &Path) -> Result<(), Failure> {
         let rounds: Vec<Value> = self.rounds.iter().map(|round| self.named(round)).collect();
+        let program = std::env::current_exe().unwrap_or_default();
+        let program = program.file_name().unwrap_or_default().to_string_lossy();
         let command: Vec<String> = std::env::args().skip(1).collect();
         let kept = json!({
             "date": said("date", &["-u", "+%FT%TZ"]),
             "commit": said("git", &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"]),
-            "command": format!("harness {}", command.join(" ")).trim_end(),
+            "command": format!("{program} {}", command.join(" ")).trim_end(),
             "machine": machine(),
             "about": self.about,
             "rounds": rounds,

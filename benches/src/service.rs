@@ -41,6 +41,8 @@ pub struct Installation<'a> {
     pub guarantee: &'a str,
     /// Where snapshots go and how often, as a YAML mapping; empty: nowhere.
     pub snapshots: &'a str,
+    /// Its threads.
+    pub workers: usize,
     /// Which process of the group it is.
     pub instance: &'a str,
     /// Settings of the client, as a YAML mapping.
@@ -50,7 +52,7 @@ pub struct Installation<'a> {
 }
 
 impl Installation<'_> {
-    /// Writes it into a folder, with two workers.
+    /// Writes it into a folder.
     ///
     /// # Errors
     /// When the configuration cannot be read or written.
@@ -82,7 +84,7 @@ impl Installation<'_> {
         writeln!(
             written,
             "packs: [{}]\nschema: {}\ntime: {{lateness: {}}}\ndelivery: {{guarantee: {}}}\nhttp: {{listen: \"127.0.0.1:{}\"}}\n\
-             kafka: {{brokers: \"{}\", group: {group}, instance: {}, prefix: {prefix}, workers: 2, client: {}}}",
+             kafka: {{brokers: \"{}\", group: {group}, instance: {}, prefix: {prefix}, workers: {}, client: {}}}",
             packs.join(", "),
             given.with_file_name("schema.yaml").display(),
             self.lateness,
@@ -90,6 +92,7 @@ impl Installation<'_> {
             self.http,
             self.brokers,
             self.instance,
+            self.workers,
             self.client
         )?;
         if !self.snapshots.is_empty() {

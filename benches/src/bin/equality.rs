@@ -145,6 +145,7 @@ impl Round<'_> {
             lateness: "24h",
             guarantee: "exactly_once",
             snapshots: "",
+            workers: 2,
             instance: "0",
             client: "{}",
             http: 0,

@@ -62,6 +62,7 @@ impl Crew {
                 lateness: "1h",
                 guarantee: "exactly_once",
                 snapshots: &snapshots,
+                workers: 2,
                 instance: &instance,
                 client: CLIENT,
                 http: 0,

@@ -1,15 +1,15 @@
 //! What both measurements stand on: a broker, a bank whose day is in the topic, and the service that has read it back.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
-use tripline_benches::kafka::{Broker, Failure, Stamp, Writer, asking, begin_at, committed, ends};
-use tripline_benches::records::START;
+use tempfile::TempDir;
+use tripline::edge::ask::{AskError, get};
+use tripline_benches::kafka::{Broker, Failure, Stamp, asking, await_committed, begin_at, ends};
+use tripline_benches::records::{START, write_past};
 use tripline_benches::service::{Installation, Process, program};
-use tripline_core::batch::Timestamp;
-use tripline_core::simulate::{Campaigns, SimulatedEvent, Simulation, SimulationSettings};
+use tripline_core::simulate::{Campaigns, Simulation, SimulationSettings};
 
 /// The input topic.
 pub(super) const TOPIC: &str = "load.events";
@@ -18,13 +18,10 @@ pub(super) const PREFIX: &str = "load";
 /// Workers of the service, and consumers of the yard-stick.
 pub(super) const WORKERS: usize = 2;
 
-/// Hours of events in the topic before the service starts: the pack looks back for a day, an event may be an hour late.
-const PAST_HOURS: i64 = 26;
-const HOUR_MS: i64 = 3_600_000;
 /// Partitions of the input.
 const PARTITIONS: usize = tripline_benches::kafka::PARTITIONS as usize;
-/// Without any progress for so long a measurement has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// After so long the service should be live.
+const LIVE_WITHIN: Duration = Duration::from_secs(600);
 
 /// The bank.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +56,7 @@ pub(super) struct Bench {
     pub(super) feed: Simulation,
     pub(super) service: Process,
     pub(super) asking: rdkafka::consumer::BaseConsumer,
-    pub(super) folder: tempfile::TempDir,
+    pub(super) folder: TempDir,
     /// What the bench stands on, in words.
     pub(super) about: String,
     /// Port of the service's metrics.
@@ -82,7 +79,7 @@ impl Bench {
         let campaigns = Campaigns::poisson(load.campaigns * f64::from(load.accounts) / 1e6);
         let settings = SimulationSettings { campaigns, ..SimulationSettings::new(7, load.accounts, START) };
         let mut feed = Simulation::new(&settings);
-        let past = write_past(&mut feed, &broker.address())?;
+        let past = write_past(&mut feed, &broker.address(), TOPIC)?;
         let asking = asking(&broker.address(), PREFIX)?;
         begin_at(&asking, TOPIC, &ends(&asking, TOPIC)?)?;
         let http = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
@@ -94,6 +91,7 @@ impl Bench {
             clock: "create_time",
             lateness: "1h",
             snapshots: "",
+            workers: WORKERS,
             instance: "0",
             client: "{}",
             guarantee: load.guarantee.words().0,
@@ -114,27 +112,13 @@ impl Bench {
         Ok(bench)
     }
 
-    /// The next record of the feed.
-    pub(super) fn next(&mut self, event: &mut SimulatedEvent) {
-        while !self.feed.next_before(Timestamp(i64::MAX / 4), event) {}
-    }
-
-    /// Fails with the service's last words when it has ended.
-    pub(super) fn check(&mut self) -> Result<(), Failure> {
-        let Some(status) = self.service.ended()? else { return Ok(()) };
-        let log = fs::read_to_string(self.folder.path().join("service.log")).unwrap_or_default();
-        let tail: Vec<&str> = log.lines().rev().take(5).collect();
-        let tail: Vec<&str> = tail.into_iter().rev().collect();
-        Err(format!("the service ended with {status}:\n{}", tail.join("\n")).into())
-    }
-
     /// Waits until all partitions are live, and stay so: the second worker takes its share from the first.
     fn until_live(&mut self, http: u16) -> Result<(), Failure> {
         let live = format!("tripline_shards{{phase=\"live\"}} {PARTITIONS}\n");
         let (began, mut settled) = (Instant::now(), 0);
         while settled < 4 {
-            self.check()?;
-            if began.elapsed() > PATIENCE * 5 {
+            ended(&mut self.service, &self.folder)?;
+            if began.elapsed() > LIVE_WITHIN {
                 return Err("the service was not live within ten minutes".into());
             }
             // While it starts nobody answers.
@@ -147,22 +131,7 @@ impl Bench {
 
     /// Waits until the service has committed all before these offsets.
     pub(super) fn until_committed(&mut self, goal: &[i64]) -> Result<(), Failure> {
-        let (mut heard, mut last) = (Instant::now(), 0);
-        loop {
-            let now = committed(&self.asking, TOPIC)?;
-            if now.iter().zip(goal).all(|(now, goal)| now >= goal) {
-                return Ok(());
-            }
-            let sum = now.iter().sum();
-            if sum > last {
-                (heard, last) = (Instant::now(), sum);
-            }
-            self.check()?;
-            if heard.elapsed() > PATIENCE {
-                return Err(format!("the service stands at {now:?} of {goal:?} for two minutes").into());
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        await_committed(&self.asking, TOPIC, goal, || ended(&mut self.service, &self.folder))
     }
 
     /// How many alerts the service has made.
@@ -179,23 +148,16 @@ impl Bench {
     }
 }
 
-fn write_past(feed: &mut Simulation, brokers: &str) -> Result<u64, Failure> {
-    let writer = Writer::new(brokers, TOPIC, 5)?;
-    let (mut event, mut count) = (SimulatedEvent::default(), 0);
-    while feed.next_before(Timestamp(START.0 + PAST_HOURS * HOUR_MS), &mut event) {
-        writer.send(event.appended_at, event.account.as_bytes(), &event.value)?;
-        count += 1;
-    }
-    writer.finish()?;
-    Ok(count)
+/// Fails with the service's last words when it has ended.
+fn ended(service: &mut Process, folder: &TempDir) -> Result<(), Failure> {
+    let Some(status) = service.ended()? else { return Ok(()) };
+    let log = fs::read_to_string(folder.path().join("service.log")).unwrap_or_default();
+    let tail: Vec<&str> = log.lines().rev().take(5).collect();
+    let tail: Vec<&str> = tail.into_iter().rev().collect();
+    Err(format!("the service ended with {status}:\n{}", tail.join("\n")).into())
 }
 
 /// The service's page of metrics.
-fn metrics(port: u16) -> Result<String, std::io::Error> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut page = String::new();
-    stream.read_to_string(&mut page)?;
-    Ok(page)
+fn metrics(port: u16) -> Result<String, AskError> {
+    get(&format!("127.0.0.1:{port}"), "/metrics")
 }

@@ -4,6 +4,7 @@ use super::bare;
 use super::bench::{Bench, Guarantee, Load, TOPIC};
 use std::time::Instant;
 use tripline_benches::kafka::{Failure, Writer, asking, begin_at, ends};
+use tripline_benches::records::next;
 use tripline_benches::report::{Column, Report};
 use tripline_core::simulate::SimulatedEvent;
 
@@ -84,7 +85,7 @@ fn service(bench: &mut Bench, writer: &Writer, events: u32) -> Result<(bare::Nee
     writer.hide()?;
     let mut event = SimulatedEvent::default();
     for _ in 0..events {
-        bench.next(&mut event);
+        next(&mut bench.feed, &mut event);
         writer.send(event.appended_at, event.account.as_bytes(), &event.value)?;
     }
     writer.finish()?;

@@ -1,0 +1,270 @@
+//! What every part stands on: a broker with a bank's day in the input, processes of one group, and a reader of alerts.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tripline::edge::ask::get;
+use tripline::edge::kafka::{Guarantee, KafkaSettings};
+use tripline::edge::overview::Overview;
+use tripline_benches::equal::compare;
+use tripline_benches::kafka::{Broker, Failure, PARTITIONS, Stamp, asking, await_committed, ends};
+use tripline_benches::records::{START, write_past};
+use tripline_benches::service::{Installation, Process, Spent, program};
+use tripline_benches::watch::Watch;
+use tripline_core::simulate::{Simulation, SimulationSettings};
+
+/// The input topic, the prefix of the others and the group.
+pub(super) const TOPIC: &str = "load.events";
+pub(super) const PREFIX: &str = "load";
+/// After so long all shards should be live, or have a snapshot.
+const SETTLED_WITHIN: Duration = Duration::from_secs(600);
+
+/// What all parts are asked for.
+#[derive(clap::Args)]
+pub(super) struct Context {
+    /// Compare alerts and verdicts with `replay` of the dumped input at the end, too: minutes and gigabytes for 1,000,000
+    /// accounts.
+    #[arg(long, global = true)]
+    compare: bool,
+    /// Leave the logs of the processes here.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
+}
+
+/// A broker, and what was done with it.
+pub(super) struct Site {
+    program: PathBuf,
+    pub(super) asking: rdkafka::consumer::BaseConsumer,
+    pub(super) watch: Watch,
+    folder: TempDir,
+    kept: Option<PathBuf>,
+    is_compared: bool,
+    /// What it stands on, in words.
+    pub(super) about: String,
+    // Last: it must outlive those that talk to it.
+    broker: Broker,
+}
+
+/// How a process is to run.
+#[derive(Clone, Copy)]
+pub(super) struct Setup<'a> {
+    pub(super) instance: &'a str,
+    pub(super) workers: usize,
+    /// How often a shard's snapshot is cut; none: never.
+    pub(super) snapshots_every: Option<&'a str>,
+}
+
+impl Site {
+    /// Starts a broker, with an honest bank's day in the input. Gives the bank, too, to go on with.
+    pub(super) fn start(accounts: u32, context: &Context) -> Result<(Site, Simulation), Failure> {
+        let program = program()?;
+        let folder = tempfile::tempdir()?;
+        context.keep.as_ref().map(fs::create_dir_all).transpose()?;
+        let (kept, is_compared) = (context.keep.clone(), context.compare);
+        let broker = Broker::start()?;
+        // The bank's days pass in seconds, so its own clock stamps the events.
+        broker.topic(TOPIC, Stamp::CreateTime)?;
+        for output in ["alerts", "verdicts", "dead-letters", "late"] {
+            broker.topic(&format!("{PREFIX}.{output}"), Stamp::LogAppendTime)?;
+        }
+        let address = broker.address();
+        let mut feed = Simulation::new(&SimulationSettings::new(7, accounts, START));
+        let past = write_past(&mut feed, &address, TOPIC)?;
+        let about = format!(
+            "the load pack, {accounts} accounts, {past} events processed before, {PARTITIONS} partitions, exactly once"
+        );
+        eprintln!("recovery: {about}");
+        let asking = asking(&address, PREFIX)?;
+        let watch = Watch::start(&address, &format!("{PREFIX}.alerts"))?;
+        Ok((Site { program, asking, watch, folder, kept, is_compared, about, broker }, feed))
+    }
+
+    /// `host:port` of the broker.
+    pub(super) fn address(&self) -> String {
+        self.broker.address()
+    }
+
+    /// The topic of the alerts.
+    pub(super) fn alerts(&self) -> String {
+        format!("{PREFIX}.alerts")
+    }
+
+    /// Where snapshots are.
+    pub(super) fn snapshots(&self) -> PathBuf {
+        self.folder.path().join("snapshots")
+    }
+
+    /// A process that is not started yet.
+    pub(super) fn member(&self, setup: Setup<'_>) -> Result<Member, Failure> {
+        let (brokers, store) = (self.broker.address(), self.snapshots());
+        let snapshots =
+            setup.snapshots_every.map(|every| format!("{{store: {}, every: {every}}}", store.display()));
+        let http = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let on = Installation {
+            config: "benches/packs/tripline.yaml",
+            packs: &["benches/packs/load.yaml"],
+            brokers: &brokers,
+            clock: "create_time",
+            lateness: "1h",
+            guarantee: "exactly_once",
+            snapshots: snapshots.as_deref().unwrap_or_default(),
+            workers: setup.workers,
+            instance: setup.instance,
+            client: "{}",
+            http,
+        };
+        let folder = self.kept.as_deref().unwrap_or(self.folder.path());
+        Ok(Member {
+            program: self.program.clone(),
+            config: on.write(PREFIX, TOPIC, PREFIX, self.folder.path())?,
+            log: folder.join(format!("run-{}.log", setup.instance)),
+            http,
+            process: None,
+        })
+    }
+
+    /// Waits until the group has committed everything that is in the input now.
+    pub(super) fn await_committed(&self, members: &mut [Member]) -> Result<(), Failure> {
+        let goal = ends(&self.asking, TOPIC)?;
+        await_committed(&self.asking, TOPIC, &goal, || check(members))
+    }
+
+    /// Compares what was published with `replay`, where that was asked for. Nobody may run any more.
+    pub(super) fn compare(&self, member: &Member) -> Result<(), Failure> {
+        if !self.is_compared {
+            return Ok(());
+        }
+        let config = member.config.to_string_lossy();
+        compare(&self.program, &self.broker, PREFIX, &config, self.folder.path())
+    }
+}
+
+/// A process of the group.
+pub(super) struct Member {
+    program: PathBuf,
+    config: PathBuf,
+    log: PathBuf,
+    http: u16,
+    process: Option<Process>,
+}
+
+impl Member {
+    /// Starts it.
+    pub(super) fn start(&mut self) -> Result<(), Failure> {
+        let arguments = ["run", "--config", &self.config.to_string_lossy()];
+        self.process = Some(Process::start(&self.program, &arguments, &self.log)?);
+        Ok(())
+    }
+
+    /// Kills it, as a crash does.
+    pub(super) fn kill(&mut self) {
+        // Dropping it kills it.
+        self.process = None;
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(super) fn stop(&mut self) -> Result<(), Failure> {
+        self.process.take().map_or(Ok(()), Process::stop)
+    }
+
+    /// What it has spent.
+    pub(super) fn spent(&self) -> Spent {
+        self.process.as_ref().map(Process::spent).unwrap_or_default()
+    }
+
+    /// What it says about itself; none while it does not answer.
+    pub(super) fn overview(&self) -> Option<Overview> {
+        let page = get(&format!("127.0.0.1:{}", self.http), "/status").ok()?;
+        serde_json::from_str(&page).ok()
+    }
+
+    /// The value of one of its metrics; 0 while it says nothing of it.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(super) fn counted(&self, metric: &str) -> Result<f64, Failure> {
+        let page = get(&format!("127.0.0.1:{}", self.http), "/metrics")?;
+        let found = page.lines().find_map(|line| line.strip_prefix(metric));
+        Ok(found.map_or(Ok(0.0), |value| value.trim().parse())?)
+    }
+
+    /// Its live shards, as it says.
+    pub(super) fn live(&self) -> Vec<u32> {
+        let shards = self.overview().map(|overview| overview.shards).unwrap_or_default();
+        shards.iter().filter(|shard| shard.phase == "live").map(|shard| shard.partition).collect()
+    }
+
+    /// Fails when it has ended by itself.
+    pub(super) fn check(&mut self) -> Result<(), Failure> {
+        let Some(process) = &mut self.process else { return Ok(()) };
+        let Some(status) = process.ended()? else { return Ok(()) };
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(5).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        Err(format!("a process ended with {status}:\n{}", tail.join("\n")).into())
+    }
+}
+
+/// Fails when one of them has ended by itself.
+pub(super) fn check(members: &mut [Member]) -> Result<(), Failure> {
+    members.iter_mut().try_for_each(Member::check)
+}
+
+/// Waits until it is as it should be.
+pub(super) fn until(
+    members: &mut [Member],
+    what: &str,
+    mut is_so: impl FnMut(&[Member]) -> bool,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    while !is_so(members) {
+        check(members)?;
+        if began.elapsed() > SETTLED_WITHIN {
+            return Err(format!("not within ten minutes: {what}").into());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// Waits until all partitions are live, spread over all workers, and stay so for two seconds: workers take their shares
+/// from each other. Gives each member's.
+pub(super) fn until_balanced(members: &mut [Member], workers: usize) -> Result<Vec<Vec<u32>>, Failure> {
+    let all = PARTITIONS.unsigned_abs() as usize;
+    let (mut shares, mut since) = (Vec::new(), Instant::now());
+    let count = members.len();
+    until(members, "every partition is live and each worker has its share", |members| {
+        let now: Vec<Vec<u32>> = members.iter().map(Member::live).collect();
+        let fair = all / (workers * count);
+        let is_fair = now.iter().all(|share| share.len() >= fair * workers);
+        if now != shares || !is_fair || now.iter().map(Vec::len).sum::<usize>() != all {
+            (shares, since) = (now, Instant::now());
+        }
+        since.elapsed() > Duration::from_secs(2)
+    })?;
+    Ok(shares)
+}
+
+/// Waits until every shard has a snapshot.
+pub(super) fn until_saved(members: &mut [Member]) -> Result<(), Failure> {
+    let all = PARTITIONS.unsigned_abs() as usize;
+    until(members, "every shard has a snapshot", |members| {
+        let views = members.iter().filter_map(Member::overview);
+        let shards = views.flat_map(|view| view.shards);
+        shards.filter(|shard| shard.snapshot_at.is_some()).count() == all
+    })
+}
+
+/// How long the broker waits for a silent member, and for a silent transaction, as every process has it by default.
+pub(super) fn time_outs() -> String {
+    let settings = KafkaSettings::new("", "", "", "");
+    let session_ms = settings.consumer(0).get("session.timeout.ms").unwrap_or("?").to_owned();
+    let transaction = match settings.guarantee {
+        Guarantee::ExactlyOnce { timeout, .. } => format!("{timeout:?}"),
+        Guarantee::AtLeastOnce => "none".to_owned(),
+    };
+    format!("session.timeout.ms {session_ms}, transaction.timeout {transaction}")
+}
