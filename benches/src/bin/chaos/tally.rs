@@ -104,34 +104,29 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} kills ({} in a transaction, {} in a rebalance, {} in a snapshot, {} in a restore)",
-            self.kills,
-            self.kills_in_transaction,
-            self.kills_in_rebalance,
-            self.kills_in_snapshot,
-            self.kills_in_restore
-        )?;
         let crashes = self.crashes.values().sum::<u64>();
-        for (count, what) in [
+        let told = [
+            (self.kills, "kills"),
+            (self.kills_in_transaction, "of them in a transaction"),
+            (self.kills_in_rebalance, "in a rebalance"),
+            (self.kills_in_snapshot, "in a snapshot"),
+            (self.kills_in_restore, "in a restore"),
             (self.stops, "stops"),
             (self.leaves, "leaves"),
             (self.storm_seconds, "s of storm"),
             (self.pack_changes, "pack changes"),
             (self.pack_changes_by_kill, "of them by a kill of all"),
-            (self.pack_changes_in_cooldown, "of them with cooldowns open"),
+            (self.pack_changes_in_cooldown, "with a cooldown open"),
             (self.broker_kills, "broker kills"),
             (self.late_ends, "late ends"),
             (crashes, "directed crashes"),
             (self.crashes.len() as u64, "places of them"),
             (self.not_reached, "places not reached"),
-            (self.gave_up, "processes that gave up"),
-        ] {
-            if count > 0 {
-                write!(f, ", {count} {what}")?;
-            }
-        }
+            (self.gave_up, "processes gave up"),
+        ];
+        let told = told.iter().filter(|(count, _)| *count > 0);
+        let told: Vec<String> = told.map(|(count, what)| format!("{count} {what}")).collect();
+        write!(f, "{}", told.join(", "))?;
         if self.runs > 0 {
             write!(f, "; {} events, {} alerts, {} doubled", self.events, self.alerts, self.doubled)?;
         }
