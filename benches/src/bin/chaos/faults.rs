@@ -14,6 +14,8 @@ use tripline_benches::proxy::{Hold, Proxy};
 
 /// Between two faults, ms: least and most.
 const BREATH_MS: (u32, u32) = (500, 4_000);
+/// Before a directed crash, which comes where it is to come and not at a random time.
+const SHORT_BREATH_MS: (u32, u32) = (300, 1_000);
 /// A storm lasts so long.
 const STORM: Duration = Duration::from_secs(30);
 /// Between two changes of the group in a storm, ms: least and most.
@@ -72,9 +74,9 @@ impl<'a> Disturbance<'a> {
     pub(super) fn run(&mut self) -> Result<(), Failure> {
         let kinds = u32::try_from(self.arguments.kinds.len())?;
         for number in 1..=self.arguments.faults {
-            let breath = self.between(BREATH_MS);
-            self.crew.pass(breath)?;
             let kind = self.arguments.kinds[self.draw(kinds) as usize];
+            let breath = self.between(if kind == Fault::Place { SHORT_BREATH_MS } else { BREATH_MS });
+            self.crew.pass(breath)?;
             self.strike(kind)?;
             self.tally.gave_up = self.crew.gave_up();
             eprintln!("chaos: fault {number} of {}: {kind:?}; {}", self.arguments.faults, self.tally);
