@@ -133,8 +133,13 @@ fn chaos(
         let reading = scope.spawn(|| feed::read(&address, &is_over).map_err(|fault| fault.to_string()));
         let done = Disturbance::new(arguments, (broker, proxy), &mut crew, tally).run();
         // Whatever became of it: the threads must end.
-        let done = done.and_then(|()| crew.start_all());
         is_over.store(true, Ordering::Release);
+        let done = done.and_then(|()| crew.start_all()).and_then(|()| {
+            while !writing.is_finished() {
+                crew.pass(Duration::from_millis(50))?;
+            }
+            Ok(())
+        });
         let written = writing.join().map_err(|_| "the writer panicked")?;
         let settled = done.and_then(|()| settle(&mut crew, &address));
         let live = reading.join().map_err(|_| "the reader panicked")?;
