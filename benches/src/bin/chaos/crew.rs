@@ -398,6 +398,9 @@ impl Member {
             self.dies_at = None;
             return Ok(false);
         }
+        if self.has_panicked()? {
+            return Err(self.fault("panicked"));
+        }
         if may_give_up && status.code() == Some(GAVE_UP) {
             if !leaves {
                 self.returns_at = Some(Instant::now() + RESTARTED_AFTER);
@@ -405,6 +408,11 @@ impl Member {
             return Ok(true);
         }
         Err(self.fault(&format!("ended with {status}")))
+    }
+
+    /// Whether a thread of it has: a process that sees a worker panic ends as one that gives up.
+    fn has_panicked(&self) -> Result<bool, Failure> {
+        Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).contains("panicked at"))
     }
 
     fn fault(&self, what: &str) -> Failure {
