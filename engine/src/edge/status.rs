@@ -21,8 +21,8 @@ pub struct ShardStatus {
     pub worker: usize,
     /// Filling or live.
     pub phase: Phase,
-    /// Next offset to judge.
-    pub next: i64,
+    /// Next offset to judge, once it is known where the shard goes on.
+    pub next: Option<i64>,
     /// Records not yet judged, when the end of the log is known.
     pub lag: Option<u64>,
     /// Append time of the oldest record its ledgers were filled from.
@@ -106,7 +106,7 @@ impl Status {
     /// A shard has come further.
     pub fn moved(&self, shard: Shard, next: i64) {
         if let Some(mut held) = self.shards.get_mut(&shard) {
-            held.next = next;
+            held.next = Some(next);
         }
     }
 
@@ -127,7 +127,7 @@ impl Status {
     /// Where the log of a shard ends: gives the lag.
     pub fn ends_at(&self, shard: Shard, end: i64) -> Option<u64> {
         let mut held = self.shards.get_mut(&shard)?;
-        let lag = u64::try_from(end - held.next).unwrap_or(0);
+        let lag = u64::try_from(end - held.next?).unwrap_or(0);
         held.lag = Some(lag);
         Some(lag)
     }
@@ -215,6 +215,7 @@ mod tests {
     }
 
     fn at(phase: Phase, next: i64) -> ShardStatus {
+        let next = Some(next);
         ShardStatus { worker: 1, phase, next, lag: None, held_from: None, snapshot_at: None, filled: None }
     }
 
