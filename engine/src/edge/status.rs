@@ -158,8 +158,11 @@ impl Status {
 
     /// How many shards are being filled, and how many are live.
     pub fn phases(&self) -> (usize, usize) {
-        let live = self.shards.iter().filter(|held| held.phase == Phase::Live).count();
-        (self.shards.len() - live, live)
+        // Other workers come and go meanwhile: each shard is looked at once.
+        self.shards.iter().fold((0, 0), |(restoring, live), held| match held.phase {
+            Phase::Restoring => (restoring + 1, live),
+            Phase::Live => (restoring, live + 1),
+        })
     }
 
     /// A trouble of a worker, with its reason. Says whether it is new.
@@ -227,6 +230,24 @@ mod tests {
         status.shard(shard(4), at(Phase::Live, 0));
         assert!(status.reasons().is_empty());
         assert_eq!(status.phases(), (0, 2));
+    }
+
+    #[test]
+    fn shards_are_counted_while_another_worker_gives_its_own_back() {
+        let status = Status::default();
+        status.shard(shard(0), at(Phase::Live, 0));
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                for _ in 0..20_000 {
+                    (1..9).for_each(|partition| status.shard(shard(partition), at(Phase::Live, 0)));
+                    (1..9).for_each(|partition| status.gone(shard(partition)));
+                }
+            });
+            while !other.is_finished() {
+                let (restoring, live) = status.phases();
+                assert!(restoring == 0 && (1..=9).contains(&live), "{restoring} restoring, {live} live");
+            }
+        });
     }
 
     #[test]
