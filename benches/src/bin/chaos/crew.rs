@@ -246,7 +246,7 @@ impl Crew {
         self.leave(at)?;
         self.members[at].dies_at = Some(place.to_owned());
         self.return_after(at, 0);
-        self.pass(Duration::from_secs(1))?;
+        self.pass(Duration::ZERO)?;
         provoke(self)?;
         let began = Instant::now();
         while self.members[at].dies_at.is_some() && began.elapsed() < Duration::from_secs(30) {

@@ -1,6 +1,7 @@
 //! Directed crashes: how a process is led to one place of the program, where it dies.
 
 use super::crew::Crew;
+use std::time::Duration;
 use tripline_benches::kafka::Failure;
 use tripline_benches::proxy::{Hold, Proxy};
 
@@ -32,6 +33,8 @@ pub(super) fn lead_to(
             Ok(())
         }
         "aborting" | "aborted" => {
+            // He should have begun before the others' ends are held.
+            crew.pass(Duration::from_secs(1))?;
             (0..ENDS_HELD).for_each(|_| proxy.hold_next(Hold::Open));
             Ok(())
         }
