@@ -192,7 +192,7 @@ impl Crew {
         while began.elapsed() < SNAPSHOT_WITHIN
             && !unfinished(&self.store, PREFIX).difference(&self.abandoned).any(is_own)
         {
-            thread::sleep(Duration::from_millis(1));
+            self.pass(Duration::from_millis(1))?;
         }
         self.kill(at)
     }
