@@ -4,7 +4,7 @@ use super::snapshots::{partition, unfinished};
 use super::{PREFIX, TOPIC};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -66,6 +66,8 @@ pub(super) struct Crew {
     members: Vec<Member>,
     written: BaseConsumer,
     stable: BaseConsumer,
+    /// Transactions that kills left open, by partition of the journal and first record, as seen last.
+    open: BTreeMap<i32, i64>,
     /// Where snapshots lie, and those left unfinished by kills that were counted.
     store: PathBuf,
     abandoned: BTreeSet<PathBuf>,
@@ -92,8 +94,9 @@ impl Crew {
             .set("isolation.level", "read_committed")
             .create()?;
         let written = asking(&broker.address(), PREFIX)?;
-        let (abandoned, pack, may_give_up, gave_up) = (BTreeSet::new(), 0, false, 0);
-        Ok(Crew { program, members, written, stable, store, abandoned, pack, may_give_up, gave_up })
+        let (open, abandoned) = (BTreeMap::new(), BTreeSet::new());
+        let (pack, may_give_up, gave_up) = (0, false, 0);
+        Ok(Crew { program, members, written, stable, open, store, abandoned, pack, may_give_up, gave_up })
     }
 
     /// A configuration of theirs, under one of the two packs.
@@ -217,22 +220,32 @@ impl Crew {
         has_any
     }
 
-    /// Whether a partition of the journal holds records that no reader of committed ones gets yet, twice in a row.
-    fn has_open_transaction(&self) -> Result<bool, Failure> {
-        let topic = format!("{PREFIX}.verdicts");
-        let within = Duration::from_secs(10);
+    /// Whether a partition of the journal holds records that no reader of committed ones gets yet, twice in a row, behind
+    /// another place than when this was asked last: somebody else may have died in a transaction before, and be away still.
+    fn has_open_transaction(&mut self) -> Result<bool, Failure> {
+        let mut open = self.held_back()?;
+        if !open.is_empty() {
+            thread::sleep(Duration::from_millis(400));
+            let still = self.held_back()?;
+            open.retain(|partition, from| still.get(partition) == Some(from));
+        }
+        let is_new = open.iter().any(|(partition, from)| self.open.get(partition) != Some(from));
+        self.open = open;
+        Ok(is_new)
+    }
+
+    /// Partitions of the journal that hold records which readers of committed ones do not get yet, and the first of them.
+    fn held_back(&self) -> Result<BTreeMap<i32, i64>, Failure> {
+        let (topic, within) = (format!("{PREFIX}.verdicts"), Duration::from_secs(10));
+        let mut held = BTreeMap::new();
         for partition in 0..PARTITIONS {
-            let (_, before) = self.stable.fetch_watermarks(&topic, partition, within)?;
+            let (_, stable) = self.stable.fetch_watermarks(&topic, partition, within)?;
             let (_, end) = self.written.fetch_watermarks(&topic, partition, within)?;
-            if before < end {
-                thread::sleep(Duration::from_millis(400));
-                let (_, after) = self.stable.fetch_watermarks(&topic, partition, within)?;
-                if after == before {
-                    return Ok(true);
-                }
+            if stable < end {
+                held.insert(partition, stable);
             }
         }
-        Ok(false)
+        Ok(held)
     }
 
     /// Starts a member anew that is to die where `place` says; sees whether he does within half a minute, while `provoke` does
