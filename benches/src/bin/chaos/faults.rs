@@ -206,14 +206,14 @@ impl<'a> Disturbance<'a> {
     fn place(&mut self) -> Result<(), Failure> {
         self.crew.may_give_up();
         let place = PLACES[self.directed % PLACES.len()];
-        self.directed += 1;
         let member = self.member()?;
         let drawn = self.draw(u32::MAX);
         if lead_to(place, (self.crew, self.proxy), member, drawn)? {
+            self.directed += 1;
             *self.tally.crashes.entry(place.to_owned()).or_default() += 1;
         } else {
             self.tally.not_reached += 1;
-            eprintln!("chaos: {place} was not reached");
+            eprintln!("chaos: {place} was not reached; it is tried again");
         }
         Ok(())
     }

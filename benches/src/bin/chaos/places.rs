@@ -21,8 +21,14 @@ pub(super) fn lead_to(
     let passed = match place {
         "polled" | "judged" | "sending" | "sent" => drawn % 200,
         "settled" | "offsets_sending" | "offsets_sent" | "committed" => drawn % 50,
-        "accepted" | "revoked" | "released" | "aborting" | "aborted" => 0,
-        _ => drawn % 3,
+        "cut" | "chunk_handed_over" | "chunk_put" | "manifest_putting" | "manifest_put" | "pruned" => {
+            drawn % 3
+        }
+        // Once for each shard that is filled, and some have no snapshot yet.
+        "manifest_found" | "chunk_found" | "rows_read" | "verdicts_read" | "restored" | "folded" | "live" => {
+            drawn % 2
+        }
+        _ => 0,
     };
     let action = format!("{place}={passed}*off->1*return");
     crew.die_at(member, &action, |crew| match place {
