@@ -21,6 +21,9 @@ const PACKS: [&[&str]; 2] =
     [&["benches/packs/load.yaml"], &["benches/packs/longer.yaml", "benches/packs/load.yaml"]];
 
 const SIGABRT: i32 = 6;
+const SIGTERM: i32 = 15;
+/// A process listens to being asked to leave after this time.
+const LISTENS_WITHIN: Duration = Duration::from_secs(3);
 /// How a process ends that has given up, whatever the reason.
 const GAVE_UP: i32 = 2;
 /// A process that has given up is started again after this time, as a supervisor does.
@@ -404,7 +407,9 @@ impl Member {
         };
         self.process = None;
         let leaves = self.leaves_since.take().is_some();
-        if leaves && status.success() {
+        // Before it listens for being asked to leave it has begun nothing, and ends as any program does.
+        let is_young = self.started_at.elapsed() < LISTENS_WITHIN && status.signal() == Some(SIGTERM);
+        if leaves && (status.success() || is_young) {
             return Ok(false);
         }
         if self.dies_at.is_some() && status.signal() == Some(SIGABRT) {
