@@ -4,7 +4,7 @@ use super::snapshots::{partition, unfinished};
 use super::{PREFIX, TOPIC};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -21,6 +21,9 @@ const PACKS: [&[&str]; 2] =
     [&["benches/packs/load.yaml"], &["benches/packs/longer.yaml", "benches/packs/load.yaml"]];
 
 const SIGABRT: i32 = 6;
+const SIGTERM: i32 = 15;
+/// A process listens to being asked to leave after this time.
+const LISTENS_WITHIN: Duration = Duration::from_secs(3);
 /// How a process ends that has given up, whatever the reason.
 const GAVE_UP: i32 = 2;
 /// A process that has given up is started again after this time, as a supervisor does.
@@ -66,6 +69,8 @@ pub(super) struct Crew {
     members: Vec<Member>,
     written: BaseConsumer,
     stable: BaseConsumer,
+    /// Transactions that kills left open, by partition of the journal and first record, as seen last.
+    open: BTreeMap<i32, i64>,
     /// Where snapshots lie, and those left unfinished by kills that were counted.
     store: PathBuf,
     abandoned: BTreeSet<PathBuf>,
@@ -92,8 +97,9 @@ impl Crew {
             .set("isolation.level", "read_committed")
             .create()?;
         let written = asking(&broker.address(), PREFIX)?;
-        let (abandoned, pack, may_give_up, gave_up) = (BTreeSet::new(), 0, false, 0);
-        Ok(Crew { program, members, written, stable, store, abandoned, pack, may_give_up, gave_up })
+        let (open, abandoned) = (BTreeMap::new(), BTreeSet::new());
+        let (pack, may_give_up, gave_up) = (0, false, 0);
+        Ok(Crew { program, members, written, stable, open, store, abandoned, pack, may_give_up, gave_up })
     }
 
     /// A configuration of theirs, under one of the two packs.
@@ -192,7 +198,7 @@ impl Crew {
         while began.elapsed() < SNAPSHOT_WITHIN
             && !unfinished(&self.store, PREFIX).difference(&self.abandoned).any(is_own)
         {
-            thread::sleep(Duration::from_millis(1));
+            self.pass(Duration::from_millis(1))?;
         }
         self.kill(at)
     }
@@ -217,22 +223,32 @@ impl Crew {
         has_any
     }
 
-    /// Whether a partition of the journal holds records that no reader of committed ones gets yet, twice in a row.
-    fn has_open_transaction(&self) -> Result<bool, Failure> {
-        let topic = format!("{PREFIX}.verdicts");
-        let within = Duration::from_secs(10);
+    /// Whether a partition of the journal holds records that no reader of committed ones gets yet, twice in a row, behind
+    /// another place than when this was asked last: somebody else may have died in a transaction before, and be away still.
+    fn has_open_transaction(&mut self) -> Result<bool, Failure> {
+        let mut open = self.held_back()?;
+        if !open.is_empty() {
+            thread::sleep(Duration::from_millis(400));
+            let still = self.held_back()?;
+            open.retain(|partition, from| still.get(partition) == Some(from));
+        }
+        let is_new = open.iter().any(|(partition, from)| self.open.get(partition) != Some(from));
+        self.open = open;
+        Ok(is_new)
+    }
+
+    /// Partitions of the journal that hold records which readers of committed ones do not get yet, and the first of them.
+    fn held_back(&self) -> Result<BTreeMap<i32, i64>, Failure> {
+        let (topic, within) = (format!("{PREFIX}.verdicts"), Duration::from_secs(10));
+        let mut held = BTreeMap::new();
         for partition in 0..PARTITIONS {
-            let (_, before) = self.stable.fetch_watermarks(&topic, partition, within)?;
+            let (_, stable) = self.stable.fetch_watermarks(&topic, partition, within)?;
             let (_, end) = self.written.fetch_watermarks(&topic, partition, within)?;
-            if before < end {
-                thread::sleep(Duration::from_millis(400));
-                let (_, after) = self.stable.fetch_watermarks(&topic, partition, within)?;
-                if after == before {
-                    return Ok(true);
-                }
+            if stable < end {
+                held.insert(partition, stable);
             }
         }
-        Ok(false)
+        Ok(held)
     }
 
     /// Starts a member anew that is to die where `place` says; sees whether he does within half a minute, while `provoke` does
@@ -246,7 +262,7 @@ impl Crew {
         self.leave(at)?;
         self.members[at].dies_at = Some(place.to_owned());
         self.return_after(at, 0);
-        self.pass(Duration::from_secs(1))?;
+        self.pass(Duration::ZERO)?;
         provoke(self)?;
         let began = Instant::now();
         while self.members[at].dies_at.is_some() && began.elapsed() < Duration::from_secs(30) {
@@ -392,7 +408,9 @@ impl Member {
         };
         self.process = None;
         let leaves = self.leaves_since.take().is_some();
-        if leaves && status.success() {
+        // Before it listens for being asked to leave it has begun nothing, and ends as any program does.
+        let is_young = self.started_at.elapsed() < LISTENS_WITHIN && status.signal() == Some(SIGTERM);
+        if leaves && (status.success() || is_young) {
             return Ok(false);
         }
         if self.dies_at.is_some() && status.signal() == Some(SIGABRT) {

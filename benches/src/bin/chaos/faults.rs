@@ -40,7 +40,7 @@ pub(super) enum Fault {
     Pack,
     /// The broker is killed and started again.
     Broker,
-    /// The end of a transaction is held back by the network until the client has given up, or asked again.
+    /// Ends of one to four transactions are held back by the network until the clients have given up, or asked again.
     Late,
     /// A process dies at one place of the program after the other. Needs `--features tripline/failpoints`.
     Place,
@@ -138,7 +138,10 @@ impl<'a> Disturbance<'a> {
             }
             Fault::Late => {
                 let before = self.proxy.held();
-                self.proxy.hold_next(if self.draw(2) == 0 { Hold::Open } else { Hold::Cut });
+                // The network may hold up several workers at once.
+                for _ in 0..=self.draw(4) {
+                    self.proxy.hold_next(if self.draw(2) == 0 { Hold::Open } else { Hold::Cut });
+                }
                 self.crew.pass(HELD_FOR + Duration::from_secs(1))?;
                 self.tally.late_ends += u64::from(self.proxy.held() - before);
             }
@@ -203,14 +206,14 @@ impl<'a> Disturbance<'a> {
     fn place(&mut self) -> Result<(), Failure> {
         self.crew.may_give_up();
         let place = PLACES[self.directed % PLACES.len()];
-        self.directed += 1;
         let member = self.member()?;
         let drawn = self.draw(u32::MAX);
         if lead_to(place, (self.crew, self.proxy), member, drawn)? {
+            self.directed += 1;
             *self.tally.crashes.entry(place.to_owned()).or_default() += 1;
         } else {
             self.tally.not_reached += 1;
-            eprintln!("chaos: {place} was not reached");
+            eprintln!("chaos: {place} was not reached; it is tried again");
         }
         Ok(())
     }

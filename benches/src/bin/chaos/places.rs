@@ -1,6 +1,7 @@
 //! Directed crashes: how a process is led to one place of the program, where it dies.
 
 use super::crew::Crew;
+use std::time::Duration;
 use tripline_benches::kafka::Failure;
 use tripline_benches::proxy::{Hold, Proxy};
 
@@ -20,8 +21,14 @@ pub(super) fn lead_to(
     let passed = match place {
         "polled" | "judged" | "sending" | "sent" => drawn % 200,
         "settled" | "offsets_sending" | "offsets_sent" | "committed" => drawn % 50,
-        "accepted" | "revoked" | "released" | "aborting" | "aborted" => 0,
-        _ => drawn % 3,
+        "cut" | "chunk_handed_over" | "chunk_put" | "manifest_putting" | "manifest_put" | "pruned" => {
+            drawn % 3
+        }
+        // Once for each shard that is filled, and some have no snapshot yet.
+        "manifest_found" | "chunk_found" | "rows_read" | "verdicts_read" | "restored" | "folded" | "live" => {
+            drawn % 2
+        }
+        _ => 0,
     };
     let action = format!("{place}={passed}*off->1*return");
     crew.die_at(member, &action, |crew| match place {
@@ -32,6 +39,8 @@ pub(super) fn lead_to(
             Ok(())
         }
         "aborting" | "aborted" => {
+            // He should have begun before the others' ends are held.
+            crew.pass(Duration::from_secs(1))?;
             (0..ENDS_HELD).for_each(|_| proxy.hold_next(Hold::Open));
             Ok(())
         }
