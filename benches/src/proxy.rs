@@ -1,17 +1,23 @@
 //! A proxy between clients and a broker that can hold back the end of a transaction (`EndTxn`, API key 26), as a network
-//! may: the client gives up or asks again, and the first question arrives when nobody expects it any more.
+//! may: the client gives up or asks again, and the first question arrives when nobody expects it any more. Or it says nothing
+//! at all for a while, and every connection stays.
 
 use crate::kafka::Failure;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 const END_TXN: [u8; 2] = [0, 26];
 /// No request of a client is larger.
 const FRAME_MAX: u32 = 128 << 20;
+
+/// Between two looks at whether anything may be said again.
+const SILENT_LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Bytes that are handed on at once, at most.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// What becomes of the next ends of transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +34,15 @@ struct Orders {
     open: AtomicU32,
     cut: AtomicU32,
     held: AtomicU32,
+    is_silent: AtomicBool,
+}
+
+impl Orders {
+    fn await_voice(&self) {
+        while self.is_silent.load(Ordering::Acquire) {
+            thread::sleep(SILENT_LOOK_EVERY);
+        }
+    }
 }
 
 /// A listening proxy. It ends with the process.
@@ -73,6 +88,11 @@ impl Proxy {
         count.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// From now on nothing is handed on in either direction, or everything again, what came meanwhile first.
+    pub fn silence(&self, is_silent: bool) {
+        self.orders.is_silent.store(is_silent, Ordering::Release);
+    }
+
     /// How many were held back and have then been handed to the broker.
     pub fn held(&self) -> u32 {
         self.orders.held.load(Ordering::Acquire)
@@ -83,14 +103,27 @@ fn take(count: &AtomicU32) -> bool {
     count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
 }
 
-fn serve(client: &TcpStream, broker: u16, orders: &Orders, time: Duration) -> io::Result<()> {
+/// Hands on what comes, until one side has closed.
+fn hand_on(mut from: TcpStream, mut to: &TcpStream, orders: &Orders) -> io::Result<()> {
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let bytes = from.read(&mut piece)?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        orders.await_voice();
+        to.write_all(&piece[..bytes])?;
+    }
+}
+
+fn serve(client: &TcpStream, broker: u16, orders: &Arc<Orders>, time: Duration) -> io::Result<()> {
     let broker = TcpStream::connect(("127.0.0.1", broker))?;
     for stream in [client, &broker] {
         stream.set_nodelay(true)?;
     }
-    let (mut answers, mut back) = (broker.try_clone()?, client.try_clone()?);
+    let (answers, back, heard) = (broker.try_clone()?, client.try_clone()?, Arc::clone(orders));
     thread::spawn(move || {
-        let _ = io::copy(&mut answers, &mut back);
+        let _ = hand_on(answers, &back, &heard);
         let _ = back.shutdown(Shutdown::Both);
     });
     let (mut requests, mut onward) = (client, &broker);
@@ -121,6 +154,7 @@ fn serve(client: &TcpStream, broker: u16, orders: &Orders, time: Duration) -> io
                 continue;
             }
         }
+        orders.await_voice();
         onward.write_all(&[&length[..], &frame].concat())?;
     }
 }

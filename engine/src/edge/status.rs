@@ -57,6 +57,8 @@ pub enum Trouble {
     Commit,
     /// Shards cannot be filled.
     Restore,
+    /// It is not known where shards go on.
+    Waiting,
 }
 
 /// The process's state, written by workers and read by the HTTP side.

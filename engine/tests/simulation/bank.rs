@@ -36,9 +36,9 @@ struct Event {
     json: String,
 }
 
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 20] = [
     "purchase", "purchase", "purchase", "purchase", "purchase", "purchase", "purchase", "cash", "cash",
-    "p2p", "p2p", "p2p", "transfer", "login", "outcome", "reversal", "clearing", "label",
+    "p2p", "p2p", "p2p", "transfer", "login", "login", "login", "outcome", "reversal", "clearing", "label",
 ];
 const AMOUNTS: [&str; 10] = ["\"1.00\"", "1.5", "2", "10", "20.00", "90", "100.00", "250", "400", "1000.5"];
 

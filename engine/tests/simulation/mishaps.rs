@@ -3,7 +3,7 @@
 use crate::bank;
 use crate::disk::Mood;
 use crate::process::Process;
-use crate::world::{INSTANCES, TIMEOUT_MAX, World};
+use crate::world::{INSTANCES, SESSION_MAX, World};
 use tripline::edge::memory::Doubt;
 
 impl World<'_> {
@@ -28,7 +28,7 @@ impl World<'_> {
             12..14 => self.stop(place)?,
             14..18 => {
                 self.happened("fault: process stands still", INSTANCES[place]);
-                self.slots[place].stalled = 1 + self.dice.below(2 * TIMEOUT_MAX);
+                self.slots[place].stalled = 1 + self.dice.below(2 * SESSION_MAX);
             }
             18..20 => {
                 self.happened("fault: replaced while it stands still", INSTANCES[place]);

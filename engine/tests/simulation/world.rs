@@ -23,8 +23,10 @@ use tripline_core::batch::{Shard, Timestamp};
 pub(crate) const INSTANCES: [&str; 3] = ["0", "1", "2"];
 /// Rounds after which everything must be committed once no fault happens any more.
 const QUIET_ROUNDS: usize = 600;
-/// Rounds after which the broker gives up a silent member or a silent producer, at most.
-pub(crate) const TIMEOUT_MAX: usize = 24;
+/// Rounds after which the broker gives up a silent member, at most.
+pub(crate) const SESSION_MAX: usize = 24;
+/// Rounds after which it gives up a silent producer, at most.
+const TRANSACTION_MAX: usize = 72;
 
 /// Where an instance stands.
 #[derive(Default)]
@@ -111,8 +113,8 @@ impl<'a> World<'a> {
         World {
             installed,
             changes_packs,
-            session: 2 + dice.below(TIMEOUT_MAX - 2),
-            transaction: 2 + dice.below(TIMEOUT_MAX - 2),
+            session: 2 + dice.below(SESSION_MAX - 2),
+            transaction: 2 + dice.below(TRANSACTION_MAX - 2),
             dice,
             log,
             disk,
@@ -223,6 +225,10 @@ impl<'a> World<'a> {
             self.time_out(place);
             if self.slots[place].stalled > 0 {
                 self.slots[place].stalled -= 1;
+                // It may be asked to stop before it hears what became of its shards.
+                if self.slots[place].stalled == 0 && is_rough && self.dice.chance(300) {
+                    self.stop(place)?;
+                }
                 continue;
             }
             if is_rough && self.dice.chance(200) {

@@ -278,6 +278,13 @@ impl Crew {
         Ok(has_died)
     }
 
+    /// Whether everybody who has shards says that no broker answers.
+    pub(super) fn misses_brokers(&self) -> bool {
+        let told: Vec<Overview> = self.members.iter().filter_map(Member::overview).collect();
+        let misses = |one: &Overview| one.reasons.iter().any(|reason| reason.contains("no broker answers"));
+        !told.is_empty() && told.iter().filter(|one| !one.shards.is_empty()).all(misses)
+    }
+
     /// He comes back in so many seconds.
     pub(super) fn return_after(&mut self, at: usize, seconds: u64) {
         self.members[at].returns_at = Some(Instant::now() + Duration::from_secs(seconds));
@@ -445,6 +452,8 @@ impl Member {
     }
 
     fn is_filling(&self) -> bool {
-        self.overview().is_some_and(|told| told.shards.iter().any(|shard| shard.phase == "restoring"))
+        self.overview().is_some_and(|told| {
+            told.shards.iter().any(|shard| shard.phase == "restoring" && shard.next.is_some())
+        })
     }
 }

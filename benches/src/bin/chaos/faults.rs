@@ -16,10 +16,17 @@ use tripline_benches::proxy::{Hold, Proxy};
 const BREATH_MS: (u32, u32) = (500, 4_000);
 /// Before a directed crash, which comes where it is to come and not at a random time.
 const SHORT_BREATH_MS: (u32, u32) = (300, 1_000);
+/// So often in a row a place may not be reached.
+const MISSED_MAX: u32 = 5;
 /// A storm lasts so long.
 const STORM: Duration = Duration::from_secs(30);
 /// Between two changes of the group in a storm, ms: least and most.
 const GUST_MS: (u32, u32) = (600, 1_400);
+
+/// So long after the brokers fell silent a process says so.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
+/// And for so long they are silent still, ms: least and most.
+const SILENT_LONGER_MS: (u32, u32) = (0, 10_000);
 
 /// What is done to the service or its broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -40,6 +47,8 @@ pub(super) enum Fault {
     Pack,
     /// The broker is killed and started again.
     Broker,
+    /// The network hands nothing on for up to a quarter of a minute, and every connection stays.
+    Silent,
     /// Ends of one to four transactions are held back by the network until the clients have given up, or asked again.
     Late,
     /// A process dies at one place of the program after the other. Needs `--features tripline/failpoints`.
@@ -54,8 +63,9 @@ pub(super) struct Disturbance<'a> {
     crew: &'a mut Crew,
     tally: &'a mut Tally,
     dice: ChaCha8Rng,
-    /// Directed crashes so far.
+    /// Directed crashes so far, and how often in a row the next place was not reached.
     directed: usize,
+    missed: u32,
 }
 
 impl<'a> Disturbance<'a> {
@@ -67,7 +77,7 @@ impl<'a> Disturbance<'a> {
         tally: &'a mut Tally,
     ) -> Disturbance<'a> {
         let dice = ChaCha8Rng::seed_from_u64(arguments.seed);
-        Disturbance { arguments, broker, proxy, crew, tally, dice, directed: 0 }
+        Disturbance { arguments, broker, proxy, crew, tally, dice, directed: 0, missed: 0 }
     }
 
     /// All faults that were asked for.
@@ -136,6 +146,7 @@ impl<'a> Disturbance<'a> {
                 self.broker.restart()?;
                 self.tally.broker_kills += 1;
             }
+            Fault::Silent => self.silent()?,
             Fault::Late => {
                 let before = self.proxy.held();
                 // The network may hold up several workers at once.
@@ -190,6 +201,22 @@ impl<'a> Disturbance<'a> {
         self.crew.start_all()
     }
 
+    /// After some seconds of silence every process must say that no broker answers.
+    fn silent(&mut self) -> Result<(), Failure> {
+        let longer = self.between(SILENT_LONGER_MS);
+        self.proxy.silence(true);
+        let told = self.crew.pass(TOLD_WITHIN).map(|()| self.crew.misses_brokers());
+        let passed = self.crew.pass(longer);
+        self.proxy.silence(false);
+        passed?;
+        self.tally.silences += 1;
+        if told? {
+            Ok(())
+        } else {
+            Err(format!("a process is ready {TOLD_WITHIN:?} after the brokers fell silent").into())
+        }
+    }
+
     fn pack(&mut self) -> Result<(), Failure> {
         if self.draw(2) == 0 {
             self.crew.stop_all()?;
@@ -209,10 +236,14 @@ impl<'a> Disturbance<'a> {
         let member = self.member()?;
         let drawn = self.draw(u32::MAX);
         if lead_to(place, (self.crew, self.proxy), member, drawn)? {
-            self.directed += 1;
+            (self.directed, self.missed) = (self.directed + 1, 0);
             *self.tally.crashes.entry(place.to_owned()).or_default() += 1;
         } else {
             self.tally.not_reached += 1;
+            self.missed += 1;
+            if self.missed == MISSED_MAX {
+                return Err(format!("{place} was not reached {MISSED_MAX} times in a row").into());
+            }
             eprintln!("chaos: {place} was not reached; it is tried again");
         }
         Ok(())

@@ -67,9 +67,9 @@ struct Arguments {
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
     if arguments.kinds.contains(&Fault::Broker)
-        && arguments.kinds.iter().any(|kind| matches!(kind, Fault::Late | Fault::Place))
+        && arguments.kinds.iter().any(|kind| matches!(kind, Fault::Silent | Fault::Late | Fault::Place))
     {
-        return Err("`broker` goes with neither `late` nor `place`".into());
+        return Err("`broker` goes with none of `silent`, `late` and `place`".into());
     }
     let held = tempfile::tempdir()?;
     let folder = arguments.keep.as_deref().unwrap_or(held.path());
@@ -160,8 +160,8 @@ fn chaos(
     }
     let is_idle = tally.alerts == 0 || (tally.kills >= 10 && tally.kills_in_transaction == 0);
     // Without its feature the program has no place to die at.
-    let is_alive = tally.not_reached > 0 && tally.crashes.is_empty();
-    if is_idle || is_alive || (tally.pack_changes > 0 && others == 0) {
+    let nobody_died = tally.not_reached > 0 && tally.crashes.is_empty();
+    if is_idle || nobody_died || (tally.pack_changes > 0 && others == 0) {
         return Err(format!("it proves too little: {tally}").into());
     }
     tally.runs = 1;

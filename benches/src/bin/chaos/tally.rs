@@ -40,6 +40,8 @@ pub(super) struct Tally {
     pub(super) gave_up: u64,
     /// Broker killed.
     pub(super) broker_kills: u64,
+    /// The network handed nothing on for some seconds.
+    pub(super) silences: u64,
     /// Ends of transactions that reached the broker long after the client had given up or asked again.
     pub(super) late_ends: u64,
     /// Directed crashes, by the place where the process died.
@@ -75,6 +77,7 @@ impl Tally {
         }
         let sum = Tally {
             late_ends: held.late_ends + self.late_ends,
+            silences: held.silences + self.silences,
             crashes: held.crashes,
             not_reached: held.not_reached + self.not_reached,
             runs: held.runs + self.runs,
@@ -119,6 +122,7 @@ impl fmt::Display for Tally {
             (self.pack_changes_in_cooldown, "with a cooldown open"),
             (self.broker_kills, "broker kills"),
             (self.late_ends, "late ends"),
+            (self.silences, "silences of the network"),
             (crashes, "directed crashes"),
             (self.crashes.len() as u64, "places of them"),
             (self.not_reached, "places not reached"),

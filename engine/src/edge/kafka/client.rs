@@ -69,7 +69,8 @@ impl ClientContext for PlainContext {
 
 impl ConsumerContext for PlainContext {}
 
-/// What passes by itself: a broker away, a coordinator that moves, a rebalance.
+/// What passes by itself: a broker away, a partition without a leader (which the client calls unknown), a coordinator that
+/// moves, a rebalance.
 pub(super) fn passes(code: Code) -> bool {
     !matches!(
         code,
@@ -81,7 +82,6 @@ pub(super) fn passes(code: Code) -> bool {
             | Code::AutoOffsetReset
             | Code::OffsetOutOfRange
             | Code::UnknownTopic
-            | Code::UnknownPartition
             | Code::UnknownTopicOrPartition
             | Code::InvalidTopic
             | Code::TopicAuthorizationFailed

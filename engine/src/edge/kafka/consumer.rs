@@ -1,4 +1,4 @@
-//! The input topic as a source: one consumer, the shards it owns, and their committed positions.
+//! The input topic as a source: one consumer and the shards it owns.
 
 use super::client::{Health, PlainContext, ask, passes};
 use super::murmur2::partition_of;
@@ -286,6 +286,8 @@ impl Source for KafkaSource {
             self.health.answered();
             return Ok(Polled::Batch);
         }
+        // Serves the client's log lines.
+        let _ = self.asking.poll(Duration::ZERO);
         Ok(self.change().unwrap_or(Polled::Idle))
     }
 

@@ -67,8 +67,9 @@ fn look(
     let stable = ends(settings, stable, &owned)?;
     let written = ends(settings, written, &owned)?;
     for (shard, end) in stable {
-        let Some(lag) = health.status.ends_at(shard, end) else { continue };
-        health.metrics.lag(shard, lag);
+        if let Some(lag) = health.status.ends_at(shard, end) {
+            health.metrics.lag(shard, lag);
+        }
         let behind = written.get(&shard).map_or(0, |written| u64::try_from(written - end).unwrap_or(0));
         health.metrics.open_transaction(shard, behind);
         let open_for = standing.observe(shard, end, behind, Instant::now());

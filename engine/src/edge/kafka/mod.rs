@@ -140,6 +140,7 @@ fn work<P: Processor>(
         worker: health.worker,
         commit_interval: settings.commit_interval,
         alert_gap: settings.alert_gap(),
+        batch_full: settings.batch_max,
         leave_within: settings.stop_within,
         ..Pace::default()
     };

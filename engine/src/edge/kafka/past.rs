@@ -1,6 +1,4 @@
 //! What lies behind a shard's position on the brokers: its commit, its partitions of input and verdicts.
-//!
-//! The consumer assigns partitions to itself: it is no member of the group and commits nothing.
 
 use super::client::{Health, PlainContext, ask, passes};
 use super::consumer::{appended_at, number};
@@ -23,8 +21,6 @@ use tripline_core::batch::{Shard, Timestamp};
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Between two looks at whether a transaction has ended.
 pub(super) const OPEN_LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The broker does not say where a shard goes on while a transaction of its last owner is open: others may come first.
-const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 
 /// The clients of a filling.
 pub(super) struct Readers {
@@ -49,10 +45,13 @@ impl Readers {
         &self,
         settings: &KafkaSettings,
         shard: Shard,
+        wait: Duration,
     ) -> Result<bool, KafkaError> {
         let (topic, partition) = (settings.topics().verdicts, number(shard));
-        let (_, end) = self.written.fetch_watermarks(&topic, partition, ANSWER_WITHIN)?;
-        let (_, stable) = self.committed.fetch_watermarks(&topic, partition, ANSWER_WITHIN)?;
+        // Serves the client's log lines, too.
+        let _ = self.written.poll(Duration::ZERO);
+        let (_, end) = self.written.fetch_watermarks(&topic, partition, wait)?;
+        let (_, stable) = self.committed.fetch_watermarks(&topic, partition, wait)?;
         Ok(stable < end)
     }
 
@@ -62,17 +61,17 @@ impl Readers {
         &self,
         settings: &KafkaSettings,
         partitions: u32,
-        shard: Shard,
+        (shard, wait): (Shard, Duration),
     ) -> Result<Position, Unknown> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&settings.topic, number(shard));
-        let committed = self.committed.committed_offsets(list, ANSWER_WITHIN)?;
+        let committed = self.committed.committed_offsets(list, wait)?;
         let elements = committed.elements();
         let element = elements.first().ok_or(KafkaError::OffsetFetch(Code::UnknownPartition))?;
         element.error()?;
         let (next, stored) = match element.offset() {
             Offset::Offset(next) => (next, element.metadata()),
-            _ => (self.beginning(settings, shard)?, ""),
+            _ => (self.beginning(settings, shard, wait)?, ""),
         };
         let note = note::read(stored, &settings.topic, partitions)
             .map_err(|fault| Unknown::Ever(fault.to_string()))?;
@@ -81,8 +80,8 @@ impl Readers {
 
     /// A group writes a position for every partition before it starts. One without is begun at its beginning, if
     /// nothing was ever deleted there; else nobody knows what would be skipped.
-    fn beginning(&self, settings: &KafkaSettings, shard: Shard) -> Result<i64, Unknown> {
-        match self.committed.fetch_watermarks(&settings.topic, number(shard), ANSWER_WITHIN)? {
+    fn beginning(&self, settings: &KafkaSettings, shard: Shard, wait: Duration) -> Result<i64, Unknown> {
+        match self.committed.fetch_watermarks(&settings.topic, number(shard), wait)? {
             (0, _) => Ok(0),
             _ => Err(Unknown::Ever(format!(
                 "the group {} has no committed position here, though it has elsewhere (positions expire when a \
@@ -100,6 +99,8 @@ impl Readers {
 
 /// Why it is not known where a shard goes on.
 pub(super) enum Unknown {
+    /// A transaction of its last owner is open; the broker will end it.
+    Open,
     /// It may be known later.
     Yet(String),
     /// Going on would skip input, or the broker refuses us for good.
@@ -108,8 +109,11 @@ pub(super) enum Unknown {
 
 impl From<KafkaError> for Unknown {
     fn from(fault: KafkaError) -> Unknown {
-        let passing = fault.rdkafka_error_code().is_none_or(passes);
-        if passing { Unknown::Yet(fault.to_string()) } else { Unknown::Ever(fault.to_string()) }
+        match fault.rdkafka_error_code() {
+            Some(Code::UnstableOffsetCommit) => Unknown::Open,
+            Some(code) if !passes(code) => Unknown::Ever(fault.to_string()),
+            _ => Unknown::Yet(fault.to_string()),
+        }
     }
 }
 
@@ -178,17 +182,20 @@ impl Past for Partition<'_> {
         from: i64,
         each: &mut dyn FnMut(&Found<'_>) -> Result<bool, Broken>,
     ) -> Result<(), Broken> {
-        let topic = self.topic(side);
+        let (topic, partition) = (self.topic(side), self.number());
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&topic, self.number(), Offset::Offset(from))?;
+        list.add_partition_offset(&topic, partition, Offset::Offset(from))?;
         self.readers.committed.assign(&list)?;
+        let is_wanted = |message: &BorrowedMessage<'_>| {
+            message.topic() == topic && message.partition() == partition && message.offset() >= from
+        };
         let mut heard = Instant::now();
         loop {
             if self.is_cancelled() {
                 return Err(Broken::Cancelled);
             }
             match self.readers.committed.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) if message.topic() == topic && message.offset() >= from => {
+                Some(Ok(message)) if is_wanted(&message) => {
                     heard = Instant::now();
                     if !each(&found(&message, side, self.settings)?)? {
                         return Ok(());
@@ -196,12 +203,11 @@ impl Past for Partition<'_> {
                 }
                 // What is left of an earlier assignment.
                 Some(Ok(_)) => {}
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
+                Some(Err(KafkaError::PartitionEOF(of))) if of == partition => return Ok(()),
                 Some(Err(fault)) if fault.rdkafka_error_code() == Some(Code::AutoOffsetReset) => {
                     return Err(fault.into());
                 }
                 Some(Err(_)) | None if heard.elapsed() > SILENCE_MAX => {
-                    let partition = self.number();
                     return Err(Broken::Log(format!(
                         "{topic} partition {partition} gave nothing for {SILENCE_MAX:?}"
                     )));

@@ -1,6 +1,6 @@
-//! Fills shards from the brokers, on a thread of its own with a consumer of its own, so that the worker polls on.
+//! Fills shards from the brokers, on a thread of its own with clients of its own, so that the worker polls on.
 //!
-//! The consumer assigns partitions to itself: it is no member of the group and commits nothing.
+//! A shard whose last owner died in a transaction waits for the broker to end it; the others do not wait for that shard.
 
 use super::client::Health;
 use super::past::{OPEN_LOOK_EVERY, Partition, Readers, Unknown};
@@ -9,7 +9,8 @@ use crate::edge::recovery::{Recovered, Recovery, Ticket};
 use crate::edge::refill::Refill;
 use crate::edge::snapshot::Catalogue;
 use crate::edge::source::Position;
-use std::collections::BTreeMap;
+use crate::edge::status::Trouble;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
@@ -18,6 +19,9 @@ use tripline_core::batch::Shard;
 
 /// Pieces read but not yet taken by the worker.
 const PIECES_MAX: usize = 4;
+/// Least and most that one question about a shard may take: others may be answered meanwhile, but a slow broker must be
+/// able to answer at all.
+const ANSWER_WITHIN: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
 /// The clients are let go when nothing was asked for so long.
 const LET_GO_AFTER: Duration = Duration::from_millis(200);
 
@@ -26,7 +30,10 @@ struct Request {
     shard: Shard,
     without: Vec<Arc<str>>,
     cancelled: Arc<AtomicBool>,
-    since: Instant,
+    /// Since when a question about it has no answer.
+    unanswered: Option<Instant>,
+    /// It was said that it waits.
+    is_told: bool,
 }
 
 /// The worker's side of the thread that fills its shards. The thread ends when this is dropped.
@@ -48,10 +55,10 @@ impl KafkaRecovery {
         let (requests, asked) = channel::<Request>();
         let (pieces, given) = sync_channel(PIECES_MAX);
         let work = move || {
-            let (readers, waiting) = (None, Vec::new());
+            let (readers, waiting) = (None, VecDeque::new());
             let mut filler = Filler { settings, health, snapshots, partitions, readers, waiting, pieces };
             while let Ok(first) = asked.recv() {
-                filler.waiting.push(first);
+                filler.waiting.push_back(first);
                 while !filler.waiting.is_empty() {
                     filler.turn();
                     filler.waiting.extend(asked.try_iter());
@@ -60,6 +67,7 @@ impl KafkaRecovery {
                     }
                 }
                 filler.readers = None;
+                filler.health.status.clear(filler.health.worker, Trouble::Waiting);
             }
         };
         let name = "tripline-recovery".to_owned();
@@ -75,15 +83,17 @@ impl Recovery for KafkaRecovery {
         let cancelled = Arc::new(AtomicBool::new(false));
         self.running.insert(ticket, Arc::clone(&cancelled));
         // The thread outlives its requests: it ends only when this sender is dropped.
-        let (without, since) = (without.to_vec(), Instant::now());
-        let _ = self.requests.send(Request { ticket, shard, without, cancelled, since });
+        let request =
+            Request { ticket, shard, without: without.to_vec(), cancelled, unanswered: None, is_told: false };
+        let _ = self.requests.send(request);
         ticket
     }
 
     fn next(&mut self, wait: Duration) -> Option<Recovered> {
         let piece = match self.pieces.recv_timeout(wait) {
             Ok(piece) => piece,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => return None,
+            Err(RecvTimeoutError::Disconnected) => panic!("the thread that fills shards has panicked"),
         };
         if piece.is_last() {
             self.running.remove(&piece.of().0);
@@ -111,53 +121,63 @@ struct Filler {
     snapshots: Option<Catalogue>,
     partitions: u32,
     readers: Option<Readers>,
-    waiting: Vec<Request>,
+    waiting: VecDeque<Request>,
     pieces: SyncSender<Recovered>,
 }
 
 impl Filler {
-    /// Fills the first shard of which it is known where it goes on and whose journal can be read to its end. A shard whose
-    /// last owner died in a transaction waits for the broker to end it; the others do not wait for that shard.
+    /// Fills the first shard of which it is known where it goes on and whose journal can be read to its end.
     fn turn(&mut self) {
         self.waiting.retain(|request| !request.cancelled.load(Ordering::Acquire));
-        for place in 0..self.waiting.len() {
-            match self.look(self.waiting[place].shard) {
-                Ok(at) => {
-                    let request = self.waiting.remove(place);
-                    self.fill(&request, &at);
-                    return;
-                }
-                Err(Unknown::Ever(reason)) => {
-                    let Request { ticket, shard, .. } = self.waiting.remove(place);
-                    self.tell(Recovered::Refused(ticket, shard, reason));
-                    return;
-                }
-                Err(Unknown::Yet(reason)) if self.waiting[place].since.elapsed() > self.settings.patience => {
-                    let Request { ticket, shard, .. } = self.waiting.remove(place);
-                    // What is wrong may be wrong with the clients.
-                    self.readers = None;
-                    self.tell(Recovered::Failed(ticket, shard, reason));
-                    return;
+        for _ in 0..self.waiting.len() {
+            let Some(mut request) = self.waiting.pop_front() else { return };
+            let (ticket, shard) = (request.ticket, request.shard);
+            let reason = match self.look(&request) {
+                Ok(at) => return self.fill(&request, &at),
+                Err(Unknown::Ever(reason)) => return self.tell(Recovered::Refused(ticket, shard, reason)),
+                Err(Unknown::Open) => {
+                    request.unanswered = None;
+                    "its last owner's transaction is open".to_owned()
                 }
                 Err(Unknown::Yet(reason)) => {
-                    tracing::debug!(partition = self.waiting[place].shard.partition, reason, "a shard waits");
+                    let since = *request.unanswered.get_or_insert_with(Instant::now);
+                    if since.elapsed() > self.settings.patience {
+                        // What is wrong may be wrong with the clients.
+                        self.readers = None;
+                        return self.tell(Recovered::Failed(ticket, shard, reason));
+                    }
+                    reason
                 }
-            }
+            };
+            self.waits(&mut request, reason);
+            self.waiting.push_back(request);
         }
         std::thread::sleep(OPEN_LOOK_EVERY);
     }
 
+    /// Says once that a shard waits, and to readiness as long as it does.
+    fn waits(&self, request: &mut Request, reason: String) {
+        let partition = request.shard.partition;
+        if !std::mem::replace(&mut request.is_told, true) {
+            tracing::info!(partition, reason, "it is not known yet where the shard goes on");
+        }
+        let line = format!("partition {partition} waits: {reason}");
+        self.health.status.trouble(self.health.worker, Trouble::Waiting, line);
+    }
+
     /// Where a shard goes on, as soon as its past can be read to its end.
-    fn look(&mut self, shard: Shard) -> Result<Position, Unknown> {
+    fn look(&mut self, request: &Request) -> Result<Position, Unknown> {
         let readers = match self.readers.take() {
             Some(readers) => readers,
             None => Readers::new(&self.settings, &self.health)?,
         };
         let readers = self.readers.insert(readers);
-        if readers.journal_is_held_back(&self.settings, shard)? {
-            return Err(Unknown::Yet("a transaction in its journal has not ended".to_owned()));
+        let (least, most) = ANSWER_WITHIN;
+        let wait = request.unanswered.map_or(least, |since| since.elapsed().clamp(least, most));
+        if readers.journal_is_held_back(&self.settings, request.shard, wait)? {
+            return Err(Unknown::Open);
         }
-        let at = readers.position(&self.settings, self.partitions, shard)?;
+        let at = readers.position(&self.settings, self.partitions, (request.shard, wait))?;
         self.health.answered();
         Ok(at)
     }

@@ -207,7 +207,8 @@ impl KafkaSettings {
         config
     }
 
-    /// The consumer that fills shards. It assigns partitions to itself: it never joins the group and never commits.
+    /// A consumer beside the group, which asks and fills shards. It assigns partitions to itself: it never joins and commits
+    /// nothing but a new group's beginning.
     pub(super) fn reader(&self, worker: usize) -> ClientConfig {
         let mut config = self.with_defaults(
             &format!("reader-{worker}"),

@@ -106,12 +106,11 @@ impl Log {
         self.lock().committed.get(&partition).cloned()
     }
 
-    /// Where a shard goes on. A transaction that is in its way is ended first.
-    fn position(&self, shard: Shard) -> Position {
-        let Inner { transactions, committed, .. } = &mut *self.lock();
-        transactions.settle(shard.partition, committed);
-        let (next, note) = committed.get(&shard.partition).cloned().unwrap_or_default();
-        Position { shard, next, note }
+    /// Where a shard goes on; nobody may learn it while a transaction may still move it.
+    fn position(&self, shard: Shard) -> Option<Position> {
+        let inner = self.lock();
+        let (next, note) = inner.committed.get(&shard.partition).cloned().unwrap_or_default();
+        (!inner.transactions.may_move(shard.partition)).then_some(Position { shard, next, note })
     }
 
     /// Retention removes the input's records before an offset.

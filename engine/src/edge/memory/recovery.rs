@@ -4,6 +4,7 @@ use super::{Entry, Log, offset};
 use crate::edge::recovery::{Reach, Recovered, Recovery, Ticket};
 use crate::edge::refill::{Broken, Found, Past, Refill, Side};
 use crate::edge::snapshot::Catalogue;
+use crate::edge::source::Position;
 use crate::names::{Topics, header};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -29,6 +30,8 @@ pub struct MemoryRecovery {
 struct Request {
     ticket: Ticket,
     shard: Shard,
+    /// Once it was asked for.
+    at: Option<Position>,
     without: Vec<Arc<str>>,
 }
 
@@ -48,31 +51,48 @@ impl MemoryRecovery {
         }
     }
 
-    /// Reads a shard's past, unless a transaction holds its journal back: then it is tried again later.
+    /// Asks where a shard goes on, and at the next turn reads its past. A shard that a transaction is in the way of is passed
+    /// over, and tried again later.
     fn fill(&mut self) {
-        let Some(request) = self.requests.front() else { return };
-        let at = self.log.position(request.shard);
+        for _ in 0..self.requests.len() {
+            let Some(mut request) = self.requests.pop_front() else { return };
+            if self.go_on(&mut request) {
+                if !self.pieces.back().is_some_and(Recovered::is_last) {
+                    self.requests.push_front(request);
+                }
+                return;
+            }
+            self.requests.push_back(request);
+        }
+    }
+
+    /// False when a transaction is in the way.
+    fn go_on(&mut self, request: &mut Request) -> bool {
         let (awaits_ended, pieces) = (self.awaits_ended, RefCell::default());
         let partition = request.shard.partition;
         let logs = Logs { log: &self.log, topics: &self.topics, partition, awaits_ended, pieces };
+        if awaits_ended && !logs.is_stable(Side::Verdicts) {
+            return false;
+        }
+        let Some(at) = &request.at else {
+            request.at = self.log.position(request.shard);
+            let told = request.at.clone().map(|at| Recovered::At(request.ticket, at));
+            self.pieces.extend(told);
+            return request.at.is_some();
+        };
         let refill = Refill {
             past: &logs,
             snapshots: self.snapshots.as_ref(),
             reach: self.reach,
             records_max: self.records_max,
             ticket: request.ticket,
-            at: &at,
+            at,
             without: &request.without,
         };
         let last = refill.last(refill.run());
-        let is_open = !logs.is_stable(Side::Verdicts);
-        if is_open && matches!(last, Some(Recovered::Failed(..))) {
-            return;
-        }
-        self.pieces.push_back(Recovered::At(request.ticket, at));
         self.pieces.extend(logs.pieces.into_inner());
         self.pieces.extend(last);
-        self.requests.pop_front();
+        true
     }
 }
 
@@ -80,7 +100,7 @@ impl Recovery for MemoryRecovery {
     fn begin(&mut self, shard: Shard, without: &[Arc<str>]) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.requests.push_back(Request { ticket, shard, without: without.to_vec() });
+        self.requests.push_back(Request { ticket, shard, at: None, without: without.to_vec() });
         ticket
     }
 

@@ -2,6 +2,7 @@
 //! nothing twice, whatever crashes.
 
 use super::*;
+use crate::edge::clock::Clock;
 use crate::edge::metrics::Metrics;
 use crate::edge::processor::Processor;
 use crate::edge::recovery::{History, Reach};
@@ -144,6 +145,36 @@ fn member(log: &Log, transactional: bool, change: impl FnOnce(&mut MemorySink)) 
     let parts = (source, sink, Tally::default(), recovery);
     let worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
     (worker, Member { number, status })
+}
+
+#[test]
+fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait() {
+    let (log, clock) = (Log::new("events", PARTITIONS), Clock::by_hand(Timestamp(0)));
+    let source = MemorySource::join(&log, 3);
+    let sink = MemorySink::new(&log, PREFIX, "producer", source.membership(), true);
+    let pace = Pace {
+        commit_interval: Duration::from_secs(100),
+        alert_gap: Some(Duration::from_millis(2)),
+        batch_full: 3,
+        clock: clock.clone(),
+        ..Pace::default()
+    };
+    let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
+    let parts = (source, sink, Tally::default(), recovery);
+    let mut worker = Worker::new(parts, pace, Arc::default(), Arc::new(Metrics::new()));
+    turns(&mut worker, 10);
+    let mut append = |count: usize| {
+        clock.pass(Duration::from_millis(5));
+        for _ in 0..count {
+            log.append(0, Timestamp(0), b"a0", b"fraud");
+        }
+        turns(&mut worker, 1);
+        alerts(&log).len()
+    };
+    assert_eq!(append(1), 1, "nothing else waits");
+    assert_eq!(append(7), 1, "more records wait than the batch has room for");
+    assert_eq!(append(0), 1);
+    assert_eq!(append(0), 8, "the worker has caught up");
 }
 
 fn turns(worker: &mut Tested, count: usize) {

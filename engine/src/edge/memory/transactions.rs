@@ -95,31 +95,9 @@ impl Transactions {
         Some(self.end((&name, epoch), true, committed).unwrap_or(false))
     }
 
-    /// Nobody may learn a partition's position while a transaction may still move it: waits until the broker has
-    /// ended it, by the commit that arrives or by the time-out.
-    pub(super) fn settle(&mut self, partition: u32, committed: &mut Positions) {
-        loop {
-            let holds = |positions: &Positions| positions.contains_key(&partition);
-            let Some(number) =
-                self.pending.iter().find(|(_, positions)| holds(positions)).map(|(number, _)| *number)
-            else {
-                return;
-            };
-            let of = self.producers.iter().find(|(_, producer)| producer.open == Some(number));
-            let Some((name, epoch)) = of.map(|(name, producer)| (name.clone(), producer.epoch)) else {
-                return;
-            };
-            match self.late.iter().position(|late| *late == (name.clone(), epoch)) {
-                Some(place) => {
-                    self.late.remove(place);
-                    // The producer is the newest of its name.
-                    let _ = self.end((&name, epoch), true, committed);
-                }
-                None => {
-                    self.begin(&name);
-                }
-            }
-        }
+    /// Whether a transaction under way may still move a partition's position.
+    pub(super) fn may_move(&self, partition: u32) -> bool {
+        self.pending.values().any(|positions| positions.contains_key(&partition))
     }
 
     fn close(&mut self, number: usize, outcome: Outcome) -> Positions {

@@ -4,8 +4,8 @@
 //! committed after the outputs of everything before them, so that a crash repeats work but never skips it.
 
 mod fill;
+mod pace;
 
-use super::clock::Clock;
 use super::failpoint::reached;
 use super::metrics::Metrics;
 use super::processor::Processor;
@@ -14,6 +14,7 @@ use super::sink::{CommitError, Sink, SinkError};
 use super::source::{Generation, Polled, Position, Source, SourceError};
 use super::status::{Status, Trouble};
 use fill::Filling;
+pub use pace::Pace;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,36 +30,6 @@ const COMMIT_WAIT: Duration = Duration::from_secs(1);
 /// A full producer queue that lasts longer pauses the source.
 const STALL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How a worker paces itself.
-#[derive(Clone, Debug)]
-pub struct Pace {
-    /// Number of the worker in its process.
-    pub worker: usize,
-    /// How long judged records may wait for their commit.
-    pub commit_interval: Duration,
-    /// Where an alert can be read only once it is committed: how soon after a commit the next may follow for its sake.
-    pub alert_gap: Option<Duration>,
-    /// How often an idle shard is told the time.
-    pub tick: Duration,
-    /// How long the last commit may take when a shard is given back or the worker stops.
-    pub leave_within: Duration,
-    /// By which it is paced.
-    pub clock: Clock,
-}
-
-impl Default for Pace {
-    fn default() -> Pace {
-        Pace {
-            worker: 0,
-            commit_interval: Duration::from_millis(100),
-            alert_gap: None,
-            tick: Duration::from_secs(1),
-            leave_within: Duration::from_secs(10),
-            clock: Clock::default(),
-        }
-    }
-}
-
 /// Why a worker ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -72,7 +43,7 @@ pub enum WorkerError {
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// A shard could not be filled, however often it was tried.
-    #[error("partition {partition} could not be filled from the log, {tries} times in a row: {reason}")]
+    #[error("partition {partition} could not be filled, {tries} times in a row: {reason}")]
     Unfilled {
         /// The shard's partition.
         partition: u32,
@@ -118,6 +89,8 @@ pub struct Worker<S, K, P, R> {
     dirty_since: Option<Instant>,
     /// An alert among the outputs waits for its commit.
     alert_waits: bool,
+    /// The last batch was full.
+    is_behind: bool,
     /// When the last commit was done.
     committed_at: Instant,
     /// Changes that came while the sink was stalled.
@@ -150,6 +123,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             dirty: BTreeSet::new(),
             dirty_since: None,
             alert_waits: false,
+            is_behind: false,
             committed_at: now,
             deferred: VecDeque::new(),
             batch: Batch::new(Shard { space: 0, partition: 0 }),
@@ -182,6 +156,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             None => self.source.poll(&mut self.batch, wait)?,
         };
         self.was_idle = polled == Polled::Idle;
+        self.is_behind = polled == Polled::Batch && self.batch.records.len() >= self.pace.batch_full;
         match polled {
             Polled::Batch => self.judge()?,
             Polled::Idle => {}
@@ -212,7 +187,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// When the next commit is due, where anything is to be committed.
     fn commit_in(&self) -> Option<Duration> {
         let by_interval = self.pace.commit_interval.saturating_sub(self.since(self.dirty_since?));
-        let gap = self.pace.alert_gap.filter(|_| self.alert_waits);
+        let gap = self.pace.alert_gap.filter(|_| self.alert_waits && !self.is_behind);
         let for_alert = gap.map(|gap| gap.saturating_sub(self.since(self.committed_at)));
         Some(for_alert.map_or(by_interval, |left| left.min(by_interval)))
     }
