@@ -7,9 +7,11 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::error::Error;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tripline_core::batch::Timestamp;
 
@@ -46,14 +48,25 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kafka/broker")
 }
 
-/// A port that is free together with the next one, which the controller takes.
-fn free_port() -> Result<u16, Failure> {
-    loop {
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+/// Ports that a system gives to no connection that goes out: who listens on one can be away for a while and finds it free.
+const STEADY_PORTS: Range<u16> = 20_000..32_000;
+
+/// A port that is free together with the next one, and stays so while nobody asks for it by its number.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Result<u16, Failure> {
+    // Several that look at once begin apart.
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(STEADY_PORTS.end - STEADY_PORTS.start);
+    for _ in 0..count {
+        let number = LAST.fetch_add(2, Ordering::Relaxed) + std::process::id().wrapping_mul(34);
+        let port = STEADY_PORTS.start + u16::try_from(number % count)?;
+        if [port, port + 1].iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
             return Ok(port);
         }
     }
+    Err("no port is free".into())
 }
 
 impl Broker {
@@ -110,6 +123,11 @@ impl Broker {
     /// When it does not come up.
     pub fn restart(&self) -> Result<(), Failure> {
         self.call("start", &[])
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("broker.log")
     }
 
     /// `host:port`.

@@ -130,7 +130,7 @@ impl Round<'_> {
              otherwise faulty {}",
             faults.out_of_order, faults.duplicates, faults.bad, faults.other
         );
-        compare(&self.program, self.broker, name, &config, self.folder)
+        compare(&self.program, (self.broker, name), &config, self.folder, None).map(drop)
     }
 
     /// The installation's configuration with this broker and these topics.

@@ -156,7 +156,7 @@ fn row(shard: &ShardOverview) -> [String; 8] {
         shard.partition.to_string(),
         shard.worker.to_string(),
         shard.phase.clone(),
-        shard.next.to_string(),
+        known(shard.next.map(|next| next.to_string())),
         known(shard.lag.map(|lag| lag.to_string())),
         known(shard.held_from.map(time)),
         known(shard.snapshot_age_ms.map(|age| format!("{} ago", words::duration(age)))),

@@ -46,8 +46,8 @@ pub struct ShardOverview {
     pub worker: usize,
     /// `restoring` or `live`.
     pub phase: String,
-    /// Next offset to judge.
-    pub next: i64,
+    /// Next offset to judge, once it is known where the shard goes on.
+    pub next: Option<i64>,
     /// Records not yet judged, when the end of the log is known.
     pub lag: Option<u64>,
     /// Append time of the oldest record of the log that its ledgers were filled from.
@@ -114,7 +114,8 @@ mod tests {
         let filled = Some(Filled { chunks: 3, chunks_of: 3, records: 40, records_of: 100 });
         let (worker, phase) = (1, Phase::Restoring);
         let snapshot_at = Some(Timestamp(60_000));
-        let held = ShardStatus { worker, phase, next: 7, lag: None, held_from: None, snapshot_at, filled };
+        let held =
+            ShardStatus { worker, phase, next: Some(7), lag: None, held_from: None, snapshot_at, filled };
         status.shard(Shard { space: 0, partition: 5 }, held);
         let overview = Overview::of(&About::default(), &status, Timestamp(90_000));
         assert!(!overview.is_ready);

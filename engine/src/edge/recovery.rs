@@ -77,9 +77,12 @@ pub enum Piece {
     End,
 }
 
-/// What a filling gives, in this order: pieces of a snapshot, rows, verdicts, each log's extent before it, then ready.
+/// What a filling gives, in this order: where the shard goes on, pieces of a snapshot, rows, verdicts, each log's extent
+/// before it, then ready.
 #[derive(Debug)]
 pub enum Recovered {
+    /// The shard's committed position, or the beginning of a log that nobody has begun.
+    At(Ticket, Position),
     /// A part of the snapshot of this name.
     Snapshot(Ticket, Shard, Arc<str>, Piece),
     /// The snapshot of this name is of no use. Begin again with an empty engine, and without it.
@@ -90,7 +93,7 @@ pub enum Recovered {
     Rows(Ticket, Batch),
     /// The shard's own committed verdicts.
     Verdicts(Ticket, Batch),
-    /// A snapshot is there that must not be passed over: somebody has to decide.
+    /// A snapshot is there that must not be passed over, or going on would skip input: somebody has to decide.
     Refused(Ticket, Shard, String),
     /// All has been handed over.
     Ready(Ticket, Shard, History),
@@ -102,6 +105,7 @@ impl Recovered {
     /// Which filling of which shard it belongs to.
     pub fn of(&self) -> (Ticket, Shard) {
         match self {
+            Recovered::At(ticket, at) => (*ticket, at.shard),
             Recovered::Rows(ticket, batch) | Recovered::Verdicts(ticket, batch) => (*ticket, batch.shard),
             Recovered::Snapshot(ticket, shard, ..)
             | Recovered::Ahead(ticket, shard, ..)
@@ -114,17 +118,18 @@ impl Recovered {
 
     /// Whether nothing follows it.
     pub fn is_last(&self) -> bool {
-        !matches!(
+        matches!(
             self,
-            Recovered::Snapshot(..) | Recovered::Ahead(..) | Recovered::Rows(..) | Recovered::Verdicts(..)
+            Recovered::Unusable(..) | Recovered::Refused(..) | Recovered::Ready(..) | Recovered::Failed(..)
         )
     }
 }
 
 /// Fills shards beside the worker's thread.
 pub trait Recovery {
-    /// Begins to read back what lies before this position, from any snapshot but these.
-    fn begin(&mut self, at: &Position, without: &[Arc<str>]) -> Ticket;
+    /// Begins to ask where a shard goes on, and to read back what lies before, from any snapshot but these. The last owner
+    /// may have died in a transaction: until the broker has ended it, nobody knows the answer.
+    fn begin(&mut self, shard: Shard, without: &[Arc<str>]) -> Ticket;
 
     /// Gives the next piece, waiting at most so long. The queue behind it is bounded.
     fn next(&mut self, wait: Duration) -> Option<Recovered>;

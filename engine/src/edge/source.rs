@@ -91,18 +91,18 @@ pub trait Source {
     /// When going on would skip input, or never works.
     fn poll(&mut self, into: &mut Batch, wait: Duration) -> Result<Polled, SourceError>;
 
-    /// Takes the offered shards, held: none of their records is delivered before [`Source::resume`].
-    /// Gives where each goes on; nothing when the offer no longer stands.
+    /// Takes the offered shards, held: none of their records is delivered before [`Source::resume`]. Gives those that
+    /// were taken; none when the offer no longer stands.
     ///
     /// # Errors
-    /// When a shard's position is unknown although it must be known.
-    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Position>, SourceError>;
+    /// When the broker refuses for good.
+    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError>;
 
-    /// Holds shards that are live and gives their committed positions, to fill them anew.
+    /// Holds shards that are live, to fill them anew.
     ///
     /// # Errors
     /// As [`Source::accept`].
-    fn hold(&mut self, shards: &[Shard]) -> Result<Vec<Position>, SourceError>;
+    fn hold(&mut self, shards: &[Shard]) -> Result<(), SourceError>;
 
     /// Delivers a held shard's records, from this position on.
     ///

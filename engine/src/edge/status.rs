@@ -21,8 +21,8 @@ pub struct ShardStatus {
     pub worker: usize,
     /// Filling or live.
     pub phase: Phase,
-    /// Next offset to judge.
-    pub next: i64,
+    /// Next offset to judge, once it is known where the shard goes on.
+    pub next: Option<i64>,
     /// Records not yet judged, when the end of the log is known.
     pub lag: Option<u64>,
     /// Append time of the oldest record its ledgers were filled from.
@@ -106,7 +106,7 @@ impl Status {
     /// A shard has come further.
     pub fn moved(&self, shard: Shard, next: i64) {
         if let Some(mut held) = self.shards.get_mut(&shard) {
-            held.next = next;
+            held.next = Some(next);
         }
     }
 
@@ -127,7 +127,7 @@ impl Status {
     /// Where the log of a shard ends: gives the lag.
     pub fn ends_at(&self, shard: Shard, end: i64) -> Option<u64> {
         let mut held = self.shards.get_mut(&shard)?;
-        let lag = u64::try_from(end - held.next).unwrap_or(0);
+        let lag = u64::try_from(end - held.next?).unwrap_or(0);
         held.lag = Some(lag);
         Some(lag)
     }
@@ -158,8 +158,11 @@ impl Status {
 
     /// How many shards are being filled, and how many are live.
     pub fn phases(&self) -> (usize, usize) {
-        let live = self.shards.iter().filter(|held| held.phase == Phase::Live).count();
-        (self.shards.len() - live, live)
+        // Other workers come and go meanwhile: each shard is looked at once.
+        self.shards.iter().fold((0, 0), |(restoring, live), held| match held.phase {
+            Phase::Restoring => (restoring + 1, live),
+            Phase::Live => (restoring, live + 1),
+        })
     }
 
     /// A trouble of a worker, with its reason. Says whether it is new.
@@ -212,6 +215,7 @@ mod tests {
     }
 
     fn at(phase: Phase, next: i64) -> ShardStatus {
+        let next = Some(next);
         ShardStatus { worker: 1, phase, next, lag: None, held_from: None, snapshot_at: None, filled: None }
     }
 
@@ -226,6 +230,24 @@ mod tests {
         status.shard(shard(4), at(Phase::Live, 0));
         assert!(status.reasons().is_empty());
         assert_eq!(status.phases(), (0, 2));
+    }
+
+    #[test]
+    fn shards_are_counted_while_another_worker_gives_its_own_back() {
+        let status = Status::default();
+        status.shard(shard(0), at(Phase::Live, 0));
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                for _ in 0..20_000 {
+                    (1..9).for_each(|partition| status.shard(shard(partition), at(Phase::Live, 0)));
+                    (1..9).for_each(|partition| status.gone(shard(partition)));
+                }
+            });
+            while !other.is_finished() {
+                let (restoring, live) = status.phases();
+                assert!(restoring == 0 && (1..=9).contains(&live), "{restoring} restoring, {live} live");
+            }
+        });
     }
 
     #[test]

@@ -106,16 +106,47 @@ pub fn produce(settings: &KafkaSettings, partitioner: &str, from: u32, count: u3
     producer.flush(Duration::from_secs(60)).unwrap();
 }
 
-/// A producer that has written one record of a transaction and leaves it open.
-pub fn begin_transaction(settings: &KafkaSettings) -> BaseProducer {
+fn transaction(settings: &KafkaSettings, whose: &str) -> BaseProducer {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", &settings.brokers)
-        .set("transactional.id", format!("{}-upstream", settings.topic))
+        .set("transactional.id", format!("{}-{whose}", settings.topic))
         .create()
         .unwrap();
-    let within = Duration::from_secs(30);
-    producer.init_transactions(within).unwrap();
+    producer.init_transactions(Duration::from_secs(30)).unwrap();
     producer.begin_transaction().unwrap();
+    producer
+}
+
+/// What a worker leaves behind that dies as it commits a position of each of two partitions: to the first it has written, too.
+/// The group must be empty.
+pub fn die_in_transaction(settings: &KafkaSettings, written: (i32, i64), read: (i32, i64)) -> BaseProducer {
+    let (producer, within) = (transaction(settings, "dead"), Duration::from_secs(30));
+    let journal = settings.topics().verdicts;
+    let verdict: BaseRecord<'_, str, str> =
+        BaseRecord::to(&journal).partition(written.0).payload("never committed");
+    producer.send(verdict).map_err(|(fault, _)| fault).unwrap();
+    producer.flush(within).unwrap();
+    let member: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &settings.brokers)
+        .set("group.id", &settings.group)
+        .create()
+        .unwrap();
+    let mut list = TopicPartitionList::new();
+    for (partition, next) in [written, read] {
+        list.add_partition_offset(&settings.topic, partition, Offset::Offset(next)).unwrap();
+    }
+    producer.send_offsets_to_transaction(&list, &member.group_metadata().unwrap(), within).unwrap();
+    producer
+}
+
+/// Undoes it, as the broker does after a time.
+pub fn undo_transaction(producer: BaseProducer) {
+    producer.abort_transaction(Duration::from_secs(30)).unwrap();
+}
+
+/// A producer that has written one record of a transaction and leaves it open.
+pub fn begin_transaction(settings: &KafkaSettings) -> BaseProducer {
+    let (producer, within) = (transaction(settings, "upstream"), Duration::from_secs(30));
     producer
         .send(BaseRecord::to(&settings.topic).key("account-1").payload("{}"))
         .map_err(|(fault, _)| fault)

@@ -8,7 +8,8 @@ mod operations;
 mod tally;
 
 use cluster::{
-    Cluster, Seen, begin_transaction, committed, delete_before, end_transaction, produce, read_all, stamp,
+    Cluster, Seen, begin_transaction, committed, delete_before, die_in_transaction, end_transaction, produce,
+    read_all, stamp, undo_transaction,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ use tripline::edge::status::Status;
 
 type Case = (&'static str, fn(&Cluster));
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
     ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
     ("a_second_member_takes_shards_over_with_their_past", second_member),
     ("sigterm_commits_everything_judged_and_leaves", sigterm),
@@ -36,6 +37,7 @@ const CASES: [Case; 10] = [
     ("input_deleted_before_it_was_judged_stops_the_engine", deleted_input),
     ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
     ("a_transaction_left_open_upstream_is_named", open_transaction),
+    ("shards_whose_owner_died_in_a_transaction_keep_no_other_waiting", dead_owner),
     ("topics_are_created_as_needed_and_what_is_wrong_is_told", operations::topics),
     ("history_from_files_and_then_live_records_alert_as_a_replay_of_all", operations::bootstrap),
 ];
@@ -310,4 +312,34 @@ fn open_transaction(cluster: &Cluster) {
     await_that("it flows again", || service.status.reasons().is_empty());
     await_that("everything is judged", || service.metrics.text().contains("tripline_events_total 1501"));
     service.stop();
+}
+
+/// Where two shards go on is known once the broker has ended their dead owner's transaction. The worker that takes them
+/// over judges its other shards meanwhile, and answers the group.
+fn dead_owner(cluster: &Cluster) {
+    const LEFT: [u32; 2] = [1, 3];
+    let settings = cluster.service("heir", 4);
+    produce(&settings, "murmur2_random", 0, 2_000);
+    let service = Service::start(&settings);
+    await_that("all is committed", || all_committed(&settings));
+    service.stop();
+    let before = committed(&settings);
+    let left = LEFT.map(|partition| (i32::try_from(partition).unwrap(), before[partition as usize].0));
+    let dead = die_in_transaction(&settings, left[0], left[1]);
+    produce(&settings, "murmur2_random", 2_000, 2_000);
+    let began = Instant::now();
+    let service = Service::start(&settings);
+    await_that("the other shards are judged", || {
+        [0, 2].iter().all(|partition| service.calls.of(*partition).contains(&"step"))
+    });
+    println!("  the others are judged after {:.1} s", began.elapsed().as_secs_f64());
+    std::thread::sleep(Duration::from_secs(2));
+    for partition in LEFT {
+        assert!(!service.calls.of(partition).contains(&"live"), "partition {partition} must not go on yet");
+    }
+    assert_eq!(service.status.reasons().len(), 2, "an operator sees which shards wait");
+    undo_transaction(dead);
+    await_that("all is committed", || all_committed(&settings));
+    service.stop();
+    assert_eq!(verdicts_fit(&settings), 0, "nothing is repeated");
 }

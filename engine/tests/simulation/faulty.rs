@@ -150,12 +150,12 @@ impl Source for FaultySource {
         Ok(polled)
     }
 
-    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Position>, SourceError> {
+    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError> {
         self.step("crash: at an assignment")?;
         self.inner.accept(generation, shards)
     }
 
-    fn hold(&mut self, shards: &[Shard]) -> Result<Vec<Position>, SourceError> {
+    fn hold(&mut self, shards: &[Shard]) -> Result<(), SourceError> {
         self.step("crash: at a reload")?;
         self.controls.count("path: reload after an abort");
         self.controls.0.reloads.set(true);
@@ -343,8 +343,8 @@ impl FaultyRecovery {
 }
 
 impl Recovery for FaultyRecovery {
-    fn begin(&mut self, at: &Position, without: &[Arc<str>]) -> Ticket {
-        self.inner.begin(at, without)
+    fn begin(&mut self, shard: Shard, without: &[Arc<str>]) -> Ticket {
+        self.inner.begin(shard, without)
     }
 
     fn next(&mut self, wait: Duration) -> Option<Recovered> {

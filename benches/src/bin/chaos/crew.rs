@@ -1,26 +1,48 @@
 //! The processes of the group: who lives, who is to come back, and what a kill met.
 
+use super::snapshots::{partition, unfinished};
 use super::{PREFIX, TOPIC};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
-use tripline_benches::kafka::{Broker, Failure, PARTITIONS, asking};
+use tripline::edge::ask::get;
+use tripline::edge::overview::Overview;
+use tripline_benches::kafka::{Broker, Failure, PARTITIONS, asking, free_port};
 use tripline_benches::service::{Installation, Process};
 
 /// A member that says nothing for so long is taken for dead, ms.
 const CLIENT: &str = "{session.timeout.ms: \"6000\"}";
+/// The packs of the group, one installation after the other: the second looks back further and judges alike.
+const PACKS: [&[&str]; 2] =
+    [&["benches/packs/load.yaml"], &["benches/packs/longer.yaml", "benches/packs/load.yaml"]];
 
 const SIGABRT: i32 = 6;
+/// How a process ends that has given up, whatever the reason.
+const GAVE_UP: i32 = 2;
+/// A process that has given up is started again after this time, as a supervisor does.
+const RESTARTED_AFTER: Duration = Duration::from_secs(1);
+/// A process that was asked to leave has left after this time.
+const LEFT_WITHIN: Duration = Duration::from_secs(30);
+/// All shards are owned and live again within this time.
+const LIVE_WITHIN: Duration = Duration::from_secs(90);
+/// A snapshot is begun within this time: each shard's is due every three seconds.
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(8);
 
 struct Member {
-    config: PathBuf,
+    /// By pack.
+    configs: Vec<PathBuf>,
+    /// Where it tells its state.
+    place: String,
     log: PathBuf,
     process: Option<Process>,
     returns_at: Option<Instant>,
     started_at: Instant,
+    /// Since when it is asked to leave.
+    leaves_since: Option<Instant>,
     /// Where it is to die, once.
     dies_at: Option<String>,
 }
@@ -32,6 +54,10 @@ pub(super) struct Met {
     pub(super) transaction: bool,
     /// It or another had started within the last three seconds: shards moved and were filled.
     pub(super) rebalance: bool,
+    /// It left a snapshot without its manifest.
+    pub(super) snapshot: bool,
+    /// A shard of it was being filled.
+    pub(super) restore: bool,
 }
 
 /// The processes.
@@ -40,6 +66,14 @@ pub(super) struct Crew {
     members: Vec<Member>,
     written: BaseConsumer,
     stable: BaseConsumer,
+    /// Where snapshots lie, and those left unfinished by kills that were counted.
+    store: PathBuf,
+    abandoned: BTreeSet<PathBuf>,
+    /// Which of [`PACKS`] is run.
+    pack: usize,
+    /// Something was done that a process may give up for.
+    may_give_up: bool,
+    gave_up: u64,
 }
 
 impl Crew {
@@ -50,42 +84,31 @@ impl Crew {
         folder: &Path,
         count: usize,
     ) -> Result<Crew, Failure> {
-        let mut members = Vec::new();
-        for number in 0..count {
-            let (instance, brokers) = (number.to_string(), broker.address());
-            let snapshots = format!("{{store: {}, every: 3s}}", folder.join("snapshots").display());
-            let on = Installation {
-                config: "benches/packs/tripline.yaml",
-                packs: &["benches/packs/load.yaml"],
-                brokers: &brokers,
-                clock: "create_time",
-                lateness: "1h",
-                guarantee: "exactly_once",
-                snapshots: &snapshots,
-                workers: 2,
-                instance: &instance,
-                client: CLIENT,
-                http: 0,
-            };
-            members.push(Member {
-                config: on.write(PREFIX, TOPIC, PREFIX, folder)?,
-                log: folder.join(format!("run-{number}.log")),
-                process: None,
-                returns_at: Some(Instant::now()),
-                started_at: Instant::now(),
-                dies_at: None,
-            });
-        }
+        let store = folder.join("snapshots");
+        let members = (0..count).map(|number| Member::new(number, broker, folder, &store));
+        let members = members.collect::<Result<Vec<_>, _>>()?;
         let stable = ClientConfig::new()
             .set("bootstrap.servers", broker.address())
             .set("isolation.level", "read_committed")
             .create()?;
-        Ok(Crew { program, members, written: asking(&broker.address(), PREFIX)?, stable })
+        let written = asking(&broker.address(), PREFIX)?;
+        let (abandoned, pack, may_give_up, gave_up) = (BTreeSet::new(), 0, false, 0);
+        Ok(Crew { program, members, written, stable, store, abandoned, pack, may_give_up, gave_up })
     }
 
-    /// A configuration of theirs.
-    pub(super) fn config(&self) -> Result<String, Failure> {
-        Ok(self.members.first().ok_or("no process was asked for")?.config.to_string_lossy().into_owned())
+    /// A configuration of theirs, under one of the two packs.
+    pub(super) fn config(&self, pack: usize) -> Result<&Path, Failure> {
+        Ok(&self.members.first().ok_or("no process was asked for")?.configs[pack])
+    }
+
+    /// From now on a process may end with exit 2, and is then started again.
+    pub(super) fn may_give_up(&mut self) {
+        self.may_give_up = true;
+    }
+
+    /// How many have.
+    pub(super) fn gave_up(&self) -> u64 {
+        self.gave_up
     }
 
     /// Starts everybody who is not there.
@@ -103,22 +126,10 @@ impl Crew {
         let until = Instant::now() + time;
         loop {
             for member in &mut self.members {
-                if member.returns_at.is_some_and(|at| at <= Instant::now()) {
-                    let config = member.config.to_string_lossy();
-                    let arguments = ["run", "--config", &config];
-                    let variable = member.dies_at.as_deref().map(|place| ("FAILPOINTS", place));
-                    let process = Process::start_with(&self.program, &arguments, &member.log, variable)?;
-                    member.process = Some(process);
-                    (member.returns_at, member.started_at) = (None, Instant::now());
-                }
-                if let Some(process) = &mut member.process
-                    && let Some(status) = process.ended()?
-                {
-                    if member.dies_at.take().is_some() && status.signal() == Some(SIGABRT) {
-                        member.process = None;
-                        continue;
-                    }
-                    return Err(format!("a process ended with {status}; see {}", member.log.display()).into());
+                member.start_if_due(&self.program, self.pack)?;
+                if member.has_given_up(self.may_give_up)? {
+                    self.gave_up += 1;
+                    eprintln!("chaos: a process gave up and is started again; see {}", member.log.display());
                 }
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -129,15 +140,34 @@ impl Crew {
         }
     }
 
+    /// Members that are there and were not asked to leave.
+    fn present(&self) -> Vec<usize> {
+        let is_present =
+            |at: &usize| self.members[*at].process.is_some() && self.members[*at].leaves_since.is_none();
+        (0..self.members.len()).filter(is_present).collect()
+    }
+
     /// One of those who live, by a number drawn; when nobody does, the first once he is back.
-    pub(super) fn living(&mut self, drawn: u32) -> usize {
-        let living: Vec<usize> =
-            (0..self.members.len()).filter(|at| self.members[*at].process.is_some()).collect();
-        if living.is_empty() {
-            self.members[0].returns_at = Some(Instant::now());
-            return 0;
+    pub(super) fn living(&mut self, drawn: u32) -> Result<usize, Failure> {
+        if self.present().is_empty() {
+            self.members[0].returns_at.get_or_insert_with(Instant::now);
         }
-        living[drawn as usize % living.len()]
+        while self.present().is_empty() {
+            self.pass(Duration::from_millis(50))?;
+        }
+        let present = self.present();
+        Ok(present[drawn as usize % present.len()])
+    }
+
+    /// Whether a member is there, and another too.
+    pub(super) fn can_go(&self, at: usize) -> bool {
+        let present = self.present();
+        present.contains(&at) && present.len() > 1
+    }
+
+    /// The next of the others.
+    pub(super) fn other_than(&self, at: usize) -> usize {
+        (at + 1) % self.members.len()
     }
 
     /// Kills a member and says what that met.
@@ -146,11 +176,45 @@ impl Crew {
             member.process.is_some() && member.started_at.elapsed() < Duration::from_secs(3)
         };
         let rebalance = self.members.iter().any(recent);
-        // Dropping it kills it.
-        self.members[at].process = None;
+        let restore = self.members[at].is_filling();
+        self.strike(at);
         // What the living write is committed at once; what is open after this is the dead one's.
         thread::sleep(Duration::from_millis(400));
-        Ok(Met { transaction: self.has_open_transaction()?, rebalance })
+        let snapshot = self.has_abandoned();
+        Ok(Met { transaction: self.has_open_transaction()?, rebalance, snapshot, restore })
+    }
+
+    /// Kills a member as soon as it writes a snapshot, or after a while.
+    pub(super) fn kill_in_snapshot(&mut self, at: usize) -> Result<Met, Failure> {
+        let began = Instant::now();
+        let own: Vec<u32> = self.members[at].overview().map(|told| partitions(&told)).unwrap_or_default();
+        let is_own = |path: &PathBuf| partition(path).is_some_and(|partition| own.contains(&partition));
+        while began.elapsed() < SNAPSHOT_WITHIN
+            && !unfinished(&self.store, PREFIX).difference(&self.abandoned).any(is_own)
+        {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.kill(at)
+    }
+
+    fn strike(&mut self, at: usize) {
+        // Dropping it kills it.
+        self.members[at].process = None;
+        self.members[at].leaves_since = None;
+    }
+
+    /// Whether somebody died at a snapshot since this was asked last: what the living write is whole soon.
+    fn has_abandoned(&mut self) -> bool {
+        let mut found: BTreeSet<PathBuf> =
+            unfinished(&self.store, PREFIX).difference(&self.abandoned).cloned().collect();
+        if !found.is_empty() {
+            thread::sleep(Duration::from_millis(400));
+            let still = unfinished(&self.store, PREFIX);
+            found.retain(|path| still.contains(path));
+        }
+        let has_any = !found.is_empty();
+        self.abandoned.append(&mut found);
+        has_any
     }
 
     /// Whether a partition of the journal holds records that no reader of committed ones gets yet, twice in a row.
@@ -190,9 +254,10 @@ impl Crew {
         }
         let has_died = self.members[at].dies_at.take().is_none();
         if !has_died {
-            // In the middle of what it was led into it may have to give up uncommitted records, and says so.
-            let _ = self.leave(at);
+            self.leave(at)?;
         }
+        // What he left of a snapshot is no kill's doing.
+        self.has_abandoned();
         self.return_after(at, 0);
         Ok(has_died)
     }
@@ -207,13 +272,161 @@ impl Crew {
         self.members[at].process.as_ref().map_or(Ok(()), |process| process.signal(name))
     }
 
+    /// Asks him to leave; once he has, he stays away until he is told to return, or his time to return has come.
+    pub(super) fn ask_to_leave(&mut self, at: usize) -> Result<(), Failure> {
+        if self.members[at].process.is_some() {
+            self.signal(at, "TERM")?;
+            self.members[at].leaves_since = Some(Instant::now());
+        }
+        Ok(())
+    }
+
     /// Asks him to leave, and waits until he has.
     pub(super) fn leave(&mut self, at: usize) -> Result<(), Failure> {
-        self.members[at].process.take().map_or(Ok(()), Process::stop)
+        self.members[at].returns_at = None;
+        self.ask_to_leave(at)?;
+        self.await_gone(at)
+    }
+
+    fn await_gone(&mut self, at: usize) -> Result<(), Failure> {
+        while self.members[at].process.is_some() {
+            self.pass(Duration::from_millis(20))?;
+        }
+        Ok(())
     }
 
     /// Asks everybody to leave.
     pub(super) fn stop_all(&mut self) -> Result<(), Failure> {
-        (0..self.members.len()).try_for_each(|at| self.leave(at))
+        for at in 0..self.members.len() {
+            self.members[at].returns_at = None;
+            self.ask_to_leave(at)?;
+        }
+        (0..self.members.len()).try_for_each(|at| self.await_gone(at))
+    }
+
+    /// Kills everybody.
+    pub(super) fn strike_all(&mut self) {
+        (0..self.members.len()).for_each(|at| self.strike(at));
+    }
+
+    /// Starts everybody under the other pack, and waits until all shards are live again.
+    pub(super) fn change_pack(&mut self) -> Result<(), Failure> {
+        self.pack = (self.pack + 1) % PACKS.len();
+        self.start_all()?;
+        let began = Instant::now();
+        while self.live() < usize::try_from(PARTITIONS)? {
+            if began.elapsed() > LIVE_WITHIN {
+                return Err(format!("not all shards are live {LIVE_WITHIN:?} after the packs changed").into());
+            }
+            self.pass(Duration::from_millis(100))?;
+        }
+        Ok(())
+    }
+
+    /// Shards that are live, of all members.
+    fn live(&self) -> usize {
+        let told = self.members.iter().filter_map(Member::overview);
+        told.map(|told| told.shards.iter().filter(|shard| shard.phase == "live").count()).sum()
+    }
+}
+
+fn partitions(told: &Overview) -> Vec<u32> {
+    told.shards.iter().map(|shard| shard.partition).collect()
+}
+
+impl Member {
+    fn new(number: usize, broker: &Broker, folder: &Path, store: &Path) -> Result<Member, Failure> {
+        let (instance, brokers, http) = (number.to_string(), broker.address(), free_port()?);
+        let snapshots = format!("{{store: {}, every: 3s}}", store.display());
+        let mut configs = Vec::new();
+        for (at, packs) in PACKS.iter().enumerate() {
+            let on = Installation {
+                config: "benches/packs/tripline.yaml",
+                packs,
+                brokers: &brokers,
+                clock: "create_time",
+                lateness: "1h",
+                guarantee: "exactly_once",
+                snapshots: &snapshots,
+                workers: 2,
+                instance: &instance,
+                client: CLIENT,
+                http,
+            };
+            let folder = folder.join(format!("pack-{at}"));
+            std::fs::create_dir_all(&folder)?;
+            configs.push(on.write(PREFIX, TOPIC, PREFIX, &folder)?);
+        }
+        Ok(Member {
+            configs,
+            place: format!("127.0.0.1:{http}"),
+            log: folder.join(format!("run-{number}.log")),
+            process: None,
+            returns_at: Some(Instant::now()),
+            started_at: Instant::now(),
+            leaves_since: None,
+            dies_at: None,
+        })
+    }
+
+    fn start_if_due(&mut self, program: &Path, pack: usize) -> Result<(), Failure> {
+        if self.process.is_some() || self.returns_at.is_none_or(|at| at > Instant::now()) {
+            return Ok(());
+        }
+        let config = self.configs[pack].to_string_lossy();
+        let arguments = ["run", "--config", &config];
+        let variable = self.dies_at.as_deref().map(|place| ("FAILPOINTS", place));
+        self.process = Some(Process::start_with(program, &arguments, &self.log, variable)?);
+        (self.returns_at, self.started_at, self.leaves_since) = (None, Instant::now(), None);
+        Ok(())
+    }
+
+    /// Sees whether the process has ended: as it was to, or having given up, where that may be. Anything else is an error.
+    fn has_given_up(&mut self, may_give_up: bool) -> Result<bool, Failure> {
+        let Some(process) = &mut self.process else { return Ok(false) };
+        let Some(status) = process.ended()? else {
+            if self.leaves_since.is_some_and(|since| since.elapsed() > LEFT_WITHIN) {
+                return Err(self.fault(&format!("did not leave within {LEFT_WITHIN:?}")));
+            }
+            return Ok(false);
+        };
+        self.process = None;
+        let leaves = self.leaves_since.take().is_some();
+        if leaves && status.success() {
+            return Ok(false);
+        }
+        if self.dies_at.is_some() && status.signal() == Some(SIGABRT) {
+            self.dies_at = None;
+            return Ok(false);
+        }
+        if self.has_panicked()? {
+            return Err(self.fault("panicked"));
+        }
+        if may_give_up && status.code() == Some(GAVE_UP) {
+            if !leaves {
+                self.returns_at = Some(Instant::now() + RESTARTED_AFTER);
+            }
+            return Ok(true);
+        }
+        Err(self.fault(&format!("ended with {status}")))
+    }
+
+    /// Whether a thread of it has: a process that sees a worker panic ends as one that gives up.
+    fn has_panicked(&self) -> Result<bool, Failure> {
+        Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).contains("panicked at"))
+    }
+
+    fn fault(&self, what: &str) -> Failure {
+        format!("a process {what}; see {}", self.log.display()).into()
+    }
+
+    /// What it says of itself, if it answers.
+    fn overview(&self) -> Option<Overview> {
+        self.process.as_ref()?;
+        serde_json::from_str(&get(&self.place, "/status").ok()?).ok()
+    }
+
+    fn is_filling(&self) -> bool {
+        self.overview().is_some_and(|told| told.shards.iter().any(|shard| shard.phase == "restoring"))
     }
 }

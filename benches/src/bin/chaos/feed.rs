@@ -15,7 +15,7 @@ use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
 
 /// Campaigns an account and day: so many that a transaction is open most of the time.
-const CAMPAIGNS: f64 = 0.1;
+const CAMPAIGNS: f64 = 0.3;
 /// After the end, the reader has read everything once it was at all ends for so long.
 const QUIET: Duration = Duration::from_secs(25);
 

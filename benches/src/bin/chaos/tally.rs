@@ -20,10 +20,24 @@ pub(super) struct Tally {
     pub(super) kills_in_transaction: u64,
     /// Of these, while shards moved or were filled.
     pub(super) kills_in_rebalance: u64,
+    /// Of these, while a snapshot was being written.
+    pub(super) kills_in_snapshot: u64,
+    /// Of these, while shards of the killed process were being filled.
+    pub(super) kills_in_restore: u64,
     /// Processes stopped until others had taken over.
     pub(super) stops: u64,
     /// Processes asked to leave.
     pub(super) leaves: u64,
+    /// Of the time, s, so much in which processes left, were killed or came back once a second.
+    pub(super) storm_seconds: u64,
+    /// All processes ended, and started under another pack.
+    pub(super) pack_changes: u64,
+    /// Of these, after a kill of all of them.
+    pub(super) pack_changes_by_kill: u64,
+    /// Of these, while a cooldown was open.
+    pub(super) pack_changes_in_cooldown: u64,
+    /// Processes that ended by themselves after a fault of the broker or at a directed crash, and were started again.
+    pub(super) gave_up: u64,
     /// Broker killed.
     pub(super) broker_kills: u64,
     /// Ends of transactions that reached the broker long after the client had given up or asked again.
@@ -45,6 +59,8 @@ impl Tally {
         self.kills += 1;
         self.kills_in_transaction += u64::from(met.transaction);
         self.kills_in_rebalance += u64::from(met.rebalance);
+        self.kills_in_snapshot += u64::from(met.snapshot);
+        self.kills_in_restore += u64::from(met.restore);
     }
 
     /// Adds these counts to those of a file, which may not be there yet.
@@ -65,6 +81,13 @@ impl Tally {
             kills: held.kills + self.kills,
             kills_in_transaction: held.kills_in_transaction + self.kills_in_transaction,
             kills_in_rebalance: held.kills_in_rebalance + self.kills_in_rebalance,
+            kills_in_snapshot: held.kills_in_snapshot + self.kills_in_snapshot,
+            kills_in_restore: held.kills_in_restore + self.kills_in_restore,
+            storm_seconds: held.storm_seconds + self.storm_seconds,
+            pack_changes: held.pack_changes + self.pack_changes,
+            pack_changes_by_kill: held.pack_changes_by_kill + self.pack_changes_by_kill,
+            pack_changes_in_cooldown: held.pack_changes_in_cooldown + self.pack_changes_in_cooldown,
+            gave_up: held.gave_up + self.gave_up,
             stops: held.stops + self.stops,
             leaves: held.leaves + self.leaves,
             broker_kills: held.broker_kills + self.broker_kills,
@@ -81,15 +104,29 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { kills, kills_in_transaction, kills_in_rebalance, stops, leaves, broker_kills, .. } = self;
-        write!(
-            f,
-            "{kills} kills ({kills_in_transaction} in a transaction, {kills_in_rebalance} in a rebalance), {stops} stops, \
-             {leaves} leaves, {broker_kills} broker kills, {} late ends, {} directed crashes at {} places",
-            self.late_ends,
-            self.crashes.values().sum::<u64>(),
-            self.crashes.len()
-        )?;
+        let crashes = self.crashes.values().sum::<u64>();
+        let told = [
+            (self.kills, "kills"),
+            (self.kills_in_transaction, "of them in a transaction"),
+            (self.kills_in_rebalance, "in a rebalance"),
+            (self.kills_in_snapshot, "in a snapshot"),
+            (self.kills_in_restore, "in a restore"),
+            (self.stops, "stops"),
+            (self.leaves, "leaves"),
+            (self.storm_seconds, "s of storm"),
+            (self.pack_changes, "pack changes"),
+            (self.pack_changes_by_kill, "of them by a kill of all"),
+            (self.pack_changes_in_cooldown, "with a cooldown open"),
+            (self.broker_kills, "broker kills"),
+            (self.late_ends, "late ends"),
+            (crashes, "directed crashes"),
+            (self.crashes.len() as u64, "places of them"),
+            (self.not_reached, "places not reached"),
+            (self.gave_up, "processes gave up"),
+        ];
+        let told = told.iter().filter(|(count, _)| *count > 0);
+        let told: Vec<String> = told.map(|(count, what)| format!("{count} {what}")).collect();
+        write!(f, "{}", told.join(", "))?;
         if self.runs > 0 {
             write!(f, "; {} events, {} alerts, {} doubled", self.events, self.alerts, self.doubled)?;
         }

@@ -138,7 +138,7 @@ impl Site {
             return Ok(());
         }
         let config = member.config.to_string_lossy();
-        compare(&self.program, &self.broker, PREFIX, &config, self.folder.path())
+        compare(&self.program, (&self.broker, PREFIX), &config, self.folder.path(), None).map(drop)
     }
 }
 

@@ -8,7 +8,7 @@ mod source;
 
 pub use lines::Lines;
 pub use sink::FileSink;
-pub use source::{FileFormat, FileSource, NoRecovery};
+pub use source::{FileFormat, FileSource};
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

@@ -1,12 +1,10 @@
 //! Records of files, in the order of the files, as one shard.
 
 use super::{Lines, open};
-use crate::edge::recovery::{History, Recovered, Recovery, Ticket};
 use crate::edge::source::{Generation, Polled, Position, Source, SourceError};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, Shard};
 
@@ -138,14 +136,11 @@ impl Source for FileSource {
         Ok(Polled::End)
     }
 
-    fn accept(&mut self, _: Generation, shards: &[Shard]) -> Result<Vec<Position>, SourceError> {
-        Ok(shards
-            .iter()
-            .map(|shard| Position { shard: *shard, next: self.next, note: String::new() })
-            .collect())
+    fn accept(&mut self, _: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError> {
+        Ok(shards.to_vec())
     }
 
-    fn hold(&mut self, _: &[Shard]) -> Result<Vec<Position>, SourceError> {
+    fn hold(&mut self, _: &[Shard]) -> Result<(), SourceError> {
         let reason = "outputs were undone, and a file is not read twice".to_owned();
         Err(SourceError::Stopped { place: "the files".to_owned(), reason })
     }
@@ -172,30 +167,6 @@ impl Source for FileSource {
     fn close(&mut self) {
         self.current = None;
         self.waiting.clear();
-    }
-}
-
-/// Files have no past: shards go live at once.
-#[derive(Debug, Default)]
-pub struct NoRecovery {
-    tickets: u64,
-    ready: VecDeque<(Ticket, Shard)>,
-}
-
-impl Recovery for NoRecovery {
-    fn begin(&mut self, at: &Position, _without: &[Arc<str>]) -> Ticket {
-        self.tickets += 1;
-        self.ready.push_back((Ticket(self.tickets), at.shard));
-        Ticket(self.tickets)
-    }
-
-    fn next(&mut self, _wait: Duration) -> Option<Recovered> {
-        let (ticket, shard) = self.ready.pop_front()?;
-        Some(Recovered::Ready(ticket, shard, History::default()))
-    }
-
-    fn cancel(&mut self, ticket: Ticket) {
-        self.ready.retain(|(of, _)| *of != ticket);
     }
 }
 

@@ -1,8 +1,7 @@
 //! The input topic as a source: one consumer, the shards it owns, and their committed positions.
 
-use super::client::{Health, ask, passes};
+use super::client::{Health, PlainContext, ask, passes};
 use super::murmur2::partition_of;
-use super::note;
 use super::rebalance::{Change, GroupContext, let_go};
 use super::settings::{InputClock, KafkaSettings};
 use crate::edge::source::{Generation, Polled, Position, Source, SourceError};
@@ -24,6 +23,8 @@ pub(super) type GroupConsumer = Arc<BaseConsumer<GroupContext>>;
 /// A member of the group on the input topic.
 pub struct KafkaSource {
     consumer: GroupConsumer,
+    /// Is told positions without waiting for transactions.
+    asking: BaseConsumer<PlainContext>,
     settings: Arc<KafkaSettings>,
     health: Health,
     partitions: u32,
@@ -31,8 +32,6 @@ pub struct KafkaSource {
     live: Vec<Option<i64>>,
     /// Partitions assigned but not live.
     held: BTreeSet<i32>,
-    /// Held partitions of which something was already read: they must be sought before they go on.
-    astray: BTreeSet<i32>,
     /// By partition: everything there is was read.
     ended: Vec<bool>,
     /// Read, but of another shard than the batch it came with.
@@ -86,16 +85,21 @@ impl KafkaSource {
         let context = GroupContext::new(health.clone());
         let consumer: BaseConsumer<GroupContext> =
             settings.consumer(health.worker).create_with_context(context).map_err(stopped)?;
+        let asking = settings
+            .reader(health.worker)
+            .set("isolation.level", "read_uncommitted")
+            .create_with_context(PlainContext(health.clone()))
+            .map_err(stopped)?;
         consumer.subscribe(&[&settings.topic]).map_err(stopped)?;
         let count = partitions as usize;
         Ok(KafkaSource {
             consumer: Arc::new(consumer),
+            asking,
             settings,
             health,
             partitions,
             live: vec![None; count],
             held: BTreeSet::new(),
-            astray: BTreeSet::new(),
             ended: vec![false; count],
             carried: VecDeque::new(),
             paused: false,
@@ -141,7 +145,6 @@ impl KafkaSource {
             let partition = number(*shard);
             self.live[index(partition)] = None;
             self.held.remove(&partition);
-            self.astray.remove(&partition);
         }
         self.carried.retain(|batch| !shards.contains(&batch.shard));
     }
@@ -149,10 +152,7 @@ impl KafkaSource {
     /// Takes a message into the batch. False when it was of another shard and is carried to the next poll.
     fn take(&mut self, message: &BorrowedMessage<'_>, into: &mut Batch) -> Result<bool, SourceError> {
         let (partition, offset) = (message.partition(), message.offset());
-        let Some(Some(next)) = self.live.get_mut(index(partition)) else {
-            self.astray.insert(partition);
-            return Ok(true);
-        };
+        let Some(Some(next)) = self.live.get_mut(index(partition)) else { return Ok(true) };
         if offset < *next {
             return Ok(true);
         }
@@ -213,52 +213,24 @@ impl KafkaSource {
         }
     }
 
-    /// Where shards go on: their commits, or the beginning of a partition that nobody has begun.
-    fn positions(&self, shards: &[Shard]) -> Result<Vec<Position>, SourceError> {
-        // Partitions that were added while the process runs.
-        if let Some(added) =
-            shards.iter().map(|shard| shard.partition).max().filter(|at| *at >= self.partitions)
-        {
-            let (stored, found) = (self.partitions, added + 1);
-            return Err(SourceError::Repartitioned { topic: self.settings.topic.clone(), stored, found });
-        }
-        let committed = ask(self.settings.patience, |wait| {
-            let list = self.consumer.committed_offsets(self.list(shards), wait)?;
+    /// The shards' partitions, each at the last position that is known to be committed: where it goes on, or before. A
+    /// transaction under way is not waited for. Without any offset the client would look one up by itself, and let that
+    /// overrule a seek.
+    fn least(&self, shards: &[Shard]) -> Result<TopicPartitionList, SourceError> {
+        let list = ask(self.settings.patience, |wait| {
+            let list = self.asking.committed_offsets(self.list(shards), wait)?;
             list.elements().iter().try_for_each(|element| element.error())?;
             Ok(list)
         })
         .map_err(|fault| self.stopped(None, fault))?;
-        self.health.answered();
-        let mut positions = Vec::with_capacity(shards.len());
-        for element in committed.elements() {
-            let partition = element.partition();
-            let (next, stored) = match element.offset() {
-                Offset::Offset(next) => (next, element.metadata()),
-                _ => (self.beginning(partition)?, ""),
-            };
-            let note = note::read(stored, &self.settings.topic, self.partitions)?;
-            positions.push(Position { shard: shard(partition), next, note });
-        }
-        Ok(positions)
-    }
-
-    /// A group writes a position for every partition before it starts. One without is begun at its beginning, if
-    /// nothing was ever deleted there; else nobody knows what would be skipped.
-    fn beginning(&self, partition: i32) -> Result<i64, SourceError> {
-        let question = |wait| self.consumer.fetch_watermarks(&self.settings.topic, partition, wait);
-        let marks =
-            ask(self.settings.patience, question).map_err(|fault| self.stopped(Some(partition), fault))?;
-        match marks {
-            (0, _) => Ok(0),
-            _ => {
-                let reason = format!(
-                    "the group {} has no committed position here, though it has elsewhere (positions expire when a \
-                     group is away for long), and older records are deleted. Set it knowingly",
-                    self.settings.group
-                );
-                Err(self.stopped(Some(partition), reason))
+        for element in &mut list.elements() {
+            if !matches!(element.offset(), Offset::Offset(_)) {
+                element
+                    .set_offset(Offset::Offset(0))
+                    .map_err(|fault| self.stopped(Some(element.partition()), fault))?;
             }
         }
+        Ok(list)
     }
 
     fn seek(&self, at: &Position) -> Result<(), SourceError> {
@@ -317,39 +289,31 @@ impl Source for KafkaSource {
         Ok(self.change().unwrap_or(Polled::Idle))
     }
 
-    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Position>, SourceError> {
+    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError> {
         if !self.consumer.context().changes().answer(generation) {
             return Ok(Vec::new());
         }
-        let positions = if shards.is_empty() { Vec::new() } else { self.positions(shards)? };
-        let mut list = TopicPartitionList::with_capacity(positions.len());
-        for at in &positions {
-            list.add_partition_offset(&self.settings.topic, number(at.shard), Offset::Offset(at.next))
-                .map_err(|fault| self.stopped(Some(number(at.shard)), fault))?;
+        // Partitions that were added while the process runs.
+        if let Some(added) =
+            shards.iter().map(|shard| shard.partition).max().filter(|at| *at >= self.partitions)
+        {
+            let (stored, found) = (self.partitions, added + 1);
+            return Err(SourceError::Repartitioned { topic: self.settings.topic.clone(), stored, found });
         }
+        let list = if shards.is_empty() { self.list(shards) } else { self.least(shards)? };
         self.consumer.incremental_assign(&list).map_err(|fault| self.stopped(None, fault))?;
-        if !positions.is_empty() {
-            // No poll comes between the two, so nothing of them is read before.
-            self.set_paused(shards, true)?;
-        }
-        for shard in shards {
-            self.held.insert(number(*shard));
-            self.ended[index(number(*shard))] = false;
-        }
-        Ok(positions)
+        self.hold(shards)?;
+        Ok(shards.to_vec())
     }
 
-    fn hold(&mut self, shards: &[Shard]) -> Result<Vec<Position>, SourceError> {
+    fn hold(&mut self, shards: &[Shard]) -> Result<(), SourceError> {
         if shards.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         self.set_paused(shards, true)?;
         self.forget(shards);
-        for shard in shards {
-            self.held.insert(number(*shard));
-            self.astray.insert(number(*shard));
-        }
-        self.positions(shards)
+        self.held.extend(shards.iter().copied().map(number));
+        Ok(())
     }
 
     fn resume(&mut self, at: &Position) -> Result<(), SourceError> {
@@ -357,10 +321,9 @@ impl Source for KafkaSource {
         if !self.held.remove(&partition) {
             return Ok(());
         }
-        if self.astray.remove(&partition) {
-            self.seek(at)?;
-        }
+        self.seek(at)?;
         self.live[index(partition)] = Some(at.next);
+        self.ended[index(partition)] = false;
         if self.paused { Ok(()) } else { self.set_paused(&[at.shard], false) }
     }
 

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Group {
     settings: KafkaSettings,
     consumer: BaseConsumer<PlainContext>,
+    /// Does not wait for transactions under way.
+    hasty: BaseConsumer<PlainContext>,
     partitions: u32,
 }
 
@@ -29,12 +31,16 @@ impl Group {
     }
 
     pub(super) fn with(settings: &KafkaSettings, health: &Health) -> Result<Group, SourceError> {
-        let consumer: BaseConsumer<PlainContext> = settings
-            .reader(health.worker)
-            .create_with_context(PlainContext(health.clone()))
-            .map_err(|fault| stopped(&settings.topic, fault))?;
+        let reader = |isolation| -> Result<BaseConsumer<PlainContext>, SourceError> {
+            settings
+                .reader(health.worker)
+                .set("isolation.level", isolation)
+                .create_with_context(PlainContext(health.clone()))
+                .map_err(|fault| stopped(&settings.topic, fault))
+        };
+        let (consumer, hasty) = (reader("read_committed")?, reader("read_uncommitted")?);
         let partitions = check(settings, &consumer)?;
-        Ok(Group { settings: settings.clone(), consumer, partitions })
+        Ok(Group { settings: settings.clone(), consumer, hasty, partitions })
     }
 
     /// How many partitions the input has.
@@ -52,13 +58,25 @@ impl Group {
         Ok(groups.groups().iter().map(|group| group.members().len()).sum())
     }
 
+    /// Whether it has a committed position anywhere. Who died in a transaction had found one: nobody waits for its end.
+    ///
+    /// # Errors
+    /// As [`Group::committed`].
+    pub(super) fn has_begun(&self) -> Result<bool, SourceError> {
+        Ok(self.positions(&self.hasty)?.iter().any(Option::is_some))
+    }
+
     /// Its committed position of every partition, where it has one.
     ///
     /// # Errors
     /// When they were committed for another number of partitions, or the brokers do not answer.
     pub fn committed(&self) -> Result<Vec<Option<i64>>, SourceError> {
+        self.positions(&self.consumer)
+    }
+
+    fn positions(&self, consumer: &BaseConsumer<PlainContext>) -> Result<Vec<Option<i64>>, SourceError> {
         let list = self.ask(|wait| {
-            let list = self.consumer.committed_offsets(self.all(), wait)?;
+            let list = consumer.committed_offsets(self.all(), wait)?;
             list.elements().iter().try_for_each(|element| element.error())?;
             Ok(list)
         })?;

@@ -12,6 +12,7 @@ pub mod mock;
 pub mod murmur2;
 mod note;
 mod outlet;
+mod past;
 mod rebalance;
 mod recovery;
 mod settings;
@@ -134,7 +135,7 @@ fn work<P: Processor>(
             }
         }
     };
-    let recovery = KafkaRecovery::start(Arc::clone(settings), health.clone(), snapshots);
+    let recovery = KafkaRecovery::start(Arc::clone(settings), health.clone(), snapshots, partitions);
     let pace = Pace {
         worker: health.worker,
         commit_interval: settings.commit_interval,

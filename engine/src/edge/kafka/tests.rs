@@ -191,7 +191,7 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let sink = Failing { sink, commits: Arc::clone(&commits) };
     let judged = Arc::new(AtomicU64::new(0));
     let processor = Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
-    let recovery = KafkaRecovery::start(Arc::clone(&settings), health, None);
+    let recovery = KafkaRecovery::start(Arc::clone(&settings), health, None, PARTITIONS);
     let pace = Pace { commit_interval: Duration::ZERO, ..Pace::default() };
     let mut worker = Worker::new((source, sink, processor, recovery), pace, Arc::clone(&status), metrics);
     let began = Instant::now();

@@ -107,7 +107,7 @@ fn check_clock(settings: &KafkaSettings) -> Result<(), SourceError> {
 /// A group without any committed position gets one for every partition, before it is joined: later a missing one
 /// means that something was lost, and is not skipped over.
 fn begin(settings: &KafkaSettings, group: &Group) -> Result<(), SourceError> {
-    if group.committed()?.iter().any(Option::is_some) {
+    if group.has_begun()? {
         return Ok(());
     }
     if settings.start == Start::Error {

@@ -1,6 +1,6 @@
 //! Membership in memory: cooperative and sticky, a shard moves only after its owner has let it go.
 
-use super::{Inner, Log};
+use super::Log;
 use crate::edge::source::{Generation, Polled, Position, Source, SourceError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -217,16 +217,6 @@ impl MemorySource {
         self.member
     }
 
-    fn positions(&self, shards: &[Shard]) -> Vec<Position> {
-        let Inner { transactions, committed, .. } = &mut *self.log.lock();
-        let position = |shard: &Shard| {
-            transactions.settle(shard.partition, committed);
-            let (next, note) = committed.get(&shard.partition).cloned().unwrap_or_default();
-            Position { shard: *shard, next, note }
-        };
-        shards.iter().map(position).collect()
-    }
-
     /// The next change; a member that was expelled has lost everything, and joins again afterwards.
     fn change(&mut self) -> Result<Option<Polled>, SourceError> {
         let mut inner = self.log.lock();
@@ -283,7 +273,7 @@ impl Source for MemorySource {
         Ok(Polled::Idle)
     }
 
-    fn accept(&mut self, _: Generation, shards: &[Shard]) -> Result<Vec<Position>, SourceError> {
+    fn accept(&mut self, _: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError> {
         let mut taken = Vec::new();
         let mut inner = self.log.lock();
         for shard in shards {
@@ -295,15 +285,15 @@ impl Source for MemorySource {
         }
         drop(inner);
         self.held.extend(&taken);
-        Ok(self.positions(&taken))
+        Ok(taken)
     }
 
-    fn hold(&mut self, shards: &[Shard]) -> Result<Vec<Position>, SourceError> {
+    fn hold(&mut self, shards: &[Shard]) -> Result<(), SourceError> {
         for shard in shards {
             self.live.remove(shard);
             self.held.insert(*shard);
         }
-        Ok(self.positions(shards))
+        Ok(())
     }
 
     fn resume(&mut self, at: &Position) -> Result<(), SourceError> {

@@ -15,10 +15,11 @@ pub use group::{Membership, MemorySource};
 pub use recovery::MemoryRecovery;
 pub use sink::{Doubt, MemorySink};
 
+use crate::edge::source::Position;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use transactions::{Outcome, Transactions};
-use tripline_core::batch::Timestamp;
+use tripline_core::batch::{Shard, Timestamp};
 
 /// One record of the log. Its offset is its place in the partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,14 @@ impl Log {
     /// The committed position of an input partition and its note.
     pub fn committed(&self, partition: u32) -> Option<(i64, String)> {
         self.lock().committed.get(&partition).cloned()
+    }
+
+    /// Where a shard goes on. A transaction that is in its way is ended first.
+    fn position(&self, shard: Shard) -> Position {
+        let Inner { transactions, committed, .. } = &mut *self.lock();
+        transactions.settle(shard.partition, committed);
+        let (next, note) = committed.get(&shard.partition).cloned().unwrap_or_default();
+        Position { shard, next, note }
     }
 
     /// Retention removes the input's records before an offset.

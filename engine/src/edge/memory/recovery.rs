@@ -4,12 +4,12 @@ use super::{Entry, Log, offset};
 use crate::edge::recovery::{Reach, Recovered, Recovery, Ticket};
 use crate::edge::refill::{Broken, Found, Past, Refill, Side};
 use crate::edge::snapshot::Catalogue;
-use crate::edge::source::Position;
 use crate::names::{Topics, header};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use tripline_core::batch::Shard;
 
 /// Fills shards from a [`Log`].
 pub struct MemoryRecovery {
@@ -28,7 +28,7 @@ pub struct MemoryRecovery {
 
 struct Request {
     ticket: Ticket,
-    at: Position,
+    shard: Shard,
     without: Vec<Arc<str>>,
 }
 
@@ -51,34 +51,36 @@ impl MemoryRecovery {
     /// Reads a shard's past, unless a transaction holds its journal back: then it is tried again later.
     fn fill(&mut self) {
         let Some(request) = self.requests.front() else { return };
-        let partition = request.at.shard.partition;
+        let at = self.log.position(request.shard);
         let (awaits_ended, pieces) = (self.awaits_ended, RefCell::default());
-        let shard = Shard { log: &self.log, topics: &self.topics, partition, awaits_ended, pieces };
+        let partition = request.shard.partition;
+        let logs = Logs { log: &self.log, topics: &self.topics, partition, awaits_ended, pieces };
         let refill = Refill {
-            past: &shard,
+            past: &logs,
             snapshots: self.snapshots.as_ref(),
             reach: self.reach,
             records_max: self.records_max,
             ticket: request.ticket,
-            at: &request.at,
+            at: &at,
             without: &request.without,
         };
         let last = refill.last(refill.run());
-        let is_open = !shard.is_stable(Side::Verdicts);
+        let is_open = !logs.is_stable(Side::Verdicts);
         if is_open && matches!(last, Some(Recovered::Failed(..))) {
             return;
         }
-        self.pieces.extend(shard.pieces.into_inner());
+        self.pieces.push_back(Recovered::At(request.ticket, at));
+        self.pieces.extend(logs.pieces.into_inner());
         self.pieces.extend(last);
         self.requests.pop_front();
     }
 }
 
 impl Recovery for MemoryRecovery {
-    fn begin(&mut self, at: &Position, without: &[Arc<str>]) -> Ticket {
+    fn begin(&mut self, shard: Shard, without: &[Arc<str>]) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.requests.push_back(Request { ticket, at: at.clone(), without: without.to_vec() });
+        self.requests.push_back(Request { ticket, shard, without: without.to_vec() });
         ticket
     }
 
@@ -96,7 +98,7 @@ impl Recovery for MemoryRecovery {
 }
 
 /// A shard's partitions, and what was found in them.
-struct Shard<'a> {
+struct Logs<'a> {
     log: &'a Log,
     topics: &'a Topics,
     partition: u32,
@@ -104,7 +106,7 @@ struct Shard<'a> {
     pieces: RefCell<Vec<Recovered>>,
 }
 
-impl Shard<'_> {
+impl Logs<'_> {
     fn topic(&self, side: Side) -> &str {
         match side {
             Side::Input => &self.log.input,
@@ -124,7 +126,7 @@ fn cause(entry: &Entry) -> Option<i64> {
     found.1.parse().ok()
 }
 
-impl Past for Shard<'_> {
+impl Past for Logs<'_> {
     fn low(&self) -> Result<i64, Broken> {
         Ok(self.log.lock().low(&self.log.input, self.partition))
     }

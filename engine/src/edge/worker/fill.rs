@@ -19,7 +19,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// A shard on its way to being live.
 #[derive(Clone)]
 pub(super) struct Filling {
-    pub(super) at: Position,
+    /// Where it goes on, once that is known.
+    at: Option<Position>,
     /// `None` while it waits to be tried again.
     pub(super) ticket: Option<Ticket>,
     tries: u32,
@@ -62,27 +63,25 @@ impl Progress {
 }
 
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
-    /// A new engine, and its filling after a pause that grows with the tries.
-    pub(super) fn begin(&mut self, at: Position, tries: u32) {
-        self.begin_without(at, tries, Vec::new());
+    /// Fills a shard anew, after a pause that grows with the tries.
+    pub(super) fn begin(&mut self, shard: Shard, tries: u32) {
+        self.begin_without(shard, tries, Vec::new());
     }
 
-    fn begin_without(&mut self, at: Position, tries: u32, without: Vec<Arc<str>>) {
-        self.processor.assign(&at);
+    fn begin_without(&mut self, shard: Shard, tries: u32, without: Vec<Arc<str>>) {
         let status = ShardStatus {
             worker: self.pace.worker,
             phase: Phase::Restoring,
-            next: at.next,
+            next: None,
             lag: None,
             held_from: None,
             snapshot_at: None,
             filled: Some(Filled::default()),
         };
-        self.status.shard(at.shard, status);
-        let ticket = (tries == 0).then(|| self.recovery.begin(&at, &without));
-        let shard = at.shard;
+        self.status.shard(shard, status);
+        let ticket = (tries == 0).then(|| self.recovery.begin(shard, &without));
         let since = self.pace.clock.now();
-        let filling = Filling { at, ticket, tries, since, without, progress: Progress::default() };
+        let filling = Filling { at: None, ticket, tries, since, without, progress: Progress::default() };
         self.shards.insert(shard, Hold::Filling(filling));
         self.count();
     }
@@ -91,11 +90,11 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     pub(super) fn fill(&mut self) -> Result<bool, WorkerError> {
         let mut is_filling = false;
         let clock = self.pace.clock.clone();
-        for hold in self.shards.values_mut() {
+        for (shard, hold) in &mut self.shards {
             let Hold::Filling(filling) = hold else { continue };
             is_filling = true;
             if filling.ticket.is_none() && clock.since(filling.since) >= backoff(filling.tries) {
-                filling.ticket = Some(self.recovery.begin(&filling.at, &filling.without));
+                filling.ticket = Some(self.recovery.begin(*shard, &filling.without));
             }
         }
         // The source must be polled between pieces; an idle one leaves time to wait for them.
@@ -113,13 +112,14 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         let Some(filling) = self.filling(shard, ticket) else { return Ok(()) };
         self.progress(shard, &piece);
         match piece {
+            Recovered::At(_, at) => self.at(at),
             Recovered::Snapshot(_, _, name, piece) => {
                 if let Err(fault) = self.processor.load(shard, piece) {
                     self.recovery.cancel(ticket);
-                    self.unusable(filling, name, &fault.to_string());
+                    self.unusable(shard, filling, name, &fault.to_string());
                 }
             }
-            Recovered::Unusable(_, _, name, reason) => self.unusable(filling, name, &reason),
+            Recovered::Unusable(_, _, name, reason) => self.unusable(shard, filling, name, &reason),
             Recovered::Ahead(..) => {}
             Recovered::Rows(_, batch) => {
                 self.processor.restore(&batch);
@@ -131,10 +131,9 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             }
             Recovered::Ready(_, _, history) => self.ready(&filling, &history)?,
             Recovered::Refused(_, _, reason) => {
-                let (partition, tries) = (shard.partition, filling.tries + 1);
-                return Err(WorkerError::Unfilled { partition, tries, reason });
+                return Err(WorkerError::Refused { partition: shard.partition, reason });
             }
-            Recovered::Failed(_, _, reason) => self.failed(filling, reason)?,
+            Recovered::Failed(_, _, reason) => self.failed(shard, filling, reason)?,
         }
         Ok(())
     }
@@ -151,8 +150,18 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.status.filled(shard, progress.filled);
     }
 
+    /// The shard gets an engine that is empty yet.
+    fn at(&mut self, at: Position) {
+        self.processor.assign(&at);
+        self.status.moved(at.shard, at.next);
+        if let Some(Hold::Filling(filling)) = self.shards.get_mut(&at.shard) {
+            filling.at = Some(at);
+        }
+    }
+
     fn ready(&mut self, filling: &Filling, history: &History) -> Result<(), WorkerError> {
-        let (at, shard) = (&filling.at, filling.at.shard);
+        let at = filling.at.as_ref().expect("a filling begins with the position");
+        let shard = at.shard;
         self.processor.live(shard, history);
         reached("live");
         self.source.resume(at)?;
@@ -160,7 +169,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         let status = ShardStatus {
             worker: self.pace.worker,
             phase: Phase::Live,
-            next: at.next,
+            next: Some(at.next),
             lag: None,
             held_from: history.held_from,
             snapshot_at: history.snapshot.map(|(_, cut_at)| cut_at),
@@ -176,27 +185,27 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    fn failed(&mut self, filling: Filling, reason: String) -> Result<(), WorkerError> {
-        let (partition, tries) = (filling.at.shard.partition, filling.tries + 1);
+    fn failed(&mut self, shard: Shard, filling: Filling, reason: String) -> Result<(), WorkerError> {
+        let (partition, tries) = (shard.partition, filling.tries + 1);
         if tries >= FILLINGS_MAX {
             return Err(WorkerError::Unfilled { partition, tries, reason });
         }
         tracing::warn!(partition, tries, reason, "filling the shard broke off");
         let line = format!("partition {partition} cannot be filled: {reason}");
         self.status.trouble(self.pace.worker, Trouble::Restore, line);
-        self.processor.revoke(filling.at.shard);
-        self.begin_without(filling.at, tries, filling.without);
+        self.processor.revoke(shard);
+        self.begin_without(shard, tries, filling.without);
         Ok(())
     }
 
     /// Begins again at once, with the next older snapshot or the log.
-    fn unusable(&mut self, mut filling: Filling, name: Arc<str>, reason: &str) {
-        let partition = filling.at.shard.partition;
+    fn unusable(&mut self, shard: Shard, mut filling: Filling, name: Arc<str>, reason: &str) {
+        let partition = shard.partition;
         tracing::warn!(partition, snapshot = &*name, reason, "the snapshot is not taken");
         self.metrics.snapshot_refused();
         filling.without.push(name);
-        self.processor.revoke(filling.at.shard);
-        self.begin_without(filling.at, 0, filling.without);
+        self.processor.revoke(shard);
+        self.begin_without(shard, 0, filling.without);
     }
 
     /// The shard's filling, if it is the one of this ticket.

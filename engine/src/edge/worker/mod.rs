@@ -71,7 +71,7 @@ pub enum WorkerError {
     /// Offsets cannot be committed.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// A shard could not be filled.
+    /// A shard could not be filled, however often it was tried.
     #[error("partition {partition} could not be filled from the log, {tries} times in a row: {reason}")]
     Unfilled {
         /// The shard's partition.
@@ -79,6 +79,14 @@ pub enum WorkerError {
         /// Tries in a row.
         tries: u32,
         /// What happened last.
+        reason: String,
+    },
+    /// A shard must not be filled before somebody has decided.
+    #[error("partition {partition} cannot go on: {reason}")]
+    Refused {
+        /// The shard's partition.
+        partition: u32,
+        /// What stands in its way, and what to do.
         reason: String,
     },
     /// It was asked to stop, but the last records could not be committed in time. They will be judged again.
@@ -329,17 +337,18 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             .filter_map(|(shard, hold)| matches!(hold, Hold::Live { .. }).then_some(*shard))
             .collect();
         self.clean();
-        for at in self.source.hold(&live)? {
-            self.processor.revoke(at.shard);
-            self.begin(at, 1);
+        self.source.hold(&live)?;
+        for shard in live {
+            self.processor.revoke(shard);
+            self.begin(shard, 1);
         }
         Ok(())
     }
 
     fn assigned(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), WorkerError> {
         self.metrics.rebalanced("assigned");
-        for at in self.source.accept(generation, shards)? {
-            self.begin(at, 0);
+        for shard in self.source.accept(generation, shards)? {
+            self.begin(shard, 0);
         }
         reached("accepted");
         self.status.started();

@@ -1,0 +1,59 @@
+//! What a change of packs meets: cooldowns that the journal says are open.
+
+use super::PREFIX;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use std::time::{Duration, Instant};
+use tripline_benches::kafka::{Failure, PARTITIONS, positions};
+use tripline_core::suppress::Change;
+use tripline_core::verdict::Recorded;
+
+/// The last verdicts of each partition that are looked at.
+const LAST: i64 = 200;
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// Whether a committed verdict has opened a cooldown that goes on beyond the newest verdict of its partition.
+pub(super) fn has_open_cooldown(brokers: &str) -> Result<bool, Failure> {
+    let topic = format!("{PREFIX}.verdicts");
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "chaos-cooldowns")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .create()?;
+    let mut from = Vec::new();
+    for partition in 0..PARTITIONS {
+        let (low, end) = consumer.fetch_watermarks(&topic, partition, ANSWER_WITHIN)?;
+        from.push((end - LAST).max(low));
+    }
+    consumer.assign(&positions(&topic, &from)?)?;
+    // By partition: the newest verdict's time, and until when a cooldown is open.
+    let mut seen = vec![(i64::MIN, i64::MIN); from.len()];
+    let (mut ended, began) = (0, Instant::now());
+    while ended < PARTITIONS {
+        if began.elapsed() > ANSWER_WITHIN {
+            return Err("the last verdicts cannot be read".into());
+        }
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                let recorded: Recorded = serde_json::from_slice(message.payload().unwrap_or_default())?;
+                let (newest, until) = &mut seen[usize::try_from(message.partition())?];
+                *newest = (*newest).max(recorded.at.0);
+                *until = recorded.changes.iter().filter_map(opened_until).fold(*until, i64::max);
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+            _ => {}
+        }
+    }
+    Ok(seen.iter().any(|(newest, until)| until > newest))
+}
+
+fn opened_until(change: &Change) -> Option<i64> {
+    match change {
+        Change::Cooldown { until, .. } => Some(*until),
+        Change::Incident { .. } => None,
+    }
+}
