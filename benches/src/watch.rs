@@ -131,9 +131,11 @@ impl Watch {
             check()?;
             self.check()?;
             if began.elapsed() > within {
-                let missing: Vec<&String> =
-                    events.iter().filter(|event| self.seen(event).is_none()).collect();
-                return Err(format!("alerts are missing after {within:?}: {missing:?}").into());
+                let mut missing = events.iter().filter(|event| self.seen(event).is_none());
+                let (first, more) = (missing.next(), missing.count());
+                return Err(
+                    format!("alerts are missing after {within:?}: about {first:?} and {more} more").into()
+                );
             }
             thread::sleep(Duration::from_millis(1));
         }

@@ -39,6 +39,8 @@ const COLUMNS: &[Column] = &[
 ];
 /// Probes in each lot of events: they say that every partition was judged, with its ledgers.
 const PROBES: u32 = 10 * PARTITIONS.unsigned_abs();
+/// Events of a lot behind those that arm them: some minutes of the bank's time, far less than what the rule looks back.
+const ARMED_BEFORE_END: u32 = 1_000;
 /// While one of three is killed: events and alerts a second.
 const STREAMED: (u32, u32) = (500, 50);
 
@@ -108,7 +110,7 @@ impl Scale {
         let (mut event, probes) = (SimulatedEvent::default(), first..first + PROBES);
         for number in 0..self.events {
             next(feed, &mut event);
-            if number == 0 {
+            if number + ARMED_BEFORE_END == self.events {
                 probe::arm(writer, probes.clone(), event.appended_at)?;
             }
             writer.send(event.appended_at, event.account.as_bytes(), &event.value)?;

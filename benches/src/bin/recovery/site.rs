@@ -170,6 +170,18 @@ impl Member {
         self.process.take().map_or(Ok(()), Process::stop)
     }
 
+    /// What it said in all.
+    pub(super) fn said(&self) -> Result<String, Failure> {
+        Ok(fs::read_to_string(&self.log)?)
+    }
+
+    /// How many shards went live without a snapshot, by what it said after so many bytes.
+    pub(super) fn filled_without_snapshot(&self, after: usize) -> Result<usize, Failure> {
+        let said = self.said()?;
+        let live = said[after..].lines().filter(|line| line.contains("shard is live"));
+        Ok(live.filter(|line| !line.contains("snapshot=")).count())
+    }
+
     /// What it has spent.
     pub(super) fn spent(&self) -> Spent {
         self.process.as_ref().map(Process::spent).unwrap_or_default()
