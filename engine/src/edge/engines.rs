@@ -216,7 +216,7 @@ impl Processor for Engines {
         held.told = held.engine.counts().clone();
         self.tell_size(shard);
         if let Some(saver) = &mut self.saver {
-            saver.add(shard);
+            saver.add(shard, history.snapshot.map(|(_, cut_at)| cut_at));
         }
     }
 

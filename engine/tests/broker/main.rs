@@ -337,7 +337,13 @@ fn dead_owner(cluster: &Cluster) {
     for partition in LEFT {
         assert!(!service.calls.of(partition).contains(&"live"), "partition {partition} must not go on yet");
     }
-    assert_eq!(service.status.reasons().len(), 2, "an operator sees which shards wait");
+    let told = service.status.reasons();
+    let count = |part: &str| told.iter().filter(|line| line.contains(part)).count();
+    assert_eq!(
+        (count("is being filled"), count("waits: ")),
+        (2, 1),
+        "an operator sees which shards wait: {told:?}"
+    );
     undo_transaction(dead);
     await_that("all is committed", || all_committed(&settings));
     service.stop();

@@ -146,7 +146,8 @@ impl Filler {
                         self.readers = None;
                         return self.tell(Recovered::Failed(ticket, shard, reason));
                     }
-                    reason
+                    // It does not say either while a transaction holds the position alone.
+                    format!("the broker does not say where it goes on: {reason}")
                 }
             };
             self.waits(&mut request, reason);

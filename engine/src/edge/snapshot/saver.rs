@@ -6,12 +6,14 @@ use crate::edge::failpoint::reached;
 use crate::edge::source::Position;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
-use tripline_core::batch::Shard;
+use tripline_core::batch::{Shard, Timestamp};
 use tripline_core::engine::Engine;
 use tripline_core::snapshot::{Chunk, Cut, Origin};
 
 /// Rows written at one turn: a fraction of a millisecond.
 const ROWS_A_TURN: usize = 4_096;
+/// Between two such turns, so that the worker and the thread that seals the chunks leave the cores to the events.
+const REST: Duration = Duration::from_millis(10);
 
 /// A worker's snapshots.
 pub struct Saver {
@@ -28,6 +30,8 @@ struct Saving {
     save: Save,
     chunks: VecDeque<Chunk>,
     cut: Option<Box<Cut>>,
+    /// Nothing more is written before.
+    rests_until: Instant,
 }
 
 impl Saver {
@@ -36,10 +40,14 @@ impl Saver {
         Saver { writer, every, partitions, clock, due: BTreeMap::new(), saving: None }
     }
 
-    /// A shard is live. Shards begin spread over the interval, so that they do not all come at once.
-    pub fn add(&mut self, shard: Shard) {
+    /// A shard is live; `cut_at` is the time of the snapshot that it began with. Shards begin spread over the interval, so
+    /// that they do not all come at once, but none waits longer than it would have without a restart.
+    pub fn add(&mut self, shard: Shard, cut_at: Option<Timestamp>) {
         let part = self.every / self.partitions.max(1) * (shard.partition % self.partitions.max(1));
-        self.due.insert(shard, self.clock.now() + part);
+        let age =
+            |cut_at: Timestamp| u64::try_from(self.clock.wall().0.saturating_sub(cut_at.0)).unwrap_or(0);
+        let left = cut_at.map(|cut_at| self.every.saturating_sub(Duration::from_millis(age(cut_at))));
+        self.due.insert(shard, self.clock.now() + left.map_or(part, |left| left.min(part)));
     }
 
     /// A shard is gone, and with it a save that was under way.
@@ -66,7 +74,8 @@ impl Saver {
         engine.begin_save(Origin { partition, partitions, offset: at.next });
         self.due.insert(at.shard, self.clock.now() + self.every);
         let save = Save { shard: at.shard, offset: at.next, cut_at: self.clock.wall() };
-        self.saving = Some(Saving { save, chunks: VecDeque::new(), cut: None });
+        let rests_until = self.clock.now();
+        self.saving = Some(Saving { save, chunks: VecDeque::new(), cut: None, rests_until });
         reached("cut");
     }
 
@@ -92,8 +101,12 @@ impl Saver {
             }
             return;
         }
+        if self.clock.now() < saving.rests_until {
+            return;
+        }
         let mut chunks = Vec::new();
         saving.cut = engine.save_some(ROWS_A_TURN, &mut chunks).map(Box::new);
         saving.chunks.extend(chunks);
+        saving.rests_until = self.clock.now() + REST;
     }
 }

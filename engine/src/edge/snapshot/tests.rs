@@ -2,6 +2,9 @@
 //! fails costs the snapshot alone.
 
 use super::*;
+use crate::edge::clock::Clock;
+use crate::edge::metrics::Metrics;
+use crate::edge::source::Position;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use std::sync::Arc;
@@ -63,4 +66,25 @@ fn the_newest_comes_first_and_one_without_a_manifest_is_none() {
 
 fn catalogue_store(catalogue: &Catalogue) -> Store {
     catalogue.store().clone()
+}
+
+/// Whether a shard that went live just now with a snapshot so old would be cut after so much time.
+fn is_cut_after(age: Option<Duration>, time: Duration) -> bool {
+    let clock = Clock::by_hand(Timestamp(1_000_000_000));
+    let (writer, _writing) = Writer::by_hand(in_memory(), Arc::default(), Arc::new(Metrics::new()));
+    let mut saver = Saver::new(writer, Duration::from_secs(60), 4, clock.clone());
+    let cut_at = age.map(|age| Timestamp(clock.wall().0 - i64::try_from(age.as_millis()).unwrap()));
+    saver.add(SHARD, cut_at);
+    clock.pass(time);
+    saver.next(&[Position { shard: SHARD, next: 7, note: String::new() }]).is_some()
+}
+
+#[test]
+fn a_restart_does_not_postpone_a_snapshot() {
+    let seconds = Duration::from_secs;
+    // The last of four shards begins in the last quarter of a minute.
+    assert!(!is_cut_after(None, seconds(44)) && is_cut_after(None, seconds(46)));
+    assert!(!is_cut_after(Some(seconds(5)), seconds(44)) && is_cut_after(Some(seconds(5)), seconds(46)));
+    assert!(!is_cut_after(Some(seconds(50)), seconds(9)) && is_cut_after(Some(seconds(50)), seconds(11)));
+    assert!(is_cut_after(Some(seconds(3_600)), Duration::ZERO));
 }

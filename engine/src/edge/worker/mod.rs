@@ -24,7 +24,7 @@ use tripline_core::outputs::{Outputs, Topic};
 /// The longest wait for records, so that a stop is seen soon.
 const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
 /// The longest wait for records while the processor has other work.
-const BUSY_WAIT_MAX: Duration = Duration::from_millis(1);
+const BUSY_WAIT_MAX: Duration = Duration::from_millis(5);
 /// How long one commit may wait for deliveries before the loop turns again.
 const COMMIT_WAIT: Duration = Duration::from_secs(1);
 /// A full producer queue that lasts longer pauses the source.
