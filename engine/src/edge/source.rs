@@ -92,7 +92,7 @@ pub trait Source {
     fn poll(&mut self, into: &mut Batch, wait: Duration) -> Result<Polled, SourceError>;
 
     /// Takes the offered shards, held: none of their records is delivered before [`Source::resume`]. Gives those that
-    /// were taken; none when the offer no longer stands.
+    /// were taken; none when the offer no longer stands, or cannot be taken yet and is made again.
     ///
     /// # Errors
     /// When the broker refuses for good.

@@ -17,6 +17,9 @@ use tripline_core::batch::{Batch, Shard, Timestamp};
 /// Of so many records of a partition one's key is compared with the partition.
 const SAMPLE_EVERY: i64 = 64;
 
+/// The worker stands still for so long at most while it asks where offered shards were committed.
+const LEAST_WITHIN: Duration = Duration::from_secs(2);
+
 /// A consumer that a source polls and a sink commits with.
 pub(super) type GroupConsumer = Arc<BaseConsumer<GroupContext>>;
 
@@ -216,18 +219,18 @@ impl KafkaSource {
     /// The shards' partitions, each at the last position that is known to be committed: where it goes on, or before. A
     /// transaction under way is not waited for. Without any offset the client would look one up by itself, and let that
     /// overrule a seek.
-    fn least(&self, shards: &[Shard]) -> Result<TopicPartitionList, SourceError> {
-        let list = ask(self.settings.patience, |wait| {
+    fn least(&self, shards: &[Shard]) -> Result<TopicPartitionList, KafkaError> {
+        if shards.is_empty() {
+            return Ok(self.list(shards));
+        }
+        let list = ask(LEAST_WITHIN, |wait| {
             let list = self.asking.committed_offsets(self.list(shards), wait)?;
             list.elements().iter().try_for_each(|element| element.error())?;
             Ok(list)
-        })
-        .map_err(|fault| self.stopped(None, fault))?;
+        })?;
         for element in &mut list.elements() {
             if !matches!(element.offset(), Offset::Offset(_)) {
-                element
-                    .set_offset(Offset::Offset(0))
-                    .map_err(|fault| self.stopped(Some(element.partition()), fault))?;
+                element.set_offset(Offset::Offset(0))?;
             }
         }
         Ok(list)
@@ -292,9 +295,6 @@ impl Source for KafkaSource {
     }
 
     fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError> {
-        if !self.consumer.context().changes().answer(generation) {
-            return Ok(Vec::new());
-        }
         // Partitions that were added while the process runs.
         if let Some(added) =
             shards.iter().map(|shard| shard.partition).max().filter(|at| *at >= self.partitions)
@@ -302,7 +302,18 @@ impl Source for KafkaSource {
             let (stored, found) = (self.partitions, added + 1);
             return Err(SourceError::Repartitioned { topic: self.settings.topic.clone(), stored, found });
         }
-        let list = if shards.is_empty() { self.list(shards) } else { self.least(shards)? };
+        let list = match self.least(shards) {
+            Ok(list) => list,
+            // The brokers are away: the worker judges and commits on, and is asked again.
+            Err(fault) if fault.rdkafka_error_code().is_none_or(passes) => {
+                self.consumer.context().changes().again(generation);
+                return Ok(Vec::new());
+            }
+            Err(fault) => return Err(self.stopped(None, fault)),
+        };
+        if !self.consumer.context().changes().answer(generation) {
+            return Ok(Vec::new());
+        }
         self.consumer.incremental_assign(&list).map_err(|fault| self.stopped(None, fault))?;
         self.hold(shards)?;
         Ok(shards.to_vec())

@@ -24,6 +24,15 @@ pub(super) enum Change {
     Lost(Vec<i32>),
 }
 
+impl Change {
+    fn is_of(&self, generation: Generation) -> bool {
+        match self {
+            Change::Assigned(of, _) | Change::Revoked(of, _) => *of == generation,
+            Change::Lost(_) => false,
+        }
+    }
+}
+
 /// What has happened and was not yet answered.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -53,11 +62,13 @@ impl Changes {
 
     /// Whether this change still waits for its answer; it does no more afterwards.
     pub(super) fn answer(&mut self, generation: Generation) -> bool {
-        let of = |change: &mut Change| match change {
-            Change::Assigned(of, _) | Change::Revoked(of, _) => *of == generation,
-            Change::Lost(_) => false,
-        };
-        self.open.take_if(of).is_some()
+        self.open.take_if(|change| change.is_of(generation)).is_some()
+    }
+
+    /// Tells the worker this change once more, if it still waits for its answer.
+    pub(super) fn again(&mut self, generation: Generation) {
+        let open = self.open.iter().filter(|change| change.is_of(generation));
+        self.queue.extend(open.cloned());
     }
 
     /// The change that waits for its answer, if any; it does no more afterwards.
@@ -164,6 +175,18 @@ mod tests {
         let Some(Change::Assigned(second, _)) = changes.next() else { panic!("the newer change follows") };
         assert!(changes.answer(second));
         assert!(!changes.answer(second), "it is answered once");
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_answered_yet_is_told_again_as_long_as_it_stands() {
+        let mut changes = Changes::default();
+        changes.begin(|generation| Change::Assigned(generation, vec![1]));
+        let Some(Change::Assigned(first, _)) = changes.next() else { panic!("a change was written down") };
+        changes.again(first);
+        assert_eq!(changes.next(), Some(Change::Assigned(first, vec![1])));
+        assert!(changes.answer(first));
+        changes.again(first);
+        assert_eq!(changes.next(), None, "it was answered");
     }
 
     #[test]

@@ -321,8 +321,13 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     fn assigned(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), WorkerError> {
+        let taken = self.source.accept(generation, shards)?;
+        if taken.is_empty() && !shards.is_empty() {
+            // The offer no longer stands, or comes again.
+            return Ok(());
+        }
         self.metrics.rebalanced("assigned");
-        for shard in self.source.accept(generation, shards)? {
+        for shard in taken {
             self.begin(shard, 0);
         }
         reached("accepted");
