@@ -203,6 +203,8 @@ impl<'a> Disturbance<'a> {
 
     /// After some seconds of silence every process must say that no broker answers.
     fn silent(&mut self) -> Result<(), Failure> {
+        // A member whose question to join was answered into the silence asks again, and fences itself.
+        self.crew.may_give_up();
         let longer = self.between(SILENT_LONGER_MS);
         self.proxy.silence(true);
         let told = self.crew.pass(TOLD_WITHIN).map(|()| self.crew.misses_brokers());
