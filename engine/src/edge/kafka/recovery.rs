@@ -32,8 +32,8 @@ struct Request {
     cancelled: Arc<AtomicBool>,
     /// Since when a question about it has no answer.
     unanswered: Option<Instant>,
-    /// It was said that it waits.
-    is_told: bool,
+    /// Why it is not filled yet, once it was asked about.
+    waits_for: Option<String>,
 }
 
 /// The worker's side of the thread that fills its shards. The thread ends when this is dropped.
@@ -67,7 +67,7 @@ impl KafkaRecovery {
                     }
                 }
                 filler.readers = None;
-                filler.health.status.clear(filler.health.worker, Trouble::Waiting);
+                filler.tell_who_waits();
             }
         };
         let name = "tripline-recovery".to_owned();
@@ -83,8 +83,14 @@ impl Recovery for KafkaRecovery {
         let cancelled = Arc::new(AtomicBool::new(false));
         self.running.insert(ticket, Arc::clone(&cancelled));
         // The thread outlives its requests: it ends only when this sender is dropped.
-        let request =
-            Request { ticket, shard, without: without.to_vec(), cancelled, unanswered: None, is_told: false };
+        let request = Request {
+            ticket,
+            shard,
+            without: without.to_vec(),
+            cancelled,
+            unanswered: None,
+            waits_for: None,
+        };
         let _ = self.requests.send(request);
         ticket
     }
@@ -133,7 +139,10 @@ impl Filler {
             let Some(mut request) = self.waiting.pop_front() else { return };
             let (ticket, shard) = (request.ticket, request.shard);
             let reason = match self.look(&request) {
-                Ok(at) => return self.fill(&request, &at),
+                Ok(at) => {
+                    self.tell_who_waits();
+                    return self.fill(&request, &at);
+                }
                 Err(Unknown::Ever(reason)) => return self.tell(Recovered::Refused(ticket, shard, reason)),
                 Err(Unknown::Open) => {
                     request.unanswered = None;
@@ -150,20 +159,29 @@ impl Filler {
                     format!("the broker does not say where it goes on: {reason}")
                 }
             };
-            self.waits(&mut request, reason);
+            if request.waits_for.is_none() {
+                let partition = shard.partition;
+                tracing::info!(partition, reason, "it is not known yet where the shard goes on");
+            }
+            request.waits_for = Some(reason);
             self.waiting.push_back(request);
         }
+        self.tell_who_waits();
         std::thread::sleep(OPEN_LOOK_EVERY);
     }
 
-    /// Says once that a shard waits, and to readiness as long as it does.
-    fn waits(&self, request: &mut Request, reason: String) {
-        let partition = request.shard.partition;
-        if !std::mem::replace(&mut request.is_told, true) {
-            tracing::info!(partition, reason, "it is not known yet where the shard goes on");
+    /// Readiness names every shard that waits, as long as it does.
+    fn tell_who_waits(&self) {
+        let waits = |request: &Request| {
+            let reason = request.waits_for.as_ref()?;
+            Some(format!("partition {} waits: {reason}", request.shard.partition))
+        };
+        let lines: Vec<String> = self.waiting.iter().filter_map(waits).collect();
+        if lines.is_empty() {
+            self.health.status.clear(self.health.worker, Trouble::Waiting);
+        } else {
+            self.health.status.trouble(self.health.worker, Trouble::Waiting, lines.join("; "));
         }
-        let line = format!("partition {partition} waits: {reason}");
-        self.health.status.trouble(self.health.worker, Trouble::Waiting, line);
     }
 
     /// Where a shard goes on, as soon as its past can be read to its end.
