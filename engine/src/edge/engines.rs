@@ -173,12 +173,18 @@ impl Processor for Engines {
         Ok(())
     }
 
-    fn committed(&mut self, at: &[Position]) {
+    fn committing(&mut self, at: &[Position]) {
         let Some(saver) = &mut self.saver else { return };
         if let Some(next) = saver.next(at)
             && let Some(held) = self.engines.get_mut(&next.shard)
         {
             saver.cut(&next, &mut held.engine);
+        }
+    }
+
+    fn committed(&mut self, at: &[Position]) {
+        if let Some(saver) = &mut self.saver {
+            saver.committed(at);
         }
     }
 

@@ -38,7 +38,10 @@ pub trait Processor {
     /// Time passes on a shard whose every record has been judged. `out` is empty.
     fn advance(&mut self, shard: Shard, now: Timestamp, out: &mut Outputs);
 
-    /// Everything judged of these shards up to these positions is committed.
+    /// A commit of these positions begins; everything judged of these shards lies before them.
+    fn committing(&mut self, _at: &[Position]) {}
+
+    /// Everything of these shards up to these positions is committed; more may have been judged since.
     fn committed(&mut self, _at: &[Position]) {}
 
     /// Time for what need not be done at once. True while there is more of it.

@@ -37,6 +37,8 @@ struct Inner {
     reloads: Cell<bool>,
     /// Pieces of a filling that are handed over at a turn.
     pieces: Cell<usize>,
+    /// Steps that a commit under way may go at a turn: to the broker, and back.
+    steps: Cell<usize>,
     tally: RefCell<Tally>,
     /// Faults since the world last asked.
     events: RefCell<Vec<&'static str>>,
@@ -83,6 +85,20 @@ impl Controls {
 
     pub fn pieces(&self, pieces: usize) {
         self.0.pieces.set(pieces);
+    }
+
+    pub fn steps(&self, steps: usize) {
+        self.0.steps.set(steps);
+    }
+
+    /// Whether the commit under way goes a step on.
+    pub fn goes_on(&self) -> bool {
+        let left = self.0.steps.get().checked_sub(1);
+        self.0.steps.set(left.unwrap_or(0));
+        if left.is_none() {
+            self.count("path: a commit was under way at a turn's end");
+        }
+        left.is_some()
     }
 
     pub fn reloads(&self) -> bool {
@@ -277,7 +293,7 @@ impl Sink for FaultySink {
             Err(CommitError::Unknown(_)) => "path: commits in doubt or fenced",
             Err(_) => "path: commits otherwise not done",
         });
-        if result.is_ok() && self.controls.step("crash: between commit and snapshot cut") {
+        if result.is_ok() && self.controls.step("crash: between a commit and its answer") {
             return Err(died());
         }
         result

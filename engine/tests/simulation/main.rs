@@ -31,13 +31,13 @@ const SEEDS: u64 = 1_000;
 const REPEATED: u64 = 10;
 
 /// How often each must happen in a thousand seeds, or the run shows nothing.
-const NEEDED: [(&str, u64); 36] = [
+const NEEDED: [(&str, u64); 37] = [
     ("crash: as a shard goes live", 10),
     ("crash: at a poll", 100),
     ("crash: at a reload", 5),
     ("crash: at an abort", 5),
     ("crash: at an assignment", 5),
-    ("crash: between commit and snapshot cut", 20),
+    ("crash: between a commit and its answer", 20),
     ("crash: between send and commit", 20),
     ("crash: between the last commit and the release", 1),
     ("crash: between two turns", 100),
@@ -62,6 +62,7 @@ const NEEDED: [(&str, u64); 36] = [
     ("fault: transaction timed out", 100),
     ("fault: a host's clock jumps", 100),
     ("fault: stopped between send and commit", 50),
+    ("path: a commit was under way at a turn's end", 1_000),
     ("path: assignment lost", 50),
     ("path: filled from a snapshot and the log behind it", 50),
     ("path: filled from the end of the log", 50),

@@ -21,7 +21,7 @@ pub enum Plant {
     CommitBeforeSend,
     /// A snapshot without a manifest is taken as whole.
     NoManifest,
-    /// Snapshots are cut before the commit.
+    /// Snapshots are cut and finished before the commit.
     EarlyCut,
     /// Recovery judges again instead of folding what was committed.
     JudgesAgain,
@@ -119,13 +119,19 @@ impl Processor for Kept {
             self.next.insert(batch.shard, last.offset + 1);
             if self.plant == Some(Plant::EarlyCut) {
                 let (shard, next) = (batch.shard, last.offset + 1);
-                self.engines.committed(&[Position { shard, next, note: String::new() }]);
+                let at = [Position { shard, next, note: String::new() }];
+                self.engines.committing(&at);
+                self.engines.committed(&at);
             }
         }
     }
 
     fn advance(&mut self, shard: Shard, now: Timestamp, out: &mut Outputs) {
         self.engines.advance(shard, now, out);
+    }
+
+    fn committing(&mut self, at: &[Position]) {
+        self.engines.committing(at);
     }
 
     fn committed(&mut self, at: &[Position]) {

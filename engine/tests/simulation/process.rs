@@ -12,6 +12,7 @@ use tripline::edge::clock::Clock;
 use tripline::edge::engines::Engines;
 use tripline::edge::memory::{Log, Membership, MemoryRecovery, MemorySink, MemorySource};
 use tripline::edge::metrics::Metrics;
+use tripline::edge::outbox::Outbox;
 use tripline::edge::snapshot::{Catalogue, Saver, Writer, Writing};
 use tripline::edge::status::Status;
 use tripline::edge::worker::{Pace, Worker, WorkerError};
@@ -99,7 +100,9 @@ impl Process {
             clock: clock.clone(),
             ..Pace::default()
         };
-        let worker = Worker::new((source, sink, kept, recovery), pace, Arc::clone(&status), metrics);
+        let steps = controls.clone();
+        let outbox = Outbox::by_hand(sink, move || steps.goes_on());
+        let worker = Worker::new((source, outbox, kept, recovery), pace, Arc::clone(&status), metrics);
         let skew_ms = setup.skew_ms;
         Process { worker, writing, status, clock, skew_ms, controls, member, producer, wrong, hangs: 0 }
     }

@@ -289,11 +289,12 @@ impl<'a> World<'a> {
     }
 
     fn turn(&mut self, place: usize, is_rough: bool) -> Result<(), String> {
-        let (pieces, writes) = (self.dice.below(6) + 1, self.dice.below(4));
+        let (pieces, writes, steps) = (self.dice.below(6) + 1, self.dice.below(4), self.dice.below(4));
         let passed = Duration::from_millis(self.dice.ms(if is_rough { 120 } else { 1_000 }));
         let now = self.now;
         let Some(process) = &mut self.slots[place].process else { return Ok(()) };
         process.controls.pieces(pieces);
+        process.controls.steps(steps);
         let ended = process.turn(passed, now);
         for _ in 0..writes {
             process.write();
@@ -334,7 +335,8 @@ impl<'a> World<'a> {
             }
         }
         let written = self.disk.written();
-        for name in &written[self.looked_at..] {
+        // A snapshot counts once it has a manifest.
+        for name in written[self.looked_at..].iter().filter(|name| name.ends_with("/manifest")) {
             let mut parts = name.split('/').skip(1);
             let partition = parts.next().and_then(|part| part.parse().ok());
             let offset = parts.next().and_then(|part| part.split_once('-')?.0.parse::<i64>().ok());

@@ -32,6 +32,7 @@ pub use survey::{Finding, Flaw, Surveyed, survey};
 pub use topics::create_topics;
 
 use super::metrics::Metrics;
+use super::outbox::Outbox;
 use super::processor::Processor;
 use super::sink::{Sink, SinkError};
 use super::snapshot::Catalogue;
@@ -125,7 +126,7 @@ fn work<P: Processor>(
 ) -> Result<(), WorkerError> {
     let source = KafkaSource::join(Arc::clone(settings), health.clone(), partitions)?;
     let (consumer, told) = (source.consumer(), health.clone());
-    let sink: Box<dyn Sink> = match settings.guarantee {
+    let sink: Box<dyn Sink + Send> = match settings.guarantee {
         Guarantee::AtLeastOnce => Box::new(AtLeastOnce::new(settings, told, consumer, partitions)?),
         Guarantee::ExactlyOnce { .. } => {
             match ExactlyOnce::new(Arc::clone(settings), told, consumer, partitions) {
@@ -144,7 +145,8 @@ fn work<P: Processor>(
         leave_within: settings.stop_within,
         ..Pace::default()
     };
-    let parts = (source, sink, make(health.worker, partitions), recovery);
+    let outbox = Outbox::aside(sink, health.worker);
+    let parts = (source, outbox, make(health.worker, partitions), recovery);
     Worker::new(parts, pace, Arc::clone(&health.status), Arc::clone(&health.metrics)).run().map(drop)
 }
 

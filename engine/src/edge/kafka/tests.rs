@@ -4,6 +4,7 @@ use super::client::Health;
 use super::mock::MockBroker;
 use super::{AtLeastOnce, Guarantee, InputClock, KafkaRecovery, KafkaSettings, KafkaSource, run, topics};
 use crate::edge::metrics::Metrics;
+use crate::edge::outbox::Outbox;
 use crate::edge::processor::Processor;
 use crate::edge::recovery::{History, Reach};
 use crate::edge::sink::{CommitError, Sink, SinkError};
@@ -193,7 +194,10 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let processor = Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
     let recovery = KafkaRecovery::start(Arc::clone(&settings), health, None, PARTITIONS);
     let pace = Pace { commit_interval: Duration::ZERO, ..Pace::default() };
-    let mut worker = Worker::new((source, sink, processor, recovery), pace, Arc::clone(&status), metrics);
+    // Every turn ends its commit, so that there are more than three.
+    let outbox = Outbox::by_hand(sink, || true);
+    let parts = (source, outbox, processor, recovery);
+    let mut worker = Worker::new(parts, pace, Arc::clone(&status), metrics);
     let began = Instant::now();
     let is_through = || {
         let shards = status.shards();

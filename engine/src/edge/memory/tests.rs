@@ -4,6 +4,7 @@
 use super::*;
 use crate::edge::clock::Clock;
 use crate::edge::metrics::Metrics;
+use crate::edge::outbox::Outbox;
 use crate::edge::processor::Processor;
 use crate::edge::recovery::{History, Reach};
 use crate::edge::sink::CommitError;
@@ -142,7 +143,7 @@ fn member(log: &Log, transactional: bool, change: impl FnOnce(&mut MemorySink)) 
     let status = Arc::new(Status::default());
     let pace =
         Pace { commit_interval: Duration::ZERO, leave_within: Duration::from_millis(300), ..Pace::default() };
-    let parts = (source, sink, Tally::default(), recovery);
+    let parts = (source, Outbox::by_hand(sink, || true), Tally::default(), recovery);
     let worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
     (worker, Member { number, status })
 }
@@ -160,7 +161,7 @@ fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait(
         ..Pace::default()
     };
     let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
-    let parts = (source, sink, Tally::default(), recovery);
+    let parts = (source, Outbox::by_hand(sink, || true), Tally::default(), recovery);
     let mut worker = Worker::new(parts, pace, Arc::default(), Arc::new(Metrics::new()));
     turns(&mut worker, 10);
     let mut append = |count: usize| {

@@ -1,4 +1,5 @@
-//! When a worker cuts a snapshot, and how it hands it over, a bit at each turn: one shard at a time, from committed state.
+//! When a worker cuts a snapshot, and how it hands it over, a bit at each turn: one shard at a time. It is cut as a commit
+//! begins, and finished when that commit has succeeded: before, what it holds may still be undone.
 
 use super::writer::{Save, Writer};
 use crate::edge::clock::Clock;
@@ -30,6 +31,8 @@ struct Saving {
     save: Save,
     chunks: VecDeque<Chunk>,
     cut: Option<Box<Cut>>,
+    /// Everything it holds is.
+    is_committed: bool,
     /// Nothing more is written before.
     rests_until: Instant,
 }
@@ -58,25 +61,33 @@ impl Saver {
         }
     }
 
-    /// Which of the shards that were just committed is to be cut now.
-    pub fn next(&self, committed: &[Position]) -> Option<Position> {
+    /// Which of the shards that are about to be committed is to be cut now.
+    pub fn next(&self, committing: &[Position]) -> Option<Position> {
         if self.saving.is_some() {
             return None;
         }
         let now = self.clock.now();
         let due = |at: &&Position| self.due.get(&at.shard).filter(|due| **due <= now).copied();
-        committed.iter().filter(|at| due(at).is_some()).min_by_key(due).cloned()
+        committing.iter().filter(|at| due(at).is_some()).min_by_key(due).cloned()
     }
 
-    /// Cuts a shard's engine, whose every record before the position is committed and none from it on is judged.
+    /// Cuts a shard's engine, which has judged every record before the position and none from it on.
     pub fn cut(&mut self, at: &Position, engine: &mut Engine) {
         let (partition, partitions) = (at.shard.partition, self.partitions);
         engine.begin_save(Origin { partition, partitions, offset: at.next });
         self.due.insert(at.shard, self.clock.now() + self.every);
         let save = Save { shard: at.shard, offset: at.next, cut_at: self.clock.wall() };
         let rests_until = self.clock.now();
-        self.saving = Some(Saving { save, chunks: VecDeque::new(), cut: None, rests_until });
+        let (chunks, cut, is_committed) = (VecDeque::new(), None, false);
+        self.saving = Some(Saving { save, chunks, cut, is_committed, rests_until });
         reached("cut");
+    }
+
+    /// These positions are committed: a snapshot of what lies before them may be finished.
+    pub fn committed(&mut self, at: &[Position]) {
+        let Some(saving) = &mut self.saving else { return };
+        let Save { shard, offset, .. } = saving.save;
+        saving.is_committed |= at.iter().any(|at| at.shard == shard && at.next >= offset);
     }
 
     /// The shard that is being saved.
@@ -94,14 +105,14 @@ impl Saver {
             }
             reached("chunk_handed_over");
         }
-        if let Some(cut) = saving.cut.take() {
+        if let Some(cut) = saving.cut.take_if(|_| saving.is_committed) {
             saving.cut = self.writer.finish(saving.save, cut);
             if saving.cut.is_none() {
                 self.saving = None;
             }
             return;
         }
-        if self.clock.now() < saving.rests_until {
+        if saving.cut.is_some() || self.clock.now() < saving.rests_until {
             return;
         }
         let mut chunks = Vec::new();

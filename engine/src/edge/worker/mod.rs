@@ -3,16 +3,19 @@
 //! It knows no Kafka and no rule. A shard goes through `filling` to `live`; only live shards are judged. Offsets are
 //! committed after the outputs of everything before them, so that a crash repeats work but never skips it.
 
+mod commit;
 mod fill;
 mod pace;
 
 use super::failpoint::reached;
 use super::metrics::Metrics;
+use super::outbox::Outbox;
 use super::processor::Processor;
 use super::recovery::Recovery;
 use super::sink::{CommitError, Sink, SinkError};
-use super::source::{Generation, Polled, Position, Source, SourceError};
+use super::source::{Generation, Polled, Source, SourceError};
 use super::status::{Status, Trouble};
+use commit::Committing;
 use fill::Filling;
 pub use pace::Pace;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,8 +28,8 @@ use tripline_core::outputs::{Outputs, Topic};
 const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
 /// The longest wait for records while the processor has other work.
 const BUSY_WAIT_MAX: Duration = Duration::from_millis(5);
-/// How long one commit may wait for deliveries before the loop turns again.
-const COMMIT_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait for records while a commit is under way, so that what waits for it follows soon.
+const COMMITTING_WAIT_MAX: Duration = Duration::from_millis(1);
 /// A full producer queue that lasts longer pauses the source.
 const STALL_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -77,16 +80,17 @@ enum Hold {
 /// One worker: a thread's source, sink, recovery and engines.
 pub struct Worker<S, K, P, R> {
     source: S,
-    sink: K,
+    outbox: Outbox<K>,
     processor: P,
     recovery: R,
     pace: Pace,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
     shards: BTreeMap<Shard, Hold>,
-    /// Shards with records judged but not committed, and since when there are any.
+    /// Shards with records judged since the last commit began, and since when there are any.
     dirty: BTreeSet<Shard>,
     dirty_since: Option<Instant>,
+    committing: Option<Committing>,
     /// An alert among the outputs waits for its commit.
     alert_waits: bool,
     /// The last batch was full.
@@ -105,7 +109,7 @@ pub struct Worker<S, K, P, R> {
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// A worker that owns nothing yet.
     pub fn new(
-        (source, sink, processor, recovery): (S, K, P, R),
+        (source, outbox, processor, recovery): (S, Outbox<K>, P, R),
         pace: Pace,
         status: Arc<Status>,
         metrics: Arc<Metrics>,
@@ -113,7 +117,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         let now = pace.clock.now();
         Worker {
             source,
-            sink,
+            outbox,
             processor,
             recovery,
             pace,
@@ -122,6 +126,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             shards: BTreeMap::new(),
             dirty: BTreeSet::new(),
             dirty_since: None,
+            committing: None,
             alert_waits: false,
             is_behind: false,
             committed_at: now,
@@ -165,9 +170,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             Polled::Lost(shards) => self.lost(&shards)?,
             Polled::End => return Ok(false),
         }
-        if self.commit_in().is_some_and(|left| left.is_zero()) {
-            self.commit(COMMIT_WAIT)?;
-        }
+        self.commit_when_due()?;
         self.tick()?;
         self.has_work = self.processor.work();
         Ok(true)
@@ -179,17 +182,12 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     fn poll_wait(&self, filling: bool) -> Duration {
-        let until_commit = self.commit_in().unwrap_or(POLL_WAIT_MAX);
+        let until_commit = match self.committing {
+            Some(_) => COMMITTING_WAIT_MAX,
+            None => self.commit_in().unwrap_or(POLL_WAIT_MAX),
+        };
         let longest = if self.has_work { BUSY_WAIT_MAX } else { POLL_WAIT_MAX };
         if filling { Duration::ZERO } else { until_commit.min(longest) }
-    }
-
-    /// When the next commit is due, where anything is to be committed.
-    fn commit_in(&self) -> Option<Duration> {
-        let by_interval = self.pace.commit_interval.saturating_sub(self.since(self.dirty_since?));
-        let gap = self.pace.alert_gap.filter(|_| self.alert_waits && !self.is_behind);
-        let for_alert = gap.map(|gap| gap.saturating_sub(self.since(self.committed_at)));
-        Some(for_alert.map_or(by_interval, |left| left.min(by_interval)))
     }
 
     fn judge(&mut self) -> Result<(), WorkerError> {
@@ -216,13 +214,13 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     /// Hands the outputs over, slowing the source while there is no room for them.
     fn publish(&mut self, shard: Shard) -> Result<(), WorkerError> {
-        let mut sent = self.sink.send(shard, &self.out, 0)?;
+        let mut sent = self.outbox.send(shard, &self.out, 0)?;
         if sent < self.out.records.len() {
             let began = self.pace.clock.now();
             let mut paused = false;
             while sent < self.out.records.len() {
                 self.await_room(began, &mut paused)?;
-                sent = self.sink.send(shard, &self.out, sent)?;
+                sent = self.outbox.send(shard, &self.out, sent)?;
             }
             if paused {
                 self.source.pause(false)?;
@@ -265,61 +263,6 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.dirty_since.get_or_insert_with(|| self.pace.clock.now());
     }
 
-    /// Commits everything judged. True when it succeeded.
-    fn commit(&mut self, wait: Duration) -> Result<bool, WorkerError> {
-        let mut positions = Vec::with_capacity(self.dirty.len());
-        for shard in &self.dirty {
-            if let Some(Hold::Live { next }) = self.shards.get(shard) {
-                let note = self.processor.note(*shard);
-                positions.push(Position { shard: *shard, next: *next, note });
-            }
-        }
-        let began = self.pace.clock.now();
-        let worker = self.pace.worker;
-        let result = self.sink.commit(&positions, wait);
-        self.metrics.committed(outcome(&result), self.since(began));
-        match result {
-            Ok(()) => {
-                reached("committed");
-                self.clean();
-                self.committed_at = self.pace.clock.now();
-                self.processor.committed(&positions);
-                self.status.clear(worker, Trouble::Commit);
-                Ok(true)
-            }
-            Err(CommitError::Again(reason)) => {
-                if self.status.trouble(worker, Trouble::Commit, format!("not yet committed: {reason}")) {
-                    tracing::warn!(worker, reason, "commit did not succeed; it is tried again");
-                }
-                Ok(false)
-            }
-            Err(fault @ (CommitError::Aborted(_) | CommitError::Unknown(_))) => {
-                self.status.trouble(worker, Trouble::Commit, fault.to_string());
-                tracing::warn!(worker, reason = %fault, "going back to the committed positions");
-                self.sink.abort()?;
-                self.reload()?;
-                Ok(false)
-            }
-            Err(fault @ CommitError::Fatal(_)) => Err(fault.into()),
-        }
-    }
-
-    /// Puts every live shard back to its committed position, with an engine filled anew.
-    fn reload(&mut self) -> Result<(), WorkerError> {
-        let live: Vec<Shard> = self
-            .shards
-            .iter()
-            .filter_map(|(shard, hold)| matches!(hold, Hold::Live { .. }).then_some(*shard))
-            .collect();
-        self.clean();
-        self.source.hold(&live)?;
-        for shard in live {
-            self.processor.revoke(shard);
-            self.begin(shard, 1);
-        }
-        Ok(())
-    }
-
     fn assigned(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), WorkerError> {
         let taken = self.source.accept(generation, shards)?;
         if taken.is_empty() && !shards.is_empty() {
@@ -344,7 +287,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             let worker = self.pace.worker;
             tracing::warn!(worker, "shards are given back uncommitted; their next owner judges again");
             self.forget(shards);
-            if self.sink.abort()? {
+            if self.outbox.abort()? {
                 self.reload()?;
             }
         }
@@ -358,7 +301,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.metrics.rebalanced("lost");
         tracing::warn!(worker = self.pace.worker, shards = shards.len(), "assignment lost");
         self.forget(shards);
-        if self.sink.abort()? {
+        self.await_commit()?;
+        if self.outbox.abort()? {
             self.reload()?;
         }
         Ok(())
@@ -412,28 +356,10 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    fn commit_within(&mut self, time: Duration) -> Result<bool, WorkerError> {
-        let began = self.pace.clock.now();
-        while !self.dirty.is_empty() {
-            let left = time.saturating_sub(self.since(began));
-            if left.is_zero() {
-                return Ok(false);
-            }
-            if !self.commit(COMMIT_WAIT.min(left))? {
-                if self.dirty.is_empty() {
-                    // It was undone: what was judged since the last commit is judged again by whoever goes on.
-                    return Ok(false);
-                }
-                self.pace.clock.sleep(Duration::from_millis(20).min(left));
-            }
-        }
-        Ok(true)
-    }
-
     fn leave(&mut self) -> Result<(), WorkerError> {
         let committed = self.commit_within(self.pace.leave_within);
         // Readers of committed records must not wait for what nobody will commit.
-        let aborted = if matches!(committed, Ok(true)) { Ok(false) } else { self.sink.abort() };
+        let aborted = if matches!(committed, Ok(true)) { Ok(false) } else { self.outbox.abort() };
         let left: Vec<Shard> = self.shards.keys().copied().collect();
         self.source.close();
         self.forget(&left);
@@ -460,15 +386,5 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     fn count(&self) {
         let (restoring, live) = self.status.phases();
         self.metrics.shards(restoring, live);
-    }
-}
-
-fn outcome(result: &Result<(), CommitError>) -> &'static str {
-    match result {
-        Ok(()) => "committed",
-        Err(CommitError::Again(_)) => "again",
-        Err(CommitError::Aborted(_)) => "aborted",
-        Err(CommitError::Unknown(_)) => "unknown",
-        Err(CommitError::Fatal(_)) => "fatal",
     }
 }

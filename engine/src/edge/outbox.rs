@@ -1,0 +1,246 @@
+//! A worker's outputs on their way out: handed to a sink, and committed while the worker goes on judging.
+//!
+//! A commit takes several answers of the broker, tens of milliseconds. The sink goes away with it; what is judged meanwhile
+//! waits here, in order, and follows when the sink is back. So a commit covers exactly what was sent before it, and there is
+//! never more than one.
+
+use super::sink::{CommitError, Sink, SinkError};
+use super::source::Position;
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::time::Duration;
+use tripline_core::batch::Shard;
+use tripline_core::outputs::Outputs;
+
+/// Keys and values that may wait for a commit to end; beyond, there is no room.
+const WAITING_BYTES_MAX: usize = 16 << 20;
+
+/// A sink, or what waits for it to come back.
+pub struct Outbox<K> {
+    /// None while it is away.
+    sink: Option<K>,
+    courier: Courier<K>,
+    /// How the last commit ended, until the worker asks.
+    answer: Option<Result<(), CommitError>>,
+    waiting: VecDeque<Waiting>,
+    /// Of those that wait.
+    bytes: usize,
+}
+
+struct Waiting {
+    shard: Shard,
+    out: Outputs,
+    /// The first that is not handed over.
+    from: usize,
+}
+
+/// A sink with what it is to commit.
+struct Errand<K> {
+    sink: K,
+    next: Vec<Position>,
+    wait: Duration,
+}
+
+/// A sink that is back, and how its commit ended.
+type Answered<K> = (K, Result<(), CommitError>);
+
+impl<K: Sink> Errand<K> {
+    fn run(mut self) -> Answered<K> {
+        let answer = self.sink.commit(&self.next, self.wait);
+        (self.sink, answer)
+    }
+}
+
+enum Courier<K> {
+    Thread {
+        errands: Sender<Errand<K>>,
+        answered: Receiver<Answered<K>>,
+    },
+    /// One that goes a step when it is told to: to the broker, and back.
+    ByHand {
+        goes_on: Box<dyn FnMut() -> bool>,
+        errand: Option<Errand<K>>,
+        answered: Option<Answered<K>>,
+    },
+}
+
+impl<K: Sink> Courier<K> {
+    fn send(&mut self, out: Errand<K>) {
+        match self {
+            Courier::Thread { errands, .. } => {
+                errands.send(out).expect("the thread waits for errands as long as the outbox stands");
+            }
+            Courier::ByHand { errand, .. } => *errand = Some(out),
+        }
+    }
+
+    /// The sink, if it is back; where `awaits` is set, it is waited for.
+    fn back(&mut self, awaits: bool) -> Option<Answered<K>> {
+        match self {
+            Courier::Thread { answered, .. } if awaits => {
+                Some(answered.recv().expect("a commit that panics ends its worker"))
+            }
+            Courier::Thread { answered, .. } => match answered.try_recv() {
+                Ok(back) => Some(back),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => panic!("a commit that panics ends its worker"),
+            },
+            Courier::ByHand { goes_on, errand, answered } => {
+                while errand.is_some() || answered.is_some() {
+                    if !awaits && !goes_on() {
+                        return None;
+                    }
+                    match errand.take() {
+                        Some(errand) => *answered = Some(errand.run()),
+                        None => return answered.take(),
+                    }
+                }
+                None
+            }
+        }
+    }
+}
+
+impl<K: Sink> Outbox<K> {
+    /// Commits on a thread of its own, which ends with the outbox.
+    pub fn aside(sink: K, worker: usize) -> Outbox<K>
+    where
+        K: Send + 'static,
+    {
+        let (errands, taken) = channel::<Errand<K>>();
+        let (answers, answered) = channel();
+        let work = move || {
+            for errand in taken {
+                // The worker has ended without waiting when nobody receives.
+                if answers.send(errand.run()).is_err() {
+                    break;
+                }
+            }
+        };
+        let name = format!("tripline-commit-{worker}");
+        std::thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
+        Outbox::new(sink, Courier::Thread { errands, answered })
+    }
+
+    /// Commits by steps, when the worker looks and `goes_on` says so: to the broker, and back. For tests and simulations.
+    pub fn by_hand(sink: K, goes_on: impl FnMut() -> bool + 'static) -> Outbox<K> {
+        Outbox::new(sink, Courier::ByHand { goes_on: Box::new(goes_on), errand: None, answered: None })
+    }
+
+    fn new(sink: K, courier: Courier<K>) -> Outbox<K> {
+        Outbox { sink: Some(sink), courier, answer: None, waiting: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Takes outputs of a shard, from record number `from` on. Gives the number of the first that found no room:
+    /// `out.records.len()` when all were taken.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    pub fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+        self.look(false)?;
+        if self.is_undone() {
+            // It is judged again, with all that the commit was to cover.
+            return Ok(out.records.len());
+        }
+        match &mut self.sink {
+            Some(sink) if self.waiting.is_empty() => sink.send(shard, out, from),
+            // What waits is older.
+            Some(_) => Ok(from),
+            None if self.bytes + out.bytes.len() > WAITING_BYTES_MAX => Ok(from),
+            None => {
+                self.bytes += out.bytes.len();
+                self.waiting.push_back(Waiting { shard, out: out.clone(), from });
+                Ok(out.records.len())
+            }
+        }
+    }
+
+    /// Begins to commit these positions, with all that was sent, see [`Sink::commit`]. False when that has not yet found
+    /// room: nothing was begun.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    ///
+    /// # Panics
+    /// When a commit is under way.
+    pub fn commit(&mut self, next: &[Position], wait: Duration) -> Result<bool, SinkError> {
+        self.follow()?;
+        if !self.waiting.is_empty() {
+            return Ok(false);
+        }
+        let sink = self.sink.take().expect("one commit at a time");
+        self.courier.send(Errand { sink, next: next.to_vec(), wait });
+        Ok(true)
+    }
+
+    /// How the commit ended, once; none while it is under way. What waited follows, unless it was undone.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    pub fn outcome(&mut self) -> Result<Option<Result<(), CommitError>>, SinkError> {
+        self.look(false)?;
+        Ok(self.answer.take())
+    }
+
+    /// As [`Outbox::outcome`], when it has ended.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    ///
+    /// # Panics
+    /// When none was begun.
+    pub fn await_outcome(&mut self) -> Result<Result<(), CommitError>, SinkError> {
+        self.look(true)?;
+        Ok(self.answer.take().expect("a commit was begun"))
+    }
+
+    /// Gives up everything since the last commit, see [`Sink::abort`].
+    ///
+    /// # Errors
+    /// As [`Sink::abort`].
+    pub fn abort(&mut self) -> Result<bool, SinkError> {
+        self.look(true)?;
+        self.answer = None;
+        let waited = !self.waiting.is_empty();
+        self.drop_waiting();
+        let undone = self.sink.as_mut().expect("it is back").abort()?;
+        Ok(undone || waited)
+    }
+
+    fn is_undone(&self) -> bool {
+        matches!(&self.answer, Some(Err(fault)) if !matches!(fault, CommitError::Again(_)))
+    }
+
+    fn drop_waiting(&mut self) {
+        self.waiting.clear();
+        self.bytes = 0;
+    }
+
+    /// Takes the sink back, if it has ended its commit.
+    fn look(&mut self, awaits: bool) -> Result<(), SinkError> {
+        if self.sink.is_none()
+            && let Some((sink, answer)) = self.courier.back(awaits)
+        {
+            self.sink = Some(sink);
+            self.answer = Some(answer);
+            if self.is_undone() {
+                self.drop_waiting();
+            }
+        }
+        self.follow()
+    }
+
+    /// Hands over what waited, as far as there is room.
+    fn follow(&mut self) -> Result<(), SinkError> {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        while let Some(first) = self.waiting.front_mut() {
+            first.from = sink.send(first.shard, &first.out, first.from)?;
+            if first.from < first.out.records.len() {
+                break;
+            }
+            self.bytes -= first.out.bytes.len();
+            self.waiting.pop_front();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! A worker's commits: begun when they are due, and answered while it goes on judging.
+
+use super::{Hold, Worker, WorkerError};
+use crate::edge::failpoint::reached;
+use crate::edge::processor::Processor;
+use crate::edge::recovery::Recovery;
+use crate::edge::sink::{CommitError, Sink};
+use crate::edge::source::{Position, Source};
+use crate::edge::status::Trouble;
+use std::time::{Duration, Instant};
+use tripline_core::batch::Shard;
+
+/// How long one commit may wait for deliveries before it is given up to be tried again.
+const COMMIT_WAIT: Duration = Duration::from_secs(1);
+
+/// A commit under way.
+pub(super) struct Committing {
+    positions: Vec<Position>,
+    began: Instant,
+    /// Since when something of it waits.
+    since: Instant,
+    /// An alert is part of it.
+    has_alert: bool,
+}
+
+impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
+    /// When the next commit is due, where anything is to be committed.
+    pub(super) fn commit_in(&self) -> Option<Duration> {
+        let by_interval = self.pace.commit_interval.saturating_sub(self.since(self.dirty_since?));
+        let gap = self.pace.alert_gap.filter(|_| self.alert_waits && !self.is_behind);
+        let for_alert = gap.map(|gap| gap.saturating_sub(self.since(self.committed_at)));
+        Some(for_alert.map_or(by_interval, |left| left.min(by_interval)))
+    }
+
+    /// Hears how the commit under way ended, and begins the next when it is due.
+    pub(super) fn commit_when_due(&mut self) -> Result<(), WorkerError> {
+        self.hear_commit()?;
+        let is_due = self.commit_in().is_some_and(|left| left.is_zero());
+        if is_due && self.committing.is_none() && self.begin_commit(COMMIT_WAIT)? {
+            self.hear_commit()?;
+        }
+        Ok(())
+    }
+
+    fn hear_commit(&mut self) -> Result<(), WorkerError> {
+        if let Some(result) = self.outbox.outcome()? {
+            self.committed(result)?;
+        }
+        Ok(())
+    }
+
+    /// Begins to commit everything judged. False when its outputs have not yet found room.
+    fn begin_commit(&mut self, wait: Duration) -> Result<bool, WorkerError> {
+        let began = self.pace.clock.now();
+        let mut positions = Vec::with_capacity(self.dirty.len());
+        for shard in &self.dirty {
+            if let Some(Hold::Live { next }) = self.shards.get(shard) {
+                let note = self.processor.note(*shard);
+                positions.push(Position { shard: *shard, next: *next, note });
+            }
+        }
+        let is_begun = self.outbox.commit(&positions, wait)?;
+        if is_begun {
+            self.processor.committing(&positions);
+            let (since, has_alert) = (self.dirty_since.unwrap_or(began), self.alert_waits);
+            self.committing = Some(Committing { positions, began, since, has_alert });
+            self.clean();
+        }
+        Ok(is_begun)
+    }
+
+    /// Waits for the commit under way. True when it succeeded, or none was.
+    pub(super) fn await_commit(&mut self) -> Result<bool, WorkerError> {
+        if self.committing.is_none() {
+            return Ok(true);
+        }
+        let result = self.outbox.await_outcome()?;
+        self.committed(result)
+    }
+
+    /// A commit ended so. True when it succeeded.
+    fn committed(&mut self, result: Result<(), CommitError>) -> Result<bool, WorkerError> {
+        let commit = self.committing.take().expect("a commit ends that was begun");
+        let worker = self.pace.worker;
+        self.metrics.committed(outcome(&result), self.since(commit.began));
+        match result {
+            Ok(()) => {
+                reached("committed");
+                self.committed_at = self.pace.clock.now();
+                self.processor.committed(&commit.positions);
+                self.status.clear(worker, Trouble::Commit);
+                Ok(true)
+            }
+            Err(CommitError::Again(reason)) => {
+                if self.status.trouble(worker, Trouble::Commit, format!("not yet committed: {reason}")) {
+                    tracing::warn!(worker, reason, "commit did not succeed; it is tried again");
+                }
+                self.take_back(&commit);
+                Ok(false)
+            }
+            Err(fault @ (CommitError::Aborted(_) | CommitError::Unknown(_))) => {
+                self.status.trouble(worker, Trouble::Commit, fault.to_string());
+                tracing::warn!(worker, reason = %fault, "going back to the committed positions");
+                self.outbox.abort()?;
+                self.reload()?;
+                Ok(false)
+            }
+            Err(fault @ CommitError::Fatal(_)) => Err(fault.into()),
+        }
+    }
+
+    /// What was not committed waits again.
+    fn take_back(&mut self, commit: &Committing) {
+        let live = |at: &&Position| matches!(self.shards.get(&at.shard), Some(Hold::Live { .. }));
+        self.dirty.extend(commit.positions.iter().filter(live).map(|at| at.shard));
+        if !self.dirty.is_empty() {
+            self.dirty_since = Some(self.dirty_since.map_or(commit.since, |since| since.min(commit.since)));
+            self.alert_waits |= commit.has_alert;
+        }
+    }
+
+    /// Commits until nothing judged is left. False when that took too long, or was undone: what was judged since the last
+    /// commit is then judged again by whoever goes on.
+    pub(super) fn commit_within(&mut self, time: Duration) -> Result<bool, WorkerError> {
+        let began = self.pace.clock.now();
+        let mut is_committed = self.await_commit()?;
+        while !self.dirty.is_empty() {
+            let left = time.saturating_sub(self.since(began));
+            if left.is_zero() {
+                return Ok(false);
+            }
+            if !is_committed {
+                self.pace.clock.sleep(Duration::from_millis(20).min(left));
+            }
+            is_committed = self.begin_commit(COMMIT_WAIT.min(left))? && self.await_commit()?;
+        }
+        Ok(is_committed)
+    }
+
+    /// Puts every live shard back to its committed position, with an engine filled anew.
+    pub(super) fn reload(&mut self) -> Result<(), WorkerError> {
+        let live: Vec<Shard> = self
+            .shards
+            .iter()
+            .filter_map(|(shard, hold)| matches!(hold, Hold::Live { .. }).then_some(*shard))
+            .collect();
+        self.clean();
+        self.source.hold(&live)?;
+        for shard in live {
+            self.processor.revoke(shard);
+            self.begin(shard, 1);
+        }
+        Ok(())
+    }
+}
+
+fn outcome(result: &Result<(), CommitError>) -> &'static str {
+    match result {
+        Ok(()) => "committed",
+        Err(CommitError::Again(_)) => "again",
+        Err(CommitError::Aborted(_)) => "aborted",
+        Err(CommitError::Unknown(_)) => "unknown",
+        Err(CommitError::Fatal(_)) => "fatal",
+    }
+}
