@@ -244,3 +244,128 @@ impl<K: Sink> Outbox<K> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
+    use tripline_core::outputs::{Output, Topic};
+
+    const SHARD: Shard = Shard { space: 0, partition: 3 };
+
+    /// What reached the sink: values as they were sent, `|` for a commit, `x` for an abort.
+    #[derive(Clone, Default)]
+    struct Told(Rc<RefCell<String>>);
+
+    struct Telling {
+        told: Told,
+        answer: Result<(), fn(String) -> CommitError>,
+    }
+
+    impl Sink for Telling {
+        fn send(&mut self, _: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+            for output in &out.records[from..] {
+                self.told.0.borrow_mut().push_str(std::str::from_utf8(out.value(output)).unwrap());
+            }
+            Ok(out.records.len())
+        }
+
+        fn commit(&mut self, _: &[Position], _: Duration) -> Result<(), CommitError> {
+            self.told.0.borrow_mut().push('|');
+            self.answer.map_err(|fault| fault("planted".to_owned()))
+        }
+
+        fn abort(&mut self) -> Result<bool, SinkError> {
+            self.told.0.borrow_mut().push('x');
+            Ok(false)
+        }
+    }
+
+    /// An outbox, what reaches its sink, and the steps that its commits may go.
+    fn outbox(answer: Result<(), fn(String) -> CommitError>) -> (Outbox<Telling>, Told, Rc<Cell<usize>>) {
+        let (told, steps) = (Told::default(), Rc::new(Cell::new(0_usize)));
+        let left = Rc::clone(&steps);
+        let goes_on = move || {
+            let before = left.get();
+            left.set(before.saturating_sub(1));
+            before > 0
+        };
+        (Outbox::by_hand(Telling { told: told.clone(), answer }, goes_on), told, steps)
+    }
+
+    fn outputs(values: &[&str]) -> Outputs {
+        let mut out = Outputs::default();
+        for value in values {
+            let start = out.bytes.len();
+            out.bytes.extend_from_slice(value.as_bytes());
+            let value = start..out.bytes.len();
+            out.records.push(Output { topic: Topic::Alerts, cause: 0, key: 0..0, value, headers: 0..0 });
+        }
+        out
+    }
+
+    fn begin(outbox: &mut Outbox<Telling>) {
+        let next = [Position { shard: SHARD, next: 7, note: String::new() }];
+        assert!(outbox.commit(&next, Duration::ZERO).unwrap());
+    }
+
+    #[test]
+    fn what_is_sent_during_a_commit_follows_it_in_order() {
+        let (mut outbox, told, steps) = outbox(Ok(()));
+        assert_eq!(outbox.send(SHARD, &outputs(&["a", "b"]), 0).unwrap(), 2);
+        begin(&mut outbox);
+        assert_eq!(outbox.send(SHARD, &outputs(&["-", "c", "d"]), 1).unwrap(), 3);
+        assert!(outbox.outcome().unwrap().is_none());
+        steps.set(1);
+        assert_eq!(outbox.send(SHARD, &outputs(&["e"]), 0).unwrap(), 1);
+        assert_eq!(*told.0.borrow(), "ab|", "the broker has committed, the answer is on its way");
+        steps.set(1);
+        assert!(matches!(outbox.outcome().unwrap(), Some(Ok(()))));
+        assert_eq!(outbox.send(SHARD, &outputs(&["f"]), 0).unwrap(), 1);
+        assert_eq!(*told.0.borrow(), "ab|cdef");
+        assert!(outbox.outcome().unwrap().is_none(), "it is told once");
+    }
+
+    #[test]
+    fn a_commit_that_was_undone_takes_what_waited_along() {
+        let (mut outbox, told, _) = outbox(Err(CommitError::Aborted));
+        begin(&mut outbox);
+        outbox.send(SHARD, &outputs(&["a"]), 0).unwrap();
+        assert!(matches!(outbox.await_outcome().unwrap(), Err(CommitError::Aborted(_))));
+        assert!(!outbox.abort().unwrap());
+        assert_eq!(*told.0.borrow(), "|x");
+    }
+
+    #[test]
+    fn a_commit_that_may_be_tried_again_keeps_what_waited() {
+        let (mut outbox, told, _) = outbox(Err(CommitError::Again));
+        begin(&mut outbox);
+        outbox.send(SHARD, &outputs(&["a"]), 0).unwrap();
+        assert!(matches!(outbox.await_outcome().unwrap(), Err(CommitError::Again(_))));
+        assert_eq!(*told.0.borrow(), "|a");
+    }
+
+    #[test]
+    fn giving_up_during_a_commit_waits_for_its_end_and_leaves_nothing_behind() {
+        let (mut outbox, told, _) = outbox(Ok(()));
+        begin(&mut outbox);
+        outbox.send(SHARD, &outputs(&["a"]), 0).unwrap();
+        // The commit succeeds after all, and what waited is handed over before it is given up.
+        outbox.abort().unwrap();
+        assert_eq!(*told.0.borrow(), "|ax");
+    }
+
+    #[test]
+    fn a_commit_that_hangs_bounds_what_waits() {
+        let (mut outbox, told, steps) = outbox(Ok(()));
+        let large = "x".repeat(WAITING_BYTES_MAX / 4);
+        let out = outputs(&[&large]);
+        begin(&mut outbox);
+        let taken = (0..10).filter(|_| outbox.send(SHARD, &out, 0).unwrap() == 1).count();
+        assert_eq!(taken, 4);
+        steps.set(2);
+        assert_eq!(outbox.send(SHARD, &out, 0).unwrap(), 1, "there is room again");
+        assert_eq!(told.0.borrow().len(), 1 + 5 * large.len());
+    }
+}

@@ -11,6 +11,8 @@ use crate::edge::sink::CommitError;
 use crate::edge::source::Position;
 use crate::edge::status::{Status, Trouble};
 use crate::edge::worker::{Pace, Worker};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, Shard};
 use tripline_core::outputs::{Output, Outputs, Topic};
@@ -176,6 +178,29 @@ fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait(
     assert_eq!(append(7), 1, "more records wait than the batch has room for");
     assert_eq!(append(0), 1);
     assert_eq!(append(0), 8, "the worker has caught up");
+}
+
+#[test]
+fn a_worker_goes_on_judging_while_its_commit_is_under_way() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 40);
+    let source = MemorySource::join(&log, 3);
+    let sink = MemorySink::new(&log, PREFIX, "producer", source.membership(), true);
+    let answers = Rc::new(Cell::new(false));
+    let answer = Rc::clone(&answers);
+    let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
+    let pace = Pace { commit_interval: Duration::ZERO, ..Pace::default() };
+    let parts = (source, Outbox::by_hand(sink, move || answer.get()), Tally::default(), recovery);
+    let status = Arc::<Status>::default();
+    let mut worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
+    turns(&mut worker, 60);
+    let judged: u64 = worker.processor().counts.values().flat_map(BTreeMap::values).sum();
+    assert_eq!(judged, 40, "everything");
+    assert!(alerts(&log).is_empty() && (0..PARTITIONS).all(|of| log.committed(of).is_none()));
+    answers.set(true);
+    turns(&mut worker, 2);
+    assert_eq!(alerts(&log), expected);
+    assert!((0..PARTITIONS).all(|partition| log.committed(partition).unwrap().0 == 10));
 }
 
 fn turns(worker: &mut Tested, count: usize) {
