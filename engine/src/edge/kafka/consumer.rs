@@ -275,7 +275,7 @@ impl Source for KafkaSource {
         while into.records.len() < self.settings.batch_max {
             let left =
                 if into.records.is_empty() { wait.saturating_sub(began.elapsed()) } else { Duration::ZERO };
-            match consumer.poll(left) {
+            match consumer.poll(whole_ms(left)) {
                 None => break,
                 Some(Ok(message)) => {
                     if !self.take(&message, into)? {
@@ -377,9 +377,26 @@ impl Source for KafkaSource {
     }
 }
 
+/// Rounded up to what the client can wait for: through a part of a millisecond it would spin.
+fn whole_ms(wait: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
 impl Drop for KafkaSource {
     fn drop(&mut self) {
         // Dropping the consumer leaves the group, which revokes: nobody would answer.
         self.consumer.context().close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_never_shorter_than_asked_for_and_a_whole_number_of_milliseconds() {
+        for (wait_us, ms) in [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (97_300, 98)] {
+            assert_eq!(whole_ms(Duration::from_micros(wait_us)), Duration::from_millis(ms));
+        }
     }
 }
