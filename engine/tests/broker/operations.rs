@@ -4,15 +4,17 @@ use crate::cluster::{Cluster, alter, committed, read_all};
 use crate::{all_committed, await_that};
 use serde_json::{Value, json};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 use tripline::edge::kafka::KafkaSettings;
 use tripline::edge::kafka::murmur2::partition_of;
 use tripline::edge::kafka::transfer::TopicWriter;
 use tripline_core::batch::Timestamp;
 
 /// Runs the binary. It must end with this status; gives standard output.
-fn tripline(code: i32, arguments: &[&str]) -> String {
+pub fn tripline(code: i32, arguments: &[&str]) -> String {
     let ended = Command::new(env!("CARGO_BIN_EXE_tripline")).args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&ended.stdout), text(&ended.stderr));
@@ -34,7 +36,12 @@ fn example(folder: &Path, command: &str) -> String {
 }
 
 /// The demo's configuration on this broker, with its own group and topics, and further sections.
-fn configuration(folder: &Path, cluster: &Cluster, name: &str, (clock, further): (&str, &str)) -> PathBuf {
+pub fn configuration(
+    folder: &Path,
+    cluster: &Cluster,
+    name: &str,
+    (clock, further): (&str, &str),
+) -> PathBuf {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/examples/demo");
     let place = demo.canonicalize().unwrap();
     let text = fs::read_to_string(place.join("tripline.yaml")).unwrap();
@@ -99,13 +106,13 @@ pub fn topics(cluster: &Cluster) {
 }
 
 /// A line of the simulated bank.
-struct Line {
+pub struct Line {
     text: String,
     account: String,
     time: String,
 }
 
-fn bank(folder: &Path) -> Vec<Line> {
+pub fn bank(folder: &Path) -> Vec<Line> {
     let file = folder.join("bank.jsonl");
     let arguments = ["simulate", "--events", "20000", "--accounts", "300", "--seed", "7", "--output"];
     tripline(0, &[&arguments[..], &[file.to_str().unwrap()]].concat());
@@ -118,7 +125,7 @@ fn bank(folder: &Path) -> Vec<Line> {
     text.lines().map(line).collect()
 }
 
-fn publish(settings: &KafkaSettings, lines: &[Line]) {
+pub fn publish(settings: &KafkaSettings, lines: &[Line]) {
     let writer = TopicWriter::new(settings, &settings.topic).unwrap();
     for line in lines {
         let at: jiff::Timestamp = line.time.parse().unwrap();
@@ -129,26 +136,32 @@ fn publish(settings: &KafkaSettings, lines: &[Line]) {
 }
 
 /// `tripline run`, killed when a case fails.
-struct Running(Child);
+pub struct Running {
+    child: Child,
+    /// Writes its log.
+    writing: Option<JoinHandle<io::Result<u64>>>,
+}
 
 impl Running {
-    fn start(config: &str, log: &Path) -> Running {
-        let log = fs::File::create(log).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
-        command.args(["run", "--config", config]).stdout(Stdio::null()).stderr(log);
-        Running(command.spawn().unwrap())
+    /// Its log is written by this program, whatever limits it has itself.
+    pub fn start(mut command: Command, log: &Path) -> Running {
+        let mut log = fs::File::create(log).unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = child.stderr.take().unwrap();
+        Running { child, writing: Some(thread::spawn(move || io::copy(&mut told, &mut log))) }
     }
 
-    fn stop(mut self) {
-        assert!(Command::new("kill").arg(self.0.id().to_string()).status().unwrap().success());
-        assert!(self.0.wait().unwrap().success());
+    pub fn stop(mut self) {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+        self.writing.take().unwrap().join().unwrap().unwrap();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -158,12 +171,14 @@ fn write_lines(path: &Path, lines: impl IntoIterator<Item = String>) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// The alerts of a replay of what `dump` writes, judged from a time on.
-fn replayed(folder: &Path, config: &str, lines: Vec<String>, from: &str) -> Vec<String> {
+/// The alerts of a replay of what `dump` writes, judged from a time on if one is given.
+pub fn replayed(folder: &Path, config: &str, lines: Vec<String>, from: Option<&str>) -> Vec<String> {
     let input = write_lines(&folder.join("all.dump.jsonl"), lines);
     let output = folder.join("replayed.jsonl");
     let output = output.to_str().unwrap();
-    tripline(0, &["replay", "--config", config, "--input", &input, "--output", output, "--judge-from", from]);
+    let judged: &[&str] = from.as_ref().map_or(&[], |from| &["--judge-from", from]);
+    let replay = ["replay", "--config", config, "--input", &input, "--output", output];
+    tripline(0, &[&replay[..], judged].concat());
     let mut alerts: Vec<String> = fs::read_to_string(output).unwrap().lines().map(str::to_owned).collect();
     alerts.sort();
     alerts
@@ -228,7 +243,9 @@ impl Installation {
     fn run(&self, lines: &[Line]) -> String {
         publish(&self.settings, lines);
         let log = self.path().join("run.log");
-        let running = Running::start(&self.config, &log);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+        command.args(["run", "--config", &self.config]);
+        let running = Running::start(command, &log);
         await_that("all live records are committed", || all_committed(&self.settings));
         running.stop();
         fs::read_to_string(&log).unwrap()
@@ -296,7 +313,7 @@ pub fn bootstrap(cluster: &Cluster) {
     alerts.sort();
     let live = bank.dumped(&begun);
     assert_eq!(live.len(), bank.live.len());
-    let from = &bank.live[0].time;
+    let from = Some(bank.live[0].time.as_str());
     let all = bank.past().into_iter().chain(live.iter().cloned()).collect();
     let expected = replayed(bank.path(), &bank.config, all, from);
     println!("  {} alerts", alerts.len());

@@ -36,7 +36,7 @@ struct Arguments {
     /// With --latency: events a second.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
-    /// Fraud campaigns a day for 1,000,000 accounts: 100, and 14,000 with --latency, where one event in a hundred is to alert.
+    /// Fraud campaigns a day for 1,000,000 accounts: 100, and 24,000 with --latency, where one event in a hundred is to alert.
     #[arg(long)]
     campaigns: Option<f64>,
     /// Keep the result as benches/runs/NAME.json.
@@ -57,7 +57,7 @@ fn main() -> Result<(), Failure> {
         return bare::run(brokers, group, *events);
     }
     let place = arguments.record.as_deref().map(report::place).transpose()?;
-    let campaigns = arguments.campaigns.unwrap_or(if arguments.latency { 14_000.0 } else { 100.0 });
+    let campaigns = arguments.campaigns.unwrap_or(if arguments.latency { 24_000.0 } else { 100.0 });
     let load = bench::Load { accounts: arguments.accounts, campaigns, guarantee: arguments.guarantee };
     let report = if arguments.latency {
         let events = arguments.events.unwrap_or(arguments.rate.saturating_mul(30));

@@ -179,6 +179,17 @@ impl Sink for ExactlyOnce {
             return Ok(());
         }
         self.clear_doubt().map_err(|fault| CommitError::Fatal(fault.to_string()))?;
+        if self.consumer.assignment_lost() {
+            return Err(CommitError::Again("the assignment is lost".to_owned()));
+        }
+        if let Err(fault) = self.open() {
+            return Err(self.verdict(&fault));
+        }
+        self.outlet.has_broken();
+        reached("offsets_sending");
+        // While the records are on their way: what counts is that both have arrived when the transaction ends.
+        self.send_offsets(next)?;
+        reached("offsets_sent");
         match self.outlet.settle(wait) {
             Ok(()) => {}
             Err(Unsettled::Waiting(records)) => {
@@ -186,17 +197,7 @@ impl Sink for ExactlyOnce {
             }
             Err(Unsettled::Failed(fault)) => return Err(self.verdict(&fault)),
         }
-        if self.consumer.assignment_lost() {
-            return Err(CommitError::Again("the assignment is lost".to_owned()));
-        }
-        if let Err(fault) = self.open() {
-            return Err(self.verdict(&fault));
-        }
         reached("settled");
-        self.outlet.has_broken();
-        reached("offsets_sending");
-        self.send_offsets(next)?;
-        reached("offsets_sent");
         match self.outlet.producer.commit_transaction(ANSWER_WITHIN) {
             Ok(()) => {
                 self.is_open = false;

@@ -1,6 +1,6 @@
 //! A worker's commits: begun when they are due, and answered while it goes on judging.
 
-use super::{Hold, Worker, WorkerError};
+use super::{Hold, ROOM_WAIT, Worker, WorkerError};
 use crate::edge::failpoint::reached;
 use crate::edge::processor::Processor;
 use crate::edge::recovery::Recovery;
@@ -36,8 +36,13 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     pub(super) fn commit_when_due(&mut self) -> Result<(), WorkerError> {
         self.hear_commit()?;
         let is_due = self.commit_in().is_some_and(|left| left.is_zero());
-        if is_due && self.committing.is_none() && self.begin_commit(COMMIT_WAIT)? {
+        if !is_due || self.committing.is_some() {
+            return Ok(());
+        }
+        if self.begin_commit(COMMIT_WAIT)? {
             self.hear_commit()?;
+        } else {
+            self.pace.clock.sleep(ROOM_WAIT);
         }
         Ok(())
     }

@@ -30,6 +30,8 @@ const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
 const BUSY_WAIT_MAX: Duration = Duration::from_millis(5);
 /// The longest wait for records while a commit is under way, so that what waits for it follows soon.
 const COMMITTING_WAIT_MAX: Duration = Duration::from_millis(1);
+/// Between two looks whether there is room for outputs.
+const ROOM_WAIT: Duration = Duration::from_millis(2);
 /// A full producer queue that lasts longer pauses the source.
 const STALL_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -238,7 +240,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             return Err(WorkerError::Uncommitted("the producer's queue stayed full".to_owned()));
         }
         if !*paused && self.since(began) < STALL_PATIENCE {
-            self.pace.clock.sleep(Duration::from_millis(2));
+            self.pace.clock.sleep(ROOM_WAIT);
             return Ok(());
         }
         if !*paused {
