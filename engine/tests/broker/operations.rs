@@ -105,6 +105,13 @@ pub fn topics(cluster: &Cluster) {
     assert!(human.contains("--entity-name made.events --alter --add-config retention.ms="), "{human}");
 }
 
+/// How large a bank is: events, and accounts that make three a day each. `BANK=2000000,7400` runs the cases with 90 days.
+fn size() -> (usize, usize) {
+    let Ok(asked) = std::env::var("BANK") else { return (20_000, 300) };
+    let (events, accounts) = asked.split_once(',').expect("BANK=events,accounts");
+    (events.parse().expect("a number"), accounts.parse().expect("a number"))
+}
+
 /// A line of the simulated bank.
 pub struct Line {
     text: String,
@@ -114,8 +121,10 @@ pub struct Line {
 
 pub fn bank(folder: &Path) -> Vec<Line> {
     let file = folder.join("bank.jsonl");
-    let arguments = ["simulate", "--events", "20000", "--accounts", "300", "--seed", "7", "--output"];
-    tripline(0, &[&arguments[..], &[file.to_str().unwrap()]].concat());
+    let (events, accounts) = size();
+    let (events, accounts, file) = (events.to_string(), accounts.to_string(), file.to_str().unwrap());
+    let size = ["--events", &events, "--accounts", &accounts];
+    tripline(0, &[&["simulate"], &size[..], &["--seed", "7", "--output", file]].concat());
     let text = fs::read_to_string(file).unwrap();
     let line = |text: &str| {
         let record: Value = serde_json::from_str(text).unwrap();
@@ -176,9 +185,9 @@ pub fn replayed(folder: &Path, config: &str, lines: Vec<String>, from: Option<&s
     let input = write_lines(&folder.join("all.dump.jsonl"), lines);
     let output = folder.join("replayed.jsonl");
     let output = output.to_str().unwrap();
-    let judged: &[&str] = from.as_ref().map_or(&[], |from| &["--judge-from", from]);
-    let replay = ["replay", "--config", config, "--input", &input, "--output", output];
-    tripline(0, &[&replay[..], judged].concat());
+    let mut replay = vec!["replay", "--config", config, "--input", &input, "--output", output];
+    replay.extend(from.into_iter().flat_map(|from| ["--judge-from", from]));
+    tripline(0, &replay);
     let mut alerts: Vec<String> = fs::read_to_string(output).unwrap().lines().map(str::to_owned).collect();
     alerts.sort();
     alerts
@@ -194,6 +203,8 @@ struct Installation {
 }
 
 const PARTITIONS: u32 = 6;
+/// So many records of the history lie in the topic, too.
+const IN_BOTH: usize = 500;
 
 impl Installation {
     fn new(cluster: &Cluster) -> Installation {
@@ -211,12 +222,14 @@ impl Installation {
         // The story is older than retention allows, and stamped by its own time.
         alter(&settings, "boot.events", "retention.ms", "-1");
         let mut history = bank(folder.path());
-        let live = history.split_off(16_000);
+        let live = history.split_off(history.len() / 5 * 4);
         fs::create_dir(folder.path().join("history")).unwrap();
         let installation = Installation { folder, config, settings, history, live };
-        installation.keep("2026-01.jsonl", &installation.history[..9_000]);
-        installation.keep("2026-02.jsonl", &installation.history[9_000..]);
-        publish(&installation.settings, &installation.history[15_500..]);
+        let (first, second) = installation.history.split_at(installation.history.len() / 2);
+        installation.keep("2026-01.jsonl", first);
+        installation.keep("2026-02.jsonl", second);
+        let (_, in_both) = installation.history.split_at(installation.history.len() - IN_BOTH);
+        publish(&installation.settings, in_both);
         installation
     }
 
@@ -284,13 +297,19 @@ pub fn bootstrap(cluster: &Cluster) {
     let bank = Installation::new(cluster);
     print!("{}", example(bank.path(), "bootstrap"));
     let begun = bank.positions();
-    assert_eq!(begun.iter().sum::<i64>(), 500, "the group begins at the topic's end");
+    assert_eq!(
+        usize::try_from(begun.iter().sum::<i64>()),
+        Ok(IN_BOTH),
+        "the group begins at the topic's end"
+    );
     bank.bootstrap(2, &[]);
     let told: Value = serde_json::from_str(&bank.bootstrap(0, &["--force"])).unwrap();
     let counts = ["records", "rows", "duplicates", "late", "dead_letters"].map(|name| told[name].as_i64());
-    assert_eq!(counts, [16_500, 16_000, 500, 0, 0].map(Some), "what lies in both counts once");
+    let past = bank.history.len();
+    let expected = [past + IN_BOTH, past, IN_BOTH, 0, 0];
+    assert_eq!(json!(counts), json!(expected), "what lies in both counts once");
     assert_eq!(told["positions"], json!(begun));
-    let (first, second) = bank.live.split_at(2_000);
+    let (first, second) = bank.live.split_at(bank.live.len() / 2);
     let log = bank.run(first);
     for next in &begun {
         assert!(log.contains(&format!("snapshot={next}")), "filled from the snapshot at {next}:\n{log}");
@@ -306,7 +325,10 @@ pub fn bootstrap(cluster: &Cluster) {
         !String::from_utf8_lossy(&ended.stderr).contains(" members: ")
     });
     let told: Value = serde_json::from_str(&bank.bootstrap(0, &["--offsets", "committed"])).unwrap();
-    assert_eq!((&told["records"], &told["positions"]), (&json!(18_500), &json!(stands)));
+    assert_eq!(
+        (&told["records"], &told["positions"]),
+        (&json!(past + IN_BOTH + first.len()), &json!(stands))
+    );
     bank.run(second);
     let mut alerts: Vec<String> =
         read_all(&bank.settings, "boot.alerts").into_iter().map(|alert| alert.value).collect();

@@ -5,7 +5,7 @@
 //! open how a transaction ended, the producer is given up for a new one of the same id. Its start ends what the old one
 //! left and shuts out whatever of it is still on its way; only then are the committed positions asked for.
 
-use super::client::{Health, fences, passes};
+use super::client::{Health, ends_commits, fences};
 use super::consumer::GroupConsumer;
 use super::note::offsets;
 use super::outlet::{Outlet, Unsettled};
@@ -229,5 +229,5 @@ impl Sink for ExactlyOnce {
 
 /// Whether no other producer will do better either.
 fn is_lasting(fault: &KafkaError) -> bool {
-    fault.rdkafka_error_code().is_some_and(|code| !passes(code) && !fences(code))
+    fault.rdkafka_error_code().is_some_and(|code| ends_commits(code) && !fences(code))
 }

@@ -15,6 +15,10 @@ use rdkafka::{ClientContext, config::RDKafkaLogLevel};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// A client that is being closed waits for the answer to a change, or has no use for it and is closed within this time.
+const CLOSED_WITHIN: Duration = Duration::from_millis(50);
 
 /// A change of what a member owns, partitions in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +111,16 @@ fn partitions(list: &TopicPartitionList) -> Vec<i32> {
     partitions
 }
 
+/// Whether the client closes without an answer. Of two changes that were under way when it was to close, it waits for one
+/// answer only; the other one would be dropped unheard, and whoever gave it would wait for ever.
+fn is_closed_soon<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
+    let began = Instant::now();
+    while !consumer.closed() && began.elapsed() < CLOSED_WITHIN {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    consumer.closed()
+}
+
 /// Lets partitions go, whatever protocol the group has settled on.
 pub(super) fn let_go<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
@@ -137,6 +151,9 @@ impl ConsumerContext for GroupContext {
     ) {
         let assigning = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         let closing = self.closing.load(Ordering::Acquire);
+        if closing && is_closed_soon(consumer) {
+            return;
+        }
         let lost = !assigning && consumer.assignment_lost();
         if !closing && !lost {
             let partitions = partitions(list);

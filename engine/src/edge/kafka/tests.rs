@@ -8,7 +8,7 @@ use crate::edge::outbox::Outbox;
 use crate::edge::processor::Processor;
 use crate::edge::recovery::{History, Reach};
 use crate::edge::sink::{CommitError, Sink, SinkError};
-use crate::edge::source::Position;
+use crate::edge::source::{Position, Source};
 use crate::edge::status::Status;
 use crate::edge::worker::{Pace, Worker};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -16,6 +16,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, Shard, Timestamp};
@@ -242,4 +243,30 @@ fn a_slow_broker_slows_the_source_and_memory_stays_bounded() {
     let (verdicts, count) = verdicts(&settings);
     assert_whole(&verdicts, 3_000);
     assert_eq!(count, 3_000, "nothing is lost or sent twice by the pause");
+}
+
+#[test]
+fn a_member_can_leave_at_any_moment_of_its_joining() {
+    let broker = MockBroker::start().unwrap();
+    let settings = Arc::new(settings(&broker));
+    let health = Health { worker: 0, status: Arc::default(), metrics: Arc::new(Metrics::new()) };
+    for (ms, polls) in (0..1_000).step_by(50).flat_map(|ms| [(ms, false), (ms, true)]) {
+        let mut source = KafkaSource::join(Arc::clone(&settings), health.clone(), PARTITIONS).unwrap();
+        let (began, mut batch) = (Instant::now(), Batch::new(Shard { space: 0, partition: 0 }));
+        while began.elapsed() < Duration::from_millis(ms) {
+            if polls {
+                source.poll(&mut batch, Duration::from_millis(5)).unwrap();
+            } else {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        let (ended, told) = channel();
+        std::thread::spawn(move || {
+            source.close();
+            drop(source);
+            ended.send(())
+        });
+        let left = told.recv_timeout(Duration::from_secs(10));
+        assert!(left.is_ok(), "{ms} ms after it began to join, polled: {polls}");
+    }
 }
