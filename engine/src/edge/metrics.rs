@@ -100,7 +100,11 @@ impl Metrics {
                 "From the broker's append to the outputs handed over, for the oldest record of each batch",
                 &LONG_S,
             ),
-            commit: times(metric::COMMIT, "Time of a commit, deliveries included", &SHORT_S),
+            commit: times(
+                metric::COMMIT,
+                "Time of a commit until its worker hears of it, deliveries included",
+                &SHORT_S,
+            ),
             commits: counters(metric::COMMITS, "Commits by result", "result"),
             rebalances: counters(metric::REBALANCES, "Membership changes by kind", "kind"),
             restore: times(metric::RESTORE, "Time to fill a shard", &RESTORE_S),

@@ -7,12 +7,12 @@
 use super::sink::{CommitError, Sink, SinkError};
 use super::source::Position;
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use tripline_core::batch::Shard;
 use tripline_core::outputs::Outputs;
 
-/// Keys and values that may wait for a commit to end; beyond, there is no room.
+/// Outputs that may wait for a commit to end, in bytes; beyond, there is no room.
 const WAITING_BYTES_MAX: usize = 16 << 20;
 
 /// A sink, or what waits for it to come back.
@@ -74,20 +74,17 @@ impl<K: Sink> Courier<K> {
         }
     }
 
-    /// The sink, if it is back; where `awaits` is set, it is waited for.
-    fn back(&mut self, awaits: bool) -> Option<Answered<K>> {
+    /// The sink, if it is back within this time. By hand, any time is long enough.
+    fn back(&mut self, within: Duration) -> Option<Answered<K>> {
         match self {
-            Courier::Thread { answered, .. } if awaits => {
-                Some(answered.recv().expect("a commit that panics ends its worker"))
-            }
-            Courier::Thread { answered, .. } => match answered.try_recv() {
+            Courier::Thread { answered, .. } => match answered.recv_timeout(within) {
                 Ok(back) => Some(back),
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => panic!("a commit that panics ends its worker"),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => panic!("a commit that panics ends its worker"),
             },
             Courier::ByHand { goes_on, errand, answered } => {
                 while errand.is_some() || answered.is_some() {
-                    if !awaits && !goes_on() {
+                    if within.is_zero() && !goes_on() {
                         return None;
                     }
                     match errand.take() {
@@ -102,7 +99,7 @@ impl<K: Sink> Courier<K> {
 }
 
 impl<K: Sink> Outbox<K> {
-    /// Commits on a thread of its own, which ends with the outbox.
+    /// Commits on a thread of its own, which ends with the outbox. A commit under way ends by itself then, as after a kill.
     pub fn aside(sink: K, worker: usize) -> Outbox<K>
     where
         K: Send + 'static,
@@ -137,18 +134,18 @@ impl<K: Sink> Outbox<K> {
     /// # Errors
     /// As [`Sink::send`].
     pub fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
-        self.look(false)?;
-        if self.is_undone() {
-            // It is judged again, with all that the commit was to cover.
+        self.look(Duration::ZERO)?;
+        if from == out.records.len() || self.is_undone() {
+            // What was undone is judged again, and this with it.
             return Ok(out.records.len());
         }
         match &mut self.sink {
             Some(sink) if self.waiting.is_empty() => sink.send(shard, out, from),
             // What waits is older.
             Some(_) => Ok(from),
-            None if self.bytes + out.bytes.len() > WAITING_BYTES_MAX => Ok(from),
+            None if self.bytes + size(out) > WAITING_BYTES_MAX => Ok(from),
             None => {
-                self.bytes += out.bytes.len();
+                self.bytes += size(out);
                 self.waiting.push_back(Waiting { shard, out: out.clone(), from });
                 Ok(out.records.len())
             }
@@ -173,33 +170,21 @@ impl<K: Sink> Outbox<K> {
         Ok(true)
     }
 
-    /// How the commit ended, once; none while it is under way. What waited follows, unless it was undone.
+    /// How the commit ended, once, if it ends within this time. What waited follows, unless it was undone.
     ///
     /// # Errors
     /// As [`Sink::send`].
-    pub fn outcome(&mut self) -> Result<Option<Result<(), CommitError>>, SinkError> {
-        self.look(false)?;
+    pub fn outcome(&mut self, within: Duration) -> Result<Option<Result<(), CommitError>>, SinkError> {
+        self.look(within)?;
         Ok(self.answer.take())
     }
 
-    /// As [`Outbox::outcome`], when it has ended.
-    ///
-    /// # Errors
-    /// As [`Sink::send`].
-    ///
-    /// # Panics
-    /// When none was begun.
-    pub fn await_outcome(&mut self) -> Result<Result<(), CommitError>, SinkError> {
-        self.look(true)?;
-        Ok(self.answer.take().expect("a commit was begun"))
-    }
-
-    /// Gives up everything since the last commit, see [`Sink::abort`].
+    /// Gives up everything since the last commit, see [`Sink::abort`]. Waits for the end of a commit under way.
     ///
     /// # Errors
     /// As [`Sink::abort`].
     pub fn abort(&mut self) -> Result<bool, SinkError> {
-        self.look(true)?;
+        self.take_back(Duration::MAX);
         self.answer = None;
         let waited = !self.waiting.is_empty();
         self.drop_waiting();
@@ -216,10 +201,15 @@ impl<K: Sink> Outbox<K> {
         self.bytes = 0;
     }
 
-    /// Takes the sink back, if it has ended its commit.
-    fn look(&mut self, awaits: bool) -> Result<(), SinkError> {
+    fn look(&mut self, within: Duration) -> Result<(), SinkError> {
+        self.take_back(within);
+        self.follow()
+    }
+
+    /// Takes the sink back, if it ends its commit within this time.
+    fn take_back(&mut self, within: Duration) {
         if self.sink.is_none()
-            && let Some((sink, answer)) = self.courier.back(awaits)
+            && let Some((sink, answer)) = self.courier.back(within)
         {
             self.sink = Some(sink);
             self.answer = Some(answer);
@@ -227,7 +217,6 @@ impl<K: Sink> Outbox<K> {
                 self.drop_waiting();
             }
         }
-        self.follow()
     }
 
     /// Hands over what waited, as far as there is room.
@@ -238,11 +227,16 @@ impl<K: Sink> Outbox<K> {
             if first.from < first.out.records.len() {
                 break;
             }
-            self.bytes -= first.out.bytes.len();
+            self.bytes -= size(&first.out);
             self.waiting.pop_front();
         }
         Ok(())
     }
+}
+
+fn size(out: &Outputs) -> usize {
+    let headers: usize = out.headers.iter().map(|(_, value)| value.len()).sum();
+    out.bytes.len() + headers + size_of_val(&out.records[..]) + size_of_val(&out.headers[..])
 }
 
 #[cfg(test)]
@@ -316,15 +310,15 @@ mod tests {
         assert_eq!(outbox.send(SHARD, &outputs(&["a", "b"]), 0).unwrap(), 2);
         begin(&mut outbox);
         assert_eq!(outbox.send(SHARD, &outputs(&["-", "c", "d"]), 1).unwrap(), 3);
-        assert!(outbox.outcome().unwrap().is_none());
+        assert!(outbox.outcome(Duration::ZERO).unwrap().is_none());
         steps.set(1);
         assert_eq!(outbox.send(SHARD, &outputs(&["e"]), 0).unwrap(), 1);
         assert_eq!(*told.0.borrow(), "ab|", "the broker has committed, the answer is on its way");
         steps.set(1);
-        assert!(matches!(outbox.outcome().unwrap(), Some(Ok(()))));
+        assert!(matches!(outbox.outcome(Duration::ZERO).unwrap(), Some(Ok(()))));
         assert_eq!(outbox.send(SHARD, &outputs(&["f"]), 0).unwrap(), 1);
         assert_eq!(*told.0.borrow(), "ab|cdef");
-        assert!(outbox.outcome().unwrap().is_none(), "it is told once");
+        assert!(outbox.outcome(Duration::ZERO).unwrap().is_none(), "it is told once");
     }
 
     #[test]
@@ -332,7 +326,7 @@ mod tests {
         let (mut outbox, told, _) = outbox(Err(CommitError::Aborted));
         begin(&mut outbox);
         outbox.send(SHARD, &outputs(&["a"]), 0).unwrap();
-        assert!(matches!(outbox.await_outcome().unwrap(), Err(CommitError::Aborted(_))));
+        assert!(matches!(outbox.outcome(Duration::MAX).unwrap().unwrap(), Err(CommitError::Aborted(_))));
         assert!(!outbox.abort().unwrap());
         assert_eq!(*told.0.borrow(), "|x");
     }
@@ -342,7 +336,7 @@ mod tests {
         let (mut outbox, told, _) = outbox(Err(CommitError::Again));
         begin(&mut outbox);
         outbox.send(SHARD, &outputs(&["a"]), 0).unwrap();
-        assert!(matches!(outbox.await_outcome().unwrap(), Err(CommitError::Again(_))));
+        assert!(matches!(outbox.outcome(Duration::MAX).unwrap().unwrap(), Err(CommitError::Again(_))));
         assert_eq!(*told.0.borrow(), "|a");
     }
 
@@ -351,9 +345,8 @@ mod tests {
         let (mut outbox, told, _) = outbox(Ok(()));
         begin(&mut outbox);
         outbox.send(SHARD, &outputs(&["a"]), 0).unwrap();
-        // The commit succeeds after all, and what waited is handed over before it is given up.
-        outbox.abort().unwrap();
-        assert_eq!(*told.0.borrow(), "|ax");
+        assert!(outbox.abort().unwrap(), "its shard's engine is ahead of the log");
+        assert_eq!(*told.0.borrow(), "|x");
     }
 
     #[test]
@@ -363,9 +356,9 @@ mod tests {
         let out = outputs(&[&large]);
         begin(&mut outbox);
         let taken = (0..10).filter(|_| outbox.send(SHARD, &out, 0).unwrap() == 1).count();
-        assert_eq!(taken, 4);
+        assert_eq!(taken, 3, "a fourth has no room beside what a record takes");
         steps.set(2);
         assert_eq!(outbox.send(SHARD, &out, 0).unwrap(), 1, "there is room again");
-        assert_eq!(told.0.borrow().len(), 1 + 5 * large.len());
+        assert_eq!(told.0.borrow().len(), 1 + 4 * large.len());
     }
 }

@@ -28,7 +28,7 @@ pub enum SinkError {
 /// Why a commit did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// Nothing moved; outputs and positions stand as they were. The same commit may be tried again.
+    /// Nothing counts as committed, and nothing is undone. The commit may be tried again, with later positions, too.
     #[error("not yet committed: {0}")]
     Again(String),
     /// Outputs since the last commit are undone or failed: go back to the committed positions.
@@ -51,7 +51,7 @@ pub trait Sink {
     /// When publishing cannot work any more.
     fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError>;
 
-    /// Waits at most `wait` until everything sent is delivered, then commits the positions.
+    /// Commits the positions once everything sent is delivered, for which it waits at most `wait`.
     ///
     /// # Errors
     /// See [`CommitError`]; without success nothing counts as committed.

@@ -96,7 +96,7 @@ impl Controls {
         let left = self.0.steps.get().checked_sub(1);
         self.0.steps.set(left.unwrap_or(0));
         if left.is_none() {
-            self.count("path: a commit was under way at a turn's end");
+            self.count("path: a look met a commit under way");
         }
         left.is_some()
     }

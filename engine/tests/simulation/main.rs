@@ -62,7 +62,7 @@ const NEEDED: [(&str, u64); 37] = [
     ("fault: transaction timed out", 100),
     ("fault: a host's clock jumps", 100),
     ("fault: stopped between send and commit", 50),
-    ("path: a commit was under way at a turn's end", 1_000),
+    ("path: a look met a commit under way", 1_000),
     ("path: assignment lost", 50),
     ("path: filled from a snapshot and the log behind it", 50),
     ("path: filled from the end of the log", 50),

@@ -23,6 +23,8 @@ pub enum Plant {
     NoManifest,
     /// Snapshots are cut and finished before the commit.
     EarlyCut,
+    /// The manifest of a snapshot does not wait for the commit that it was cut for.
+    HastyManifest,
     /// Recovery judges again instead of folding what was committed.
     JudgesAgain,
     /// What is kept beside the committed offset is not written.
@@ -37,11 +39,12 @@ pub enum Plant {
 
 /// Each must be found within so many seeds. The journal, which is read once no transaction holds it back, stands in for the
 /// fence by generation nearly always: only what moves a position and writes nothing gets past it.
-pub const PLANTS: [(&str, Plant, u64); 9] = [
+pub const PLANTS: [(&str, Plant, u64); 10] = [
     ("no reload after an abort", Plant::NoReload, 1_000),
     ("commit before send", Plant::CommitBeforeSend, 1_000),
     ("snapshot without a manifest taken as whole", Plant::NoManifest, 1_000),
     ("snapshot cut from state that may be aborted", Plant::EarlyCut, 1_000),
+    ("snapshot finished while its commit is under way", Plant::HastyManifest, 1_000),
     ("recovery by judging again under a newer pack", Plant::JudgesAgain, 1_000),
     ("side positions lost from the offset commit", Plant::LostNote, 1_000),
     ("crash-only rule off, an end of a transaction comes late", Plant::TrustsDoubt, 1_000),
@@ -132,6 +135,9 @@ impl Processor for Kept {
 
     fn committing(&mut self, at: &[Position]) {
         self.engines.committing(at);
+        if self.plant == Some(Plant::HastyManifest) {
+            self.engines.committed(at);
+        }
     }
 
     fn committed(&mut self, at: &[Position]) {

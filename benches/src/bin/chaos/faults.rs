@@ -179,6 +179,8 @@ impl<'a> Disturbance<'a> {
     }
 
     fn storm(&mut self) -> Result<(), Failure> {
+        // Who is asked to leave as the group changes may find the last commit refused: it says so, and the next one judges again.
+        self.crew.may_give_up();
         let began = Instant::now();
         while began.elapsed() < STORM {
             let gust = self.between(GUST_MS);

@@ -1,6 +1,6 @@
 //! The output topics as a sink, at least once: outputs are delivered before the offsets they belong to are committed.
 
-use super::client::{Health, ends_commits};
+use super::client::{Health, passes};
 use super::consumer::GroupConsumer;
 use super::note::offsets;
 use super::outlet::{Outlet, Unsettled};
@@ -55,33 +55,30 @@ impl Sink for AtLeastOnce {
             }
             Err(Unsettled::Failed(fault)) => {
                 let reason = format!("a record was not delivered: {fault}");
-                let is_lasting = fault.rdkafka_error_code().is_some_and(ends_commits);
-                return Err(if is_lasting {
-                    CommitError::Fatal(reason)
-                } else {
-                    CommitError::Aborted(reason)
-                });
+                let passing = fault.rdkafka_error_code().is_none_or(passes);
+                return Err(if passing { CommitError::Aborted(reason) } else { CommitError::Fatal(reason) });
             }
         }
         if next.is_empty() {
             return Ok(());
         }
-        if self.consumer.assignment_lost() {
+        if self.consumer.context().has_lost() || self.consumer.assignment_lost() {
             return Err(CommitError::Again("the assignment is lost".to_owned()));
         }
         let list = offsets(&self.input, next, self.partitions)
             .map_err(|fault| CommitError::Fatal(fault.to_string()))?;
         match self.consumer.commit(&list, CommitMode::Sync) {
             Ok(()) => Ok(()),
-            Err(fault) if fault.rdkafka_error_code().is_some_and(ends_commits) => {
-                Err(CommitError::Fatal(fault.to_string()))
+            Err(fault) if fault.rdkafka_error_code().is_none_or(passes) => {
+                Err(CommitError::Again(fault.to_string()))
             }
-            Err(fault) => Err(CommitError::Again(fault.to_string())),
+            Err(fault) => Err(CommitError::Fatal(fault.to_string())),
         }
     }
 
     /// Without transactions nothing that was sent can be taken back.
     fn abort(&mut self) -> Result<bool, SinkError> {
+        self.consumer.context().forget_loss();
         Ok(false)
     }
 }

@@ -102,12 +102,6 @@ pub(super) fn fences(code: Code) -> bool {
     matches!(code, Code::Fatal | Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
 }
 
-/// Whether no later commit will do better. Of a member that joined anew by itself while the commit was under way the broker
-/// says that another has its place; if that is another process, the consumer hears it, too, and ends the worker.
-pub(super) fn ends_commits(code: Code) -> bool {
-    !passes(code) && code != Code::FencedInstanceId
-}
-
 /// Asks until there is an answer, with growing pauses, as long as `patience` lasts.
 pub(super) fn ask<T>(
     patience: Duration,

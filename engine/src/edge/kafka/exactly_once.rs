@@ -5,7 +5,7 @@
 //! open how a transaction ended, the producer is given up for a new one of the same id. Its start ends what the old one
 //! left and shuts out whatever of it is still on its way; only then are the committed positions asked for.
 
-use super::client::{Health, ends_commits, fences};
+use super::client::{Health, fences, passes};
 use super::consumer::GroupConsumer;
 use super::note::offsets;
 use super::outlet::{Outlet, Unsettled};
@@ -14,7 +14,7 @@ use crate::edge::failpoint::{REPLACE_IN_DOUBT, holds, reached};
 use crate::edge::sink::{CommitError, Sink, SinkError};
 use crate::edge::source::Position;
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::Producer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +39,8 @@ pub struct ExactlyOnce {
     is_open: bool,
     /// Nobody knows how the last transaction ended.
     is_in_doubt: bool,
+    /// Positions are on their way to the transaction under way.
+    has_offsets: bool,
 }
 
 impl ExactlyOnce {
@@ -62,6 +64,7 @@ impl ExactlyOnce {
             outlet,
             is_open: false,
             is_in_doubt: false,
+            has_offsets: false,
         };
         sink.begin()?;
         Ok(sink)
@@ -134,6 +137,10 @@ impl ExactlyOnce {
             let Some(group) = self.consumer.group_metadata() else {
                 return Err(CommitError::Again("the group has not been joined".to_owned()));
             };
+            // The client joins anew by itself: after a loss its generation is that of another assignment.
+            if self.consumer.context().has_lost() || self.consumer.assignment_lost() {
+                return Err(CommitError::Again("the assignment is lost".to_owned()));
+            }
             let left = ANSWER_WITHIN.saturating_sub(began.elapsed());
             match self.outlet.producer.send_offsets_to_transaction(&list, &group, left) {
                 Ok(()) => return Ok(()),
@@ -179,13 +186,12 @@ impl Sink for ExactlyOnce {
             return Ok(());
         }
         self.clear_doubt().map_err(|fault| CommitError::Fatal(fault.to_string()))?;
-        if self.consumer.assignment_lost() {
-            return Err(CommitError::Again("the assignment is lost".to_owned()));
-        }
         if let Err(fault) = self.open() {
             return Err(self.verdict(&fault));
         }
-        self.outlet.has_broken();
+        if !std::mem::replace(&mut self.has_offsets, true) {
+            self.outlet.has_broken();
+        }
         reached("offsets_sending");
         // While the records are on their way: what counts is that both have arrived when the transaction ends.
         self.send_offsets(next)?;
@@ -200,10 +206,12 @@ impl Sink for ExactlyOnce {
         reached("settled");
         match self.outlet.producer.commit_transaction(ANSWER_WITHIN) {
             Ok(()) => {
-                self.is_open = false;
+                (self.is_open, self.has_offsets) = (false, false);
                 // The client asks again on a new connection. The answer is true, but the first question may still be on
                 // its way, and would end whatever transaction it meets.
                 self.is_in_doubt = self.outlet.has_broken() && holds(REPLACE_IN_DOUBT);
+                // Where that fails it is tried again before anything is sent.
+                let _ = self.clear_doubt();
                 Ok(())
             }
             Err(fault) => Err(self.verdict(&fault)),
@@ -211,7 +219,9 @@ impl Sink for ExactlyOnce {
     }
 
     fn abort(&mut self) -> Result<bool, SinkError> {
+        self.consumer.context().forget_loss();
         let was_open = std::mem::take(&mut self.is_open);
+        self.has_offsets = false;
         if !was_open {
             return Ok(false);
         }
@@ -227,7 +237,10 @@ impl Sink for ExactlyOnce {
     }
 }
 
-/// Whether no other producer will do better either.
+/// Whether no other producer will do better either. Of a member that joined anew by itself while its commit was under way the
+/// broker says that another has its place; if that is another process, the consumer hears it, and ends the worker.
 fn is_lasting(fault: &KafkaError) -> bool {
-    fault.rdkafka_error_code().is_some_and(|code| ends_commits(code) && !fences(code))
+    fault
+        .rdkafka_error_code()
+        .is_some_and(|code| !passes(code) && !fences(code) && code != Code::FencedInstanceId)
 }

@@ -2,7 +2,7 @@
 //! is finished and committed.
 //!
 //! Traps kept in mind: an answer to an older change must not undo a newer one (generations); while closing there is
-//! nobody left to answer, so shards are let go at once; what is lost may belong to somebody else already, so it is let
+//! nobody left to answer, so shards are let go as soon as the client waits for it; what is lost may belong to somebody else already, so it is let
 //! go at once too and never committed.
 
 use super::client::Health;
@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// A client that is being closed waits for the answer to a change, or has no use for it and is closed within this time.
-const CLOSED_WITHIN: Duration = Duration::from_millis(50);
+/// A client that is being closed waits for the answer to a change, or has no use for it and is most likely closed within this
+/// time. If not, its worker waits for ever, and the supervisor ends the process.
+const CLOSED_WITHIN: Duration = Duration::from_millis(200);
 
 /// A change of what a member owns, partitions in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,17 +87,31 @@ impl Changes {
 pub(super) struct GroupContext {
     changes: Mutex<Changes>,
     closing: AtomicBool,
+    /// An assignment was lost since the producer gave up what it had sent.
+    has_lost: AtomicBool,
     health: Health,
 }
 
 impl GroupContext {
     pub(super) fn new(health: Health) -> GroupContext {
-        GroupContext { changes: Mutex::default(), closing: AtomicBool::new(false), health }
+        let (closing, has_lost) = (AtomicBool::new(false), AtomicBool::new(false));
+        GroupContext { changes: Mutex::default(), closing, has_lost, health }
     }
 
     /// Locked for a moment only, never across a poll.
     pub(super) fn changes(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().expect("no thread panics while it holds the changes")
+    }
+
+    /// Whether an assignment was lost that outputs or positions may be of. Told before the client joins anew, so no generation of
+    /// a later assignment is met without it.
+    pub(super) fn has_lost(&self) -> bool {
+        self.has_lost.load(Ordering::Acquire)
+    }
+
+    /// The producer has given up whatever it had sent.
+    pub(super) fn forget_loss(&self) {
+        self.has_lost.store(false, Ordering::Release);
     }
 
     /// From now on shards are let go at once.
@@ -164,6 +179,7 @@ impl ConsumerContext for GroupContext {
             return;
         }
         if lost && !closing {
+            self.has_lost.store(true, Ordering::Release);
             self.changes().lost(partitions(list));
         }
         let answered = if assigning {

@@ -1,6 +1,6 @@
 //! A worker's commits: begun when they are due, and answered while it goes on judging.
 
-use super::{Hold, ROOM_WAIT, Worker, WorkerError};
+use super::{Hold, ROOM_WAIT, STALL_PATIENCE, Worker, WorkerError};
 use crate::edge::failpoint::reached;
 use crate::edge::processor::Processor;
 use crate::edge::recovery::Recovery;
@@ -13,6 +13,11 @@ use tripline_core::batch::Shard;
 /// How long one commit may wait for deliveries before it is given up to be tried again.
 const COMMIT_WAIT: Duration = Duration::from_secs(1);
 
+/// A commit that did not succeed is tried again after this time.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// How long a worker may wait for records before it looks how its commit stands: as part of the time it takes already, and at least.
+const LOOK: (u32, Duration) = (8, Duration::from_millis(1));
+
 /// A commit under way.
 pub(super) struct Committing {
     positions: Vec<Position>,
@@ -24,12 +29,19 @@ pub(super) struct Committing {
 }
 
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
+    /// How long to wait for records before the commit under way is looked at; none without one.
+    pub(super) fn look_in(&self) -> Option<Duration> {
+        let (part, least) = LOOK;
+        Some((self.since(self.committing.as_ref()?.began) / part).max(least))
+    }
+
     /// When the next commit is due, where anything is to be committed.
     pub(super) fn commit_in(&self) -> Option<Duration> {
         let by_interval = self.pace.commit_interval.saturating_sub(self.since(self.dirty_since?));
         let gap = self.pace.alert_gap.filter(|_| self.alert_waits && !self.is_behind);
         let for_alert = gap.map(|gap| gap.saturating_sub(self.since(self.committed_at)));
-        Some(for_alert.map_or(by_interval, |left| left.min(by_interval)))
+        let rest = self.rests_until.saturating_duration_since(self.pace.clock.now());
+        Some(for_alert.map_or(by_interval, |left| left.min(by_interval)).max(rest))
     }
 
     /// Hears how the commit under way ended, and begins the next when it is due.
@@ -40,15 +52,19 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             return Ok(());
         }
         if self.begin_commit(COMMIT_WAIT)? {
-            self.hear_commit()?;
-        } else {
-            self.pace.clock.sleep(ROOM_WAIT);
+            // In a simulation it may have ended at once.
+            return self.hear_commit();
+        }
+        self.rests_until = self.pace.clock.now() + ROOM_WAIT;
+        if self.dirty_since.is_some_and(|since| self.since(since) > STALL_PATIENCE) {
+            let reason = "not yet committed: outputs wait for room in the producer's queue";
+            self.status.trouble(self.pace.worker, Trouble::Commit, reason);
         }
         Ok(())
     }
 
     fn hear_commit(&mut self) -> Result<(), WorkerError> {
-        if let Some(result) = self.outbox.outcome()? {
+        if let Some(result) = self.outbox.outcome(Duration::ZERO)? {
             self.committed(result)?;
         }
         Ok(())
@@ -74,13 +90,15 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(is_begun)
     }
 
-    /// Waits for the commit under way. True when it succeeded, or none was.
-    pub(super) fn await_commit(&mut self) -> Result<bool, WorkerError> {
+    /// Waits for the commit under way. True when it succeeded, or none was; false also when it has not ended.
+    pub(super) fn await_commit(&mut self, within: Duration) -> Result<bool, WorkerError> {
         if self.committing.is_none() {
             return Ok(true);
         }
-        let result = self.outbox.await_outcome()?;
-        self.committed(result)
+        match self.outbox.outcome(within)? {
+            Some(result) => self.committed(result),
+            None => Ok(false),
+        }
     }
 
     /// A commit ended so. True when it succeeded.
@@ -101,6 +119,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                     tracing::warn!(worker, reason, "commit did not succeed; it is tried again");
                 }
                 self.take_back(&commit);
+                self.rests_until = self.pace.clock.now() + AGAIN_AFTER;
                 Ok(false)
             }
             Err(fault @ (CommitError::Aborted(_) | CommitError::Unknown(_))) => {
@@ -128,16 +147,16 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// commit is then judged again by whoever goes on.
     pub(super) fn commit_within(&mut self, time: Duration) -> Result<bool, WorkerError> {
         let began = self.pace.clock.now();
-        let mut is_committed = self.await_commit()?;
+        let mut is_committed = self.await_commit(time)?;
         while !self.dirty.is_empty() {
             let left = time.saturating_sub(self.since(began));
-            if left.is_zero() {
+            if left.is_zero() || self.committing.is_some() {
                 return Ok(false);
             }
             if !is_committed {
-                self.pace.clock.sleep(Duration::from_millis(20).min(left));
+                self.pace.clock.sleep(AGAIN_AFTER.min(left));
             }
-            is_committed = self.begin_commit(COMMIT_WAIT.min(left))? && self.await_commit()?;
+            is_committed = self.begin_commit(COMMIT_WAIT.min(left))? && self.await_commit(left)?;
         }
         Ok(is_committed)
     }

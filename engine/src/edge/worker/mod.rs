@@ -28,8 +28,6 @@ use tripline_core::outputs::{Outputs, Topic};
 const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
 /// The longest wait for records while the processor has other work.
 const BUSY_WAIT_MAX: Duration = Duration::from_millis(5);
-/// The longest wait for records while a commit is under way, so that what waits for it follows soon.
-const COMMITTING_WAIT_MAX: Duration = Duration::from_millis(1);
 /// Between two looks whether there is room for outputs.
 const ROOM_WAIT: Duration = Duration::from_millis(2);
 /// A full producer queue that lasts longer pauses the source.
@@ -79,7 +77,7 @@ enum Hold {
     Live { next: i64 },
 }
 
-/// One worker: a thread's source, sink, recovery and engines.
+/// One worker: a thread's source, outbox, recovery and engines.
 pub struct Worker<S, K, P, R> {
     source: S,
     outbox: Outbox<K>,
@@ -99,6 +97,8 @@ pub struct Worker<S, K, P, R> {
     is_behind: bool,
     /// When the last commit was done.
     committed_at: Instant,
+    /// No commit begins before.
+    rests_until: Instant,
     /// Changes that came while the sink was stalled.
     deferred: VecDeque<Polled>,
     batch: Batch,
@@ -132,6 +132,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             alert_waits: false,
             is_behind: false,
             committed_at: now,
+            rests_until: now,
             deferred: VecDeque::new(),
             batch: Batch::new(Shard { space: 0, partition: 0 }),
             out: Outputs::default(),
@@ -184,10 +185,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     fn poll_wait(&self, filling: bool) -> Duration {
-        let until_commit = match self.committing {
-            Some(_) => COMMITTING_WAIT_MAX,
-            None => self.commit_in().unwrap_or(POLL_WAIT_MAX),
-        };
+        let until_commit = self.look_in().or_else(|| self.commit_in()).unwrap_or(POLL_WAIT_MAX);
         let longest = if self.has_work { BUSY_WAIT_MAX } else { POLL_WAIT_MAX };
         if filling { Duration::ZERO } else { until_commit.min(longest) }
     }
@@ -284,7 +282,9 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     fn revoked(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), WorkerError> {
         self.metrics.rebalanced("revoked");
         reached("revoked");
-        let committed = self.commit_within(self.pace.leave_within)?;
+        let mut committed = self.commit_within(self.pace.leave_within)?;
+        // A commit is never left behind: until it ends nobody knows to which side of it the shards belong.
+        committed &= self.await_commit(Duration::MAX)?;
         if !committed && shards.iter().any(|shard| self.dirty.contains(shard)) {
             let worker = self.pace.worker;
             tracing::warn!(worker, "shards are given back uncommitted; their next owner judges again");
@@ -303,7 +303,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.metrics.rebalanced("lost");
         tracing::warn!(worker = self.pace.worker, shards = shards.len(), "assignment lost");
         self.forget(shards);
-        self.await_commit()?;
+        self.await_commit(Duration::MAX)?;
         if self.outbox.abort()? {
             self.reload()?;
         }
