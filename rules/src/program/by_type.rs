@@ -7,7 +7,7 @@
 use super::emit::Emitter;
 use super::op::{Amounts, Op};
 use super::{ForType, Want};
-use crate::aggregate::{FactSet, TagId};
+use crate::aggregate::{FactSet, TagId, Tags};
 use crate::ast::Compare;
 use crate::graph::{Graph, Node, NodeId};
 use crate::schema::EVENT_TYPE;
@@ -144,11 +144,18 @@ impl ProgramBuilder<'_> {
                 Live { rule: &rules[*at], when: *when, guard, check, rest }
             })
             .collect();
-        let (tags, tags_highest) =
-            Emitter::new(self.graph, self.amounts, self.base).block(wanted.tags.iter().copied());
-        let tag_slots = (0u8..=u8::MAX).map(TagId).zip(tags.results).collect();
         let wants = self.wants(&live);
         let mut emitter = Emitter::new(self.graph, self.amounts, self.base);
+        let (mut tags_held, mut tag_slots) = (Tags::default(), Vec::new());
+        for (tag, node) in (0u8..=u8::MAX).map(TagId).zip(&wanted.tags) {
+            match self.graph.constant(*node) {
+                Some(1) => tags_held.set(tag),
+                Some(_) => {}
+                None => tag_slots.push((tag, emitter.emit(*node))),
+            }
+        }
+        let tags = emitter.take();
+        // Guards are made of what rows are asked for, too: they go on from there.
         let guard_slots: Vec<Option<Slot>> =
             wants.iter().map(|want| want.guard.map(|guard| emitter.emit(guard))).collect();
         let guards = emitter.take();
@@ -170,8 +177,8 @@ impl ProgramBuilder<'_> {
         let wants = wants.collect();
         let own = live.iter().filter(|live| live.rule.space == self.space);
         judge(&mut emitter, own, &check_slots);
-        let highest = tags_highest.max(emitter.highest);
-        let program = ForType { guards, checks, wants, judge: emitter.take(), tags: tags.ops, tag_slots };
+        let highest = emitter.highest;
+        let program = ForType { guards, checks, wants, judge: emitter.take(), tags, tags_held, tag_slots };
         (program, highest)
     }
 
