@@ -92,6 +92,9 @@ struct ForType {
     wants: Vec<Want<Slot>>,
     judge: Vec<Op>,
     tags: Vec<Op>,
+    /// The conditions that hold for every row of the type.
+    tags_held: Tags,
+    /// Where the others are that may hold.
     tag_slots: Vec<(TagId, Slot)>,
 }
 
@@ -127,7 +130,7 @@ impl Program {
     pub fn tags(&self, registers: &mut Registers) -> Tags {
         let program = self.for_type(registers.get(EVENT_TYPE));
         run::run(&program.tags, &self.shared, registers, &NoTexts, &mut Fired::default(), &mut ());
-        let mut tags = Tags::default();
+        let mut tags = program.tags_held;
         for (tag, slot) in &program.tag_slots {
             if registers.word(*slot) == 1 {
                 tags.set(*tag);
@@ -138,6 +141,8 @@ impl Program {
 
     /// Has the facts computed that judging this event may read: first `extra` and those that decide about most rules,
     /// then those of the rules that are still in question. `compute` writes facts into the registers.
+    ///
+    /// It goes on from what [`Program::tags`] has computed of the same event in the same registers.
     pub fn demand(
         &self,
         event_type: u16,

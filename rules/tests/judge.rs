@@ -129,6 +129,7 @@ impl House {
     fn wanted(&self, space: usize, kind: &str, registers: &mut Registers) -> FactSet {
         let mut wanted = FactSet::default();
         let program = &self.rules.programs()[space];
+        program.tags(registers);
         program.demand(self.code(kind), registers, &FactSet::default(), |facts, _| wanted.union(facts));
         wanted
     }
@@ -142,6 +143,7 @@ impl House {
     ) -> (Vec<&str>, Vec<&str>) {
         let mut fired = Fired::default();
         let program = &self.rules.programs()[space];
+        program.tags(registers);
         program.demand(self.code(kind), registers, &FactSet::default(), |_, _| {});
         program.judge(self.code(kind), registers, texts, &mut fired, &mut ());
         let ids = |rules: &[usize]| rules.iter().map(|at| self.rules.rules()[*at].id.as_str()).collect();
@@ -253,6 +255,7 @@ fn the_facts_of_a_rule_that_one_fact_rules_out_are_not_asked_for() {
     for (count, in_question) in [(4.0, false), (5.0, true)] {
         let mut registers = house.event("purchase");
         let mut asked = Vec::new();
+        program.tags(&mut registers);
         program.demand(house.code("purchase"), &mut registers, &FactSet::default(), |facts, registers| {
             asked.push((facts.has(tries.0), facts.has(usual.0)));
             registers.set_number(tries.1, count);
@@ -277,6 +280,7 @@ fn rules_that_share_a_part_do_not_share_that_it_was_not_asked_for() {
     for (amount, expected) in [(5_000.0, vec![1]), (20_000.0, vec![0, 1])] {
         let mut registers = house.event("purchase");
         registers.set_number(TX_AMOUNT, amount);
+        program.tags(&mut registers);
         program.demand(code, &mut registers, &FactSet::default(), |asked, registers| {
             for ((fact, slot), value) in facts.iter().filter(|((fact, _), _)| asked.has(*fact)) {
                 assert!(!registers.is_known(*slot), "fact {fact} is computed once");
@@ -506,6 +510,7 @@ fn sixty_conditions_take_far_less_than_a_network_packet() {
     for _ in 0..rounds {
         fired.clear();
         let (program, code) = (&house.rules.programs()[0], house.code("purchase"));
+        program.tags(&mut registers);
         program.demand(code, &mut registers, &FactSet::default(), |_, _| {});
         program.judge(code, &mut registers, &NoTexts, &mut fired, &mut ());
     }

@@ -405,6 +405,7 @@ fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
                     registers.put(aggregate.slot, value.map(|value| f64::from(value).to_bits()));
                 }
             };
+            program.tags(&mut registers);
             program.demand(code, &mut registers, &FactSet::default(), compute);
             program.judge(code, &mut registers, &NoTexts, &mut fired, &mut ());
             compute(&ruleset.feature_demand(0), &mut registers);

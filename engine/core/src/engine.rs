@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::fact::profile::ProfileReader;
 use crate::judge::{Judge, Scene};
 use crate::labels::PendingLabels;
-use crate::limits::{EVENT_BYTES_MAX, FUTURE_MS_MAX, SPACES_MAX};
+use crate::limits::{EVENT_BYTES_MAX, FUTURE_MS_MAX};
 use crate::lines::Lines;
 use crate::outputs::{Outputs, Topic, header};
 pub use crate::settings::Settings;
@@ -48,6 +48,8 @@ pub struct Engine {
     records: Vec<Decoded>,
     derived: Vec<Event>,
     seats: Vec<Seat>,
+    /// Seat by seat, what each space made of the event.
+    seated: Vec<Option<Seated>>,
     inputs: Vec<f64>,
     scores: Vec<f64>,
     judge: Judge,
@@ -70,11 +72,12 @@ struct Decoded {
     reject: Option<Reject>,
 }
 
-/// An event of the batch that has its rows, with what each space made of it.
+/// An event of the batch that has its rows.
 struct Seat {
     event: Source,
     record: usize,
-    spaces: [Option<Seated>; SPACES_MAX],
+    /// Where in [`Engine::seated`] the account's space is; the others follow.
+    spaces: usize,
     /// Row of the model's inputs.
     inputs: Option<usize>,
 }
@@ -127,6 +130,7 @@ impl Engine {
             records: Vec::new(),
             derived: Vec::new(),
             seats: Vec::new(),
+            seated: Vec::new(),
             inputs: Vec::new(),
             scores: Vec::new(),
             judge: Judge::new(schema, ruleset, settings),
@@ -215,6 +219,7 @@ impl Engine {
     /// Gives every event its rows, in order. Without outputs nothing is judged later: rows alone.
     fn seat_all(&mut self, batch: &Batch, derived: &mut Derived, mut out: Option<&mut Outputs>) {
         self.seats.clear();
+        self.seated.clear();
         self.inputs.clear();
         if let Some(first) = batch.records.first().filter(|_| !self.has_begun) {
             self.has_begun = true;
@@ -323,8 +328,7 @@ impl Engine {
         let judged = judged && self.settings.judge_from.is_none_or(|from| event.at >= from);
         let taken = self.space.take(event, judged.then_some(&self.always));
         let Taken::Row(seated) = taken else { return taken };
-        let mut spaces = [None; SPACES_MAX];
-        spaces[0] = Some(seated);
+        let spaces = self.seated.len();
         let mut inputs = None;
         if let Some(profile) = &mut self.profile {
             profile.begin_day(event.at);
@@ -337,14 +341,17 @@ impl Engine {
             profile.observe(event);
         }
         derived.signals.read(&self.ruleset, event);
-        for (seat, space) in spaces[1..].iter_mut().zip(&mut derived.spaces) {
+        self.seated.push(Some(seated));
+        for space in &mut derived.spaces {
             let wanted = if self.settings.features { space.feature_facts } else { FactSet::default() };
-            if let Taken::Row(seated) = space.take(event, judged.then_some(&wanted)) {
-                *seat = Some(seated);
-                if judged {
-                    derived.signals.publish(&self.ruleset, space.program().space_index(), event);
-                }
+            let there = match space.take(event, judged.then_some(&wanted)) {
+                Taken::Row(seated) => Some(seated),
+                _ => None,
+            };
+            if judged && there.is_some() {
+                derived.signals.publish(&self.ruleset, space.program().space_index(), event);
             }
+            self.seated.push(there);
         }
         if judged {
             self.seats.push(Seat { event: source, record, spaces, inputs });
@@ -377,10 +384,9 @@ impl Engine {
                 inputs: seat.inputs.map(|row| x.row(row)),
             };
             self.judge.prepare(event, score);
-            let mut spaces =
-                std::iter::once(&mut self.space).chain(derived.spaces.iter_mut()).zip(&seat.spaces);
+            let spaces = std::iter::once(&mut self.space).chain(&mut derived.spaces);
             let mut outcome = crate::judge::Outcome::default();
-            for (space, seated) in &mut spaces {
+            for (space, seated) in spaces.zip(&self.seated[seat.spaces..]) {
                 if let Some(seated) = seated {
                     self.judge.judge(space, seated, event, &scene, out, &mut self.counts, &mut outcome);
                 }

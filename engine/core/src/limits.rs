@@ -34,5 +34,3 @@ pub const SOURCES_MAX: usize = 1024;
 pub const FUTURE_MS_MAX: i64 = 5 * 60 * 1000;
 /// In a log without append times: how far an event may lie ahead of all before it, ms.
 pub const TIME_JUMP_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
-/// Key spaces of an installation, the account's included.
-pub const SPACES_MAX: usize = 8;

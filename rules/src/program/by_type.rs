@@ -7,11 +7,12 @@
 use super::emit::Emitter;
 use super::op::{Amounts, Op};
 use super::{ForType, Want};
-use crate::aggregate::{FactSet, TagId};
+use crate::aggregate::{Aggregate, FactSet, Op as Statistic, TagId, Tags};
 use crate::ast::Compare;
 use crate::graph::{Graph, Node, NodeId};
 use crate::schema::EVENT_TYPE;
 use crate::value::Slot;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Event types beyond so many share one program.
@@ -80,6 +81,8 @@ pub(crate) struct ProgramBuilder<'a> {
     pub(crate) space: usize,
     /// Position of every fact of this key space by its register.
     pub(crate) facts: &'a BTreeMap<Slot, usize>,
+    /// What the facts are, by position.
+    pub(crate) aggregates: &'a [Aggregate],
     /// Facts that are wanted whatever the event: signals'.
     pub(crate) always: FactSet,
     pub(crate) types: u16,
@@ -129,6 +132,7 @@ impl ProgramBuilder<'_> {
     }
 
     fn for_type(&mut self, wanted: &Wanted, rules: &[JudgedRule]) -> (ForType, usize) {
+        let shared = self.shared_parts(wanted);
         let live: Vec<Live<'_>> = wanted
             .live
             .iter()
@@ -139,16 +143,23 @@ impl ProgramBuilder<'_> {
                     parts.into_iter().partition(|part| self.is_of_fields(*part));
                 let guard =
                     of_fields.into_iter().reduce(|guard, part| self.graph.add(Node::And(guard, part)));
-                let check = self.check(&rest);
+                let check = self.check(&rest, &shared);
                 rest.retain(|part| Some(*part) != check);
                 Live { rule: &rules[*at], when: *when, guard, check, rest }
             })
             .collect();
-        let (tags, tags_highest) =
-            Emitter::new(self.graph, self.amounts, self.base).block(wanted.tags.iter().copied());
-        let tag_slots = (0u8..=u8::MAX).map(TagId).zip(tags.results).collect();
         let wants = self.wants(&live);
         let mut emitter = Emitter::new(self.graph, self.amounts, self.base);
+        let (mut tags_held, mut tag_slots) = (Tags::default(), Vec::new());
+        for (tag, node) in (0u8..=u8::MAX).map(TagId).zip(&wanted.tags) {
+            match self.graph.constant(*node) {
+                Some(1) => tags_held.set(tag),
+                Some(_) => {}
+                None => tag_slots.push((tag, emitter.emit(*node))),
+            }
+        }
+        let tags = emitter.take();
+        // Guards are made of what rows are asked for, too: they go on from there.
         let guard_slots: Vec<Option<Slot>> =
             wants.iter().map(|want| want.guard.map(|guard| emitter.emit(guard))).collect();
         let guards = emitter.take();
@@ -170,8 +181,8 @@ impl ProgramBuilder<'_> {
         let wants = wants.collect();
         let own = live.iter().filter(|live| live.rule.space == self.space);
         judge(&mut emitter, own, &check_slots);
-        let highest = tags_highest.max(emitter.highest);
-        let program = ForType { guards, checks, wants, judge: emitter.take(), tags: tags.ops, tag_slots };
+        let highest = emitter.highest;
+        let program = ForType { guards, checks, wants, judge: emitter.take(), tags, tags_held, tag_slots };
         (program, highest)
     }
 
@@ -182,8 +193,18 @@ impl ProgramBuilder<'_> {
         fields_only && !costly(self.graph, part)
     }
 
-    /// The part of a condition that is cheapest to find out and likeliest to fail.
-    fn check(&self, parts: &[NodeId]) -> Option<NodeId> {
+    /// How many rules have each part of a condition.
+    fn shared_parts(&self, wanted: &Wanted) -> BTreeMap<NodeId, usize> {
+        let mut parts = Vec::new();
+        wanted.live.iter().for_each(|(_, when)| self.graph.conjuncts(*when, &mut parts));
+        let mut shared = BTreeMap::new();
+        parts.into_iter().for_each(|part| *shared.entry(part).or_default() += 1);
+        shared
+    }
+
+    /// The part of a condition that is likeliest to fail and cheapest to find out; of equal ones that which decides
+    /// about most rules.
+    fn check(&self, parts: &[NodeId], shared: &BTreeMap<NodeId, usize>) -> Option<NodeId> {
         let of_facts = parts.iter().copied().filter(|part| {
             let (mut decidable, mut facts) = (true, false);
             self.graph.reads([*part], &mut |slot| {
@@ -193,8 +214,16 @@ impl ProgramBuilder<'_> {
             });
             decidable && facts && !costly(self.graph, *part)
         });
-        of_facts
-            .min_by_key(|part| (!is_floor(self.graph, *part), self.graph.facts_of(self.facts, [*part]).len()))
+        of_facts.min_by_key(|part| {
+            (!is_floor(self.graph, *part), self.cost(*part), Reverse(shared.get(part).copied()))
+        })
+    }
+
+    /// What the facts of a part cost together, in facts that are counted or summed.
+    fn cost(&self, part: NodeId) -> u32 {
+        let facts = self.graph.facts_of(self.facts, [part]);
+        let asked = self.aggregates.iter().enumerate().filter(|(at, _)| facts.has(*at));
+        asked.map(|(_, aggregate)| cost(aggregate.op)).sum()
     }
 
     /// What rules ask of the ledgers; those of one guard and check together.
@@ -253,6 +282,15 @@ fn is_floor(graph: &Graph, part: NodeId) -> bool {
         _ => false,
     };
     matches!(graph.node(part), Node::Compare(Compare::Gt | Compare::Ge, _, least) if positive(least))
+}
+
+/// What a fact costs, in facts that are counted or summed: different values are kept, ordered ones are sorted.
+fn cost(op: Statistic) -> u32 {
+    match op {
+        Statistic::Median | Statistic::TrimmedMean | Statistic::Quantile(_) | Statistic::Rank => 3,
+        Statistic::Distinct { .. } => 2,
+        _ => 1,
+    }
 }
 
 /// Whether something inside is worth skipping: a text search, a distance, a local time.

@@ -6,7 +6,7 @@ use tripline_rules::value::TextKey;
 
 /// Texts of so many bytes are remembered: two words hold them.
 const BYTES_MAX: usize = 16;
-const TEXTS: usize = 64;
+const TEXTS: usize = 256;
 
 /// A text, by its first and last eight bytes and its length, and its hash.
 #[derive(Clone, Copy, Debug)]

@@ -205,8 +205,8 @@ impl Ledgers {
         let dropped_at = self.dropped_at(event.ledger);
         let rows = Rows::of(&self.index, &self.pool, &self.layout, event.ledger);
         let view = View { rows, event: event.position, held_after, dropped_at };
-        let is_newest = rows.at(rows.len() - 1) == rows.at(event.position);
-        if let Some(cache) = self.caches.of_mut(event.ledger).filter(|_| is_newest)
+        let is_newest = || rows.at(rows.len() - 1) == rows.at(event.position);
+        if let Some(cache) = self.caches.of_mut(event.ledger).filter(|_| is_newest())
             && cache.totals.is_ready()
         {
             return cache.totals.facts(&self.lens, &view, want, registers, marks);

@@ -211,6 +211,7 @@ impl Compiled<'_> {
                 fields: resolver.schema.fields().len(),
                 space: at,
                 facts: &space.facts,
+                aggregates: &space.plan.aggregates,
                 always,
                 types,
             };
