@@ -121,7 +121,7 @@ pub fn full_disk(cluster: &Cluster) {
 
 /// A host whose clock is ten minutes ahead, and then behind, raises the same alerts.
 pub fn wrong_clock(cluster: &Cluster) {
-    let host = Host::new(cluster, "clock");
+    let host = Host::new(cluster, "skewed");
     for (number, skew) in ["+600s", "-600s"].into_iter().enumerate() {
         let behind = ["faketime", "--exclude-monotonic", "-f", skew];
         let log = host.run((number, 2), &behind, ("snapshot written", 4));
