@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test program: what cannot be unwrapped has failed")]
 
 mod cluster;
-mod host;
+mod disk;
 mod operations;
 mod tally;
 
@@ -29,7 +29,7 @@ use tripline::edge::status::Status;
 
 type Case = (&'static str, fn(&Cluster));
 
-const CASES: [Case; 13] = [
+const CASES: [Case; 12] = [
     ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
     ("a_second_member_takes_shards_over_with_their_past", second_member),
     ("sigterm_commits_everything_judged_and_leaves", sigterm),
@@ -40,8 +40,7 @@ const CASES: [Case; 13] = [
     ("a_transaction_left_open_upstream_is_named", open_transaction),
     ("shards_whose_owner_died_in_a_transaction_keep_no_other_waiting", dead_owner),
     ("topics_are_created_as_needed_and_what_is_wrong_is_told", operations::topics),
-    ("a_full_disk_costs_snapshots_alone_and_says_so", host::full_disk),
-    ("a_host_whose_clock_is_wrong_raises_the_same_alerts", host::wrong_clock),
+    ("a_full_disk_costs_snapshots_alone_and_says_so", disk::full),
     ("history_from_files_and_then_live_records_alert_as_a_replay_of_all", operations::bootstrap),
 ];
 

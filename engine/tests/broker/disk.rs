@@ -1,4 +1,4 @@
-//! What a host may have, under a real process: a disk that is full, a clock that is wrong.
+//! A disk that is full, under a real process.
 
 use crate::cluster::{Cluster, alter, read_all};
 use crate::operations::{Line, Running, bank, configuration, publish, replayed, tripline};
@@ -14,6 +14,9 @@ use tripline::edge::kafka::KafkaSettings;
 /// really full cannot be had without the rights to mount one.
 const WITHOUT_ROOM: [&str; 4] = ["sh", "-c", r#"trap "" XFSZ; ulimit -f 1; exec "$@""#, "sh"];
 
+/// The lines are published in so many parts, each before a run.
+const PARTS: usize = 3;
+
 /// A bank's service that is run several times, on a host that changes.
 struct Host {
     folder: tempfile::TempDir,
@@ -23,29 +26,27 @@ struct Host {
 }
 
 impl Host {
-    fn new(cluster: &Cluster, name: &str) -> Host {
+    fn new(cluster: &Cluster) -> Host {
         let folder = tempfile::tempdir().unwrap();
         let further = format!(
             "snapshots: {{store: {}, every: 2s}}\nhttp: {{listen: 127.0.0.1:0}}\n",
             folder.path().join("snapshots").display()
         );
-        let config = configuration(folder.path(), cluster, name, ("clock: create_time", &further));
+        let config = configuration(folder.path(), cluster, "full", ("clock: create_time", &further));
         let config = config.to_str().unwrap().to_owned();
-        let input = format!("{name}.events");
-        let settings = KafkaSettings::new(&cluster.brokers(), &input, name, name);
+        let settings = KafkaSettings::new(&cluster.brokers(), "full.events", "full", "full");
         tripline(0, &["topics", "--config", &config, "--create", "--partitions", "4"]);
         // The story is older than retention allows, and stamped by its own time.
-        alter(&settings, &input, "retention.ms", "-1");
+        alter(&settings, "full.events", "retention.ms", "-1");
         let lines = bank(folder.path());
         Host { folder, config, settings, lines }
     }
 
     /// Publishes a part of the lines and runs the service behind a command until all is committed and its log has said
     /// something so often. Gives the log.
-    fn run(&self, part: (usize, usize), behind: &[&str], (what, times): (&str, usize)) -> PathBuf {
-        let (number, parts) = part;
-        publish(&self.settings, self.lines.chunks(self.lines.len().div_ceil(parts)).nth(number).unwrap());
-        let log = self.folder.path().join(format!("run-{number}.log"));
+    fn run(&self, part: usize, behind: &[&str], (what, times): (&str, usize)) -> PathBuf {
+        publish(&self.settings, self.lines.chunks(self.lines.len().div_ceil(PARTS)).nth(part).unwrap());
+        let log = self.folder.path().join(format!("run-{part}.log"));
         let program = [env!("CARGO_BIN_EXE_tripline"), "run", "--config", &self.config];
         let words = [behind, &program].concat();
         let mut command = Command::new(words[0]);
@@ -98,11 +99,11 @@ fn lines_with(log: &Path, what: &str) -> usize {
 
 /// A full disk costs new snapshots alone: the old ones stay, nothing is left half written, records are judged on, and it is said.
 /// With room again, snapshots are written again.
-pub fn full_disk(cluster: &Cluster) {
-    let host = Host::new(cluster, "full");
-    host.run((0, 3), &[], ("snapshot written", 4));
+pub fn full(cluster: &Cluster) {
+    let host = Host::new(cluster);
+    host.run(0, &[], ("snapshot written", 4));
     let before = host.kept();
-    let log = host.run((1, 3), &WITHOUT_ROOM, ("could not be written; the one before stays", 4));
+    let log = host.run(1, &WITHOUT_ROOM, ("could not be written; the one before stays", 4));
     println!(
         "  {}",
         fs::read_to_string(&log).unwrap().lines().find(|line| line.contains("could not")).unwrap()
@@ -114,19 +115,7 @@ pub fn full_disk(cluster: &Cluster) {
     let manifests =
         |files: &[(String, u64)]| files.iter().filter(|(path, _)| path.ends_with("/manifest")).count();
     assert_eq!(manifests(&kept), manifests(&before), "of the new ones none counts");
-    let log = host.run((2, 3), &[], ("snapshot written", 4));
+    let log = host.run(2, &[], ("snapshot written", 4));
     assert!(lines_with(&log, " snapshot=") >= 4, "each shard is filled from what was kept");
-    host.alerts_fit();
-}
-
-/// A host whose clock is ten minutes ahead, and then behind, raises the same alerts.
-pub fn wrong_clock(cluster: &Cluster) {
-    let host = Host::new(cluster, "skewed");
-    for (number, skew) in ["+600s", "-600s"].into_iter().enumerate() {
-        let behind = ["faketime", "--exclude-monotonic", "-f", skew];
-        let log = host.run((number, 2), &behind, ("snapshot written", 4));
-        let said = fs::read_to_string(&log).unwrap();
-        println!("  {skew}: {}", said.lines().next().unwrap());
-    }
     host.alerts_fit();
 }
