@@ -105,7 +105,7 @@ pub fn topics(cluster: &Cluster) {
     assert!(human.contains("--entity-name made.events --alter --add-config retention.ms="), "{human}");
 }
 
-/// How large a bank is: events, and accounts that make three a day each. `BANK=2000000,7400` runs the cases with 90 days.
+/// How large a bank is: events, and accounts that make three a day each. `BANK=1280000,3700` runs them with 90 days of history.
 fn size() -> (usize, usize) {
     let Ok(asked) = std::env::var("BANK") else { return (20_000, 300) };
     let (events, accounts) = asked.split_once(',').expect("BANK=events,accounts");
