@@ -114,7 +114,7 @@ impl GroupContext {
         self.has_lost.store(false, Ordering::Release);
     }
 
-    /// From now on shards are let go at once.
+    /// From now on shards are let go without asking the worker, as soon as the client waits for it.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Release);
     }
