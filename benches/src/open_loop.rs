@@ -14,6 +14,9 @@ use tripline_core::batch::{Batch, Timestamp};
 
 /// How long the writer may wait for more records to send at once: a millisecond, as a core banking system's would.
 pub const LINGER_MS: u32 = 1;
+/// The sender sleeps at least so long: to wake for every event would take the time of what is measured. By so much events
+/// are late, which counts.
+const SLEEP: Duration = Duration::from_millis(1);
 /// After the last commit, the reader has read everything once it was at all ends for so long.
 const QUIET: Duration = Duration::from_millis(500);
 /// How long it waits for them.
@@ -119,7 +122,7 @@ fn send(batch: &Batch, writer: &Writer, rate: u32) -> Result<Sent, Failure> {
                 sent.behind_max = sent.behind_max.max(now - due);
                 break;
             }
-            thread::sleep(due - now);
+            thread::sleep((due - now).max(SLEEP));
         }
         let at = record.appended_at.ok_or("every simulated event has its time")?;
         writer.send(at, batch.key(record), batch.value(record))?;

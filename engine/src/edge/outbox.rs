@@ -3,6 +3,8 @@
 //! A commit takes several answers of the broker, tens of milliseconds. The sink goes away with it; what is judged meanwhile
 //! waits here, in order, and follows when the sink is back. So a commit covers exactly what was sent before it, and there is
 //! never more than one.
+//!
+//! What nobody is in a hurry for may be held: it goes out with more of its shard, or with the shard's next commit.
 
 use super::sink::{CommitError, Sink, SinkError};
 use super::source::Position;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use tripline_core::batch::Shard;
 use tripline_core::outputs::Outputs;
 
-/// Outputs that may wait for a commit to end, in bytes; beyond, there is no room.
+/// Outputs that may wait or be held, in bytes; beyond, there is no room.
 const WAITING_BYTES_MAX: usize = 16 << 20;
 
 /// A sink, or what waits for it to come back.
@@ -22,8 +24,11 @@ pub struct Outbox<K> {
     courier: Courier<K>,
     /// How the last commit ended, until the worker asks.
     answer: Option<Result<(), CommitError>>,
+    /// For the sink to be back, or to have room.
     waiting: VecDeque<Waiting>,
-    /// Of those that wait.
+    /// For more of their shards, or a commit of these.
+    held: Vec<Waiting>,
+    /// Of those that wait or are held.
     bytes: usize,
 }
 
@@ -125,7 +130,25 @@ impl<K: Sink> Outbox<K> {
     }
 
     fn new(sink: K, courier: Courier<K>) -> Outbox<K> {
-        Outbox { sink: Some(sink), courier, answer: None, waiting: VecDeque::new(), bytes: 0 }
+        Outbox {
+            sink: Some(sink),
+            courier,
+            answer: None,
+            waiting: VecDeque::new(),
+            held: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Keeps outputs of a shard until more of it is sent, or it is committed. False when there is no room for them here.
+    pub fn hold(&mut self, shard: Shard, out: &Outputs) -> bool {
+        let has_room = self.bytes + size(out) <= WAITING_BYTES_MAX;
+        // What was undone is judged again, and this with it.
+        if has_room && !self.is_undone() {
+            self.bytes += size(out);
+            self.held.push(Waiting { shard, out: out.clone(), from: 0 });
+        }
+        has_room
     }
 
     /// Takes outputs of a shard, from record number `from` on. Gives the number of the first that found no room:
@@ -134,6 +157,7 @@ impl<K: Sink> Outbox<K> {
     /// # Errors
     /// As [`Sink::send`].
     pub fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+        self.let_go(shard);
         self.look(Duration::ZERO)?;
         if from == out.records.len() || self.is_undone() {
             // What was undone is judged again, and this with it.
@@ -152,8 +176,9 @@ impl<K: Sink> Outbox<K> {
         }
     }
 
-    /// Begins to commit these positions, with all that was sent, see [`Sink::commit`]. False when that has not yet found
-    /// room: nothing was begun.
+    /// Begins to commit these positions, with all that was sent and what is held of their shards, see [`Sink::commit`].
+    /// They are those of every shard that anything was sent of since the last commit. False when not all has found room
+    /// yet: nothing was begun.
     ///
     /// # Errors
     /// As [`Sink::send`].
@@ -161,6 +186,7 @@ impl<K: Sink> Outbox<K> {
     /// # Panics
     /// When a commit is under way.
     pub fn commit(&mut self, next: &[Position], wait: Duration) -> Result<bool, SinkError> {
+        next.iter().for_each(|at| self.let_go(at.shard));
         self.follow()?;
         if !self.waiting.is_empty() {
             return Ok(false);
@@ -186,7 +212,7 @@ impl<K: Sink> Outbox<K> {
     pub fn abort(&mut self) -> Result<bool, SinkError> {
         self.take_back(Duration::MAX);
         self.answer = None;
-        let waited = !self.waiting.is_empty();
+        let waited = !self.waiting.is_empty() || !self.held.is_empty();
         self.drop_waiting();
         let undone = self.sink.as_mut().expect("it is back").abort()?;
         Ok(undone || waited)
@@ -198,7 +224,13 @@ impl<K: Sink> Outbox<K> {
 
     fn drop_waiting(&mut self) {
         self.waiting.clear();
+        self.held.clear();
         self.bytes = 0;
+    }
+
+    /// What is held of a shard is now to follow.
+    fn let_go(&mut self, shard: Shard) {
+        self.waiting.extend(self.held.extract_if(.., |held| held.shard == shard));
     }
 
     fn look(&mut self, within: Duration) -> Result<(), SinkError> {
@@ -299,6 +331,34 @@ mod tests {
         out
     }
 
+    #[test]
+    fn what_is_held_goes_out_in_order_with_more_of_its_shard_or_with_its_commit() {
+        let (mut outbox, told, _) = outbox(Ok(()));
+        let other = Shard { space: 0, partition: 4 };
+        assert!(outbox.hold(SHARD, &outputs(&["a"])) && outbox.hold(other, &outputs(&["b"])));
+        assert!(outbox.hold(SHARD, &outputs(&["c"])));
+        assert_eq!(*told.0.borrow(), "");
+        assert_eq!(outbox.send(SHARD, &outputs(&["d"]), 0).unwrap(), 1);
+        assert_eq!(*told.0.borrow(), "acd");
+        begin(&mut outbox);
+        assert!(matches!(outbox.outcome(Duration::MAX).unwrap(), Some(Ok(()))));
+        assert_eq!(*told.0.borrow(), "acd|", "another shard's commit");
+        let next = [Position { shard: other, next: 9, note: String::new() }];
+        assert!(outbox.commit(&next, Duration::ZERO).unwrap());
+        assert!(matches!(outbox.outcome(Duration::MAX).unwrap(), Some(Ok(()))));
+        assert_eq!(*told.0.borrow(), "acd|b|");
+    }
+
+    #[test]
+    fn what_is_held_is_given_up_with_the_rest() {
+        let (mut outbox, told, _) = outbox(Ok(()));
+        assert!(outbox.hold(SHARD, &outputs(&["a"])));
+        assert!(outbox.abort().unwrap(), "its shard's engine is ahead of the log");
+        begin(&mut outbox);
+        assert!(matches!(outbox.outcome(Duration::MAX).unwrap(), Some(Ok(()))));
+        assert_eq!(*told.0.borrow(), "x|");
+    }
+
     fn begin(outbox: &mut Outbox<Telling>) {
         let next = [Position { shard: SHARD, next: 7, note: String::new() }];
         assert!(outbox.commit(&next, Duration::ZERO).unwrap());
@@ -357,6 +417,7 @@ mod tests {
         begin(&mut outbox);
         let taken = (0..10).filter(|_| outbox.send(SHARD, &out, 0).unwrap() == 1).count();
         assert_eq!(taken, 3, "a fourth has no room beside what a record takes");
+        assert!(!outbox.hold(SHARD, &out), "nor here");
         steps.set(2);
         assert_eq!(outbox.send(SHARD, &out, 0).unwrap(), 1, "there is room again");
         assert_eq!(told.0.borrow().len(), 1 + 4 * large.len());

@@ -19,12 +19,17 @@ const COLUMNS: &[Column] = &[
     ("service_cpu_share", 3),
 ];
 
-/// Rounds of so many events at so many a second.
-pub(super) fn measure(load: Load, rate: u32, events: u32, rounds: u32) -> Result<Report, Failure> {
+/// Rounds of so many events at so many a second, after so many seconds of the same.
+pub(super) fn measure(
+    load: Load,
+    (rate, warm_up): (u32, u32),
+    events: u32,
+    rounds: u32,
+) -> Result<Report, Failure> {
     let mut bench = Bench::start(load)?;
     let writer = Writer::new(&bench.broker.address(), TOPIC, LINGER_MS)?;
-    // What is allocated or connected once is so in a round that does not count; a broker gets faster for much longer.
-    round(&mut bench, &writer, rate, events)?;
+    // A broker that has just started gets faster for a minute or more, as its machine code is made.
+    round(&mut bench, &writer, rate, rate.saturating_mul(warm_up))?;
     let mut measured = Vec::new();
     for number in 1..=rounds {
         let figures = round(&mut bench, &writer, rate, events)?;
@@ -32,7 +37,7 @@ pub(super) fn measure(load: Load, rate: u32, events: u32, rounds: u32) -> Result
         measured.push(figures);
     }
     let about = format!(
-        "{events} events a round at {rate} a second, open loop; from the time an event is due to be sent until its alert is read; {}",
+        "{events} events a round at {rate} a second, open loop, {warm_up} s after the same began; from the time an event is due to be sent until its alert is read; {}",
         bench.about
     );
     bench.stop()?;

@@ -7,7 +7,7 @@ use crate::edge::metrics::Metrics;
 use crate::edge::outbox::Outbox;
 use crate::edge::processor::Processor;
 use crate::edge::recovery::{History, Reach};
-use crate::edge::sink::CommitError;
+use crate::edge::sink::{CommitError, Sink, SinkError};
 use crate::edge::source::Position;
 use crate::edge::status::{Status, Trouble};
 use crate::edge::worker::{Pace, Worker};
@@ -17,7 +17,8 @@ use std::time::Duration;
 use tripline_core::batch::{Batch, Shard};
 use tripline_core::outputs::{Output, Outputs, Topic};
 
-/// Counts each account's records; an alert says how many there have been. So an alert shows whether the past was whole.
+/// Counts each account's records; an alert for every fraud says how many there have been, and a verdict for what is merely
+/// odd. So an alert shows whether the past was whole.
 #[derive(Default)]
 struct Tally {
     counts: BTreeMap<Shard, BTreeMap<Vec<u8>, u64>>,
@@ -68,14 +69,17 @@ impl Processor for Tally {
         for record in &batch.records {
             let key = batch.key(record);
             let count = self.count(batch.shard, key);
-            if batch.value(record) == b"fraud" {
-                let line = format!("{}:{}:{count}", batch.shard.partition, record.offset);
-                for topic in [Topic::Alerts, Topic::Verdicts] {
-                    let start = out.bytes.len();
-                    out.bytes.extend_from_slice(line.as_bytes());
-                    let value = start..out.bytes.len();
-                    out.records.push(Output { topic, cause: record.offset, key: 0..0, value, headers: 0..0 });
-                }
+            let topics: &[Topic] = match batch.value(record) {
+                b"fraud" => &[Topic::Alerts, Topic::Verdicts],
+                b"odd" => &[Topic::Verdicts],
+                _ => &[],
+            };
+            let line = format!("{}:{}:{count}", batch.shard.partition, record.offset);
+            for &topic in topics {
+                let start = out.bytes.len();
+                out.bytes.extend_from_slice(line.as_bytes());
+                let value = start..out.bytes.len();
+                out.records.push(Output { topic, cause: record.offset, key: 0..0, value, headers: 0..0 });
             }
         }
     }
@@ -178,6 +182,41 @@ fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait(
     assert_eq!(append(7), 1, "more records wait than the batch has room for");
     assert_eq!(append(0), 1);
     assert_eq!(append(0), 8, "the worker has caught up");
+}
+
+#[test]
+fn a_commit_for_an_alert_takes_its_shard_along_and_leaves_the_others_to_the_interval() {
+    let (log, clock) = (Log::new("events", PARTITIONS), Clock::by_hand(Timestamp(0)));
+    let source = MemorySource::join(&log, 3);
+    let sink = MemorySink::new(&log, PREFIX, "producer", source.membership(), true);
+    let pace = Pace {
+        commit_interval: Duration::from_secs(100),
+        alert_gap: Some(Duration::from_millis(2)),
+        clock: clock.clone(),
+        ..Pace::default()
+    };
+    let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
+    let parts = (source, Outbox::by_hand(sink, || true), Tally::default(), recovery);
+    let mut worker = Worker::new(parts, pace, Arc::default(), Arc::new(Metrics::new()));
+    turns(&mut worker, 10);
+    let mut after = |partition: u32, value: &[u8], passed: Duration| {
+        log.append(partition, Timestamp(0), b"a0", value);
+        clock.pass(passed);
+        turns(&mut worker, 10);
+        let committed: Vec<i64> =
+            (0..PARTITIONS).map(|of| log.committed(of).map_or(0, |(next, _)| next)).collect();
+        let lines = |(_, entry): (i64, Entry)| String::from_utf8(entry.value).unwrap();
+        let verdicts = (0..PARTITIONS).flat_map(|of| log.read("bank.verdicts", of)).map(lines);
+        (committed, verdicts.collect::<Vec<_>>().join(" "))
+    };
+    let soon = Duration::from_millis(5);
+    assert_eq!(after(1, b"odd", soon), (vec![0, 0, 0, 0], String::new()), "no reader waits for it");
+    assert_eq!(after(2, b"coffee", soon), (vec![0, 0, 0, 0], String::new()));
+    assert_eq!(after(0, b"fraud", soon), (vec![1, 0, 0, 0], "0:0:1".to_owned()));
+    assert_eq!(after(1, b"fraud", soon), (vec![1, 2, 0, 0], "0:0:1 1:0:1 1:1:2".to_owned()), "in order");
+    assert_eq!(after(3, b"odd", soon), (vec![1, 2, 0, 0], "0:0:1 1:0:1 1:1:2".to_owned()));
+    let all = "0:0:1 1:0:1 1:1:2 3:0:1".to_owned();
+    assert_eq!(after(0, b"coffee", Duration::from_secs(100)), (vec![2, 2, 1, 1], all));
 }
 
 #[test]
@@ -333,6 +372,53 @@ fn a_stop_whose_commit_is_undone_says_so() {
     member.status.stop();
     let fault = worker.run().map(drop).unwrap_err();
     assert!(fault.to_string().contains("uncommitted"), "{fault}");
+}
+
+/// A sink whose commits get no answer as long as the other end of this stands.
+struct Silent(std::sync::mpsc::Receiver<()>);
+
+impl Sink for Silent {
+    fn send(&mut self, _: Shard, out: &Outputs, _: usize) -> Result<usize, SinkError> {
+        Ok(out.records.len())
+    }
+
+    fn commit(&mut self, _: &[Position], _: Duration) -> Result<(), CommitError> {
+        let _ = self.0.recv();
+        Ok(())
+    }
+
+    fn abort(&mut self) -> Result<bool, SinkError> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_commit_that_is_never_answered() {
+    let log = Log::new("events", PARTITIONS);
+    written(&log, 20);
+    let source = MemorySource::join(&log, 3);
+    let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
+    let (silence, sink) = std::sync::mpsc::channel();
+    let (status, leave_within) = (Arc::<Status>::default(), Duration::from_millis(50));
+    let pace = Pace { commit_interval: Duration::ZERO, leave_within, ..Pace::default() };
+    let parts = (source, Outbox::aside(Silent(sink), 0), Tally::default(), recovery);
+    let mut worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
+    for _ in 0..10 {
+        assert!(worker.turn().unwrap());
+    }
+    status.stop();
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        // Whatever becomes of the worker: the test ends.
+        scope.spawn(move || {
+            let in_time = heard.recv_timeout(Duration::from_secs(10));
+            drop(silence);
+            in_time.expect("the worker ends while its commit has no answer");
+        });
+        let fault = worker.run().map(drop).unwrap_err();
+        assert!(fault.to_string().contains("uncommitted"), "{fault}");
+        let _ = told.send(());
+    });
 }
 
 /// A small generator of our own: the test needs variety, not quality.

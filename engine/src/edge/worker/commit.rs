@@ -7,6 +7,7 @@ use crate::edge::recovery::Recovery;
 use crate::edge::sink::{CommitError, Sink};
 use crate::edge::source::{Position, Source};
 use crate::edge::status::Trouble;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tripline_core::batch::Shard;
 
@@ -37,21 +38,28 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     /// When the next commit is due, where anything is to be committed.
     pub(super) fn commit_in(&self) -> Option<Duration> {
-        let by_interval = self.pace.commit_interval.saturating_sub(self.since(self.dirty_since?));
+        let by_interval = self.by_interval_in()?;
         let gap = self.pace.alert_gap.filter(|_| self.alert_waits && !self.is_behind);
         let for_alert = gap.map(|gap| gap.saturating_sub(self.since(self.committed_at)));
         let rest = self.rests_until.saturating_duration_since(self.pace.clock.now());
         Some(for_alert.map_or(by_interval, |left| left.min(by_interval)).max(rest))
     }
 
-    /// Hears how the commit under way ended, and begins the next when it is due.
+    fn by_interval_in(&self) -> Option<Duration> {
+        Some(self.pace.commit_interval.saturating_sub(self.since(self.dirty_since?)))
+    }
+
+    /// Hears how the commit under way ended, and begins the next when it is due: of everything, or for alerts' sake of no
+    /// shard besides those that go along with them.
     pub(super) fn commit_when_due(&mut self) -> Result<(), WorkerError> {
         self.hear_commit()?;
         let is_due = self.commit_in().is_some_and(|left| left.is_zero());
         if !is_due || self.committing.is_some() {
             return Ok(());
         }
-        if self.begin_commit(COMMIT_WAIT)? {
+        let is_whole = self.by_interval_in().is_some_and(|left| left.is_zero());
+        let shards = if is_whole { self.dirty.clone() } else { self.sending.clone() };
+        if self.begin_commit(shards, COMMIT_WAIT)? {
             // In a simulation it may have ended at once.
             return self.hear_commit();
         }
@@ -70,22 +78,29 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    /// Begins to commit everything judged. False when its outputs have not yet found room.
-    fn begin_commit(&mut self, wait: Duration) -> Result<bool, WorkerError> {
+    /// Begins to commit everything judged of these shards, among them all whose outputs are no longer held. False when their
+    /// outputs have not yet found room.
+    fn begin_commit(&mut self, shards: BTreeSet<Shard>, wait: Duration) -> Result<bool, WorkerError> {
         let began = self.pace.clock.now();
-        let mut positions = Vec::with_capacity(self.dirty.len());
-        for shard in &self.dirty {
+        let mut positions = Vec::with_capacity(shards.len());
+        for shard in &shards {
             if let Some(Hold::Live { next }) = self.shards.get(shard) {
                 let note = self.processor.note(*shard);
                 positions.push(Position { shard: *shard, next: *next, note });
             }
         }
+        self.sending = shards;
         let is_begun = self.outbox.commit(&positions, wait)?;
         if is_begun {
             self.processor.committing(&positions);
             let (since, has_alert) = (self.dirty_since.unwrap_or(began), self.alert_waits);
             self.committing = Some(Committing { positions, began, since, has_alert });
-            self.clean();
+            self.alert_waits = false;
+            let begun = std::mem::take(&mut self.sending);
+            self.dirty.retain(|shard| !begun.contains(shard));
+            if self.dirty.is_empty() {
+                self.clean();
+            }
         }
         Ok(is_begun)
     }
@@ -136,7 +151,9 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// What was not committed waits again.
     fn take_back(&mut self, commit: &Committing) {
         let live = |at: &&Position| matches!(self.shards.get(&at.shard), Some(Hold::Live { .. }));
-        self.dirty.extend(commit.positions.iter().filter(live).map(|at| at.shard));
+        let shards = commit.positions.iter().filter(live).map(|at| at.shard);
+        self.sending.extend(shards);
+        self.dirty.extend(&self.sending);
         if !self.dirty.is_empty() {
             self.dirty_since = Some(self.dirty_since.map_or(commit.since, |since| since.min(commit.since)));
             self.alert_waits |= commit.has_alert;
@@ -156,7 +173,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             if !is_committed {
                 self.pace.clock.sleep(AGAIN_AFTER.min(left));
             }
-            is_committed = self.begin_commit(COMMIT_WAIT.min(left))? && self.await_commit(left)?;
+            is_committed =
+                self.begin_commit(self.dirty.clone(), COMMIT_WAIT.min(left))? && self.await_commit(left)?;
         }
         Ok(is_committed)
     }

@@ -90,6 +90,8 @@ pub struct Worker<S, K, P, R> {
     /// Shards with records judged since the last commit began, and since when there are any.
     dirty: BTreeSet<Shard>,
     dirty_since: Option<Instant>,
+    /// Those of them with outputs that are no longer held: no commit may leave them out.
+    sending: BTreeSet<Shard>,
     committing: Option<Committing>,
     /// An alert among the outputs waits for its commit.
     alert_waits: bool,
@@ -128,6 +130,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             shards: BTreeMap::new(),
             dirty: BTreeSet::new(),
             dirty_since: None,
+            sending: BTreeSet::new(),
             committing: None,
             alert_waits: false,
             is_behind: false,
@@ -212,8 +215,26 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    /// Hands the outputs over, slowing the source while there is no room for them.
+    /// Hands the outputs over. Where an alert has to wait for its commit, that is to be small: outputs without one are then
+    /// held, as long as nothing else of their shard is on its way.
     fn publish(&mut self, shard: Shard) -> Result<(), WorkerError> {
+        if self.out.records.is_empty() {
+            return Ok(());
+        }
+        let has_alert = self.out.records.iter().any(|output| output.topic == Topic::Alerts);
+        self.alert_waits |= has_alert;
+        let may_be_held = self.pace.alert_gap.is_some() && !has_alert && !self.is_behind;
+        let is_alone = !self.sending.contains(&shard);
+        if !(may_be_held && is_alone && self.outbox.hold(shard, &self.out)) {
+            self.sending.insert(shard);
+            self.send(shard)?;
+        }
+        self.metrics.published(&self.out);
+        Ok(())
+    }
+
+    /// Sends the outputs, slowing the source while there is no room for them.
+    fn send(&mut self, shard: Shard) -> Result<(), WorkerError> {
         let mut sent = self.outbox.send(shard, &self.out, 0)?;
         if sent < self.out.records.len() {
             let began = self.pace.clock.now();
@@ -228,8 +249,6 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             }
             self.metrics.stalled(self.since(began));
         }
-        self.alert_waits |= self.out.records.iter().any(|output| output.topic == Topic::Alerts);
-        self.metrics.published(&self.out);
         Ok(())
     }
 
@@ -313,6 +332,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     fn forget(&mut self, shards: &[Shard]) {
         for shard in shards {
             self.dirty.remove(shard);
+            self.sending.remove(shard);
             if let Some(hold) = self.shards.remove(shard) {
                 if let Hold::Filling(Filling { ticket: Some(ticket), .. }) = hold {
                     self.recovery.cancel(ticket);
@@ -331,6 +351,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// Nothing waits for a commit.
     fn clean(&mut self) {
         self.dirty.clear();
+        self.sending.clear();
         self.dirty_since = None;
         self.alert_waits = false;
     }
@@ -360,8 +381,10 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     fn leave(&mut self) -> Result<(), WorkerError> {
         let committed = self.commit_within(self.pace.leave_within);
-        // Readers of committed records must not wait for what nobody will commit.
-        let aborted = if matches!(committed, Ok(true)) { Ok(false) } else { self.outbox.abort() };
+        // Readers of committed records must not wait for what nobody will commit. A commit still under way is waited for no
+        // longer: like one of a process that was killed, it ends somehow.
+        let is_over = matches!(committed, Ok(true)) || self.committing.is_some();
+        let aborted = if is_over { Ok(false) } else { self.outbox.abort() };
         let left: Vec<Shard> = self.shards.keys().copied().collect();
         self.source.close();
         self.forget(&left);
