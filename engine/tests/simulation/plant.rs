@@ -33,13 +33,15 @@ pub enum Plant {
     TrustsDoubt,
     /// Positions are committed by members of an older generation.
     NoGeneration,
+    /// What was lost is committed by the generation of the next assignment.
+    ForgetsLoss,
     /// The journal is read while a transaction of a dead owner holds a part of it back.
     HastyJournal,
 }
 
 /// Each must be found within so many seeds. The journal, which is read once no transaction holds it back, stands in for the
 /// fence by generation nearly always: only what moves a position and writes nothing gets past it.
-pub const PLANTS: [(&str, Plant, u64); 10] = [
+pub const PLANTS: [(&str, Plant, u64); 11] = [
     ("no reload after an abort", Plant::NoReload, 1_000),
     ("commit before send", Plant::CommitBeforeSend, 1_000),
     ("snapshot without a manifest taken as whole", Plant::NoManifest, 1_000),
@@ -49,6 +51,7 @@ pub const PLANTS: [(&str, Plant, u64); 10] = [
     ("side positions lost from the offset commit", Plant::LostNote, 1_000),
     ("crash-only rule off, an end of a transaction comes late", Plant::TrustsDoubt, 1_000),
     ("commits not fenced by the group's generation", Plant::NoGeneration, 10_000),
+    ("a lost assignment committed by the next generation", Plant::ForgetsLoss, 10_000),
     ("journal read behind an open transaction", Plant::HastyJournal, 1_000),
 ];
 

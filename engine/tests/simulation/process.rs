@@ -69,6 +69,7 @@ impl Process {
         let producer = format!("{PREFIX}-{instance}-0");
         let mut inner = MemorySink::new(log, PREFIX, &producer, member.clone(), true);
         inner.is_crash_only = setup.plant != Some(Plant::TrustsDoubt);
+        inner.heeds_loss = setup.plant != Some(Plant::ForgetsLoss);
         inner.is_fenced_by_group = setup.plant != Some(Plant::NoGeneration);
         let sink = FaultySink {
             inner,

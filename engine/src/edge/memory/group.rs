@@ -4,13 +4,21 @@ use super::Log;
 use crate::edge::source::{Generation, Polled, Position, Source, SourceError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tripline_core::batch::{Batch, Shard};
 
 /// Who a member is, as its commits say: shared with its sink.
 #[derive(Clone, Debug, Default)]
-pub struct Membership(Arc<(AtomicU64, AtomicU64)>);
+pub struct Membership(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    member: AtomicU64,
+    generation: AtomicU64,
+    /// It lost its shards, and what was judged of them has not been given up yet.
+    has_lost: AtomicBool,
+}
 
 impl Membership {
     /// Number of the member, which changes when it was expelled and joins again.
@@ -20,12 +28,20 @@ impl Membership {
 
     /// Number of the member, and the generation of the group that it knows.
     pub(super) fn now(&self) -> (u64, u64) {
-        (self.0.0.load(Ordering::Relaxed), self.0.1.load(Ordering::Relaxed))
+        (self.0.member.load(Ordering::Relaxed), self.0.generation.load(Ordering::Relaxed))
     }
 
     fn set(&self, (member, generation): (u64, u64)) {
-        self.0.0.store(member, Ordering::Relaxed);
-        self.0.1.store(generation, Ordering::Relaxed);
+        self.0.member.store(member, Ordering::Relaxed);
+        self.0.generation.store(generation, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_lost(&self) -> bool {
+        self.0.has_lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_lost(&self, has_lost: bool) {
+        self.0.has_lost.store(has_lost, Ordering::Relaxed);
     }
 }
 
@@ -217,7 +233,8 @@ impl MemorySource {
         self.member
     }
 
-    /// The next change; a member that was expelled has lost everything, and joins again afterwards.
+    /// The next change. A member that was expelled has lost everything; as a client does, it joins again before anybody has
+    /// heard of that.
     fn change(&mut self) -> Result<Option<Polled>, SourceError> {
         let mut inner = self.log.lock();
         if inner.group.replaced.contains(&self.member) {
@@ -229,13 +246,11 @@ impl MemorySource {
             drop(inner);
             let mut all: Vec<Shard> = self.live.keys().copied().collect();
             all.extend(&self.held);
-            if all.is_empty() {
-                self.enter();
-                return Ok(None);
-            }
             self.live.clear();
             self.held.clear();
-            return Ok(Some(Polled::Lost(all)));
+            self.enter();
+            self.membership.set_lost(!all.is_empty());
+            return Ok((!all.is_empty()).then_some(Polled::Lost(all)));
         };
         let change = queue.pop_front();
         if self.hears || change.is_some() {

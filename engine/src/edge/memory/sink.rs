@@ -44,6 +44,8 @@ pub struct MemorySink {
     pub is_crash_only: bool,
     /// Off, positions are committed whatever the group's generation is: for the same kind of tests.
     pub is_fenced_by_group: bool,
+    /// Off, a member that joined again commits for the shards that it has lost: for the same kind of tests.
+    pub heeds_loss: bool,
 }
 
 impl MemorySink {
@@ -63,6 +65,7 @@ impl MemorySink {
             doubt: None,
             is_crash_only: true,
             is_fenced_by_group: true,
+            heeds_loss: true,
         }
     }
 
@@ -148,6 +151,9 @@ impl Sink for MemorySink {
         if self.is_in_doubt {
             return Err(self.fenced());
         }
+        if self.heeds_loss && self.member.has_lost() {
+            return Err(CommitError::Again("the assignment is lost".to_owned()));
+        }
         let mut inner = self.log.lock();
         if self.is_fenced_by_group && !inner.group.accepts(self.member.now()) {
             return Err(CommitError::Aborted("the group has moved on".to_owned()));
@@ -169,6 +175,7 @@ impl Sink for MemorySink {
     }
 
     fn abort(&mut self) -> Result<bool, SinkError> {
+        self.member.set_lost(false);
         let was_open = std::mem::take(&mut self.is_open);
         let was_in_doubt = std::mem::take(&mut self.is_in_doubt);
         if !was_open && !was_in_doubt {
