@@ -8,7 +8,7 @@
 
 use super::sink::{CommitError, Sink, SinkError};
 use super::source::Position;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 use tripline_core::batch::Shard;
@@ -16,6 +16,8 @@ use tripline_core::outputs::Outputs;
 
 /// Outputs that may wait or be held, in bytes; beyond, there is no room.
 const WAITING_BYTES_MAX: usize = 16 << 20;
+/// Nothing is held beyond so many: what is judged during a commit must find room beside.
+const HELD_BYTES_MAX: usize = WAITING_BYTES_MAX / 2;
 
 /// A sink, or what waits for it to come back.
 pub struct Outbox<K> {
@@ -27,7 +29,7 @@ pub struct Outbox<K> {
     /// For the sink to be back, or to have room.
     waiting: VecDeque<Waiting>,
     /// For more of their shards, or a commit of these.
-    held: Vec<Waiting>,
+    held: BTreeMap<Shard, Vec<Waiting>>,
     /// Of those that wait or are held.
     bytes: usize,
 }
@@ -135,18 +137,18 @@ impl<K: Sink> Outbox<K> {
             courier,
             answer: None,
             waiting: VecDeque::new(),
-            held: Vec::new(),
+            held: BTreeMap::new(),
             bytes: 0,
         }
     }
 
     /// Keeps outputs of a shard until more of it is sent, or it is committed. False when there is no room for them here.
     pub fn hold(&mut self, shard: Shard, out: &Outputs) -> bool {
-        let has_room = self.bytes + size(out) <= WAITING_BYTES_MAX;
+        let has_room = self.bytes + size(out) <= HELD_BYTES_MAX;
         // What was undone is judged again, and this with it.
         if has_room && !self.is_undone() {
             self.bytes += size(out);
-            self.held.push(Waiting { shard, out: out.clone(), from: 0 });
+            self.held.entry(shard).or_default().push(Waiting { shard, out: out.clone(), from: 0 });
         }
         has_room
     }
@@ -218,6 +220,11 @@ impl<K: Sink> Outbox<K> {
         Ok(undone || waited)
     }
 
+    /// Whether a commit is under way: until it ends nothing can be given up.
+    pub fn is_away(&self) -> bool {
+        self.sink.is_none()
+    }
+
     fn is_undone(&self) -> bool {
         matches!(&self.answer, Some(Err(fault)) if !matches!(fault, CommitError::Again(_)))
     }
@@ -230,7 +237,7 @@ impl<K: Sink> Outbox<K> {
 
     /// What is held of a shard is now to follow.
     fn let_go(&mut self, shard: Shard) {
-        self.waiting.extend(self.held.extract_if(.., |held| held.shard == shard));
+        self.waiting.extend(self.held.remove(&shard).into_iter().flatten());
     }
 
     fn look(&mut self, within: Duration) -> Result<(), SinkError> {
@@ -347,6 +354,17 @@ mod tests {
         assert!(outbox.commit(&next, Duration::ZERO).unwrap());
         assert!(matches!(outbox.outcome(Duration::MAX).unwrap(), Some(Ok(()))));
         assert_eq!(*told.0.borrow(), "acd|b|");
+    }
+
+    #[test]
+    fn what_is_held_leaves_room_for_what_is_sent_during_a_commit() {
+        let (mut outbox, _, _) = outbox(Ok(()));
+        let out = outputs(&[&"x".repeat(WAITING_BYTES_MAX / 8)]);
+        let held = (0..10).filter(|_| outbox.hold(SHARD, &out)).count();
+        assert_eq!(held, 3, "a fourth has no room beside what a record takes");
+        let next = [Position { shard: Shard { space: 0, partition: 4 }, next: 9, note: String::new() }];
+        assert!(outbox.commit(&next, Duration::ZERO).unwrap());
+        assert_eq!(outbox.send(next[0].shard, &out, 0).unwrap(), 1);
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub trait Processor {
     /// Time passes on a shard whose every record has been judged. `out` is empty.
     fn advance(&mut self, shard: Shard, now: Timestamp, out: &mut Outputs);
 
-    /// A commit of these positions begins; everything judged of these shards lies before them.
+    /// A commit of these positions begins, after which nothing judged is uncommitted; everything judged of these shards lies
+    /// before them.
     fn committing(&mut self, _at: &[Position]) {}
 
     /// Everything of these shards up to these positions is committed; more may have been judged since.

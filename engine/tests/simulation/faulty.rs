@@ -261,6 +261,9 @@ impl Sink for FaultySink {
         if self.plant == Some(Plant::LostNote) {
             next.iter_mut().for_each(|at| at.note.clear());
         }
+        if self.plant == Some(Plant::PartialCommit) && next.len() > 1 {
+            next.pop();
+        }
         if !next.is_empty() {
             if self.controls.0.again.take() {
                 self.controls.count("fault: commit not yet possible");

@@ -19,6 +19,8 @@ pub enum Plant {
     /// After an abort the engines stay as they are.
     NoReload,
     CommitBeforeSend,
+    /// A commit leaves out the position of a shard whose outputs it holds.
+    PartialCommit,
     /// A snapshot without a manifest is taken as whole.
     NoManifest,
     /// Snapshots are cut and finished before the commit.
@@ -41,9 +43,10 @@ pub enum Plant {
 
 /// Each must be found within so many seeds. The journal, which is read once no transaction holds it back, stands in for the
 /// fence by generation nearly always: only what moves a position and writes nothing gets past it.
-pub const PLANTS: [(&str, Plant, u64); 11] = [
+pub const PLANTS: [(&str, Plant, u64); 12] = [
     ("no reload after an abort", Plant::NoReload, 1_000),
     ("commit before send", Plant::CommitBeforeSend, 1_000),
+    ("outputs committed without the positions behind them", Plant::PartialCommit, 1_000),
     ("snapshot without a manifest taken as whole", Plant::NoManifest, 1_000),
     ("snapshot cut from state that may be aborted", Plant::EarlyCut, 1_000),
     ("snapshot finished while its commit is under way", Plant::HastyManifest, 1_000),

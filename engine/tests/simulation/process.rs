@@ -27,6 +27,8 @@ pub struct Setup {
     pub records_max: usize,
     pub commit_interval: Duration,
     pub alert_gap: Option<Duration>,
+    /// A batch of so many records says that more wait.
+    pub batch_full: usize,
     pub snapshots_every: Duration,
     /// How far the host's clock is from the broker's.
     pub skew_ms: i64,
@@ -98,6 +100,7 @@ impl Process {
         let pace = Pace {
             commit_interval: setup.commit_interval,
             alert_gap: setup.alert_gap,
+            batch_full: setup.batch_full,
             clock: clock.clone(),
             ..Pace::default()
         };

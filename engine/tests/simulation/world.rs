@@ -95,9 +95,11 @@ impl<'a> World<'a> {
         let changes_packs = dice.chance(500);
         let reach = if changes_packs { bank::HELD_BY_EVERY_PACK } else { i64::MAX };
         let records = bank::records(&mut dice, partitions, count, reach);
+        let records_max = 1 + dice.below(5);
         let setup = Setup {
             partitions,
-            records_max: 1 + dice.below(5),
+            records_max,
+            batch_full: dice.pick(&[records_max, usize::MAX]),
             commit_interval: Duration::from_millis(dice.pick(&[0, 100, 100, 300])),
             alert_gap: dice.pick(&[None, Some(Duration::from_millis(2))]),
             snapshots_every: Duration::from_millis(dice.pick(&[50, 200, 1_000, 60_000])),

@@ -171,15 +171,19 @@ fn chaos(
 /// Waits until every record is committed.
 fn settle(crew: &mut Crew, address: &str) -> Result<(), Failure> {
     let asking = asking(address, PREFIX)?;
-    let (mut goal, began) = (None, Instant::now());
+    let began = Instant::now();
+    let goal = loop {
+        match ends(&asking, TOPIC) {
+            Ok(goal) => break goal,
+            // A broker that has only just started may not lead all partitions yet.
+            Err(_) if began.elapsed() < SETTLED_WITHIN => crew.pass(Duration::from_millis(200))?,
+            Err(fault) => return Err(fault.into()),
+        }
+    };
     loop {
         crew.pass(Duration::from_millis(200))?;
-        // A broker that has only just started may not lead all partitions yet.
-        goal = goal.or_else(|| ends(&asking, TOPIC).ok());
         let now = tripline_benches::kafka::committed(&asking, TOPIC).unwrap_or_default();
-        let is_reached =
-            |goal: &Vec<i64>| !now.is_empty() && now.iter().zip(goal).all(|(now, goal)| now >= goal);
-        if goal.as_ref().is_some_and(is_reached) {
+        if !now.is_empty() && now.iter().zip(&goal).all(|(now, goal)| now >= goal) {
             return Ok(());
         }
         if began.elapsed() > SETTLED_WITHIN {

@@ -1,6 +1,7 @@
 //! How long an alert takes, open loop: from when its event was due to be sent until it is read.
 
 use super::bench::{Bench, Load, PREFIX, TOPIC};
+use std::time::{Duration, Instant};
 use tripline_benches::kafka::{Failure, Writer, asking, ends};
 use tripline_benches::open_loop::{self, Due, LINGER_MS};
 use tripline_benches::records::next;
@@ -19,17 +20,20 @@ const COLUMNS: &[Column] = &[
     ("service_cpu_share", 3),
 ];
 
-/// Rounds of so many events at so many a second, after so many seconds of the same.
+/// Rounds of so many events at so many a second, after rounds that do not count for so long.
 pub(super) fn measure(
     load: Load,
-    (rate, warm_up): (u32, u32),
+    (rate, warm_up): (u32, Duration),
     events: u32,
     rounds: u32,
 ) -> Result<Report, Failure> {
     let mut bench = Bench::start(load)?;
     let writer = Writer::new(&bench.broker.address(), TOPIC, LINGER_MS)?;
     // A broker that has just started gets faster for a minute or more, as its machine code is made.
-    round(&mut bench, &writer, rate, rate.saturating_mul(warm_up))?;
+    let began = Instant::now();
+    while began.elapsed() < warm_up {
+        round(&mut bench, &writer, rate, events)?;
+    }
     let mut measured = Vec::new();
     for number in 1..=rounds {
         let figures = round(&mut bench, &writer, rate, events)?;
@@ -37,7 +41,7 @@ pub(super) fn measure(
         measured.push(figures);
     }
     let about = format!(
-        "{events} events a round at {rate} a second, open loop, {warm_up} s after the same began; from the time an event is due to be sent until its alert is read; {}",
+        "{events} events a round at {rate} a second, open loop, after {warm_up:?} of them that do not count; from the time an event is due to be sent until its alert is read; {}",
         bench.about
     );
     bench.stop()?;

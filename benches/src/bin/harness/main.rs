@@ -7,6 +7,7 @@ mod latency;
 mod throughput;
 
 use clap::{Parser, Subcommand};
+use std::time::Duration;
 use tripline_benches::kafka::Failure;
 use tripline_benches::report;
 
@@ -36,9 +37,9 @@ struct Arguments {
     /// With --latency: events a second.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
-    /// With --latency: seconds of the same load before the first round.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
-    warm_up: u32,
+    /// With --latency: seconds of rounds before the first that counts.
+    #[arg(long, default_value_t = 60)]
+    warm_up: u64,
     /// Fraud campaigns a day for 1,000,000 accounts: 100, and 24,000 with --latency, where one event in a hundred is to alert.
     #[arg(long)]
     campaigns: Option<f64>,
@@ -64,7 +65,12 @@ fn main() -> Result<(), Failure> {
     let load = bench::Load { accounts: arguments.accounts, campaigns, guarantee: arguments.guarantee };
     let report = if arguments.latency {
         let events = arguments.events.unwrap_or(arguments.rate.saturating_mul(30));
-        latency::measure(load, (arguments.rate, arguments.warm_up), events, arguments.rounds)?
+        latency::measure(
+            load,
+            (arguments.rate, Duration::from_secs(arguments.warm_up)),
+            events,
+            arguments.rounds,
+        )?
     } else if arguments.both {
         throughput::compare(load, arguments.events.unwrap_or(1_000_000), arguments.rounds)?
     } else {

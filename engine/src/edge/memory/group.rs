@@ -10,10 +10,10 @@ use tripline_core::batch::{Batch, Shard};
 
 /// Who a member is, as its commits say: shared with its sink.
 #[derive(Clone, Debug, Default)]
-pub struct Membership(Arc<Known>);
+pub struct Membership(Arc<Standing>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct Standing {
     member: AtomicU64,
     generation: AtomicU64,
     /// It lost its shards, and what was judged of them has not been given up yet.
@@ -249,8 +249,11 @@ impl MemorySource {
             self.live.clear();
             self.held.clear();
             self.enter();
-            self.membership.set_lost(!all.is_empty());
-            return Ok((!all.is_empty()).then_some(Polled::Lost(all)));
+            if all.is_empty() {
+                return Ok(None);
+            }
+            self.membership.set_lost(true);
+            return Ok(Some(Polled::Lost(all)));
         };
         let change = queue.pop_front();
         if self.hears || change.is_some() {

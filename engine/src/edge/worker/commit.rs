@@ -49,8 +49,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Some(self.pace.commit_interval.saturating_sub(self.since(self.dirty_since?)))
     }
 
-    /// Hears how the commit under way ended, and begins the next when it is due: of everything, or for alerts' sake of no
-    /// shard besides those that go along with them.
+    /// Hears how the commit under way ended, and begins the next when it is due: by the interval of everything, for an
+    /// alert's sake of the shards in `sending`.
     pub(super) fn commit_when_due(&mut self) -> Result<(), WorkerError> {
         self.hear_commit()?;
         let is_due = self.commit_in().is_some_and(|left| left.is_zero());
@@ -60,11 +60,14 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         let is_whole = self.by_interval_in().is_some_and(|left| left.is_zero());
         let shards = if is_whole { self.dirty.clone() } else { self.sending.clone() };
         if self.begin_commit(shards, COMMIT_WAIT)? {
+            self.full_since = None;
             // In a simulation it may have ended at once.
             return self.hear_commit();
         }
-        self.rests_until = self.pace.clock.now() + ROOM_WAIT;
-        if self.dirty_since.is_some_and(|since| self.since(since) > STALL_PATIENCE) {
+        let now = self.pace.clock.now();
+        self.rests_until = now + ROOM_WAIT;
+        let full_since = *self.full_since.get_or_insert(now);
+        if self.since(full_since) > STALL_PATIENCE {
             let reason = "not yet committed: outputs wait for room in the producer's queue";
             self.status.trouble(self.pace.worker, Trouble::Commit, reason);
         }
@@ -89,18 +92,20 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                 positions.push(Position { shard: *shard, next: *next, note });
             }
         }
+        assert!(self.sending.is_subset(&shards), "outputs are committed with the positions behind them");
         self.sending = shards;
         let is_begun = self.outbox.commit(&positions, wait)?;
         if is_begun {
-            self.processor.committing(&positions);
             let (since, has_alert) = (self.dirty_since.unwrap_or(began), self.alert_waits);
-            self.committing = Some(Committing { positions, began, since, has_alert });
             self.alert_waits = false;
             let begun = std::mem::take(&mut self.sending);
             self.dirty.retain(|shard| !begun.contains(shard));
             if self.dirty.is_empty() {
                 self.clean();
+                // Snapshots are cut from all shards in turn, and not while an alert waits.
+                self.processor.committing(&positions);
             }
+            self.committing = Some(Committing { positions, began, since, has_alert });
         }
         Ok(is_begun)
     }

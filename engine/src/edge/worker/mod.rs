@@ -63,7 +63,7 @@ pub enum WorkerError {
         /// What stands in its way, and what to do.
         reason: String,
     },
-    /// It was asked to stop, but the last records could not be committed in time. They will be judged again.
+    /// It was asked to stop, but the last commit was refused, or not answered in time. What is not committed is judged again.
     #[error("stopped with uncommitted records: {0}")]
     Uncommitted(String),
     /// The edge's thread ended in a panic.
@@ -87,11 +87,13 @@ pub struct Worker<S, K, P, R> {
     status: Arc<Status>,
     metrics: Arc<Metrics>,
     shards: BTreeMap<Shard, Hold>,
-    /// Shards with records judged since the last commit began, and since when there are any.
+    /// Shards with records judged of which no commit has begun, and since when at the longest.
     dirty: BTreeSet<Shard>,
     dirty_since: Option<Instant>,
     /// Those of them with outputs that are no longer held: no commit may leave them out.
     sending: BTreeSet<Shard>,
+    /// Since when the next commit waits for room for its outputs.
+    full_since: Option<Instant>,
     committing: Option<Committing>,
     /// An alert among the outputs waits for its commit.
     alert_waits: bool,
@@ -131,6 +133,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             dirty: BTreeSet::new(),
             dirty_since: None,
             sending: BTreeSet::new(),
+            full_since: None,
             committing: None,
             alert_waits: false,
             is_behind: false,
@@ -381,10 +384,18 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     fn leave(&mut self) -> Result<(), WorkerError> {
         let committed = self.commit_within(self.pace.leave_within);
-        // Readers of committed records must not wait for what nobody will commit. A commit still under way is waited for no
-        // longer: like one of a process that was killed, it ends somehow.
-        let is_over = matches!(committed, Ok(true)) || self.committing.is_some();
-        let aborted = if is_over { Ok(false) } else { self.outbox.abort() };
+        let within = self.pace.leave_within;
+        let fault = WorkerError::Uncommitted(format!(
+            "the last commit was refused, or not answered within {within:?}"
+        ));
+        if self.outbox.is_away() {
+            // It may still succeed. Shards given back now could be judged from before it by their next owner: so they are
+            // left as a killed process leaves them.
+            committed?;
+            return Err(fault);
+        }
+        // Readers of committed records must not wait for what nobody will commit.
+        let aborted = if matches!(committed, Ok(true)) { Ok(false) } else { self.outbox.abort() };
         let left: Vec<Shard> = self.shards.keys().copied().collect();
         self.source.close();
         self.forget(&left);
@@ -392,10 +403,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             return Ok(());
         }
         aborted?;
-        let within = self.pace.leave_within;
-        Err(WorkerError::Uncommitted(format!(
-            "the last commit was refused, or did not come within {within:?}"
-        )))
+        Err(fault)
     }
 
     fn since(&self, then: Instant) -> Duration {
