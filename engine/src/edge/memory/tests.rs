@@ -154,11 +154,18 @@ fn member(log: &Log, transactional: bool, change: impl FnOnce(&mut MemorySink)) 
     (worker, Member { number, status })
 }
 
+/// The only worker, whose commits go on when they are told to.
+fn alone(log: &Log, pace: Pace, goes_on: impl FnMut() -> bool + 'static) -> Tested {
+    let source = MemorySource::join(log, 3);
+    let sink = MemorySink::new(log, PREFIX, "producer", source.membership(), true);
+    let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING, None);
+    let parts = (source, Outbox::by_hand(sink, goes_on), Tally::default(), recovery);
+    Worker::new(parts, pace, Arc::default(), Arc::new(Metrics::new()))
+}
+
 #[test]
 fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait() {
     let (log, clock) = (Log::new("events", PARTITIONS), Clock::by_hand(Timestamp(0)));
-    let source = MemorySource::join(&log, 3);
-    let sink = MemorySink::new(&log, PREFIX, "producer", source.membership(), true);
     let pace = Pace {
         commit_interval: Duration::from_secs(100),
         alert_gap: Some(Duration::from_millis(2)),
@@ -166,9 +173,7 @@ fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait(
         clock: clock.clone(),
         ..Pace::default()
     };
-    let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
-    let parts = (source, Outbox::by_hand(sink, || true), Tally::default(), recovery);
-    let mut worker = Worker::new(parts, pace, Arc::default(), Arc::new(Metrics::new()));
+    let mut worker = alone(&log, pace, || true);
     turns(&mut worker, 10);
     let mut append = |count: usize| {
         clock.pass(Duration::from_millis(5));
@@ -187,17 +192,13 @@ fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait(
 #[test]
 fn a_commit_for_an_alert_takes_its_shard_along_and_leaves_the_others_to_the_interval() {
     let (log, clock) = (Log::new("events", PARTITIONS), Clock::by_hand(Timestamp(0)));
-    let source = MemorySource::join(&log, 3);
-    let sink = MemorySink::new(&log, PREFIX, "producer", source.membership(), true);
     let pace = Pace {
         commit_interval: Duration::from_secs(100),
         alert_gap: Some(Duration::from_millis(2)),
         clock: clock.clone(),
         ..Pace::default()
     };
-    let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
-    let parts = (source, Outbox::by_hand(sink, || true), Tally::default(), recovery);
-    let mut worker = Worker::new(parts, pace, Arc::default(), Arc::new(Metrics::new()));
+    let mut worker = alone(&log, pace, || true);
     turns(&mut worker, 10);
     let mut after = |partition: u32, value: &[u8], passed: Duration| {
         log.append(partition, Timestamp(0), b"a0", value);
@@ -223,15 +224,10 @@ fn a_commit_for_an_alert_takes_its_shard_along_and_leaves_the_others_to_the_inte
 fn a_worker_goes_on_judging_while_its_commit_is_under_way() {
     let log = Log::new("events", PARTITIONS);
     let expected = written(&log, 40);
-    let source = MemorySource::join(&log, 3);
-    let sink = MemorySink::new(&log, PREFIX, "producer", source.membership(), true);
     let answers = Rc::new(Cell::new(false));
     let answer = Rc::clone(&answers);
-    let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
     let pace = Pace { commit_interval: Duration::ZERO, ..Pace::default() };
-    let parts = (source, Outbox::by_hand(sink, move || answer.get()), Tally::default(), recovery);
-    let status = Arc::<Status>::default();
-    let mut worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
+    let mut worker = alone(&log, pace, move || answer.get());
     turns(&mut worker, 60);
     let judged: u64 = worker.processor().counts.values().flat_map(BTreeMap::values).sum();
     assert_eq!(judged, 40, "everything");

@@ -60,7 +60,6 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         let is_whole = self.by_interval_in().is_some_and(|left| left.is_zero());
         let shards = if is_whole { self.dirty.clone() } else { self.sending.clone() };
         if self.begin_commit(shards, COMMIT_WAIT)? {
-            self.full_since = None;
             // In a simulation it may have ended at once.
             return self.hear_commit();
         }
@@ -98,6 +97,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         if is_begun {
             let (since, has_alert) = (self.dirty_since.unwrap_or(began), self.alert_waits);
             self.alert_waits = false;
+            self.full_since = None;
             let begun = std::mem::take(&mut self.sending);
             self.dirty.retain(|shard| !begun.contains(shard));
             if self.dirty.is_empty() {

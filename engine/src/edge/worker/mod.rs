@@ -356,6 +356,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.dirty.clear();
         self.sending.clear();
         self.dirty_since = None;
+        self.full_since = None;
         self.alert_waits = false;
     }
 
