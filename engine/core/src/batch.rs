@@ -87,6 +87,11 @@ impl Batch {
         });
     }
 
+    /// The records in order, at most so many at a time.
+    pub(crate) fn pieces(&self, most: usize) -> impl Iterator<Item = Piece<'_>> {
+        self.records.chunks(most).map(|records| Piece { batch: self, records })
+    }
+
     /// Forgets the records; the memory stays.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -102,4 +107,11 @@ impl Batch {
     pub fn value(&self, record: &Record) -> &[u8] {
         &self.bytes[record.value.clone()]
     }
+}
+
+/// Some consecutive records of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece<'a> {
+    pub(crate) batch: &'a Batch,
+    pub(crate) records: &'a [Record],
 }

@@ -7,7 +7,7 @@ mod wire;
 
 pub use wire::Loading;
 
-use crate::batch::{Batch, Record, Timestamp};
+use crate::batch::{Batch, Piece, Record, Timestamp};
 use crate::clock::{Clock, Timing};
 use crate::counts::Counts;
 use crate::decode::{Decoder, Mapping, MappingError, Reason, Reject, holds_card_number};
@@ -29,6 +29,10 @@ use tripline_rules::aggregate::FactSet;
 use tripline_rules::ruleset::{ReadFrom, Ruleset};
 use tripline_rules::schema::{ACCOUNT_ID, Schema};
 use tripline_rules::value::Slot;
+
+/// So many records go through each stage together: enough for their cache misses to overlap, few enough that what one stage
+/// has read is still in the cache for the next.
+const RECORDS_AT_ONCE: usize = 64;
 
 /// One partition of the input.
 pub struct Engine {
@@ -150,14 +154,16 @@ impl Engine {
         self.decoder.set_header(line)
     }
 
-    /// Takes consecutive records of the partition from bytes to outputs: decode all, touch all ledgers, seat in order,
-    /// score all, judge in order. `derived`: the other key spaces, where they run in this process.
+    /// Takes consecutive records of the partition from bytes to outputs, some at a time: decode them, touch their ledgers,
+    /// seat in order, score, judge in order. `derived`: the other key spaces, where they run in this process.
     pub fn step(&mut self, batch: &Batch, derived: &mut Derived, out: &mut Outputs, lines: &mut Lines) {
-        self.decode(batch);
-        self.touch(batch, derived);
-        self.seat_all(batch, derived, Some(out));
-        self.score();
-        self.judge_all(batch, derived, out, lines);
+        for piece in batch.pieces(RECORDS_AT_ONCE) {
+            self.decode(piece);
+            self.touch(piece, derived);
+            self.seat_all(piece, derived, Some(out));
+            self.score();
+            self.judge_all(piece, derived, out, lines);
+        }
         if let Some(last) = batch.records.last() {
             out.next = Some((batch.shard, last.offset + 1));
         }
@@ -165,9 +171,11 @@ impl Engine {
 
     /// Inserts rows without judging them: how a shard is filled again from its log.
     pub fn restore(&mut self, batch: &Batch, derived: &mut Derived) {
-        self.decode(batch);
-        self.touch(batch, derived);
-        self.seat_all(batch, derived, None);
+        for piece in batch.pieces(RECORDS_AT_ONCE) {
+            self.decode(piece);
+            self.touch(piece, derived);
+            self.seat_all(piece, derived, None);
+        }
     }
 
     /// Says of a shard that is filled again that its log has older records, and that all appended from `since` on are
@@ -197,19 +205,19 @@ impl Engine {
         &mut self.space
     }
 
-    fn decode(&mut self, batch: &Batch) {
+    fn decode(&mut self, piece: Piece<'_>) {
         let registers = self.ruleset.registers();
-        while self.records.len() < batch.records.len() {
+        while self.records.len() < piece.records.len() {
             self.records.push(Decoded { event: Event::new(registers), reject: None });
         }
-        for (record, decoded) in batch.records.iter().zip(&mut self.records) {
+        for (record, decoded) in piece.records.iter().zip(&mut self.records) {
             decoded.reject =
-                self.decoder.decode(batch.value(record), record.offset, &mut decoded.event).err();
+                self.decoder.decode(piece.batch.value(record), record.offset, &mut decoded.event).err();
         }
     }
 
-    fn touch(&mut self, batch: &Batch, derived: &mut Derived) {
-        let decoded = &self.records[..batch.records.len()];
+    fn touch(&mut self, piece: Piece<'_>, derived: &mut Derived) {
+        let decoded = &self.records[..piece.records.len()];
         for space in std::iter::once(&mut self.space).chain(&mut derived.spaces) {
             let taken = decoded.iter().filter(|decoded| decoded.reject.is_none());
             space.touch(taken.map(|decoded| &decoded.event));
@@ -217,18 +225,18 @@ impl Engine {
     }
 
     /// Gives every event its rows, in order. Without outputs nothing is judged later: rows alone.
-    fn seat_all(&mut self, batch: &Batch, derived: &mut Derived, mut out: Option<&mut Outputs>) {
+    fn seat_all(&mut self, piece: Piece<'_>, derived: &mut Derived, mut out: Option<&mut Outputs>) {
         self.seats.clear();
         self.seated.clear();
         self.inputs.clear();
-        if let Some(first) = batch.records.first().filter(|_| !self.has_begun) {
+        if let Some(first) = piece.records.first().filter(|_| !self.has_begun) {
             self.has_begun = true;
             // The log begins here, whatever became of its first records.
             first.appended_at.into_iter().for_each(|appended_at| self.skip_before(appended_at));
         }
         let mut labels_used = 0;
         let mut records = std::mem::take(&mut self.records);
-        for (number, (record, decoded)) in batch.records.iter().zip(&mut records).enumerate() {
+        for (number, (record, decoded)) in piece.records.iter().zip(&mut records).enumerate() {
             self.counts.records += 1;
             if let Some(appended_at) = record.appended_at {
                 // No event from before this time can follow, whatever becomes of this one.
@@ -237,7 +245,7 @@ impl Engine {
             }
             if let Some(reject) = decoded.reject {
                 self.counts.dead_letters += 1;
-                self.refuse(batch, record, reject.reason, reject.card_number, out.as_deref_mut());
+                self.refuse(piece, record, reject.reason, reject.card_number, out.as_deref_mut());
                 continue;
             }
             let at = decoded.event.at;
@@ -246,19 +254,19 @@ impl Engine {
                 Timing::Late => {
                     self.counts.late += 1;
                     if let Some(out) = out.as_deref_mut() {
-                        write(out, Topic::Late, batch, record, (true, true), Vec::new());
+                        write(out, Topic::Late, piece.batch, record, (true, true), Vec::new());
                     }
                     continue;
                 }
                 timing @ (Timing::Future | Timing::Jump) => {
                     self.counts.dead_letters += 1;
                     let reason = if timing == Timing::Future { Reason::FutureTime } else { Reason::TimeJump };
-                    self.refuse(batch, record, reason, false, out.as_deref_mut());
+                    self.refuse(piece, record, reason, false, out.as_deref_mut());
                     continue;
                 }
             }
             self.seat_labels(at, number, &mut labels_used, derived, out.is_some());
-            self.seat_record(batch, number, &mut decoded.event, derived, out.as_deref_mut());
+            self.seat_record(piece, number, &mut decoded.event, derived, out.as_deref_mut());
         }
         self.records = records;
     }
@@ -290,7 +298,7 @@ impl Engine {
 
     fn seat_record(
         &mut self,
-        batch: &Batch,
+        piece: Piece<'_>,
         number: usize,
         event: &mut Event,
         derived: &mut Derived,
@@ -307,7 +315,7 @@ impl Engine {
             Taken::Duplicate => self.counts.duplicates += 1,
             Taken::Conflict | Taken::Elsewhere => {
                 self.counts.conflicts += 1;
-                self.refuse(batch, &batch.records[number], Reason::IdConflict, false, out);
+                self.refuse(piece, &piece.records[number], Reason::IdConflict, false, out);
             }
         }
     }
@@ -368,7 +376,7 @@ impl Engine {
         Profile.score(x, &mut self.scores);
     }
 
-    fn judge_all(&mut self, batch: &Batch, derived: &mut Derived, out: &mut Outputs, lines: &mut Lines) {
+    fn judge_all(&mut self, piece: Piece<'_>, derived: &mut Derived, out: &mut Outputs, lines: &mut Lines) {
         let x = ArrayView2::from_shape((self.scores.len(), INPUTS.len()), &self.inputs)
             .expect("whole rows of inputs were pushed");
         for seat in &self.seats {
@@ -378,8 +386,8 @@ impl Engine {
             };
             let score = seat.inputs.map_or(f64::NAN, |row| self.scores[row]);
             let scene = Scene {
-                partition: batch.shard.partition,
-                record: &batch.records[seat.record],
+                partition: piece.batch.shard.partition,
+                record: &piece.records[seat.record],
                 score,
                 inputs: seat.inputs.map(|row| x.row(row)),
             };
@@ -399,7 +407,7 @@ impl Engine {
 
     fn refuse(
         &mut self,
-        batch: &Batch,
+        piece: Piece<'_>,
         record: &Record,
         reason: Reason,
         hide: bool,
@@ -409,7 +417,7 @@ impl Engine {
         if let Some(out) = out {
             let headers = vec![(header::ERROR_REASON, reason.name().to_owned())];
             let is_read = reason != Reason::TooLarge;
-            write(out, Topic::DeadLetters, batch, record, (!hide, !hide && is_read), headers);
+            write(out, Topic::DeadLetters, piece.batch, record, (!hide, !hide && is_read), headers);
         }
     }
 }

@@ -6,6 +6,7 @@
 use super::layout;
 use super::{Ledgers, Rows};
 use crate::batch::Timestamp;
+use std::ops::Range;
 
 /// Each time a cap is passed, one of so many ledgers goes.
 const EVICTED_SHARE: usize = 16;
@@ -22,8 +23,10 @@ impl Ledgers {
 
     /// Event time has come so far.
     pub(crate) fn pass(&mut self, watermark: Timestamp) {
-        self.watermark = self.watermark.max(watermark);
-        self.tally.advance(self.held_after());
+        if watermark > self.watermark {
+            self.watermark = watermark;
+            self.tally.advance(self.held_after());
+        }
     }
 
     /// Drops rows whose hour has passed and rows beyond the cap; says how many.
@@ -88,18 +91,20 @@ impl Ledgers {
             return;
         }
         self.sweep_in = SWEPT_AT_ONCE;
+        let next = self.next_swept(SWEPT_AT_ONCE as usize);
+        self.sweep_at = next.end;
+        for ledger in next {
+            if self.index.header(ledger).len() > 0 && !self.tally.counts(self.rows(ledger).at(0)) {
+                self.sweep(ledger);
+            }
+        }
+    }
+
+    /// The ledgers that are swept next, at most so many.
+    pub(super) fn next_swept(&self, most: usize) -> Range<u32> {
         let slots = self.index.slots();
         let from = if self.sweep_at < slots { self.sweep_at } else { 0 };
-        let to = slots.min(from + SWEPT_AT_ONCE);
-        self.sweep_at = to;
-        // A first look at all of them, independent of each other, so that their cache misses overlap.
-        let mut is_due = [false; SWEPT_AT_ONCE as usize];
-        for (ledger, is_due) in (from..to).zip(&mut is_due) {
-            *is_due = self.index.header(ledger).len() > 0 && !self.tally.counts(self.rows(ledger).at(0));
-        }
-        for (ledger, _) in (from..to).zip(is_due).filter(|(_, is_due)| *is_due) {
-            self.sweep(ledger);
-        }
+        from..slots.min(from.saturating_add(u32::try_from(most).unwrap_or(u32::MAX)))
     }
 
     fn sweep(&mut self, ledger: u32) {

@@ -30,6 +30,12 @@ impl Header {
         u128::from(self.key[1]) << 64 | u128::from(self.key[0])
     }
 
+    /// A word of either end: a header may lie in two cache lines.
+    #[inline]
+    pub(crate) fn lines(&self) -> u64 {
+        self.key[0] | u64::from(self.start)
+    }
+
     #[inline]
     pub(crate) fn block(&self) -> Block {
         Block::from_word(self.block)
@@ -65,7 +71,7 @@ impl Header {
 #[derive(Debug)]
 pub(crate) struct Index {
     tables: Vec<HashTable<u32>>,
-    headers: Vec<Box<[Header]>>,
+    headers: Vec<Box<[Header; SEGMENT]>>,
     used: u32,
     free: u32,
     keys: usize,
@@ -86,7 +92,7 @@ fn table_of(hash: u64) -> usize {
 }
 
 #[inline]
-fn header(headers: &[Box<[Header]>], ledger: u32) -> &Header {
+fn header(headers: &[Box<[Header; SEGMENT]>], ledger: u32) -> &Header {
     &headers[ledger as usize / SEGMENT][ledger as usize % SEGMENT]
 }
 
@@ -150,7 +156,7 @@ impl Index {
         }
         let ledger = self.used;
         if ledger as usize / SEGMENT == self.headers.len() {
-            self.headers.push(vec![Header::VACANT; SEGMENT].into_boxed_slice());
+            self.headers.push(Box::new([Header::VACANT; SEGMENT]));
         }
         self.used += 1;
         ledger

@@ -256,10 +256,12 @@ impl Pool {
         moved.map(|(owner, index)| Moved { owner, to: Block::new(class, index) })
     }
 
-    /// The rows' words of a block.
+    /// So many of the rows' words of a block.
     #[inline]
-    pub(crate) fn rows(&self, block: Block) -> &[u64] {
-        &self.classes[block.class()].block(block.index())[1..]
+    pub(crate) fn part(&self, block: Block, from: usize, words: usize) -> &[u64] {
+        let class = &self.classes[block.class()];
+        let (segment, at) = class.locate(block.index());
+        &class.segments[segment][at + 1 + from..][..words]
     }
 
     /// The rows' words of a block.
@@ -318,7 +320,7 @@ mod tests {
         }
         for (owner, block) in blocks.iter().enumerate() {
             if let Some(block) = block {
-                assert!(pool.rows(*block).iter().all(|word| *word == owner as u64));
+                assert!(pool.part(*block, 0, 6).iter().all(|word| *word == owner as u64));
             }
         }
         assert!(pool.bytes() * 4 < full, "{} of {full} bytes stay for a tenth of the blocks", pool.bytes());

@@ -24,8 +24,8 @@ impl<'a> Rows<'a> {
     pub(super) fn of(index: &Index, pool: &'a Pool, layout: &'a Layout, ledger: u32) -> Rows<'a> {
         let header = index.header(ledger);
         let (width, len) = (layout.width(), header.len());
-        let from = usize::from(header.start) * width;
-        Rows { words: &pool.rows(header.block())[from..from + len * width], len, layout }
+        let words = pool.part(header.block(), usize::from(header.start) * width, len * width);
+        Rows { words, len, layout }
     }
 
     #[inline]

@@ -37,7 +37,7 @@ impl Tally {
 
     /// Whether a row of that time is still counted.
     pub(crate) fn counts(&self, at: Timestamp) -> bool {
-        at.0.div_euclid(HOUR_MS) >= self.base
+        at.0 >= self.base * HOUR_MS
     }
 
     /// The last instant before the hours that are counted.
