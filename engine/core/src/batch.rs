@@ -87,6 +87,18 @@ impl Batch {
         });
     }
 
+    /// Takes another batch's records in, as that batch's shard's.
+    ///
+    /// # Panics
+    /// When this one has records of another shard.
+    pub fn append(&mut self, other: &Batch) {
+        assert!(self.records.is_empty() || self.shard == other.shard, "a batch is of one shard");
+        self.shard = other.shard;
+        for record in &other.records {
+            self.push(record.offset, record.appended_at, other.key(record), other.value(record));
+        }
+    }
+
     /// The records in order, at most so many at a time.
     pub(crate) fn pieces(&self, most: usize) -> impl Iterator<Item = Piece<'_>> {
         self.records.chunks(most).map(|records| Piece { batch: self, records })

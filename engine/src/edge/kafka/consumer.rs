@@ -266,9 +266,10 @@ impl Source for KafkaSource {
             return Ok(change);
         }
         if !self.paused
-            && let Some(mut carried) = self.carried.pop_front()
+            && let Some(carried) = self.carried.pop_front()
         {
-            std::mem::swap(into, &mut carried);
+            // The room of `into` stays: it has grown to that of a whole batch.
+            into.append(&carried);
         }
         let began = Instant::now();
         let consumer = Arc::clone(&self.consumer);

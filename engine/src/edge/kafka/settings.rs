@@ -226,10 +226,13 @@ impl KafkaSettings {
 
     /// The producer of a worker.
     pub(super) fn producer(&self, worker: usize) -> ClientConfig {
+        // What waits behind five records of its partition that are under way keeps the client's thread spinning, unless it
+        // lingers. In a transaction there is time: the positions are on their way meanwhile.
+        let linger_ms = if self.guarantee == Guarantee::AtLeastOnce { "0" } else { "1" };
         let mut config = self.with_defaults(
             &format!("producer-{worker}"),
             &[
-                ("linger.ms", "0"),
+                ("linger.ms", linger_ms),
                 ("queue.buffering.max.messages", "100000"),
                 ("queue.buffering.max.kbytes", "65536"),
             ],
