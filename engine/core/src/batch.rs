@@ -127,3 +127,21 @@ pub(crate) struct Piece<'a> {
     pub(crate) batch: &'a Batch,
     pub(crate) records: &'a [Record],
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_batch_takes_in_the_records_and_the_shard_of_another() {
+        let shard = |partition| Shard { space: 0, partition };
+        let mut other = Batch::new(shard(3));
+        other.push(8, None, b"k", b"first");
+        other.push(9, Some(Timestamp(5)), b"", b"second");
+        let mut batch = Batch::new(shard(1));
+        batch.push(1, None, b"key", b"value");
+        batch.clear();
+        batch.append(&other);
+        assert_eq!((batch.shard, &batch.records, &batch.bytes), (other.shard, &other.records, &other.bytes));
+    }
+}

@@ -70,15 +70,16 @@ pub struct Derived {
     pub signals: Signals,
 }
 
-/// A record of the batch after decoding.
+/// A record of the piece after decoding.
 struct Decoded {
     event: Event,
     reject: Option<Reject>,
 }
 
-/// An event of the batch that has its rows.
+/// An event of the piece that has its rows.
 struct Seat {
     event: Source,
+    /// Place of its record in the piece.
     record: usize,
     /// Where in [`Engine::seated`] the account's space is; the others follow.
     spaces: usize,

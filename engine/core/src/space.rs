@@ -253,8 +253,8 @@ impl Space {
 
     /// Forgets decision state that no event can meet any more.
     ///
-    /// `at`: the event that was just judged. The watermark may be ahead of it: a batch is judged once all its events
-    /// have their rows.
+    /// `at`: the event that was just judged. The watermark may be ahead of it: events are judged once all that go
+    /// through the stages with them have their rows.
     pub(crate) fn sweep_decisions(&mut self, at: Timestamp, lateness_ms: i64) {
         self.judged = self.judged.max(at);
         self.decisions.sweep(self.judged, lateness_ms + FUTURE_MS_MAX);

@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Each time a cap is passed, one of so many ledgers goes.
 const EVICTED_SHARE: usize = 16;
 /// Ledgers swept at once.
-const SWEPT_AT_ONCE: u32 = 16;
+pub(super) const SWEPT_AT_ONCE: u32 = 16;
 /// Counted for a key: its header, the block's owner and two hash table entries, half empty.
 const KEY_BYTES: usize = 43;
 
@@ -91,7 +91,7 @@ impl Ledgers {
             return;
         }
         self.sweep_in = SWEPT_AT_ONCE;
-        let next = self.next_swept(SWEPT_AT_ONCE as usize);
+        let next = self.next_swept(SWEPT_AT_ONCE);
         self.sweep_at = next.end;
         for ledger in next {
             if self.index.header(ledger).len() > 0 && !self.tally.counts(self.rows(ledger).at(0)) {
@@ -101,10 +101,10 @@ impl Ledgers {
     }
 
     /// The ledgers that are swept next, at most so many.
-    pub(super) fn next_swept(&self, most: usize) -> Range<u32> {
+    pub(super) fn next_swept(&self, most: u32) -> Range<u32> {
         let slots = self.index.slots();
         let from = if self.sweep_at < slots { self.sweep_at } else { 0 };
-        from..slots.min(from.saturating_add(u32::try_from(most).unwrap_or(u32::MAX)))
+        from..slots.min(from.saturating_add(most))
     }
 
     fn sweep(&mut self, ledger: u32) {

@@ -12,8 +12,9 @@ const NONE: u32 = u32::MAX;
 /// Bit of [`Header::rows`]: rows of this ledger were dropped by the cap.
 const CAPPED: u16 = 1 << 15;
 
-/// What a ledger is beside its rows: 24 bytes.
+/// What a ledger is beside its rows: 24 bytes, in this order.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(crate) struct Header {
     key: [u64; 2],
     block: u32,

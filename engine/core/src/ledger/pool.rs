@@ -257,9 +257,13 @@ impl Pool {
     }
 
     /// So many of the rows' words of a block.
+    ///
+    /// # Panics
+    /// When the block has fewer.
     #[inline]
     pub(crate) fn part(&self, block: Block, from: usize, words: usize) -> &[u64] {
         let class = &self.classes[block.class()];
+        assert!(from + words < class.block_words, "rows lie in their block");
         let (segment, at) = class.locate(block.index());
         &class.segments[segment][at + 1 + from..][..words]
     }

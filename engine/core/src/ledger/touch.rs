@@ -4,6 +4,7 @@
 //! piece at a time, first all tables, then all headers, then all rows, the misses of many ledgers overlap.
 
 use super::Ledgers;
+use super::evict::SWEPT_AT_ONCE;
 use std::hint::black_box;
 
 /// Words of a cache line.
@@ -15,15 +16,17 @@ impl Ledgers {
     /// Reads what the keys' ledgers consist of. `ledgers` is room, reused from piece to piece.
     pub fn touch(&self, keys: impl Iterator<Item = u128>, ledgers: &mut Vec<u32>) {
         ledgers.clear();
-        ledgers.extend(keys.filter_map(|key| self.index.likely(key)));
+        let mut events = 0;
+        ledgers.extend(keys.inspect(|_| events += 1).filter_map(|key| self.index.likely(key)));
         let lines = ledgers.iter().map(|ledger| self.index.header(*ledger).lines());
         black_box(lines.fold(0, |all, word| all | word));
         for ledger in ledgers.iter().filter(|ledger| self.index.header(**ledger).len() > 0) {
             let words = self.rows(*ledger).words();
             black_box(words.iter().rev().step_by(LINE_WORDS).take(LINES).fold(0, |all, word| all | word));
         }
-        // The sweep looks at a ledger an event, at its oldest row.
-        let swept = self.next_swept(ledgers.len()).filter(|ledger| self.index.header(*ledger).len() > 0);
+        // The sweep looks at a ledger an event, at its oldest row, some at once.
+        let swept = self.next_swept(u32::next_multiple_of(events, SWEPT_AT_ONCE));
+        let swept = swept.filter(|ledger| self.index.header(*ledger).len() > 0);
         black_box(swept.fold(0, |all, ledger| all | self.rows(ledger).words()[0]));
     }
 }

@@ -118,7 +118,9 @@ pub(crate) fn case(seed: u64) -> Case {
     };
     let settings = settings(&mut dice, pace);
     let is_clocked = dice.percent(85);
-    let length = if pace == Pace::Busy { 140 + dice.below(120) } else { 10 + dice.below(50) };
+    // Some are longer than what goes through the stages of a step together, twice.
+    let is_long = pace == Pace::Busy || seed % 20 == 7;
+    let length = if is_long { 140 + dice.below(120) } else { 10 + dice.below(50) };
     let mut bank = Bank::new(pace, &mut dice);
     let mut records: Vec<Record> = Vec::new();
     let mut offsets = [0i64; 2];

@@ -328,6 +328,16 @@ mod tests {
     }
 
     #[test]
+    fn outputs_linger_in_transactions_only_unless_the_configuration_says_how_long() {
+        let mut settings = settings();
+        assert_eq!(settings.producer(0).get("linger.ms"), Some("1"));
+        settings.guarantee = Guarantee::AtLeastOnce;
+        assert_eq!(settings.producer(0).get("linger.ms"), Some("0"));
+        settings.client.insert("linger.ms".to_owned(), "5".to_owned());
+        assert_eq!(settings.producer(0).get("linger.ms"), Some("5"));
+    }
+
+    #[test]
     fn tls_and_scram_settings_reach_both_clients() {
         let mut settings = settings();
         for (key, value) in [
