@@ -87,16 +87,11 @@ impl Batch {
         });
     }
 
-    /// Takes another batch's records in, as that batch's shard's.
-    ///
-    /// # Panics
-    /// When this one has records of another shard.
-    pub fn append(&mut self, other: &Batch) {
-        assert!(self.records.is_empty() || self.shard == other.shard, "a batch is of one shard");
+    /// Becomes a copy of another batch, in the memory that it has.
+    pub fn copy_from(&mut self, other: &Batch) {
         self.shard = other.shard;
-        for record in &other.records {
-            self.push(record.offset, record.appended_at, other.key(record), other.value(record));
-        }
+        self.bytes.clone_from(&other.bytes);
+        self.records.clone_from(&other.records);
     }
 
     /// The records in order, at most so many at a time.
@@ -133,15 +128,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_batch_takes_in_the_records_and_the_shard_of_another() {
+    fn a_batch_that_becomes_a_copy_keeps_its_room() {
         let shard = |partition| Shard { space: 0, partition };
         let mut other = Batch::new(shard(3));
         other.push(8, None, b"k", b"first");
         other.push(9, Some(Timestamp(5)), b"", b"second");
         let mut batch = Batch::new(shard(1));
-        batch.push(1, None, b"key", b"value");
-        batch.clear();
-        batch.append(&other);
+        (0..100).for_each(|offset| batch.push(offset, None, b"key", b"value"));
+        let room = (batch.bytes.capacity(), batch.records.capacity());
+        batch.copy_from(&other);
         assert_eq!((batch.shard, &batch.records, &batch.bytes), (other.shard, &other.records, &other.bytes));
+        assert_eq!((batch.bytes.capacity(), batch.records.capacity()), room);
     }
 }

@@ -329,4 +329,12 @@ mod tests {
         }
         assert!(pool.bytes() * 4 < full, "{} of {full} bytes stay for a tenth of the blocks", pool.bytes());
     }
+
+    #[test]
+    #[should_panic(expected = "rows lie in their block")]
+    fn rows_beyond_their_block_are_not_read() {
+        let mut pool = Pool::new(3, 16);
+        let block = pool.allocate(class_for(2), 0);
+        pool.part(block, 3, 4);
+    }
 }

@@ -269,7 +269,7 @@ impl Source for KafkaSource {
             && let Some(carried) = self.carried.pop_front()
         {
             // The room of `into` stays: it has grown to that of a whole batch.
-            into.append(&carried);
+            into.copy_from(&carried);
         }
         let began = Instant::now();
         let consumer = Arc::clone(&self.consumer);
