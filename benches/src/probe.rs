@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use crate::load;
     use crate::records::START;
-    use tripline_core::batch::{Batch, Shard};
+    use tripline_core::batch::{Batch, ShardId};
     use tripline_core::engine::{Derived, Engine};
     use tripline_core::lines::{Collect, Lines};
     use tripline_core::outputs::{Outputs, Topic};
@@ -91,7 +91,7 @@ mod tests {
     fn alerts(resets: impl IntoIterator<Item = Reset>) -> usize {
         let config = load::config();
         let mut engine: Engine = load::engine(&config, config.settings());
-        let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+        let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
         for (offset, Reset { key, value, .. }) in (0..).zip(resets) {
             batch.push(offset, Some(START), key.as_bytes(), value.as_bytes());
         }

@@ -1,7 +1,7 @@
 //! What a simulated bank writes: into a topic, or in memory, in batches as workers get them.
 
 use crate::kafka::{Failure, Writer};
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::simulate::{Campaigns, SimulatedEvent, Simulation, SimulationSettings};
 
 /// Records of a batch, as a worker takes them.
@@ -82,5 +82,5 @@ impl Records {
 
 /// A batch of the one partition, without records.
 pub fn empty() -> Batch {
-    Batch::new(Shard { space: 0, partition: 0 })
+    Batch::new(ShardId { space: 0, partition: 0 })
 }

@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 /// One partition of one key space. Key space 0 is the account's, the others are the schema's entities in order, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Shard {
+pub struct ShardId {
     /// Number of the key space.
     pub space: u8,
     /// Partition of its topic.
@@ -60,7 +60,7 @@ pub struct Record {
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// Whose records these are.
-    pub shard: Shard,
+    pub shard: ShardId,
     /// All keys and values.
     pub bytes: Vec<u8>,
     /// In log order.
@@ -69,7 +69,7 @@ pub struct Batch {
 
 impl Batch {
     /// No records yet.
-    pub fn new(shard: Shard) -> Batch {
+    pub fn new(shard: ShardId) -> Batch {
         Batch { shard, bytes: Vec::new(), records: Vec::new() }
     }
 
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_batch_that_becomes_a_copy_keeps_its_room() {
-        let shard = |partition| Shard { space: 0, partition };
+        let shard = |partition| ShardId { space: 0, partition };
         let mut other = Batch::new(shard(3));
         other.push(8, None, b"k", b"first");
         other.push(9, Some(Timestamp(5)), b"", b"second");

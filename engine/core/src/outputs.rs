@@ -1,6 +1,6 @@
 //! What a step gives back: records to publish, counts, and how far the shard has come.
 
-use crate::batch::Shard;
+use crate::batch::ShardId;
 use serde::Serialize;
 use std::ops::Range;
 
@@ -60,7 +60,7 @@ pub struct Outputs {
     /// Header names (static, see the edge's `names`) and values.
     pub headers: Vec<(&'static str, String)>,
     /// The shard and the next offset to read, once something was processed.
-    pub next: Option<(Shard, i64)>,
+    pub next: Option<(ShardId, i64)>,
 }
 
 impl Outputs {

@@ -2,7 +2,7 @@
 //! amendment, after a restart, from a snapshot, on an event that takes over the amount of another.
 
 use std::sync::Arc;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::decode::{AmountForm, FieldMapping, FieldSource, Format, Mapping, TimeFormat};
 use tripline_core::engine::{Derived, Engine, Loading, Settings};
 use tripline_core::lines::{Collect, Lines};
@@ -95,7 +95,7 @@ fn story(currency: &str, first: i64) -> Vec<(i64, String)> {
 }
 
 fn batch(records: &[(i64, String)]) -> Batch {
-    let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
     for (offset, line) in records {
         batch.push(*offset, Some(Timestamp(NOON + offset * 1_000)), b"a", line.as_bytes());
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use tripline_core::batch::{Batch, Shard};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::decode::{Coverage, Decoder, Format, Reason};
 use tripline_core::event::Event;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
@@ -143,7 +143,7 @@ impl Check {
             let header = decoder.set_header(source.header());
             header.map_err(|fault| header_fault(&[path.to_path_buf()], &source, &fault))?;
         }
-        let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+        let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
         let mut event = Event::new(config.schema.fields().len());
         let mut coverage = Coverage::new(all, &config.schema);
         let mut refused = std::collections::BTreeMap::<Reason, u64>::new();

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline_core::batch::{Batch, Shard};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::counts::Counts;
 use tripline_core::decode::{Format, HeaderError};
 use tripline_core::engine::Settings;
@@ -43,7 +43,7 @@ impl Records {
             Format::Csv { delimiter } => FileFormat::Csv { delimiter },
         };
         let source = FileSource::open(paths, format, BATCH_RECORDS)?;
-        let batch = Batch::new(Shard { space: 0, partition: 0 });
+        let batch = Batch::new(ShardId { space: 0, partition: 0 });
         let (paths, waiting) = (paths.to_vec(), Vec::new());
         Ok(Records { paths, format, source, batch, dumped: false, begun: false, waiting })
     }
@@ -144,7 +144,7 @@ fn split(batch: &Batch) -> Result<Vec<Batch>, CliError> {
         let line = Dumped::read(batch.value(record)).map_err(|fault| {
             CliError::Other(format!("record {} is no line of `tripline dump`: {fault}", record.offset))
         })?;
-        let shard = Shard { space: 0, partition: line.partition };
+        let shard = ShardId { space: 0, partition: line.partition };
         if runs.last().is_none_or(|run| run.shard != shard) {
             runs.push(Batch::new(shard));
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::engine::{Derived, Engine, Loading, Settings};
 use tripline_core::lines::{Collect, Lines};
@@ -27,9 +27,9 @@ pub struct Engines {
     config: Arc<Config>,
     settings: Arc<Settings>,
     metrics: Arc<Metrics>,
-    engines: BTreeMap<Shard, Held>,
+    engines: BTreeMap<ShardId, Held>,
     /// Shards that a snapshot is being loaded into.
-    loading: BTreeMap<Shard, Loading>,
+    loading: BTreeMap<ShardId, Loading>,
     saver: Option<Saver>,
     /// How many partitions the input has.
     partitions: u32,
@@ -72,16 +72,16 @@ impl Engines {
             .expect("the mapping was accepted when the configuration was loaded")
     }
 
-    fn hold(&mut self, shard: Shard, engine: Engine) {
+    fn hold(&mut self, shard: ShardId, engine: Engine) {
         let held = Held { engine, told: Counts::default(), size: (0, 0), sized: Instant::now() };
         self.engines.insert(shard, held);
     }
 
-    fn held(&mut self, shard: Shard) -> &mut Held {
+    fn held(&mut self, shard: ShardId) -> &mut Held {
         self.engines.get_mut(&shard).expect("the worker assigns a shard before it feeds it")
     }
 
-    fn tell(&mut self, shard: Shard) {
+    fn tell(&mut self, shard: ShardId) {
         let held = self.engines.get_mut(&shard).expect("just stepped");
         let counts = held.engine.counts();
         for (number, rule) in self.config.ruleset.rules().iter().enumerate() {
@@ -98,7 +98,7 @@ impl Engines {
     }
 
     /// Tells how much a shard holds, and how far back.
-    fn tell_size(&mut self, shard: Shard) {
+    fn tell_size(&mut self, shard: ShardId) {
         let held = self.engines.get_mut(&shard).expect("the worker owns it");
         let space = held.engine.space();
         let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -150,12 +150,12 @@ impl Processor for Engines {
         self.hold(at.shard, engine);
     }
 
-    fn note(&self, shard: Shard) -> String {
+    fn note(&self, shard: ShardId) -> String {
         let watermark = self.engines.get(&shard).map(|held| held.engine.space().watermark().0);
         Note { pack: self.config.ruleset.hash(), watermark_ms: watermark.filter(|at| *at > i64::MIN) }.write()
     }
 
-    fn load(&mut self, shard: Shard, piece: Piece) -> Result<(), SnapshotFault> {
+    fn load(&mut self, shard: ShardId, piece: Piece) -> Result<(), SnapshotFault> {
         match piece {
             Piece::Manifest(manifest) => {
                 let loading = Loading::new(self.engine(), &manifest, (shard.partition, self.partitions))?;
@@ -214,7 +214,7 @@ impl Processor for Engines {
         }
     }
 
-    fn live(&mut self, shard: Shard, history: &History) {
+    fn live(&mut self, shard: ShardId, history: &History) {
         let held = self.held(shard);
         if let Some(since) = history.skipped_before {
             held.engine.skip_before(since);
@@ -233,12 +233,12 @@ impl Processor for Engines {
         self.tell(batch.shard);
     }
 
-    fn advance(&mut self, shard: Shard, _now: Timestamp, _out: &mut Outputs) {
+    fn advance(&mut self, shard: ShardId, _now: Timestamp, _out: &mut Outputs) {
         // No rule of this version waits for the passing of time alone: absence rules are not there yet.
         self.tell_size(shard);
     }
 
-    fn revoke(&mut self, shard: Shard) {
+    fn revoke(&mut self, shard: ShardId) {
         self.loading.remove(&shard);
         if let Some(saver) = &mut self.saver {
             saver.remove(shard);

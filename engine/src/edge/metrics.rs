@@ -6,7 +6,7 @@ use prometheus::{
     core::Collector,
 };
 use std::time::Duration;
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 use tripline_core::counts::Counts;
 use tripline_core::outputs::{Outputs, Topic};
 
@@ -186,19 +186,19 @@ impl Metrics {
     }
 
     /// Records of a shard not yet judged.
-    pub fn lag(&self, shard: Shard, records: u64) {
+    pub fn lag(&self, shard: ShardId, records: u64) {
         let gauge = self.lag.with_label_values(&[&shard.partition.to_string()]);
         gauge.set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 
     /// Records of a shard that lie behind the beginning of an open transaction.
-    pub fn open_transaction(&self, shard: Shard, records: u64) {
+    pub fn open_transaction(&self, shard: ShardId, records: u64) {
         let gauge = self.open_transaction.with_label_values(&[&shard.partition.to_string()]);
         gauge.set(i64::try_from(records).unwrap_or(i64::MAX));
     }
 
     /// A shard is owned no more: its series end.
-    pub fn gone(&self, shard: Shard) {
+    pub fn gone(&self, shard: ShardId) {
         // A series that was never begun cannot be ended; that is no fault.
         let _ = self.open_transaction.remove_label_values(&[&shard.partition.to_string()]);
         let _ = self.lag.remove_label_values(&[&shard.partition.to_string()]);
@@ -241,7 +241,7 @@ impl Metrics {
     }
 
     /// So long ago a shard's newest snapshot was cut.
-    pub fn snapshot_age(&self, shard: Shard, age: Duration) {
+    pub fn snapshot_age(&self, shard: ShardId, age: Duration) {
         self.snapshot_age.with_label_values(&[&shard.partition.to_string()]).set(age.as_secs_f64());
     }
 
@@ -281,7 +281,7 @@ impl Metrics {
     }
 
     /// Share of the longest look back that a shard holds, 0 to 1.
-    pub fn coverage(&self, shard: Shard, share: f64) {
+    pub fn coverage(&self, shard: ShardId, share: f64) {
         self.coverage.with_label_values(&[&shard.partition.to_string()]).set(share);
     }
 
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn a_shard_that_left_leaves_no_series_behind() {
         let metrics = Metrics::new();
-        let shard = Shard { space: 0, partition: 3 };
+        let shard = ShardId { space: 0, partition: 3 };
         metrics.lag(shard, 12);
         assert!(metrics.text().contains("tripline_lag_records{partition=\"3\"} 12"));
         metrics.gone(shard);

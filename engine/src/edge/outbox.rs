@@ -11,7 +11,7 @@ use super::source::Position;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 use tripline_core::outputs::Outputs;
 
 /// Outputs that may wait or be held, in bytes; beyond, there is no room.
@@ -29,13 +29,13 @@ pub struct Outbox<K> {
     /// For the sink to be back, or to have room.
     waiting: VecDeque<Waiting>,
     /// For more of their shards, or a commit of these.
-    held: BTreeMap<Shard, Vec<Waiting>>,
+    held: BTreeMap<ShardId, Vec<Waiting>>,
     /// Of those that wait or are held.
     bytes: usize,
 }
 
 struct Waiting {
-    shard: Shard,
+    shard: ShardId,
     out: Outputs,
     /// The first that is not handed over.
     from: usize,
@@ -143,7 +143,7 @@ impl<K: Sink> Outbox<K> {
     }
 
     /// Keeps outputs of a shard until more of it is sent, or it is committed. False when there is no room for them here.
-    pub fn hold(&mut self, shard: Shard, out: &Outputs) -> bool {
+    pub fn hold(&mut self, shard: ShardId, out: &Outputs) -> bool {
         let has_room = self.bytes + size(out) <= HELD_BYTES_MAX;
         // What was undone is judged again, and this with it.
         if has_room && !self.is_undone() {
@@ -158,7 +158,7 @@ impl<K: Sink> Outbox<K> {
     ///
     /// # Errors
     /// As [`Sink::send`].
-    pub fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+    pub fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
         self.let_go(shard);
         self.look(Duration::ZERO)?;
         if from == out.records.len() || self.is_undone() {
@@ -236,7 +236,7 @@ impl<K: Sink> Outbox<K> {
     }
 
     /// What is held of a shard is now to follow.
-    fn let_go(&mut self, shard: Shard) {
+    fn let_go(&mut self, shard: ShardId) {
         self.waiting.extend(self.held.remove(&shard).into_iter().flatten());
     }
 
@@ -285,7 +285,7 @@ mod tests {
     use std::rc::Rc;
     use tripline_core::outputs::{Output, Topic};
 
-    const SHARD: Shard = Shard { space: 0, partition: 3 };
+    const SHARD: ShardId = ShardId { space: 0, partition: 3 };
 
     /// What reached the sink: values as they were sent, `|` for a commit, `x` for an abort.
     #[derive(Clone, Default)]
@@ -297,7 +297,7 @@ mod tests {
     }
 
     impl Sink for Telling {
-        fn send(&mut self, _: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+        fn send(&mut self, _: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
             for output in &out.records[from..] {
                 self.told.0.borrow_mut().push_str(std::str::from_utf8(out.value(output)).unwrap());
             }
@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn what_is_held_goes_out_in_order_with_more_of_its_shard_or_with_its_commit() {
         let (mut outbox, told, _) = outbox(Ok(()));
-        let other = Shard { space: 0, partition: 4 };
+        let other = ShardId { space: 0, partition: 4 };
         assert!(outbox.hold(SHARD, &outputs(&["a"])) && outbox.hold(other, &outputs(&["b"])));
         assert!(outbox.hold(SHARD, &outputs(&["c"])));
         assert_eq!(*told.0.borrow(), "");
@@ -362,7 +362,7 @@ mod tests {
         let out = outputs(&[&"x".repeat(WAITING_BYTES_MAX / 8)]);
         let held = (0..10).filter(|_| outbox.hold(SHARD, &out)).count();
         assert_eq!(held, 3, "a fourth has no room beside what a record takes");
-        let next = [Position { shard: Shard { space: 0, partition: 4 }, next: 9, note: String::new() }];
+        let next = [Position { shard: ShardId { space: 0, partition: 4 }, next: 9, note: String::new() }];
         assert!(outbox.commit(&next, Duration::ZERO).unwrap());
         assert_eq!(outbox.send(next[0].shard, &out, 0).unwrap(), 1);
     }

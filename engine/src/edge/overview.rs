@@ -105,7 +105,7 @@ impl Overview {
 mod tests {
     use super::*;
     use crate::edge::status::ShardStatus;
-    use tripline_core::batch::Shard;
+    use tripline_core::batch::ShardId;
 
     #[test]
     fn a_shard_that_is_being_filled_tells_how_far_and_comes_back_from_json() {
@@ -116,7 +116,7 @@ mod tests {
         let snapshot_at = Some(Timestamp(60_000));
         let held =
             ShardStatus { worker, phase, next: Some(7), lag: None, held_from: None, snapshot_at, filled };
-        status.shard(Shard { space: 0, partition: 5 }, held);
+        status.shard(ShardId { space: 0, partition: 5 }, held);
         let overview = Overview::of(&About::default(), &status, Timestamp(90_000));
         assert!(!overview.is_ready);
         assert_eq!(overview.reasons, ["partition 5 is being filled by worker 1"]);

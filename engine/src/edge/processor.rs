@@ -2,7 +2,7 @@
 
 use super::recovery::{History, Piece};
 use super::source::Position;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotFault;
 
@@ -19,7 +19,7 @@ pub trait Processor {
     ///
     /// # Panics
     /// By default: a processor that cuts no snapshots is given none.
-    fn load(&mut self, _shard: Shard, _piece: Piece) -> Result<(), SnapshotFault> {
+    fn load(&mut self, _shard: ShardId, _piece: Piece) -> Result<(), SnapshotFault> {
         unreachable!("no snapshots are kept");
     }
 
@@ -30,13 +30,13 @@ pub trait Processor {
     fn fold_verdicts(&mut self, batch: &Batch);
 
     /// The shard is filled; what follows is judged.
-    fn live(&mut self, shard: Shard, history: &History);
+    fn live(&mut self, shard: ShardId, history: &History);
 
     /// Judges a batch. `out` is empty.
     fn step(&mut self, batch: &Batch, out: &mut Outputs);
 
     /// Time passes on a shard whose every record has been judged. `out` is empty.
-    fn advance(&mut self, shard: Shard, now: Timestamp, out: &mut Outputs);
+    fn advance(&mut self, shard: ShardId, now: Timestamp, out: &mut Outputs);
 
     /// A commit of these positions begins, after which nothing judged is uncommitted; everything judged of these shards lies
     /// before them.
@@ -51,10 +51,10 @@ pub trait Processor {
     }
 
     /// What to keep beside the committed offset.
-    fn note(&self, _shard: Shard) -> String {
+    fn note(&self, _shard: ShardId) -> String {
         String::new()
     }
 
     /// Forgets a shard.
-    fn revoke(&mut self, shard: Shard);
+    fn revoke(&mut self, shard: ShardId);
 }

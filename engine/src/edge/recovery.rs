@@ -3,7 +3,7 @@
 use super::source::Position;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::snapshot::{Manifest, OpenedChunk};
 
 /// One filling of one shard; what arrives under an older ticket is not for the engine that is there now.
@@ -84,26 +84,26 @@ pub enum Recovered {
     /// The shard's committed position, or the beginning of a log that nobody has begun.
     At(Ticket, Position),
     /// A part of the snapshot of this name.
-    Snapshot(Ticket, Shard, Arc<str>, Piece),
+    Snapshot(Ticket, ShardId, Arc<str>, Piece),
     /// The snapshot of this name is of no use. Begin again with an empty engine, and without it.
-    Unusable(Ticket, Shard, Arc<str>, String),
+    Unusable(Ticket, ShardId, Arc<str>, String),
     /// Records of a log from the first offset up to before the second come next.
-    Ahead(Ticket, Shard, i64, i64),
+    Ahead(Ticket, ShardId, i64, i64),
     /// Input records to insert without judging.
     Rows(Ticket, Batch),
     /// The shard's own committed verdicts.
     Verdicts(Ticket, Batch),
     /// A snapshot is there that must not be passed over, or going on would skip input: somebody has to decide.
-    Refused(Ticket, Shard, String),
+    Refused(Ticket, ShardId, String),
     /// All has been handed over.
-    Ready(Ticket, Shard, History),
+    Ready(Ticket, ShardId, History),
     /// It broke off; begin again with an empty engine.
-    Failed(Ticket, Shard, String),
+    Failed(Ticket, ShardId, String),
 }
 
 impl Recovered {
     /// Which filling of which shard it belongs to.
-    pub fn of(&self) -> (Ticket, Shard) {
+    pub fn of(&self) -> (Ticket, ShardId) {
         match self {
             Recovered::At(ticket, at) => (*ticket, at.shard),
             Recovered::Rows(ticket, batch) | Recovered::Verdicts(ticket, batch) => (*ticket, batch.shard),
@@ -129,7 +129,7 @@ impl Recovered {
 pub trait Recovery {
     /// Begins to ask where a shard goes on, and to read back what lies before, from any snapshot but these. The last owner
     /// may have died in a transaction: until the broker has ended it, nobody knows the answer.
-    fn begin(&mut self, shard: Shard, without: &[Arc<str>]) -> Ticket;
+    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Ticket;
 
     /// Gives the next piece, waiting at most so long. The queue behind it is bounded.
     fn next(&mut self, wait: Duration) -> Option<Recovered>;

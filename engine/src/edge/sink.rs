@@ -2,7 +2,7 @@
 
 use super::source::Position;
 use std::time::Duration;
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 use tripline_core::outputs::Outputs;
 
 /// Why outputs cannot be handed over.
@@ -49,7 +49,7 @@ pub trait Sink {
     ///
     /// # Errors
     /// When publishing cannot work any more.
-    fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError>;
+    fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError>;
 
     /// Commits the positions once everything sent is delivered, for which it waits at most `wait`.
     ///
@@ -66,7 +66,7 @@ pub trait Sink {
 }
 
 impl<K: Sink + ?Sized> Sink for Box<K> {
-    fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+    fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
         (**self).send(shard, out, from)
     }
 

@@ -1,7 +1,7 @@
 //! Where a worker's records come from. It knows shards and offsets, not what a record means.
 
 use std::time::Duration;
-use tripline_core::batch::{Batch, Shard};
+use tripline_core::batch::{Batch, ShardId};
 
 /// Numbers the membership changes of one source, from 1. An answer to an older one has no effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,7 +11,7 @@ pub struct Generation(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The shard.
-    pub shard: Shard,
+    pub shard: ShardId,
     /// The next offset to judge: the last one judged + 1.
     pub next: i64,
     /// What the processor keeps beside the offset, such as its watermark; at most [`NOTE_BYTES_MAX`] bytes.
@@ -29,11 +29,11 @@ pub enum Polled {
     /// Nothing within the wait.
     Idle,
     /// These shards are offered: answer with [`Source::accept`].
-    Assigned(Generation, Vec<Shard>),
+    Assigned(Generation, Vec<ShardId>),
     /// These shards are wanted back: finish, commit, then [`Source::release`].
-    Revoked(Generation, Vec<Shard>),
+    Revoked(Generation, Vec<ShardId>),
     /// These shards are gone, perhaps to somebody else already: commit nothing of them.
-    Lost(Vec<Shard>),
+    Lost(Vec<ShardId>),
     /// No record will ever follow (files).
     End,
 }
@@ -96,13 +96,13 @@ pub trait Source {
     ///
     /// # Errors
     /// When the broker refuses for good.
-    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError>;
+    fn accept(&mut self, generation: Generation, shards: &[ShardId]) -> Result<Vec<ShardId>, SourceError>;
 
     /// Holds shards that are live, to fill them anew.
     ///
     /// # Errors
     /// As [`Source::accept`].
-    fn hold(&mut self, shards: &[Shard]) -> Result<(), SourceError>;
+    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError>;
 
     /// Delivers a held shard's records, from this position on.
     ///
@@ -114,7 +114,7 @@ pub trait Source {
     ///
     /// # Errors
     /// When the broker refuses for good.
-    fn release(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), SourceError>;
+    fn release(&mut self, generation: Generation, shards: &[ShardId]) -> Result<(), SourceError>;
 
     /// Delivers changes of membership only, while `paused`: back-pressure that outlasts a second.
     ///
@@ -123,7 +123,7 @@ pub trait Source {
     fn pause(&mut self, paused: bool) -> Result<(), SourceError>;
 
     /// Whether everything there is of this shard has been delivered.
-    fn caught_up(&self, shard: Shard) -> bool;
+    fn caught_up(&self, shard: ShardId) -> bool;
 
     /// Leaves. Whatever is still owned is released at once.
     fn close(&mut self);

@@ -3,7 +3,7 @@
 use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 
 /// How far a shard is from judging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +64,10 @@ pub enum Trouble {
 /// The process's state, written by workers and read by the HTTP side.
 #[derive(Debug, Default)]
 pub struct Status {
-    shards: DashMap<Shard, ShardStatus>,
+    shards: DashMap<ShardId, ShardStatus>,
     troubles: DashMap<(usize, Trouble), String>,
     /// Shards that nothing more can be read of for now, and why.
-    held_up: DashMap<Shard, String>,
+    held_up: DashMap<ShardId, String>,
     started: AtomicBool,
     stopping: AtomicBool,
     failed: AtomicBool,
@@ -101,33 +101,33 @@ impl Status {
     }
 
     /// Records a shard's state.
-    pub fn shard(&self, shard: Shard, status: ShardStatus) {
+    pub fn shard(&self, shard: ShardId, status: ShardStatus) {
         self.shards.insert(shard, status);
     }
 
     /// A shard has come further.
-    pub fn moved(&self, shard: Shard, next: i64) {
+    pub fn moved(&self, shard: ShardId, next: i64) {
         if let Some(mut held) = self.shards.get_mut(&shard) {
             held.next = Some(next);
         }
     }
 
     /// A shard's filling has come further.
-    pub fn filled(&self, shard: Shard, filled: Filled) {
+    pub fn filled(&self, shard: ShardId, filled: Filled) {
         if let Some(mut held) = self.shards.get_mut(&shard) {
             held.filled = Some(filled);
         }
     }
 
     /// A shard has a new snapshot.
-    pub fn snapshot(&self, shard: Shard, cut_at: Timestamp) {
+    pub fn snapshot(&self, shard: ShardId, cut_at: Timestamp) {
         if let Some(mut held) = self.shards.get_mut(&shard) {
             held.snapshot_at = Some(cut_at);
         }
     }
 
     /// Where the log of a shard ends: gives the lag.
-    pub fn ends_at(&self, shard: Shard, end: i64) -> Option<u64> {
+    pub fn ends_at(&self, shard: ShardId, end: i64) -> Option<u64> {
         let mut held = self.shards.get_mut(&shard)?;
         let lag = u64::try_from(end - held.next?).unwrap_or(0);
         held.lag = Some(lag);
@@ -135,14 +135,14 @@ impl Status {
     }
 
     /// A shard is owned no more.
-    pub fn gone(&self, shard: Shard) {
+    pub fn gone(&self, shard: ShardId) {
         self.shards.remove(&shard);
         self.held_up.remove(&shard);
     }
 
     /// Records of a shard lie there that cannot be read, because of something outside this process; `None`: no more.
     /// Says whether that is new.
-    pub fn held_up(&self, shard: Shard, reason: Option<String>) -> bool {
+    pub fn held_up(&self, shard: ShardId, reason: Option<String>) -> bool {
         match reason {
             // It may have been given back while its end was asked for.
             Some(_) if !self.shards.contains_key(&shard) => false,
@@ -152,7 +152,7 @@ impl Status {
     }
 
     /// All owned shards, in order.
-    pub fn shards(&self) -> Vec<(Shard, ShardStatus)> {
+    pub fn shards(&self) -> Vec<(ShardId, ShardStatus)> {
         let mut all: Vec<_> = self.shards.iter().map(|held| (*held.key(), held.value().clone())).collect();
         all.sort_by_key(|(shard, _)| *shard);
         all
@@ -197,7 +197,7 @@ impl Status {
             self.held_up.iter().map(|held| (*held.key(), held.value().clone())).collect();
         held_up.retain(|(shard, _)| self.shards.contains_key(shard));
         held_up.sort();
-        let told = |(shard, reason): (Shard, String)| format!("partition {}: {reason}", shard.partition);
+        let told = |(shard, reason): (ShardId, String)| format!("partition {}: {reason}", shard.partition);
         reasons.extend(held_up.into_iter().map(told));
         let mut troubles: Vec<_> =
             self.troubles.iter().map(|held| (*held.key(), held.value().clone())).collect();
@@ -212,8 +212,8 @@ impl Status {
 mod tests {
     use super::*;
 
-    fn shard(partition: u32) -> Shard {
-        Shard { space: 0, partition }
+    fn shard(partition: u32) -> ShardId {
+        ShardId { space: 0, partition }
     }
 
     fn at(phase: Phase, next: i64) -> ShardStatus {

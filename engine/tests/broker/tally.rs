@@ -7,7 +7,7 @@ use tripline::edge::processor::Processor;
 use tripline::edge::recovery::History;
 use tripline::edge::source::Position;
 use tripline::names::header;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::{Output, Outputs, Topic};
 
 /// What was asked of the engines of one process, in order, without repeats in a row.
@@ -50,7 +50,7 @@ impl Calls {
         self.0.lock().unwrap().histories.get(&partition).cloned().unwrap_or_default()
     }
 
-    fn note(&self, call: &'static str, shard: Shard) {
+    fn note(&self, call: &'static str, shard: ShardId) {
         self.0.lock().unwrap().calls.push((call, shard.partition));
     }
 }
@@ -59,7 +59,7 @@ impl Calls {
 #[derive(Default)]
 pub struct Tally {
     pub calls: Calls,
-    counts: BTreeMap<Shard, BTreeMap<Vec<u8>, u64>>,
+    counts: BTreeMap<ShardId, BTreeMap<Vec<u8>, u64>>,
 }
 
 impl Tally {
@@ -67,7 +67,7 @@ impl Tally {
         Tally { calls: calls.clone(), counts: BTreeMap::new() }
     }
 
-    fn count(&mut self, shard: Shard, key: &[u8]) -> u64 {
+    fn count(&mut self, shard: ShardId, key: &[u8]) -> u64 {
         let count = self.counts.get_mut(&shard).expect("assigned").entry(key.to_vec()).or_default();
         *count += 1;
         *count
@@ -91,7 +91,7 @@ impl Processor for Tally {
         self.calls.0.lock().unwrap().folded += batch.records.len() as u64;
     }
 
-    fn live(&mut self, shard: Shard, history: &History) {
+    fn live(&mut self, shard: ShardId, history: &History) {
         self.calls.note("live", shard);
         self.calls.0.lock().unwrap().histories.insert(shard.partition, history.clone());
     }
@@ -117,9 +117,9 @@ impl Processor for Tally {
         self.calls.0.lock().unwrap().judged += batch.records.len() as u64;
     }
 
-    fn advance(&mut self, _: Shard, _: Timestamp, _: &mut Outputs) {}
+    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
 
-    fn revoke(&mut self, shard: Shard) {
+    fn revoke(&mut self, shard: ShardId) {
         self.calls.note("revoke", shard);
         self.counts.remove(&shard);
     }

@@ -11,7 +11,7 @@ use tripline::edge::memory::{Doubt, Log, Membership, MemoryRecovery, MemorySink,
 use tripline::edge::recovery::{Recovered, Recovery, Ticket};
 use tripline::edge::sink::{CommitError, Sink, SinkError};
 use tripline::edge::source::{Generation, Polled, Position, Source, SourceError};
-use tripline_core::batch::{Batch, Shard};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::outputs::Outputs;
 
 /// How often each thing happened.
@@ -166,12 +166,12 @@ impl Source for FaultySource {
         Ok(polled)
     }
 
-    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError> {
+    fn accept(&mut self, generation: Generation, shards: &[ShardId]) -> Result<Vec<ShardId>, SourceError> {
         self.step("crash: at an assignment")?;
         self.inner.accept(generation, shards)
     }
 
-    fn hold(&mut self, shards: &[Shard]) -> Result<(), SourceError> {
+    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
         self.step("crash: at a reload")?;
         self.controls.count("path: reload after an abort");
         self.controls.0.reloads.set(true);
@@ -183,7 +183,7 @@ impl Source for FaultySource {
         self.inner.resume(at)
     }
 
-    fn release(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), SourceError> {
+    fn release(&mut self, generation: Generation, shards: &[ShardId]) -> Result<(), SourceError> {
         self.step("crash: between the last commit and the release")?;
         self.inner.release(generation, shards)
     }
@@ -192,7 +192,7 @@ impl Source for FaultySource {
         self.inner.pause(paused)
     }
 
-    fn caught_up(&self, shard: Shard) -> bool {
+    fn caught_up(&self, shard: ShardId) -> bool {
         self.inner.caught_up(shard)
     }
 
@@ -209,7 +209,7 @@ pub struct FaultySink {
     pub member: Membership,
     pub producer: String,
     /// Outputs that a planted fault sends too late.
-    pub kept: Vec<(Shard, Outputs)>,
+    pub kept: Vec<(ShardId, Outputs)>,
 }
 
 fn died() -> CommitError {
@@ -231,7 +231,7 @@ impl FaultySink {
 }
 
 impl Sink for FaultySink {
-    fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+    fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
         if self.controls.step("crash: while outputs are sent") {
             self.inner.room = Some(out.records.len() / 2);
             self.inner.send(shard, out, from)?;
@@ -362,7 +362,7 @@ impl FaultyRecovery {
 }
 
 impl Recovery for FaultyRecovery {
-    fn begin(&mut self, shard: Shard, without: &[Arc<str>]) -> Ticket {
+    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Ticket {
         self.inner.begin(shard, without)
     }
 

@@ -8,7 +8,7 @@
 use crate::bank::Record;
 use crate::installed::Installed;
 use std::sync::Arc;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::engine::{Derived, Engine, Settings};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
@@ -34,7 +34,7 @@ pub struct Expected {
 
 struct Judge<'a> {
     installed: &'a Installed,
-    shard: Shard,
+    shard: ShardId,
     records: Vec<&'a Record>,
     found: Vec<Expected>,
 }
@@ -47,7 +47,7 @@ pub fn expected(
     stretches: &[Stretch],
 ) -> Vec<Expected> {
     let records = records.iter().filter(|record| record.partition == partition).collect();
-    let mut judge = Judge { installed, shard: Shard { space: 0, partition }, records, found: Vec::new() };
+    let mut judge = Judge { installed, shard: ShardId { space: 0, partition }, records, found: Vec::new() };
     let mut engine = None;
     for (number, stretch) in stretches.iter().enumerate() {
         let goes_on = number > 0 && stretches[number - 1].pack == stretch.pack;

@@ -9,7 +9,7 @@ use tripline::edge::engines::Engines;
 use tripline::edge::processor::Processor;
 use tripline::edge::recovery::{History, Piece};
 use tripline::edge::source::Position;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotFault;
 
@@ -67,9 +67,9 @@ pub struct Kept {
     pub pack: usize,
     /// What was found wrong.
     pub wrong: Rc<RefCell<Option<String>>>,
-    pub next: BTreeMap<Shard, i64>,
+    pub next: BTreeMap<ShardId, i64>,
     /// Engines that a planted fault keeps.
-    pub stale: BTreeSet<Shard>,
+    pub stale: BTreeSet<ShardId>,
 }
 
 /// The side position that belongs to an offset.
@@ -96,7 +96,7 @@ impl Processor for Kept {
         }
     }
 
-    fn load(&mut self, shard: Shard, piece: Piece) -> Result<(), SnapshotFault> {
+    fn load(&mut self, shard: ShardId, piece: Piece) -> Result<(), SnapshotFault> {
         if self.stale.contains(&shard) { Ok(()) } else { self.engines.load(shard, piece) }
     }
 
@@ -116,7 +116,7 @@ impl Processor for Kept {
         }
     }
 
-    fn live(&mut self, shard: Shard, history: &History) {
+    fn live(&mut self, shard: ShardId, history: &History) {
         if !self.stale.remove(&shard) {
             self.engines.live(shard, history);
         }
@@ -135,7 +135,7 @@ impl Processor for Kept {
         }
     }
 
-    fn advance(&mut self, shard: Shard, now: Timestamp, out: &mut Outputs) {
+    fn advance(&mut self, shard: ShardId, now: Timestamp, out: &mut Outputs) {
         self.engines.advance(shard, now, out);
     }
 
@@ -154,11 +154,11 @@ impl Processor for Kept {
         self.engines.work()
     }
 
-    fn note(&self, shard: Shard) -> String {
+    fn note(&self, shard: ShardId) -> String {
         format!("{} {}", self.pack, side(self.next[&shard]))
     }
 
-    fn revoke(&mut self, shard: Shard) {
+    fn revoke(&mut self, shard: ShardId) {
         match self.plant {
             Some(Plant::NoReload) if self.controls.reloads() => {
                 self.stale.insert(shard);

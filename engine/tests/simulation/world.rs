@@ -18,7 +18,7 @@ use std::time::Duration;
 use tripline::edge::memory::Log;
 use tripline::edge::snapshot::{Catalogue, Store};
 use tripline::names::{OUTPUT_TOPICS, Topics, header};
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 
 pub(crate) const INSTANCES: [&str; 3] = ["0", "1", "2"];
 /// Rounds after which everything must be committed once no fault happens any more.
@@ -200,7 +200,7 @@ impl<'a> World<'a> {
         let mut torn = BTreeMap::new();
         for partition in (0..self.setup.partitions).filter(|_| self.setup.plant == Some(Plant::NoManifest)) {
             let committed = self.log.committed(partition).map_or(0, |(next, _)| next);
-            let all = self.catalogue.of(Shard { space: 0, partition }).unwrap_or_default();
+            let all = self.catalogue.of(ShardId { space: 0, partition }).unwrap_or_default();
             let newest = all.iter().find(|kept| kept.offset <= committed);
             let newest = newest.filter(|kept| matches!(self.catalogue.manifest(kept), Ok(None)));
             torn.extend(newest.map(|kept| (partition, kept.offset)));

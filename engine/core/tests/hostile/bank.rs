@@ -1,7 +1,7 @@
 //! The engine of these tests: a schema, a pack and a mapping of every kind of field, and what comes out.
 
 use std::sync::{Arc, OnceLock};
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::decode::{
     AmountForm, CurrencySource, FieldMapping, FieldSource, Format, Mapping, MoneyForm, TimeFormat,
@@ -150,7 +150,7 @@ impl Bank {
 
     /// Takes one record, appended at a time; gives what went out because of it.
     pub fn take(&mut self, appended: i64, key: &[u8], value: &[u8]) -> Vec<Published> {
-        let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+        let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
         batch.push(self.next, Some(Timestamp(appended)), key, value);
         self.next += 1;
         let mut out = Outputs::default();
@@ -205,7 +205,7 @@ pub fn stepped(engine: &mut Engine, records: &[(i64, i64, String)], at_once: usi
 
 /// Records as (offset, append time, value).
 pub fn batch(records: &[(i64, i64, String)]) -> Batch {
-    let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
     for (offset, appended, value) in records {
         batch.push(*offset, Some(Timestamp(*appended)), b"key", value.as_bytes());
     }

@@ -3,7 +3,7 @@
 
 use crate::bank::{DAY, NOON, Published, published};
 use std::sync::Arc;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::decode::{
     CurrencySource, FieldMapping, FieldSource, Format, Mapping, Otherwise, TimeFormat,
@@ -146,7 +146,7 @@ fn story(seed: u64, accounts: u32, days: i64, lateness_ms: i64) -> Vec<Simulated
 }
 
 fn batch(events: &[SimulatedEvent], first: usize) -> Batch {
-    let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
     for (number, event) in events.iter().enumerate() {
         batch.push((first + number) as i64, Some(event.appended_at), event.account.as_bytes(), &event.value);
     }

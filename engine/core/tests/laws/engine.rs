@@ -3,7 +3,7 @@
 use crate::generator::{Case, Record};
 use crate::mapping::installed;
 use std::sync::Arc;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::engine::Settings;
 use tripline_core::lines::{Collect, Lines};
@@ -82,7 +82,7 @@ impl Engine {
     /// Takes consecutive records of one partition in one batch.
     pub(crate) fn step(&mut self, records: &[&Record]) {
         let partition = records[0].partition;
-        let mut batch = Batch::new(Shard { space: 0, partition });
+        let mut batch = Batch::new(ShardId { space: 0, partition });
         for record in records {
             assert_eq!(record.partition, partition, "a batch is of one partition");
             batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);

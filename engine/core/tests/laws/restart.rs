@@ -5,7 +5,7 @@ use crate::generator::{Case, Dice, Record, long_case};
 use crate::laws::seeds;
 use crate::mapping::installed;
 use std::sync::Arc;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::decode::Mapping;
 use tripline_core::engine::{Derived, Engine, Settings};
 use tripline_core::lines::{Collect, Lines};
@@ -73,7 +73,7 @@ impl Shop {
 }
 
 fn batch(records: &[Record]) -> Batch {
-    let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
     for record in records {
         batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);
     }

@@ -4,7 +4,7 @@ use crate::generator::{Dice, Record};
 use crate::mapping::installed;
 use crate::town::Stream;
 use std::sync::Arc;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::engine::{Derived, Engine, Loading, Settings};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
@@ -110,7 +110,7 @@ pub(crate) fn sealed(chunks: &[Chunk], cut: tripline_core::snapshot::Cut) -> Sea
 }
 
 pub(crate) fn batch(records: &[Record]) -> Batch {
-    let mut batch = Batch::new(Shard { space: 0, partition: PLACE.0 });
+    let mut batch = Batch::new(ShardId { space: 0, partition: PLACE.0 });
     for record in records {
         batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);
     }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{ScopedJoinHandle, scope};
-use tripline_core::batch::{Batch, Record, Shard, Timestamp};
+use tripline_core::batch::{Batch, Record, ShardId, Timestamp};
 use tripline_core::clock::{Clock, Timing};
 use tripline_core::counts::Counts;
 use tripline_core::decode::Decoder;
@@ -146,7 +146,7 @@ impl Plan<'_> {
             let Some(journal) = journals.get_mut(partition) else { return Ok(()) };
             let Ok(recorded) = serde_json::from_slice::<Recorded>(record.value) else { return Ok(()) };
             if journal.takes(recorded.source.offset, record.value) {
-                let mut batch = Batch::new(Shard { space: 0, partition: record.partition });
+                let mut batch = Batch::new(ShardId { space: 0, partition: record.partition });
                 batch.push(record.offset, record.appended_at, record.key, record.value);
                 send(&ways[partition % ways.len()], Job::Verdicts(batch));
             }
@@ -258,7 +258,7 @@ impl<'a> Router<'a> {
         let mut decoder = Decoder::new(mapping, schema, &[ACCOUNT_ID], &[ACCOUNT_ID], *key)
             .expect("the mapping was accepted when the configuration was loaded");
         records.take_header(|line| decoder.set_header(line))?;
-        let shards = (0..).map(|partition| Shard { space: 0, partition }).take(plan.positions.len());
+        let shards = (0..).map(|partition| ShardId { space: 0, partition }).take(plan.positions.len());
         Ok(Router {
             ways,
             decoder,

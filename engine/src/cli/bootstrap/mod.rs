@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use fill::{Filled, Plan};
 use serde::Serialize;
 use std::path::PathBuf;
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::decode::FieldSource;
 use tripline_rules::schema::EVENT_ID;
 
@@ -159,7 +159,7 @@ impl Bootstrap {
 
 fn has_snapshots(catalogue: &Catalogue, partitions: u32) -> Result<bool, CliError> {
     for partition in 0..partitions {
-        let kept = catalogue.of(Shard { space: 0, partition });
+        let kept = catalogue.of(ShardId { space: 0, partition });
         if !kept.map_err(|fault| CliError::Other(fault.to_string()))?.is_empty() {
             return Ok(true);
         }

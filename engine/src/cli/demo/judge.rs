@@ -7,7 +7,7 @@ use crate::edge::recovery::History;
 use crate::edge::source::Position;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_core::spaces::Spaces;
@@ -34,14 +34,14 @@ impl Processor for Judging {
 
     fn fold_verdicts(&mut self, _: &Batch) {}
 
-    fn live(&mut self, _: Shard, _: &History) {}
+    fn live(&mut self, _: ShardId, _: &History) {}
 
     fn step(&mut self, batch: &Batch, out: &mut Outputs) {
         self.spaces.step(batch, out, &mut self.lines);
         self.judged.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
     }
 
-    fn advance(&mut self, _: Shard, _: Timestamp, _: &mut Outputs) {}
+    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
 
-    fn revoke(&mut self, _: Shard) {}
+    fn revoke(&mut self, _: ShardId) {}
 }

@@ -4,7 +4,7 @@ use super::tally::Tally;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_core::simulate::{SimulatedEvent, Simulation, SimulationSettings};
@@ -99,7 +99,7 @@ impl Story {
 }
 
 fn empty() -> Batch {
-    Batch::new(Shard { space: 0, partition: 0 })
+    Batch::new(ShardId { space: 0, partition: 0 })
 }
 
 /// Milliseconds of the story in so much watching.

@@ -7,7 +7,7 @@ use super::tally::{Mark, Tally};
 use super::{ACCOUNTS, SPEED_UP, files, spaces};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tripline_core::batch::{Batch, Shard};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
 
@@ -24,7 +24,7 @@ fn watch(plot: Plot, watched: Duration) -> (Summary, Vec<(Alert, Mark)>) {
     let (mut story, _) = Story::with_past(plot, &mut spaces, |_| true);
     let mut tally = Tally::new(LIVE);
     let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
-    let mut batch = Batch::new(Shard { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
     let mut marked = Vec::new();
     let until = story.time_after(watched);
     let mut offset = 0;

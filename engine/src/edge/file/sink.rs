@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 use tripline_core::outputs::{Outputs, Topic};
 
 /// Writes each topic's values, one a line, to its file. Topics without a file are counted only.
@@ -52,7 +52,7 @@ fn fault(path: &std::path::Path, cause: std::io::Error) -> SinkError {
 }
 
 impl Sink for FileSink {
-    fn send(&mut self, _: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+    fn send(&mut self, _: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
         for output in &out.records[from..] {
             match self.files.iter_mut().find(|(topic, ..)| *topic == output.topic) {
                 Some((_, path, file)) => {
@@ -93,7 +93,7 @@ mod tests {
             out.records.push(Output { topic, cause: 0, key: 0..0, value, headers: 0..0 });
         }
         let mut sink = FileSink::create(&[(Topic::Alerts, path.clone())]).unwrap();
-        assert_eq!(sink.send(Shard { space: 0, partition: 0 }, &out, 0).unwrap(), 3);
+        assert_eq!(sink.send(ShardId { space: 0, partition: 0 }, &out, 0).unwrap(), 3);
         sink.commit(&[], Duration::ZERO).unwrap();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "{\"id\":1}\n{\"id\":2}\n");
         assert_eq!(sink.unwritten(), 1);

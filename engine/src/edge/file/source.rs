@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tripline_core::batch::{Batch, Shard};
+use tripline_core::batch::{Batch, ShardId};
 
 /// How records lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum FileFormat {
 
 /// A batch ends behind the record with which it has so many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-const SHARD: Shard = Shard { space: 0, partition: 0 };
+const SHARD: ShardId = ShardId { space: 0, partition: 0 };
 
 /// Records of one or more files. A record's offset is its number over all files, from 0; header lines are no records.
 pub struct FileSource {
@@ -136,11 +136,11 @@ impl Source for FileSource {
         Ok(Polled::End)
     }
 
-    fn accept(&mut self, _: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError> {
+    fn accept(&mut self, _: Generation, shards: &[ShardId]) -> Result<Vec<ShardId>, SourceError> {
         Ok(shards.to_vec())
     }
 
-    fn hold(&mut self, _: &[Shard]) -> Result<(), SourceError> {
+    fn hold(&mut self, _: &[ShardId]) -> Result<(), SourceError> {
         let reason = "outputs were undone, and a file is not read twice".to_owned();
         Err(SourceError::Stopped { place: "the files".to_owned(), reason })
     }
@@ -150,7 +150,7 @@ impl Source for FileSource {
         Ok(())
     }
 
-    fn release(&mut self, _: Generation, _: &[Shard]) -> Result<(), SourceError> {
+    fn release(&mut self, _: Generation, _: &[ShardId]) -> Result<(), SourceError> {
         self.live = false;
         Ok(())
     }
@@ -160,7 +160,7 @@ impl Source for FileSource {
         Ok(())
     }
 
-    fn caught_up(&self, _: Shard) -> bool {
+    fn caught_up(&self, _: ShardId) -> bool {
         self.ended
     }
 

@@ -9,7 +9,7 @@ use crate::edge::sink::{CommitError, Sink, SinkError};
 use crate::edge::source::Position;
 use rdkafka::consumer::{CommitMode, Consumer};
 use std::time::Duration;
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 use tripline_core::outputs::Outputs;
 
 /// A worker's producer, which commits through the worker's consumer.
@@ -37,7 +37,7 @@ impl AtLeastOnce {
 }
 
 impl Sink for AtLeastOnce {
-    fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+    fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
         match self.outlet.send(shard, out, from) {
             (place, None) => Ok(place),
             (place, Some(fault)) => {

@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 
 /// Of so many records of a partition one's key is compared with the partition.
 const SAMPLE_EVERY: i64 = 64;
@@ -47,15 +47,15 @@ fn index(partition: i32) -> usize {
     usize::try_from(partition).expect("brokers number partitions from 0")
 }
 
-pub(super) fn shard(partition: i32) -> Shard {
-    Shard { space: 0, partition: u32::try_from(partition).expect("brokers number partitions from 0") }
+pub(super) fn shard(partition: i32) -> ShardId {
+    ShardId { space: 0, partition: u32::try_from(partition).expect("brokers number partitions from 0") }
 }
 
-pub(super) fn number(shard: Shard) -> i32 {
+pub(super) fn number(shard: ShardId) -> i32 {
     i32::try_from(shard.partition).expect("the broker gave the number")
 }
 
-fn shards(partitions: &[i32]) -> Vec<Shard> {
+fn shards(partitions: &[i32]) -> Vec<ShardId> {
     partitions.iter().copied().map(shard).collect()
 }
 
@@ -121,7 +121,7 @@ impl KafkaSource {
         SourceError::Stopped { place, reason: reason.to_string() }
     }
 
-    fn list(&self, shards: &[Shard]) -> TopicPartitionList {
+    fn list(&self, shards: &[ShardId]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(shards.len());
         for shard in shards {
             list.add_partition(&self.settings.topic, number(*shard));
@@ -143,7 +143,7 @@ impl KafkaSource {
         })
     }
 
-    fn forget(&mut self, shards: &[Shard]) {
+    fn forget(&mut self, shards: &[ShardId]) {
         for shard in shards {
             let partition = number(*shard);
             self.live[index(partition)] = None;
@@ -181,7 +181,7 @@ impl KafkaSource {
     }
 
     /// Compares a key with the partition it lies in: a wrong partitioner upstream would split accounts.
-    fn sample(&mut self, shard: Shard, key: &[u8]) {
+    fn sample(&mut self, shard: ShardId, key: &[u8]) {
         let fits = !key.is_empty() && partition_of(key, self.partitions) == shard.partition;
         self.health.metrics.sampled(fits);
         if !fits && !self.warned {
@@ -219,7 +219,7 @@ impl KafkaSource {
     /// The shards' partitions, each at the last position that is known to be committed: where it goes on, or before. A
     /// transaction under way is not waited for. Without any offset the client would look one up by itself, and let that
     /// overrule a seek.
-    fn least(&self, shards: &[Shard]) -> Result<TopicPartitionList, KafkaError> {
+    fn least(&self, shards: &[ShardId]) -> Result<TopicPartitionList, KafkaError> {
         if shards.is_empty() {
             return Ok(self.list(shards));
         }
@@ -247,15 +247,15 @@ impl KafkaSource {
         ask(self.settings.patience, question).map_err(|fault| self.stopped(Some(partition), fault))
     }
 
-    fn set_paused(&self, shards: &[Shard], paused: bool) -> Result<(), SourceError> {
+    fn set_paused(&self, shards: &[ShardId], paused: bool) -> Result<(), SourceError> {
         let list = self.list(shards);
         let done = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
         done.map_err(|fault| self.stopped(None, fault))
     }
 
-    fn live_shards(&self) -> Vec<Shard> {
+    fn live_shards(&self) -> Vec<ShardId> {
         let live = self.live.iter().zip(0..).filter(|(next, _)| next.is_some());
-        live.map(|(_, partition)| Shard { space: 0, partition }).collect()
+        live.map(|(_, partition)| ShardId { space: 0, partition }).collect()
     }
 }
 
@@ -295,7 +295,7 @@ impl Source for KafkaSource {
         Ok(self.change().unwrap_or(Polled::Idle))
     }
 
-    fn accept(&mut self, generation: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError> {
+    fn accept(&mut self, generation: Generation, shards: &[ShardId]) -> Result<Vec<ShardId>, SourceError> {
         // Partitions that were added while the process runs.
         if let Some(added) =
             shards.iter().map(|shard| shard.partition).max().filter(|at| *at >= self.partitions)
@@ -320,7 +320,7 @@ impl Source for KafkaSource {
         Ok(shards.to_vec())
     }
 
-    fn hold(&mut self, shards: &[Shard]) -> Result<(), SourceError> {
+    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
         if shards.is_empty() {
             return Ok(());
         }
@@ -341,7 +341,7 @@ impl Source for KafkaSource {
         if self.paused { Ok(()) } else { self.set_paused(&[at.shard], false) }
     }
 
-    fn release(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), SourceError> {
+    fn release(&mut self, generation: Generation, shards: &[ShardId]) -> Result<(), SourceError> {
         if !self.consumer.context().changes().answer(generation) {
             return Ok(());
         }
@@ -355,7 +355,7 @@ impl Source for KafkaSource {
         if live.is_empty() { Ok(()) } else { self.set_paused(&live, paused) }
     }
 
-    fn caught_up(&self, shard: Shard) -> bool {
+    fn caught_up(&self, shard: ShardId) -> bool {
         let place = index(number(shard));
         self.ended[place]
             && self.live[place].is_some()

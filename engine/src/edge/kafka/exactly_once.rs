@@ -18,7 +18,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::Producer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 use tripline_core::outputs::Outputs;
 
 /// An answer about a transaction that takes longer leaves it in doubt.
@@ -154,7 +154,7 @@ impl ExactlyOnce {
 }
 
 impl Sink for ExactlyOnce {
-    fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+    fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
         if from == out.records.len() {
             return Ok(from);
         }

@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 
 const EVERY: Duration = Duration::from_secs(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ fn look(
     (stable, written): (&Asking, &Asking),
     standing: &mut Standing,
 ) -> Result<(), KafkaError> {
-    let owned: Vec<Shard> = health.status.shards().into_iter().map(|(shard, _)| shard).collect();
+    let owned: Vec<ShardId> = health.status.shards().into_iter().map(|(shard, _)| shard).collect();
     standing.0.retain(|shard, _| owned.contains(shard));
     if owned.is_empty() {
         return stable.fetch_metadata(Some(&settings.topic), ANSWER_WITHIN).map(drop);
@@ -94,8 +94,8 @@ fn look(
 fn ends(
     settings: &KafkaSettings,
     consumer: &Asking,
-    shards: &[Shard],
-) -> Result<BTreeMap<Shard, i64>, KafkaError> {
+    shards: &[ShardId],
+) -> Result<BTreeMap<ShardId, i64>, KafkaError> {
     let mut list = TopicPartitionList::with_capacity(shards.len());
     for shard in shards {
         list.add_partition_offset(&settings.topic, number(*shard), Offset::End)?;
@@ -113,11 +113,11 @@ fn ends(
 
 /// Stable ends that stand still although records lie behind them, and since when.
 #[derive(Default)]
-struct Standing(BTreeMap<Shard, (i64, Instant)>);
+struct Standing(BTreeMap<ShardId, (i64, Instant)>);
 
 impl Standing {
     /// For how long the stable end has stood at this offset with records behind it; `None` when none are.
-    fn observe(&mut self, shard: Shard, stable: i64, behind: u64, now: Instant) -> Option<Duration> {
+    fn observe(&mut self, shard: ShardId, stable: i64, behind: u64, now: Instant) -> Option<Duration> {
         if behind == 0 {
             self.0.remove(&shard);
             return None;
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_transaction_hangs_when_the_stable_end_stands_still_before_written_records() {
         let (mut standing, began) = (Standing::default(), Instant::now());
-        let shard = Shard { space: 0, partition: 3 };
+        let shard = ShardId { space: 0, partition: 3 };
         let mut at = |seconds, stable, behind| {
             standing.observe(shard, stable, behind, began + Duration::from_secs(seconds))
         };

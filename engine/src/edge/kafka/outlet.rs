@@ -14,7 +14,7 @@ use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer}
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 use tripline_core::outputs::{Output, Outputs, Topic};
 
 /// Tells how records fared and what the client meets.
@@ -92,7 +92,7 @@ impl Outlet {
 
     /// Hands outputs over, from record number `from` on. Gives the number of the first that was not taken, and why,
     /// where it is not for lack of room.
-    pub(super) fn send(&self, shard: Shard, out: &Outputs, from: usize) -> (usize, Option<KafkaError>) {
+    pub(super) fn send(&self, shard: ShardId, out: &Outputs, from: usize) -> (usize, Option<KafkaError>) {
         for (place, output) in out.records.iter().enumerate().skip(from) {
             let (key, value) = (out.key(output), out.value(output));
             let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(self.topics.name(output.topic))
@@ -116,7 +116,7 @@ impl Outlet {
     }
 
     /// The output's own headers, and where the record that caused it lies.
-    fn headers(&self, shard: Shard, out: &Outputs, output: &Output) -> OwnedHeaders {
+    fn headers(&self, shard: ShardId, out: &Outputs, output: &Output) -> OwnedHeaders {
         let own = out.headers(output);
         let (partition, offset) = (shard.partition.to_string(), output.cause.to_string());
         let source = [(header::SOURCE_PARTITION, partition.as_str()), (header::SOURCE_OFFSET, &offset)];

@@ -15,7 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 
 /// A partition that gives nothing for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -44,7 +44,7 @@ impl Readers {
     pub(super) fn journal_is_held_back(
         &self,
         settings: &KafkaSettings,
-        shard: Shard,
+        shard: ShardId,
         wait: Duration,
     ) -> Result<bool, KafkaError> {
         let (topic, partition) = (settings.topics().verdicts, number(shard));
@@ -61,7 +61,7 @@ impl Readers {
         &self,
         settings: &KafkaSettings,
         partitions: u32,
-        (shard, wait): (Shard, Duration),
+        (shard, wait): (ShardId, Duration),
     ) -> Result<Position, Unknown> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&settings.topic, number(shard));
@@ -80,7 +80,7 @@ impl Readers {
 
     /// A group writes a position for every partition before it starts. One without is begun at its beginning, if
     /// nothing was ever deleted there; else nobody knows what would be skipped.
-    fn beginning(&self, settings: &KafkaSettings, shard: Shard, wait: Duration) -> Result<i64, Unknown> {
+    fn beginning(&self, settings: &KafkaSettings, shard: ShardId, wait: Duration) -> Result<i64, Unknown> {
         match self.committed.fetch_watermarks(&settings.topic, number(shard), wait)? {
             (0, _) => Ok(0),
             _ => Err(Unknown::Ever(format!(
@@ -127,7 +127,7 @@ impl From<KafkaError> for Broken {
 pub(super) struct Partition<'a> {
     pub(super) settings: &'a KafkaSettings,
     pub(super) readers: &'a Readers,
-    pub(super) shard: Shard,
+    pub(super) shard: ShardId,
     pub(super) cancelled: &'a AtomicBool,
     pub(super) pieces: &'a SyncSender<Recovered>,
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 
 /// Pieces read but not yet taken by the worker.
 const PIECES_MAX: usize = 4;
@@ -27,7 +27,7 @@ const LET_GO_AFTER: Duration = Duration::from_millis(200);
 
 struct Request {
     ticket: Ticket,
-    shard: Shard,
+    shard: ShardId,
     without: Vec<Arc<str>>,
     cancelled: Arc<AtomicBool>,
     /// Since when a question about it has no answer.
@@ -77,7 +77,7 @@ impl KafkaRecovery {
 }
 
 impl Recovery for KafkaRecovery {
-    fn begin(&mut self, shard: Shard, without: &[Arc<str>]) -> Ticket {
+    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let cancelled = Arc::new(AtomicBool::new(false));

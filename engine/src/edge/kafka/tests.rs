@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::{Output, Outputs, Topic};
 
 const PARTITIONS: u32 = 3;
@@ -43,7 +43,7 @@ impl Processor for Numbering {
 
     fn fold_verdicts(&mut self, _: &Batch) {}
 
-    fn live(&mut self, _: Shard, _: &History) {}
+    fn live(&mut self, _: ShardId, _: &History) {}
 
     fn step(&mut self, batch: &Batch, out: &mut Outputs) {
         for record in &batch.records {
@@ -58,9 +58,9 @@ impl Processor for Numbering {
         self.judged.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
     }
 
-    fn advance(&mut self, _: Shard, _: Timestamp, _: &mut Outputs) {}
+    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
 
-    fn revoke(&mut self, _: Shard) {}
+    fn revoke(&mut self, _: ShardId) {}
 }
 
 fn settings(broker: &MockBroker) -> KafkaSettings {
@@ -159,7 +159,7 @@ struct Failing {
 }
 
 impl Sink for Failing {
-    fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+    fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
         self.sink.send(shard, out, from)
     }
 
@@ -257,7 +257,7 @@ fn a_member_can_leave_at_any_moment_of_its_joining() {
         std::thread::spawn(move || {
             let health = Health { worker: 0, status: Arc::default(), metrics: Arc::new(Metrics::new()) };
             let mut source = KafkaSource::join(Arc::new(settings), health, PARTITIONS).unwrap();
-            let (began, mut batch) = (Instant::now(), Batch::new(Shard { space: 0, partition: 0 }));
+            let (began, mut batch) = (Instant::now(), Batch::new(ShardId { space: 0, partition: 0 }));
             while began.elapsed() < Duration::from_millis(ms) {
                 if polls {
                     source.poll(&mut batch, Duration::from_millis(5)).unwrap();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tripline_core::batch::{Batch, Shard};
+use tripline_core::batch::{Batch, ShardId};
 
 /// Who a member is, as its commits say: shared with its sink.
 #[derive(Clone, Debug, Default)]
@@ -60,8 +60,8 @@ pub(super) struct Group {
     joined: u64,
 }
 
-fn shard(partition: u32) -> Shard {
-    Shard { space: 0, partition }
+fn shard(partition: u32) -> ShardId {
+    ShardId { space: 0, partition }
 }
 
 impl Group {
@@ -138,7 +138,7 @@ impl Group {
         }
         for (member, partitions) in &mut held {
             let surplus = partitions.split_off(partitions.len().min(fair));
-            let owned: Vec<Shard> =
+            let owned: Vec<ShardId> =
                 surplus.into_iter().filter(|p| self.owns(*member, *p)).map(shard).collect();
             if let (false, Some(queue)) = (owned.is_empty(), self.members.get_mut(member)) {
                 queue.push_back(Polled::Revoked(generation, owned));
@@ -150,7 +150,7 @@ impl Group {
             .filter(|(partition, owner)| owner.is_none() && !self.offered.contains_key(partition))
             .map(|(partition, _)| *partition)
             .collect();
-        let mut offers: BTreeMap<u64, Vec<Shard>> = BTreeMap::new();
+        let mut offers: BTreeMap<u64, Vec<ShardId>> = BTreeMap::new();
         for partition in free {
             let Some((member, partitions)) = held.iter_mut().min_by_key(|(_, held)| held.len()) else {
                 continue;
@@ -166,7 +166,7 @@ impl Group {
         }
     }
 
-    fn release(&mut self, member: u64, shards: &[Shard]) {
+    fn release(&mut self, member: u64, shards: &[ShardId]) {
         for shard in shards {
             if self.owns(member, shard.partition) {
                 self.owners.insert(shard.partition, None);
@@ -187,8 +187,8 @@ pub struct MemorySource {
     pub hears: bool,
     records_max: usize,
     /// Next offset to deliver of every live shard.
-    live: BTreeMap<Shard, i64>,
-    held: BTreeSet<Shard>,
+    live: BTreeMap<ShardId, i64>,
+    held: BTreeSet<ShardId>,
     paused: bool,
     turn: usize,
 }
@@ -244,7 +244,7 @@ impl MemorySource {
         let generation = inner.group.generation;
         let Some(queue) = inner.group.members.get_mut(&self.member) else {
             drop(inner);
-            let mut all: Vec<Shard> = self.live.keys().copied().collect();
+            let mut all: Vec<ShardId> = self.live.keys().copied().collect();
             all.extend(&self.held);
             self.live.clear();
             self.held.clear();
@@ -272,7 +272,7 @@ impl Source for MemorySource {
         if self.paused {
             return Ok(Polled::Idle);
         }
-        let shards: Vec<Shard> = self.live.keys().copied().collect();
+        let shards: Vec<ShardId> = self.live.keys().copied().collect();
         for step in 0..shards.len() {
             let shard = shards[(self.turn + step) % shards.len()];
             let from = self.live[&shard];
@@ -291,7 +291,7 @@ impl Source for MemorySource {
         Ok(Polled::Idle)
     }
 
-    fn accept(&mut self, _: Generation, shards: &[Shard]) -> Result<Vec<Shard>, SourceError> {
+    fn accept(&mut self, _: Generation, shards: &[ShardId]) -> Result<Vec<ShardId>, SourceError> {
         let mut taken = Vec::new();
         let mut inner = self.log.lock();
         for shard in shards {
@@ -306,7 +306,7 @@ impl Source for MemorySource {
         Ok(taken)
     }
 
-    fn hold(&mut self, shards: &[Shard]) -> Result<(), SourceError> {
+    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
         for shard in shards {
             self.live.remove(shard);
             self.held.insert(*shard);
@@ -321,7 +321,7 @@ impl Source for MemorySource {
         Ok(())
     }
 
-    fn release(&mut self, _: Generation, shards: &[Shard]) -> Result<(), SourceError> {
+    fn release(&mut self, _: Generation, shards: &[ShardId]) -> Result<(), SourceError> {
         for shard in shards {
             self.live.remove(shard);
             self.held.remove(shard);
@@ -335,7 +335,7 @@ impl Source for MemorySource {
         Ok(())
     }
 
-    fn caught_up(&self, shard: Shard) -> bool {
+    fn caught_up(&self, shard: ShardId) -> bool {
         let end = self.log.lock().stable_end(&self.log.input, shard.partition);
         self.live.get(&shard).is_some_and(|next| *next >= end)
     }

@@ -19,7 +19,7 @@ use crate::edge::source::Position;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use transactions::{Outcome, Transactions};
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 
 /// One record of the log. Its offset is its place in the partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Log {
     }
 
     /// Where a shard goes on; nobody may learn it while a transaction may still move it.
-    fn position(&self, shard: Shard) -> Option<Position> {
+    fn position(&self, shard: ShardId) -> Option<Position> {
         let inner = self.lock();
         let (next, note) = inner.committed.get(&shard.partition).cloned().unwrap_or_default();
         (!inner.transactions.may_move(shard.partition)).then_some(Position { shard, next, note })

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 
 /// Fills shards from a [`Log`].
 pub struct MemoryRecovery {
@@ -29,7 +29,7 @@ pub struct MemoryRecovery {
 
 struct Request {
     ticket: Ticket,
-    shard: Shard,
+    shard: ShardId,
     /// Once it was asked for.
     at: Option<Position>,
     without: Vec<Arc<str>>,
@@ -97,7 +97,7 @@ impl MemoryRecovery {
 }
 
 impl Recovery for MemoryRecovery {
-    fn begin(&mut self, shard: Shard, without: &[Arc<str>]) -> Ticket {
+    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         self.requests.push_back(Request { ticket, shard, at: None, without: without.to_vec() });

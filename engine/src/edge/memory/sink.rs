@@ -7,7 +7,7 @@ use crate::edge::source::Position;
 use crate::names::{Topics, header};
 use std::collections::VecDeque;
 use std::time::Duration;
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 use tripline_core::outputs::{Output, Outputs};
 
 /// What becomes of a commit whose answer does not come.
@@ -69,7 +69,7 @@ impl MemorySink {
         }
     }
 
-    fn entry(&self, shard: Shard, out: &Outputs, output: &Output) -> Entry {
+    fn entry(&self, shard: ShardId, out: &Outputs, output: &Output) -> Entry {
         let mut headers: Vec<(String, String)> =
             out.headers(output).iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         headers.push((header::SOURCE_PARTITION.to_owned(), shard.partition.to_string()));
@@ -85,7 +85,7 @@ impl MemorySink {
     }
 
     /// Appends to the transaction under way. A fenced producer finds out at the commit.
-    fn write(&mut self, shard: Shard, out: &Outputs, output: &Output) {
+    fn write(&mut self, shard: ShardId, out: &Outputs, output: &Output) {
         let mut entry = self.entry(shard, out, output);
         let mut inner = self.log.lock();
         if self.transactional {
@@ -125,7 +125,7 @@ impl MemorySink {
 }
 
 impl Sink for MemorySink {
-    fn send(&mut self, shard: Shard, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+    fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
         for (number, output) in out.records.iter().enumerate().skip(from) {
             if let Some(room) = &mut self.room {
                 if *room == 0 {

@@ -14,26 +14,26 @@ use crate::edge::worker::{Pace, Worker};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use tripline_core::batch::{Batch, Shard};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::outputs::{Output, Outputs, Topic};
 
 /// Counts each account's records; an alert for every fraud says how many there have been, and a verdict for what is merely
 /// odd. So an alert shows whether the past was whole.
 #[derive(Default)]
 struct Tally {
-    counts: BTreeMap<Shard, BTreeMap<Vec<u8>, u64>>,
-    folded: BTreeMap<Shard, Vec<String>>,
+    counts: BTreeMap<ShardId, BTreeMap<Vec<u8>, u64>>,
+    folded: BTreeMap<ShardId, Vec<String>>,
     calls: Vec<(&'static str, u32)>,
 }
 
 impl Tally {
-    fn count(&mut self, shard: Shard, key: &[u8]) -> u64 {
+    fn count(&mut self, shard: ShardId, key: &[u8]) -> u64 {
         let count = self.counts.get_mut(&shard).expect("assigned").entry(key.to_vec()).or_default();
         *count += 1;
         *count
     }
 
-    fn called(&mut self, call: &'static str, shard: Shard) {
+    fn called(&mut self, call: &'static str, shard: ShardId) {
         if self.calls.last() != Some(&(call, shard.partition)) {
             self.calls.push((call, shard.partition));
         }
@@ -60,7 +60,7 @@ impl Processor for Tally {
         self.folded.get_mut(&batch.shard).expect("assigned").extend(lines);
     }
 
-    fn live(&mut self, shard: Shard, _: &History) {
+    fn live(&mut self, shard: ShardId, _: &History) {
         self.called("live", shard);
     }
 
@@ -84,9 +84,9 @@ impl Processor for Tally {
         }
     }
 
-    fn advance(&mut self, _: Shard, _: Timestamp, _: &mut Outputs) {}
+    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
 
-    fn revoke(&mut self, shard: Shard) {
+    fn revoke(&mut self, shard: ShardId) {
         self.called("revoke", shard);
         self.counts.remove(&shard);
         self.folded.remove(&shard);
@@ -374,7 +374,7 @@ fn a_stop_whose_commit_is_undone_says_so() {
 struct Silent(std::sync::mpsc::Receiver<()>);
 
 impl Sink for Silent {
-    fn send(&mut self, _: Shard, out: &Outputs, _: usize) -> Result<usize, SinkError> {
+    fn send(&mut self, _: ShardId, out: &Outputs, _: usize) -> Result<usize, SinkError> {
         Ok(out.records.len())
     }
 

@@ -4,7 +4,7 @@
 //! Without a manifest there is none. The epoch, the time of the cut, tells two of the same offset apart.
 
 use super::store::{Store, StoreFault};
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::snapshot::{Manifest, OpenedChunk, SnapshotFault};
 
 /// Snapshots kept of a shard: the newest may be found damaged.
@@ -56,12 +56,12 @@ impl Catalogue {
         self.store.is_local()
     }
 
-    fn shard(&self, shard: Shard) -> String {
+    fn shard(&self, shard: ShardId) -> String {
         format!("{}/{}", self.group, shard.partition)
     }
 
     /// Where a snapshot of a shard is to lie.
-    pub(super) fn place(&self, shard: Shard, offset: i64, epoch: Timestamp) -> Kept {
+    pub(super) fn place(&self, shard: ShardId, offset: i64, epoch: Timestamp) -> Kept {
         let folder = format!("{}/{offset:020}-{}", self.shard(shard), epoch.0);
         Kept { offset, epoch: epoch.0, folder }
     }
@@ -70,7 +70,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub fn of(&self, shard: Shard) -> Result<Vec<Kept>, StoreFault> {
+    pub fn of(&self, shard: ShardId) -> Result<Vec<Kept>, StoreFault> {
         let under = self.shard(shard);
         let read = |name: String| {
             let (offset, epoch) = name.split_once('-')?;
@@ -119,7 +119,7 @@ impl Catalogue {
     }
 
     /// Deletes what is older than the newest two whole ones.
-    pub(super) fn prune(&self, shard: Shard) -> Result<(), StoreFault> {
+    pub(super) fn prune(&self, shard: ShardId) -> Result<(), StoreFault> {
         let mut whole = 0;
         for kept in self.of(shard)? {
             let is_whole = self.store.list(&kept.folder)?.iter().any(|name| name == MANIFEST);

@@ -7,7 +7,7 @@ use crate::edge::failpoint::reached;
 use crate::edge::source::Position;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::engine::Engine;
 use tripline_core::snapshot::{Chunk, Cut, Origin};
 
@@ -23,7 +23,7 @@ pub struct Saver {
     partitions: u32,
     clock: Clock,
     /// When each shard's next snapshot is due.
-    due: BTreeMap<Shard, Instant>,
+    due: BTreeMap<ShardId, Instant>,
     saving: Option<Saving>,
 }
 
@@ -45,7 +45,7 @@ impl Saver {
 
     /// A shard is live; `cut_at` is the time of the snapshot that it began with. Shards begin spread over the interval, so
     /// that they do not all come at once, but none waits longer than it would have without a restart.
-    pub fn add(&mut self, shard: Shard, cut_at: Option<Timestamp>) {
+    pub fn add(&mut self, shard: ShardId, cut_at: Option<Timestamp>) {
         let part = self.every / self.partitions.max(1) * (shard.partition % self.partitions.max(1));
         let age =
             |cut_at: Timestamp| u64::try_from(self.clock.wall().0.saturating_sub(cut_at.0)).unwrap_or(0);
@@ -54,7 +54,7 @@ impl Saver {
     }
 
     /// A shard is gone, and with it a save that was under way.
-    pub fn remove(&mut self, shard: Shard) {
+    pub fn remove(&mut self, shard: ShardId) {
         self.due.remove(&shard);
         if let Some(saving) = self.saving.take_if(|saving| saving.save.shard == shard) {
             self.writer.abandon(saving.save);
@@ -91,7 +91,7 @@ impl Saver {
     }
 
     /// The shard that is being saved.
-    pub fn saving(&self) -> Option<Shard> {
+    pub fn saving(&self) -> Option<ShardId> {
         self.saving.as_ref().map(|saving| saving.save.shard)
     }
 

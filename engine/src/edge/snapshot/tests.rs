@@ -8,9 +8,9 @@ use crate::edge::source::Position;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use std::sync::Arc;
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 
-const SHARD: Shard = Shard { space: 0, partition: 3 };
+const SHARD: ShardId = ShardId { space: 0, partition: 3 };
 
 fn names(catalogue: &Catalogue) -> Vec<(i64, i64)> {
     catalogue.of(SHARD).unwrap().iter().map(|kept| (kept.offset, kept.epoch)).collect()

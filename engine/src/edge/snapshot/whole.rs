@@ -2,7 +2,7 @@
 
 use super::catalogue::Catalogue;
 use super::store::StoreFault;
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::engine::Engine;
 use tripline_core::snapshot::{Listed, Manifest, Origin};
 
@@ -32,7 +32,7 @@ impl Catalogue {
         origin: Origin,
         cut_at: Timestamp,
     ) -> Result<Written, StoreFault> {
-        let shard = Shard { space: 0, partition: origin.partition };
+        let shard = ShardId { space: 0, partition: origin.partition };
         let earlier = self.of(shard)?;
         let place = self.place(shard, origin.offset, cut_at);
         let mut listed: Vec<Listed> = Vec::new();

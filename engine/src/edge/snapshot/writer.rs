@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
-use tripline_core::batch::{Shard, Timestamp};
+use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::snapshot::{Chunk, Cut, Listed, Manifest};
 
 /// Jobs that wait, about; a worker that finds no room goes on later.
@@ -21,7 +21,7 @@ const WAITING_MAX: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Save {
     /// Whose.
-    pub shard: Shard,
+    pub shard: ShardId,
     /// The first record that is not in it.
     pub offset: i64,
     /// When it was cut.

@@ -9,7 +9,7 @@ use crate::edge::source::{Position, Source};
 use crate::edge::status::Trouble;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use tripline_core::batch::Shard;
+use tripline_core::batch::ShardId;
 
 /// How long one commit may wait for deliveries before it is given up to be tried again.
 const COMMIT_WAIT: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     /// Begins to commit everything judged of these shards, among them all whose outputs are no longer held. False when their
     /// outputs have not yet found room.
-    fn begin_commit(&mut self, shards: BTreeSet<Shard>, wait: Duration) -> Result<bool, WorkerError> {
+    fn begin_commit(&mut self, shards: BTreeSet<ShardId>, wait: Duration) -> Result<bool, WorkerError> {
         let began = self.pace.clock.now();
         let mut positions = Vec::with_capacity(shards.len());
         for shard in &shards {
@@ -186,7 +186,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     /// Puts every live shard back to its committed position, with an engine filled anew.
     pub(super) fn reload(&mut self) -> Result<(), WorkerError> {
-        let live: Vec<Shard> = self
+        let live: Vec<ShardId> = self
             .shards
             .iter()
             .filter_map(|(shard, hold)| matches!(hold, Hold::Live { .. }).then_some(*shard))

@@ -9,7 +9,7 @@ use crate::edge::source::{Position, Source};
 use crate::edge::status::{Filled, Phase, ShardStatus, Trouble};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tripline_core::batch::{Batch, Shard};
+use tripline_core::batch::{Batch, ShardId};
 
 /// Fillings of one shard that may break off in a row.
 const FILLINGS_MAX: u32 = 8;
@@ -64,11 +64,11 @@ impl Progress {
 
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// Fills a shard anew, after a pause that grows with the tries.
-    pub(super) fn begin(&mut self, shard: Shard, tries: u32) {
+    pub(super) fn begin(&mut self, shard: ShardId, tries: u32) {
         self.begin_without(shard, tries, Vec::new());
     }
 
-    fn begin_without(&mut self, shard: Shard, tries: u32, without: Vec<Arc<str>>) {
+    fn begin_without(&mut self, shard: ShardId, tries: u32, without: Vec<Arc<str>>) {
         let status = ShardStatus {
             worker: self.pace.worker,
             phase: Phase::Restoring,
@@ -139,7 +139,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     /// Tells how far the shard's filling has come with this piece.
-    fn progress(&mut self, shard: Shard, piece: &Recovered) {
+    fn progress(&mut self, shard: ShardId, piece: &Recovered) {
         let Some(Hold::Filling(Filling { progress, .. })) = self.shards.get_mut(&shard) else { return };
         match piece {
             Recovered::Snapshot(_, _, _, piece) => progress.piece(piece),
@@ -185,7 +185,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    fn failed(&mut self, shard: Shard, filling: Filling, reason: String) -> Result<(), WorkerError> {
+    fn failed(&mut self, shard: ShardId, filling: Filling, reason: String) -> Result<(), WorkerError> {
         let (partition, tries) = (shard.partition, filling.tries + 1);
         if tries >= FILLINGS_MAX {
             return Err(WorkerError::Unfilled { partition, tries, reason });
@@ -199,7 +199,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     /// Begins again at once, with the next older snapshot or the log.
-    fn unusable(&mut self, shard: Shard, mut filling: Filling, name: Arc<str>, reason: &str) {
+    fn unusable(&mut self, shard: ShardId, mut filling: Filling, name: Arc<str>, reason: &str) {
         let partition = shard.partition;
         tracing::warn!(partition, snapshot = &*name, reason, "the snapshot is not taken");
         self.metrics.snapshot_refused();
@@ -209,7 +209,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     /// The shard's filling, if it is the one of this ticket.
-    fn filling(&self, shard: Shard, ticket: Ticket) -> Option<Filling> {
+    fn filling(&self, shard: ShardId, ticket: Ticket) -> Option<Filling> {
         match self.shards.get(&shard) {
             Some(Hold::Filling(filling)) if filling.ticket == Some(ticket) => Some(filling.clone()),
             _ => None,
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     fn batch(offsets: std::ops::Range<i64>) -> Batch {
-        let mut batch = Batch::new(Shard { space: 0, partition: 3 });
+        let mut batch = Batch::new(ShardId { space: 0, partition: 3 });
         offsets.for_each(|offset| batch.push(offset, None, b"", b"{}"));
         batch
     }

@@ -21,7 +21,7 @@ pub use pace::Pace;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tripline_core::batch::{Batch, Shard, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::{Outputs, Topic};
 
 /// The longest wait for records, so that a stop is seen soon.
@@ -86,12 +86,12 @@ pub struct Worker<S, K, P, R> {
     pace: Pace,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
-    shards: BTreeMap<Shard, Hold>,
+    shards: BTreeMap<ShardId, Hold>,
     /// Shards with records judged of which no commit has begun, and since when at the longest.
-    dirty: BTreeSet<Shard>,
+    dirty: BTreeSet<ShardId>,
     dirty_since: Option<Instant>,
     /// Those of them with outputs that are no longer held: no commit may leave them out.
-    sending: BTreeSet<Shard>,
+    sending: BTreeSet<ShardId>,
     /// Since when the next commit waits for room for its outputs.
     full_since: Option<Instant>,
     committing: Option<Committing>,
@@ -140,7 +140,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             committed_at: now,
             rests_until: now,
             deferred: VecDeque::new(),
-            batch: Batch::new(Shard { space: 0, partition: 0 }),
+            batch: Batch::new(ShardId { space: 0, partition: 0 }),
             out: Outputs::default(),
             ticked: now,
             was_idle: false,
@@ -220,7 +220,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     /// Hands the outputs over. Where an alert has to wait for its commit, that is to be small: outputs without one are then
     /// held, as long as nothing else of their shard is on its way.
-    fn publish(&mut self, shard: Shard) -> Result<(), WorkerError> {
+    fn publish(&mut self, shard: ShardId) -> Result<(), WorkerError> {
         if self.out.records.is_empty() {
             return Ok(());
         }
@@ -237,7 +237,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     }
 
     /// Sends the outputs, slowing the source while there is no room for them.
-    fn send(&mut self, shard: Shard) -> Result<(), WorkerError> {
+    fn send(&mut self, shard: ShardId) -> Result<(), WorkerError> {
         let mut sent = self.outbox.send(shard, &self.out, 0)?;
         if sent < self.out.records.len() {
             let began = self.pace.clock.now();
@@ -280,12 +280,12 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    fn touch(&mut self, shard: Shard) {
+    fn touch(&mut self, shard: ShardId) {
         self.dirty.insert(shard);
         self.dirty_since.get_or_insert_with(|| self.pace.clock.now());
     }
 
-    fn assigned(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), WorkerError> {
+    fn assigned(&mut self, generation: Generation, shards: &[ShardId]) -> Result<(), WorkerError> {
         let taken = self.source.accept(generation, shards)?;
         if taken.is_empty() && !shards.is_empty() {
             // The offer no longer stands, or comes again.
@@ -301,7 +301,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    fn revoked(&mut self, generation: Generation, shards: &[Shard]) -> Result<(), WorkerError> {
+    fn revoked(&mut self, generation: Generation, shards: &[ShardId]) -> Result<(), WorkerError> {
         self.metrics.rebalanced("revoked");
         reached("revoked");
         let mut committed = self.commit_within(self.pace.leave_within)?;
@@ -321,7 +321,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    fn lost(&mut self, shards: &[Shard]) -> Result<(), WorkerError> {
+    fn lost(&mut self, shards: &[ShardId]) -> Result<(), WorkerError> {
         self.metrics.rebalanced("lost");
         tracing::warn!(worker = self.pace.worker, shards = shards.len(), "assignment lost");
         self.forget(shards);
@@ -332,7 +332,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    fn forget(&mut self, shards: &[Shard]) {
+    fn forget(&mut self, shards: &[ShardId]) {
         for shard in shards {
             self.dirty.remove(shard);
             self.sending.remove(shard);
@@ -366,7 +366,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             return Ok(());
         }
         self.ticked = self.pace.clock.now();
-        let idle: Vec<Shard> = self
+        let idle: Vec<ShardId> = self
             .shards
             .iter()
             .filter(|(shard, hold)| matches!(hold, Hold::Live { .. }) && self.source.caught_up(**shard))
@@ -397,7 +397,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         }
         // Readers of committed records must not wait for what nobody will commit.
         let aborted = if matches!(committed, Ok(true)) { Ok(false) } else { self.outbox.abort() };
-        let left: Vec<Shard> = self.shards.keys().copied().collect();
+        let left: Vec<ShardId> = self.shards.keys().copied().collect();
         self.source.close();
         self.forget(&left);
         if committed? {
