@@ -1,10 +1,11 @@
 //! Records and events that the stages are fed with.
 
+use std::sync::Arc;
 use tripline::config::Config;
 use tripline_benches::load;
 use tripline_benches::records::{BATCH_RECORDS, Records};
 use tripline_core::batch::Batch;
-use tripline_core::decode::Decoder;
+use tripline_core::decode::{DecodePlan, Decoder};
 use tripline_core::event::Event;
 use tripline_core::ledger::LedgerLimits;
 
@@ -23,8 +24,9 @@ impl Feed {
         wanted.extend(config.schema.keep());
         let texts = config.ruleset.text_slots();
         wanted.extend(&texts);
-        let decoder = Decoder::new(&config.mapping, &config.schema, &wanted, &texts, config.key)
+        let plan = DecodePlan::compile(&config.mapping, &config.schema, &wanted, &texts, config.key)
             .expect("the mapping was accepted with the configuration");
+        let decoder = Decoder::new(Arc::new(plan));
         Feed { config, decoder, records: Records::new(accounts) }
     }
 

@@ -10,7 +10,7 @@ pub use wire::Loading;
 use crate::batch::{Batch, Piece, Record, Timestamp};
 use crate::clock::{Clock, Timing};
 use crate::counts::Counts;
-use crate::decode::{Decoder, Mapping, MappingError, Reason, Reject, holds_card_number};
+use crate::decode::{DecodePlan, Decoder, Mapping, MappingError, Reason, Reject, holds_card_number};
 use crate::event::Event;
 use crate::fact::profile::ProfileReader;
 use crate::judge::{Judge, Scene};
@@ -116,7 +116,7 @@ impl Engine {
                 .filter(|key| *key != ACCOUNT_ID),
         );
         wanted.extend(&texts);
-        let decoder = Decoder::new(mapping, schema, &wanted, &texts, settings.key)?;
+        let plan = DecodePlan::compile(mapping, schema, &wanted, &texts, settings.key)?;
         let program = Arc::clone(&ruleset.programs()[0]);
         let space = Space::new(program, schema, ruleset, settings.ledger_limits(ruleset));
         let mut always = carried(ruleset);
@@ -124,7 +124,7 @@ impl Engine {
             always.union(&ruleset.feature_demand(0));
         }
         Ok(Engine {
-            decoder,
+            decoder: Decoder::new(Arc::new(plan)),
             clock: Clock::new(settings.lateness_ms),
             has_begun: false,
             labels: PendingLabels::default(),

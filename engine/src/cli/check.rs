@@ -8,9 +8,10 @@ use crate::edge::recovery::Keep;
 use clap::Args;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 use tripline_core::batch::{Batch, ShardId};
-use tripline_core::decode::{Coverage, Decoder, Format, Reason};
+use tripline_core::decode::{Coverage, DecodePlan, Decoder, Format, Reason};
 use tripline_core::event::Event;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::schema::{Partial, Schema};
@@ -137,8 +138,9 @@ impl Check {
         };
         let mut source = FileSource::open(&[path.to_path_buf()], format, 256)?;
         let all: Vec<Slot> = config.mapping.fields.iter().map(|field| field.slot).collect();
-        let mut decoder = Decoder::new(&config.mapping, &config.schema, &all, &[], config.key)
+        let plan = DecodePlan::compile(&config.mapping, &config.schema, &all, &[], config.key)
             .map_err(|faults| CliError::Other(format!("{faults:?}")))?;
+        let mut decoder = Decoder::new(Arc::new(plan));
         if format != FileFormat::JsonLines {
             let header = decoder.set_header(source.header());
             header.map_err(|fault| header_fault(&[path.to_path_buf()], &source, &fault))?;

@@ -15,7 +15,7 @@ use crate::edge::snapshot::SnapshotSettings;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tripline_core::decode::{Decoder, Mapping};
+use tripline_core::decode::{DecodePlan, Mapping};
 use tripline_core::engine::Settings;
 use tripline_rules::diagnostic::{Diagnostics, File, Span};
 use tripline_rules::ruleset::{CompileOptions, Ruleset};
@@ -242,7 +242,7 @@ impl Reader<'_, '_> {
         if let Some((mapping, faulty)) = &mapping {
             // The decoder knows what fits together: all fields wanted, so that every fault shows.
             let all: Vec<Slot> = (0u16..).map(Slot).take(schema.fields().len()).collect();
-            for fault in Decoder::new(mapping, schema, &all, &[], key).err().into_iter().flatten() {
+            for fault in DecodePlan::compile(mapping, schema, &all, &[], key).err().into_iter().flatten() {
                 let message = fault.to_string();
                 let follows = faulty.iter().any(|name| message.contains(&format!("`{name}`")));
                 if !follows && !doubts.named(&message) {

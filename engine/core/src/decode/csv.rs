@@ -10,15 +10,22 @@ use super::record::position;
 use super::reject::{Fault, Reason};
 use super::shape::Source;
 use memchr::{memchr, memchr3};
+use std::sync::Arc;
 
-/// Reads records of one header.
+/// How cells are separated, and the columns that a header must have.
 #[derive(Clone, Debug)]
-pub(super) struct CsvReader {
+pub(super) struct CsvPlan {
     delimiter: u8,
     /// Mapped column names, by source.
     names: Vec<String>,
     /// By source: what looks like a card number there is none.
     exempt: Vec<bool>,
+}
+
+/// Reads records of one header.
+#[derive(Clone, Debug)]
+pub(super) struct CsvReader {
+    plan: Arc<CsvPlan>,
     /// What is read of each column; none before the header is known.
     columns: Vec<Option<Source>>,
 }
@@ -30,27 +37,15 @@ struct Cell {
     end: usize,
 }
 
-impl CsvReader {
-    /// A reader of mapped columns, by source.
-    pub(super) fn new(delimiter: u8, names: Vec<String>, exempt: Vec<bool>) -> CsvReader {
-        CsvReader { delimiter, names, exempt, columns: Vec::new() }
+impl CsvPlan {
+    /// A plan of mapped columns, by source.
+    pub(super) fn new(delimiter: u8, names: Vec<String>, exempt: Vec<bool>) -> CsvPlan {
+        CsvPlan { delimiter, names, exempt }
     }
 
-    /// Takes the names of the columns from a header line.
-    pub(super) fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
-        let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
-        let line = std::str::from_utf8(line).map_err(|_| HeaderError::Malformed)?;
-        let (text, mut scratch) = (without_line_end(line), String::new());
-        let (mut header, mut at) = (Vec::new(), 0);
-        loop {
-            let cell = self.cell(text, at, &mut scratch).map_err(|_| HeaderError::Malformed)?;
-            let whole = if cell.unescaped { scratch.as_str() } else { text };
-            header.push(whole[cell.range.0..cell.range.1].to_owned());
-            if cell.end == text.len() {
-                break;
-            }
-            at = cell.end + 1;
-        }
+    /// What is read of each column of a header line.
+    fn columns(&self, line: &[u8]) -> Result<Vec<Option<Source>>, HeaderError> {
+        let header = self.header(line)?;
         let times = |name: &String| header.iter().filter(|column| *column == name).count();
         let with = |wanted: fn(usize) -> bool| -> Vec<String> {
             self.names.iter().filter(|name| wanted(times(name))).cloned().collect()
@@ -63,40 +58,24 @@ impl CsvReader {
             return Err(HeaderError::Twice(twice));
         }
         let source = |column: &String| (0u16..).zip(&self.names).find(|(_, name)| *name == column);
-        self.columns = header.iter().map(|column| source(column).map(|(source, _)| source)).collect();
-        Ok(())
+        Ok(header.iter().map(|column| source(column).map(|(source, _)| source)).collect())
     }
 
-    /// Checks a record and notes the mapped cells. Before the header is known no record has the right number of cells.
-    pub(super) fn read(&self, record: &[u8], into: &mut Captures) -> Result<(), Fault> {
-        let text =
-            std::str::from_utf8(record).map_err(|error| Fault::new(Reason::NotUtf8, error.valid_up_to()))?;
-        let text = without_line_end(text);
-        let mut at = 0;
-        for (column, source) in self.columns.iter().enumerate() {
-            let cell = self.cell(text, at, &mut into.scratch)?;
-            let whole = if cell.unescaped { into.scratch.as_str() } else { text };
-            let value = &whole[cell.range.0..cell.range.1];
-            let exempt = source.is_some_and(|source| self.exempt[usize::from(source)]);
-            if !exempt && pan::in_text(value.as_bytes()) {
-                return Err(Fault { reason: Reason::CardNumber, at, source: *source });
-            }
-            if let Some(source) = source {
-                let form = match (value.is_empty(), cell.unescaped) {
-                    (true, _) => Form::Missing,
-                    (false, true) => Form::Unescaped,
-                    (false, false) => Form::Text,
-                };
-                let range = (position(cell.range.0), position(cell.range.1));
-                into.put(*source, form, range, position(at));
-            }
-            let last = column + 1 == self.columns.len();
-            if last != (cell.end == text.len()) {
-                return Err(Fault::new(Reason::WrongCellCount, cell.end));
+    /// The cells of a header line.
+    fn header(&self, line: &[u8]) -> Result<Vec<String>, HeaderError> {
+        let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+        let line = std::str::from_utf8(line).map_err(|_| HeaderError::Malformed)?;
+        let (text, mut scratch) = (without_line_end(line), String::new());
+        let (mut header, mut at) = (Vec::new(), 0);
+        loop {
+            let cell = self.cell(text, at, &mut scratch).map_err(|_| HeaderError::Malformed)?;
+            let whole = if cell.unescaped { scratch.as_str() } else { text };
+            header.push(whole[cell.range.0..cell.range.1].to_owned());
+            if cell.end == text.len() {
+                return Ok(header);
             }
             at = cell.end + 1;
         }
-        if self.columns.is_empty() { Err(Fault::new(Reason::WrongCellCount, 0)) } else { Ok(()) }
     }
 
     /// The cell that begins at `at`.
@@ -133,6 +112,51 @@ impl CsvReader {
                 }
             }
         }
+    }
+}
+
+impl CsvReader {
+    /// A reader without a header.
+    pub(super) fn new(plan: &Arc<CsvPlan>) -> CsvReader {
+        CsvReader { plan: Arc::clone(plan), columns: Vec::new() }
+    }
+
+    /// Takes the names of the columns from a header line.
+    pub(super) fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
+        self.columns = self.plan.columns(line)?;
+        Ok(())
+    }
+
+    /// Checks a record and notes the mapped cells. Before the header is known no record has the right number of cells.
+    pub(super) fn read(&self, record: &[u8], into: &mut Captures) -> Result<(), Fault> {
+        let text =
+            std::str::from_utf8(record).map_err(|error| Fault::new(Reason::NotUtf8, error.valid_up_to()))?;
+        let text = without_line_end(text);
+        let (plan, mut at) = (&*self.plan, 0);
+        for (column, source) in self.columns.iter().enumerate() {
+            let cell = plan.cell(text, at, &mut into.scratch)?;
+            let whole = if cell.unescaped { into.scratch.as_str() } else { text };
+            let value = &whole[cell.range.0..cell.range.1];
+            let exempt = source.is_some_and(|source| plan.exempt[usize::from(source)]);
+            if !exempt && pan::in_text(value.as_bytes()) {
+                return Err(Fault { reason: Reason::CardNumber, at, source: *source });
+            }
+            if let Some(source) = source {
+                let form = match (value.is_empty(), cell.unescaped) {
+                    (true, _) => Form::Missing,
+                    (false, true) => Form::Unescaped,
+                    (false, false) => Form::Text,
+                };
+                let range = (position(cell.range.0), position(cell.range.1));
+                into.put(*source, form, range, position(at));
+            }
+            let last = column + 1 == self.columns.len();
+            if last != (cell.end == text.len()) {
+                return Err(Fault::new(Reason::WrongCellCount, cell.end));
+            }
+            at = cell.end + 1;
+        }
+        if self.columns.is_empty() { Err(Fault::new(Reason::WrongCellCount, 0)) } else { Ok(()) }
     }
 }
 

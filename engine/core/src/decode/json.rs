@@ -12,14 +12,24 @@ use super::reject::{Fault, Reason};
 use super::scan::{number, special, special_and_head, string_end, unescape};
 use super::shape::{KeyId, Met, ObjectId, ROOT, STRAY, Shape, Source, TargetId};
 use crate::limits::{CARD_DIGITS_MIN, DEPTH_MAX};
+use std::sync::Arc;
 
-/// Reads objects of one mapping, and remembers the order of their keys.
+/// What is read of the objects of one mapping.
+#[derive(Clone, Debug)]
+pub(super) struct JsonPlan {
+    /// The mapped keys.
+    shape: Shape,
+    /// What is done with values: nothing, then by source.
+    targets: Arc<[Target]>,
+}
+
+/// Reads objects of one mapping, and learns their other keys and the order of all keys.
 #[derive(Clone, Debug)]
 pub(super) struct JsonReader {
     record: Box<Record>,
     shape: Shape,
-    /// What is done with values: nothing, then by source.
-    targets: Vec<Target>,
+    /// Those of the plan.
+    targets: Arc<[Target]>,
     /// Keys of open objects that the shape has no room for: ranges in the record or the scratch text.
     strays: Vec<Stray>,
 }
@@ -46,9 +56,9 @@ struct Stray {
     at: Position,
 }
 
-impl JsonReader {
-    /// A reader of mapped paths, by source.
-    pub(super) fn new(paths: &[Vec<String>], exempt: Vec<bool>) -> JsonReader {
+impl JsonPlan {
+    /// A plan of mapped paths, by source. `at_once`: the fields that are read where their values are found.
+    pub(super) fn new(paths: &[Vec<String>], exempt: Vec<bool>, at_once: Vec<(Source, Plain)>) -> JsonPlan {
         let mut shape = Shape::new();
         for (path, source) in paths.iter().zip(0u16..) {
             shape.map(path, target(source));
@@ -56,13 +66,20 @@ impl JsonReader {
         let unread = Target { source: None, exempt: false, plain: None };
         let read =
             (0..).zip(exempt).map(|(source, exempt)| Target { source: Some(source), exempt, plain: None });
-        let targets = std::iter::once(unread).chain(read).collect();
-        JsonReader { record: Record::new(), shape, targets, strays: Vec::new() }
+        let mut targets: Vec<Target> = std::iter::once(unread).chain(read).collect();
+        for (source, plain) in at_once {
+            targets[usize::from(target(source))].plain = Some(plain);
+        }
+        JsonPlan { shape, targets: targets.into() }
     }
+}
 
-    /// A field is read where its value is found.
-    pub(super) fn read_at_once(&mut self, source: Source, plain: Plain) {
-        self.targets[usize::from(target(source))].plain = Some(plain);
+impl JsonReader {
+    /// A reader that has learned nothing yet.
+    pub(super) fn new(plan: &JsonPlan) -> JsonReader {
+        let JsonPlan { shape, targets } = plan;
+        let (shape, targets) = (shape.clone(), Arc::clone(targets));
+        JsonReader { record: Record::new(), shape, targets, strays: Vec::new() }
     }
 
     /// Checks a record; reads the mapped values, or notes them.

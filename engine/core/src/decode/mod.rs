@@ -51,51 +51,52 @@ pub use mapping::{
     AmountForm, CurrencySource, FieldMapping, FieldSource, Format, HeaderError, LabelMapping, Mapping,
     MappingError, MoneyForm, Otherwise, TimeFormat,
 };
+pub use plan::DecodePlan;
 pub use reject::{Reason, Reject};
 
 use crate::event::{DerivedLabel, Event};
 use crate::limits::EVENT_BYTES_MAX;
 use capture::Captures;
+use csv::CsvReader;
 use fields::{FieldFault, Fields, Found, Scratch};
-use plan::{Plan, Reader, Required};
+use json::JsonReader;
+use plan::{ReaderPlan, Required};
 use reject::Fault;
 use std::str::Utf8Error;
-use tripline_rules::schema::Schema;
-use tripline_rules::value::{Slot, TextKey};
+use std::sync::Arc;
 
 /// Whether bytes that nothing has read, such as a record's key, hold something like a card number.
 pub(crate) fn holds_card_number(bytes: &[u8]) -> bool {
     pan::in_record(bytes)
 }
 
-/// Reads the records of one feed.
+/// Reads the records of one feed. Its state is scratch space and what it has learned of the records' shape; both change
+/// how fast a record is read, never what is read.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    plan: Plan,
-    key: TextKey,
+    plan: Arc<DecodePlan>,
+    reader: Reader,
     captures: Captures,
     scratch: Scratch,
 }
 
+/// Checks records and notes values.
+#[derive(Clone, Debug)]
+enum Reader {
+    Json(JsonReader),
+    Csv(CsvReader),
+}
+
 impl Decoder {
-    /// A decoder of records as `mapping` describes them.
-    ///
-    /// `wanted`: the fields that something reads or keeps; the id, type, time, account and reference of the event are
-    /// read always, currencies wherever an amount is. `texts`: the text fields whose text the event carries; its id and
-    /// account always do. Before CSV records can be read, [`Decoder::set_header`] names their columns.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the mapping.
-    pub fn new(
-        mapping: &Mapping,
-        schema: &Schema,
-        wanted: &[Slot],
-        texts: &[Slot],
-        key: TextKey,
-    ) -> Result<Decoder, Vec<MappingError>> {
-        let plan = plan::plan(mapping, schema, wanted, texts)?;
+    /// A decoder of records as `plan` describes them. Before CSV records can be read, [`Decoder::set_header`] names their
+    /// columns.
+    pub fn new(plan: Arc<DecodePlan>) -> Decoder {
+        let reader = match &plan.reader {
+            ReaderPlan::Json(plan) => Reader::Json(JsonReader::new(plan)),
+            ReaderPlan::Csv(plan) => Reader::Csv(CsvReader::new(plan)),
+        };
         let captures = Captures::new(plan.slots.len());
-        Ok(Decoder { plan, key, captures, scratch: Scratch::new() })
+        Decoder { plan, reader, captures, scratch: Scratch::new() }
     }
 
     /// Takes the names of the columns from a CSV header line; the columns stay until the next header.
@@ -103,7 +104,7 @@ impl Decoder {
     /// # Errors
     /// When a mapped column is missing or stands there twice, the line is no header, or the records are not CSV.
     pub fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
-        match &mut self.plan.reader {
+        match &mut self.reader {
             Reader::Csv(reader) => reader.set_header(line),
             Reader::Json(_) => Err(HeaderError::NotCsv),
         }
@@ -124,9 +125,9 @@ impl Decoder {
     }
 
     fn read(&mut self, value: &[u8], offset: i64, event: &mut Event) -> Result<(), Reject> {
-        let slots = &self.plan.slots;
+        let plan = &*self.plan;
         let reject = |fault: Fault| {
-            let field = fault.source.and_then(|source| slots[usize::from(source)]);
+            let field = fault.source.and_then(|source| plan.slots[usize::from(source)]);
             Reject { reason: fault.reason, field, at: fault.at, card_number: false }
         };
         if value.len() > EVENT_BYTES_MAX {
@@ -139,18 +140,18 @@ impl Decoder {
         }
         self.captures.clear();
         let (captures, scratch) = (&mut self.captures, &mut self.scratch);
-        let mut fields = Fields { key: &self.key, scratch, event, fault: None };
-        match &mut self.plan.reader {
+        let mut fields = Fields { key: &plan.key, scratch, event, fault: None };
+        match &mut self.reader {
             Reader::Json(reader) => reader.read(value, captures, &mut fields),
             Reader::Csv(reader) => reader.read(value, captures),
         }
         .map_err(reject)?;
         let found = Found { record: value, offset, captures };
-        read_rest(&self.plan, &found, &mut fields);
+        read_rest(plan, &found, &mut fields);
         if let Some(FieldFault { reason, slot, at, .. }) = fields.fault {
             return Err(Reject { reason, field: Some(slot), at, card_number: false });
         }
-        if let Some(label) = &self.plan.label {
+        if let Some(label) = &plan.label {
             let is_label = self.captures.raw(label.source, value).written() == Some(label.equals.as_bytes());
             event.label = is_label.then_some(DerivedLabel { outcome: label.outcome, after: label.after_ms });
         }
@@ -159,7 +160,7 @@ impl Decoder {
 }
 
 /// Reads what could not be read where it was found, up to the first fault.
-fn read_rest(plan: &Plan, found: &Found<'_>, fields: &mut Fields<'_>) {
+fn read_rest(plan: &DecodePlan, found: &Found<'_>, fields: &mut Fields<'_>) {
     for Required { order, slot, source } in &plan.required {
         if !fields.event.registers.is_known(*slot) {
             let at = found.captures.at(*source);

@@ -2,8 +2,8 @@
 
 use super::capture::Raw;
 use super::convert::{Conversion, Table};
-use super::csv::CsvReader;
-use super::json::JsonReader;
+use super::csv::CsvPlan;
+use super::json::JsonPlan;
 use super::mapping::{
     CurrencySource, FieldMapping, FieldSource, Format, Mapping, MappingError, Otherwise, TimeFormat,
 };
@@ -12,12 +12,13 @@ use super::shape::Source;
 use super::time::TimeReader;
 use crate::limits::{DEPTH_MAX, SOURCES_MAX};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tripline_rules::money::{CURRENCIES, currency};
 use tripline_rules::schema::{
     ACCOUNT_CURRENCY, ACCOUNT_ID, CurrencyOf, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, Kind,
     LABEL_OUTCOME, Schema, TX_CURRENCY,
 };
-use tripline_rules::value::Slot;
+use tripline_rules::value::{Slot, TextKey};
 
 /// What every event must have; its steps come first.
 pub(super) const REQUIRED: [Slot; 4] = [EVENT_TYPE, EVENT_ID, EVENT_TIME, ACCOUNT_ID];
@@ -100,17 +101,19 @@ pub(super) struct LabelPlan {
     pub(super) after_ms: i64,
 }
 
-/// Checks records and notes values.
+/// How records are checked and where their values are.
 #[derive(Clone, Debug)]
-pub(super) enum Reader {
-    Json(JsonReader),
-    Csv(CsvReader),
+pub(super) enum ReaderPlan {
+    Json(JsonPlan),
+    Csv(Arc<CsvPlan>),
 }
 
-/// All that a record goes through.
+/// How the records of one feed are read: compiled once from its mapping, and shared by all decoders of the feed.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) reader: Reader,
+pub struct DecodePlan {
+    /// The key of all hashes.
+    pub(super) key: TextKey,
+    pub(super) reader: ReaderPlan,
     pub(super) required: Vec<Required>,
     pub(super) steps: Vec<Step>,
     pub(super) label: Option<LabelPlan>,
@@ -128,24 +131,50 @@ struct Planner<'a> {
     faults: Vec<MappingError>,
 }
 
-/// Plans a mapping for the fields that are wanted.
-pub(super) fn plan(
-    mapping: &Mapping,
-    schema: &Schema,
-    wanted: &[Slot],
-    texts: &[Slot],
-) -> Result<Plan, Vec<MappingError>> {
-    let faults = Vec::new();
-    let mut planner =
-        Planner { mapping, schema, places: Vec::new(), paths: Vec::new(), slots: Vec::new(), faults };
-    planner.check_fields();
-    let mut steps: Vec<Step> = mapping.fields.iter().filter_map(|field| planner.step(field, texts)).collect();
-    let label = planner.label();
-    let exempt = planner.exempt(&steps);
-    let mut reader = planner.reader(exempt);
-    if !planner.faults.is_empty() {
-        return Err(planner.faults);
+impl DecodePlan {
+    /// Compiles a mapping.
+    ///
+    /// `wanted`: the fields that something reads or keeps; the id, type, time, account and reference of the event are
+    /// read always, currencies wherever an amount is. `texts`: the text fields whose text the event carries; its id and
+    /// account always do. `key`: the key of all hashes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the mapping.
+    pub fn compile(
+        mapping: &Mapping,
+        schema: &Schema,
+        wanted: &[Slot],
+        texts: &[Slot],
+        key: TextKey,
+    ) -> Result<DecodePlan, Vec<MappingError>> {
+        let faults = Vec::new();
+        let mut planner =
+            Planner { mapping, schema, places: Vec::new(), paths: Vec::new(), slots: Vec::new(), faults };
+        planner.check_fields();
+        let steps: Vec<Step> = mapping.fields.iter().filter_map(|field| planner.step(field, texts)).collect();
+        let label = planner.label();
+        planner.check_delimiter();
+        if !planner.faults.is_empty() {
+            return Err(planner.faults);
+        }
+        let exempt = planner.exempt(&steps);
+        let mut steps = wanted_steps(steps, wanted);
+        let (reader, required) = match mapping.format {
+            Format::Json => {
+                let (required, at_once) = read_at_once(&mut steps, label.as_ref());
+                (ReaderPlan::Json(JsonPlan::new(&planner.paths, exempt, at_once)), required)
+            }
+            Format::Csv { delimiter } => {
+                let plan = CsvPlan::new(delimiter, planner.places, exempt);
+                (ReaderPlan::Csv(Arc::new(plan)), Vec::new())
+            }
+        };
+        Ok(DecodePlan { key, reader, required, steps, label, slots: planner.slots })
     }
+}
+
+/// The steps of the fields that are wanted, in the order in which they are taken.
+fn wanted_steps(mut steps: Vec<Step>, wanted: &[Slot]) -> Vec<Step> {
     let money = |step: &Step| matches!(step.how, How::Money(_)) && wanted.contains(&step.slot);
     let any_money = steps.iter().any(money);
     steps.retain(|step| {
@@ -155,20 +184,24 @@ pub(super) fn plan(
     });
     steps.sort_by_key(|step| order(step.slot));
     (0..).zip(&mut steps).for_each(|(order, step)| step.order = order);
-    let mut required = Vec::new();
-    if let Reader::Json(reader) = &mut reader {
-        let used = sources(&steps, label.as_ref());
-        steps.retain(|step| {
-            let only = |source: &Source| used.iter().filter(|used| *used == source).count() == 1;
-            let Some((source, plain)) = plain(step).filter(|(source, _)| only(source)) else { return true };
-            if step.required {
-                required.push(Required { order: plain.order, slot: plain.slot, source });
-            }
-            reader.read_at_once(source, plain);
-            false
-        });
-    }
-    Ok(Plan { reader, required, steps, label, slots: planner.slots })
+    steps
+}
+
+/// Takes from the steps those that a JSON reader takes itself: whose place nothing else reads, and which need nothing
+/// but their value. Of these, those that a record must have are also given by themselves.
+fn read_at_once(steps: &mut Vec<Step>, label: Option<&LabelPlan>) -> (Vec<Required>, Vec<(Source, Plain)>) {
+    let used = sources(steps, label);
+    let only = |source: &Source| used.iter().filter(|used| *used == source).count() == 1;
+    let (mut required, mut at_once) = (Vec::new(), Vec::new());
+    steps.retain(|step| {
+        let Some((source, plain)) = plain(step).filter(|(source, _)| only(source)) else { return true };
+        if step.required {
+            required.push(Required { order: plain.order, slot: plain.slot, source });
+        }
+        at_once.push((source, plain));
+        false
+    });
+    (required, at_once)
 }
 
 /// The places that are read, each as often as it is.
@@ -466,18 +499,11 @@ impl Planner<'_> {
             .collect()
     }
 
-    fn reader(&mut self, exempt: Vec<bool>) -> Reader {
-        match self.mapping.format {
-            Format::Json => Reader::Json(JsonReader::new(&self.paths, exempt)),
-            Format::Csv { delimiter } => {
-                if !delimiter.is_ascii()
-                    || delimiter.is_ascii_digit()
-                    || matches!(delimiter, b'"' | b'\r' | b'\n')
-                {
-                    self.fault(MappingError::Delimiter);
-                }
-                Reader::Csv(CsvReader::new(delimiter, self.places.clone(), exempt))
-            }
+    fn check_delimiter(&mut self) {
+        let Format::Csv { delimiter } = self.mapping.format else { return };
+        let is_end = matches!(delimiter, b'"' | b'\r' | b'\n');
+        if !delimiter.is_ascii() || delimiter.is_ascii_digit() || is_end {
+            self.fault(MappingError::Delimiter);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What values mean, field by field: the tables of verdicts.
 
 use crate::fixture::{FULL, Feed, full, json, pointer, slot, with};
+use std::sync::Arc;
 use tripline_core::decode::{
-    AmountForm, Coverage, CurrencySource, FieldMapping, FieldSource, LabelMapping, Otherwise, Reason,
-    TimeFormat,
+    AmountForm, Coverage, CurrencySource, DecodePlan, Decoder, FieldMapping, FieldSource, LabelMapping,
+    Otherwise, Reason, TimeFormat,
 };
 use tripline_rules::money::currency;
 use tripline_rules::value::{Geo, TextKey};
@@ -45,8 +46,8 @@ fn the_whole_event_is_filled() {
 fn only_wanted_fields_are_converted_and_only_wanted_texts_kept() {
     let schema = crate::fixture::schema();
     let mapping = full();
-    let mut decoder =
-        tripline_core::decode::Decoder::new(&mapping, &schema, &[], &[], TextKey::default()).unwrap();
+    let plan = DecodePlan::compile(&mapping, &schema, &[], &[], TextKey::default()).unwrap();
+    let mut decoder = Decoder::new(Arc::new(plan));
     let mut event = tripline_core::event::Event::new(schema.fields().len());
     let odd = FULL.replace("57.16", "\"odd\"").replace("\"pos\"", "[1]");
     decoder.decode(odd.as_bytes(), 0, &mut event).unwrap();

@@ -18,7 +18,7 @@ use std::thread::{ScopedJoinHandle, scope};
 use tripline_core::batch::{Batch, Record, ShardId, Timestamp};
 use tripline_core::clock::{Clock, Timing};
 use tripline_core::counts::Counts;
-use tripline_core::decode::Decoder;
+use tripline_core::decode::{DecodePlan, Decoder};
 use tripline_core::engine::{Derived, Engine, Settings};
 use tripline_core::event::Event;
 use tripline_core::snapshot::Origin;
@@ -255,8 +255,9 @@ struct Router<'a> {
 impl<'a> Router<'a> {
     fn new(plan: &Plan<'_>, records: &Records, ways: &'a [SyncSender<Job>]) -> Result<Router<'a>, CliError> {
         let Config { schema, mapping, key, time, .. } = plan.config;
-        let mut decoder = Decoder::new(mapping, schema, &[ACCOUNT_ID], &[ACCOUNT_ID], *key)
+        let decode = DecodePlan::compile(mapping, schema, &[ACCOUNT_ID], &[ACCOUNT_ID], *key)
             .expect("the mapping was accepted when the configuration was loaded");
+        let mut decoder = Decoder::new(Arc::new(decode));
         records.take_header(|line| decoder.set_header(line))?;
         let shards = (0..).map(|partition| ShardId { space: 0, partition }).take(plan.positions.len());
         Ok(Router {
