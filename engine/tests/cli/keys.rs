@@ -449,8 +449,8 @@ fn every_key_that_is_read_stands_in_the_reference() {
         .chain(["input", "time", "limits", "kafka", "delivery", "http", "log"].map(str::to_owned))
         .collect();
     let mut read = BTreeSet::new();
-    for file in ["mod.rs", "sections.rs", "mapping.rs"] {
-        let source = fs::read_to_string(root().join("engine/src/config").join(file)).unwrap();
+    for file in ["config.rs", "config/sections.rs", "config/mapping.rs"] {
+        let source = fs::read_to_string(root().join("engine/src").join(file)).unwrap();
         for call in ["optional(\"", "required(\"", "section(keys, \""] {
             let keys = source.split(call).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
             read.extend(keys);
