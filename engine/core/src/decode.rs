@@ -48,8 +48,8 @@ mod word;
 
 pub use coverage::{Coverage, FieldCoverage};
 pub use mapping::{
-    AmountForm, CurrencySource, FieldMapping, FieldSource, Format, HeaderError, LabelMapping, Mapping,
-    MappingError, MoneyForm, Otherwise, TimeFormat,
+    AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, HeaderError, LabelMapping,
+    Mapping, MappingError, MoneyForm, TimeFormat,
 };
 pub use plan::DecodePlan;
 pub use reject::{Reason, Reject};
@@ -58,10 +58,10 @@ use crate::event::{DerivedLabel, Event};
 use crate::limits::EVENT_BYTES_MAX;
 use capture::Captures;
 use csv::CsvReader;
-use fields::{FieldFault, Fields, Found, Scratch};
+use fields::{FieldError, Fields, Found, Scratch};
 use json::JsonReader;
 use plan::{ReaderPlan, Required};
-use reject::Fault;
+use reject::ReadError;
 use std::str::Utf8Error;
 use std::sync::Arc;
 
@@ -126,16 +126,16 @@ impl Decoder {
 
     fn read(&mut self, value: &[u8], offset: i64, event: &mut Event) -> Result<(), Reject> {
         let plan = &*self.plan;
-        let reject = |fault: Fault| {
+        let reject = |fault: ReadError| {
             let field = fault.source.and_then(|source| plan.slots[usize::from(source)]);
             Reject { reason: fault.reason, field, at: fault.at, card_number: false }
         };
         if value.len() > EVENT_BYTES_MAX {
-            return Err(reject(Fault::new(Reason::TooLarge, EVENT_BYTES_MAX)));
+            return Err(reject(ReadError::new(Reason::TooLarge, EVENT_BYTES_MAX)));
         }
         // Most records are ASCII, which is found out faster.
         if !is_ascii(value) {
-            let not_utf8 = |error: Utf8Error| reject(Fault::new(Reason::NotUtf8, error.valid_up_to()));
+            let not_utf8 = |error: Utf8Error| reject(ReadError::new(Reason::NotUtf8, error.valid_up_to()));
             std::str::from_utf8(value).map_err(not_utf8)?;
         }
         self.captures.clear();
@@ -148,7 +148,7 @@ impl Decoder {
         .map_err(reject)?;
         let found = Found { record: value, offset, captures };
         read_rest(plan, &found, &mut fields);
-        if let Some(FieldFault { reason, slot, at, .. }) = fields.fault {
+        if let Some(FieldError { reason, slot, at, .. }) = fields.fault {
             return Err(Reject { reason, field: Some(slot), at, card_number: false });
         }
         if let Some(label) = &plan.label {
@@ -164,7 +164,7 @@ fn read_rest(plan: &DecodePlan, found: &Found<'_>, fields: &mut Fields<'_>) {
     for Required { order, slot, source } in &plan.required {
         if !fields.event.registers.is_known(*slot) {
             let at = found.captures.at(*source);
-            fields.fail(FieldFault { order: *order, slot: *slot, reason: Reason::MissingField, at });
+            fields.fail(FieldError { order: *order, slot: *slot, reason: Reason::MissingField, at });
         }
     }
     for step in &plan.steps {
@@ -172,8 +172,8 @@ fn read_rest(plan: &DecodePlan, found: &Found<'_>, fields: &mut Fields<'_>) {
             return;
         }
         if let Err(reason) = fields.take(step, found) {
-            let (order, slot, at) = (step.order, step.slot, found.at(&step.place));
-            fields.fail(FieldFault { order, slot, reason, at });
+            let (order, slot, at) = (step.order, step.slot, found.at(&step.source));
+            fields.fail(FieldError { order, slot, reason, at });
         }
     }
 }

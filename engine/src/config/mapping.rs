@@ -2,7 +2,7 @@
 //! checks follow when the decoder is built.
 
 use tripline_core::decode::{
-    AmountForm, CurrencySource, FieldMapping, FieldSource, Format, LabelMapping, Mapping, Otherwise,
+    AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, Mapping,
     TimeFormat,
 };
 use tripline_rules::diagnostic::{Diagnostics, nearest};
@@ -106,10 +106,10 @@ fn field(
         field.values = value_map(values, faults);
     }
     if let Some(otherwise) = keys.optional("otherwise") {
-        field.otherwise = match otherwise.text("`otherwise`", faults)? {
-            "reject" => Otherwise::Reject,
-            "missing" => Otherwise::Missing,
-            value => Otherwise::Constant(value.to_owned()),
+        field.fallback = match otherwise.text("`otherwise`", faults)? {
+            "reject" => Fallback::Reject,
+            "missing" => Fallback::Missing,
+            value => Fallback::Constant(value.to_owned()),
         };
     }
     match schema.field(slot).kind {

@@ -110,7 +110,7 @@ const EFFECTS: [Effect; 54] = [
         "input.fields.*.otherwise",
         "otherwise: reject",
         "otherwise: purchase",
-        |c| format!("{:?}", field(c, "event.type").otherwise),
+        |c| format!("{:?}", field(c, "event.type").fallback),
         "Constant(\"purchase\")",
     ),
     effect(

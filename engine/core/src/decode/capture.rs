@@ -1,8 +1,10 @@
 //! The values that were found at the places a mapping reads, as they stand in the record. It knows neither JSON nor CSV.
 
-use super::record::Position;
-use super::shape::Source;
+use super::record::BytePos;
 use super::word::head;
+
+/// Number of a place in the record that the mapping reads.
+pub(super) type SourceId = u16;
 
 /// What a value is, and where its text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +83,10 @@ impl<'a> Raw<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Capture {
     form: Form,
-    start: Position,
-    end: Position,
+    start: BytePos,
+    end: BytePos,
     /// Place in the record.
-    at: Position,
+    at: BytePos,
 }
 
 const MISSING: Capture = Capture { form: Form::Missing, start: 0, end: 0, at: 0 };
@@ -113,24 +115,24 @@ impl Captures {
     #[inline]
     pub(super) fn put(
         &mut self,
-        source: Source,
+        source: SourceId,
         form: Form,
-        (start, end): (Position, Position),
-        at: Position,
+        (start, end): (BytePos, BytePos),
+        at: BytePos,
     ) {
         self.captures[usize::from(source)] = Capture { form, start, end, at };
     }
 
     /// The value of a source.
     #[inline]
-    pub(super) fn raw<'a>(&'a self, source: Source, record: &'a [u8]) -> Raw<'a> {
+    pub(super) fn raw<'a>(&'a self, source: SourceId, record: &'a [u8]) -> Raw<'a> {
         let Capture { form, start, end, .. } = self.captures[usize::from(source)];
         let whole = if form == Form::Unescaped { self.scratch.as_bytes() } else { record };
         Raw::new(form, &whole[usize::from(start)..usize::from(end)])
     }
 
     /// Where in the record the value of a source stands; 0 when it is absent.
-    pub(super) fn at(&self, source: Source) -> usize {
+    pub(super) fn at(&self, source: SourceId) -> usize {
         usize::from(self.captures[usize::from(source)].at)
     }
 }

@@ -3,12 +3,11 @@
 //! An own splitter, because the `csv` and `csv-core` crates read any bytes (a quote inside a cell, an unclosed quote)
 //! as something, and a record that two readers could read differently must be refused. It is tested against `csv`.
 
-use super::capture::{Captures, Form};
+use super::capture::{Captures, Form, SourceId};
 use super::mapping::HeaderError;
 use super::pan;
-use super::record::position;
-use super::reject::{Fault, Reason};
-use super::shape::Source;
+use super::record::byte_pos;
+use super::reject::{ReadError, Reason};
 use memchr::{memchr, memchr3};
 use std::sync::Arc;
 
@@ -27,7 +26,7 @@ pub(super) struct CsvPlan {
 pub(super) struct CsvReader {
     plan: Arc<CsvPlan>,
     /// What is read of each column; none before the header is known.
-    columns: Vec<Option<Source>>,
+    columns: Vec<Option<SourceId>>,
 }
 
 /// A cell: its text's range in the record or (with doubled quotes) in the scratch text, and where the cell ends.
@@ -44,7 +43,7 @@ impl CsvPlan {
     }
 
     /// What is read of each column of a header line.
-    fn columns(&self, line: &[u8]) -> Result<Vec<Option<Source>>, HeaderError> {
+    fn columns(&self, line: &[u8]) -> Result<Vec<Option<SourceId>>, HeaderError> {
         let header = self.header(line)?;
         let times = |name: &String| header.iter().filter(|column| *column == name).count();
         let with = |wanted: fn(usize) -> bool| -> Vec<String> {
@@ -79,30 +78,32 @@ impl CsvPlan {
     }
 
     /// The cell that begins at `at`.
-    fn cell(&self, text: &str, at: usize, scratch: &mut String) -> Result<Cell, Fault> {
+    fn cell(&self, text: &str, at: usize, scratch: &mut String) -> Result<Cell, ReadError> {
         let bytes = text.as_bytes();
         if bytes.get(at) == Some(&b'"') {
             return self.quoted_cell(text, at, scratch);
         }
         let length = memchr(self.delimiter, &bytes[at..]).unwrap_or(bytes.len() - at);
         match memchr3(b'"', b'\r', b'\n', &bytes[at..at + length]) {
-            Some(offset) => Err(Fault::new(Reason::BadCsv, at + offset)),
+            Some(offset) => Err(ReadError::new(Reason::BadCsv, at + offset)),
             None => Ok(Cell { range: (at, at + length), unescaped: false, end: at + length }),
         }
     }
 
-    fn quoted_cell(&self, text: &str, open: usize, scratch: &mut String) -> Result<Cell, Fault> {
+    fn quoted_cell(&self, text: &str, open: usize, scratch: &mut String) -> Result<Cell, ReadError> {
         let bytes = text.as_bytes();
         let from = scratch.len();
         let mut start = open + 1;
         loop {
-            let quote = memchr(b'"', &bytes[start..]).ok_or(Fault::new(Reason::BadCsv, open))? + start;
+            let quote = memchr(b'"', &bytes[start..]).ok_or(ReadError::new(Reason::BadCsv, open))? + start;
             match bytes.get(quote + 1) {
                 Some(b'"') => {
                     scratch.push_str(&text[start..=quote]);
                     start = quote + 2;
                 }
-                Some(byte) if *byte != self.delimiter => return Err(Fault::new(Reason::BadCsv, quote + 1)),
+                Some(byte) if *byte != self.delimiter => {
+                    return Err(ReadError::new(Reason::BadCsv, quote + 1));
+                }
                 _ if scratch.len() == from => {
                     return Ok(Cell { range: (start, quote), unescaped: false, end: quote + 1 });
                 }
@@ -128,9 +129,9 @@ impl CsvReader {
     }
 
     /// Checks a record and notes the mapped cells. Before the header is known no record has the right number of cells.
-    pub(super) fn read(&self, record: &[u8], into: &mut Captures) -> Result<(), Fault> {
-        let text =
-            std::str::from_utf8(record).map_err(|error| Fault::new(Reason::NotUtf8, error.valid_up_to()))?;
+    pub(super) fn read(&self, record: &[u8], into: &mut Captures) -> Result<(), ReadError> {
+        let text = std::str::from_utf8(record)
+            .map_err(|error| ReadError::new(Reason::NotUtf8, error.valid_up_to()))?;
         let text = without_line_end(text);
         let (plan, mut at) = (&*self.plan, 0);
         for (column, source) in self.columns.iter().enumerate() {
@@ -139,7 +140,7 @@ impl CsvReader {
             let value = &whole[cell.range.0..cell.range.1];
             let exempt = source.is_some_and(|source| plan.exempt[usize::from(source)]);
             if !exempt && pan::in_text(value.as_bytes()) {
-                return Err(Fault { reason: Reason::CardNumber, at, source: *source });
+                return Err(ReadError { reason: Reason::CardNumber, at, source: *source });
             }
             if let Some(source) = source {
                 let form = match (value.is_empty(), cell.unescaped) {
@@ -147,16 +148,16 @@ impl CsvReader {
                     (false, true) => Form::Unescaped,
                     (false, false) => Form::Text,
                 };
-                let range = (position(cell.range.0), position(cell.range.1));
-                into.put(*source, form, range, position(at));
+                let range = (byte_pos(cell.range.0), byte_pos(cell.range.1));
+                into.put(*source, form, range, byte_pos(at));
             }
             let last = column + 1 == self.columns.len();
             if last != (cell.end == text.len()) {
-                return Err(Fault::new(Reason::WrongCellCount, cell.end));
+                return Err(ReadError::new(Reason::WrongCellCount, cell.end));
             }
             at = cell.end + 1;
         }
-        if self.columns.is_empty() { Err(Fault::new(Reason::WrongCellCount, 0)) } else { Ok(()) }
+        if self.columns.is_empty() { Err(ReadError::new(Reason::WrongCellCount, 0)) } else { Ok(()) }
     }
 }
 

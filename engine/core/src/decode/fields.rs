@@ -2,9 +2,9 @@
 
 use super::capture::{Captures, Raw};
 use super::convert::{self, Conversion, Value};
-use super::mapping::Otherwise;
+use super::mapping::Fallback;
 use super::money::{Amount, MoneyPlan};
-use super::plan::{How, Instead, Place, Plain, Step};
+use super::plan::{DirectField, FieldConversion, Step, Substitution, ValueSource};
 use super::recent::Recent;
 use super::reject::Reason;
 use super::text;
@@ -32,7 +32,7 @@ impl Scratch {
 
 /// Why a field could not be read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FieldFault {
+pub(super) struct FieldError {
     /// Its place in the order of fields.
     pub(super) order: usize,
     pub(super) slot: Slot,
@@ -47,13 +47,13 @@ pub(super) struct Fields<'a> {
     pub(super) scratch: &'a mut Scratch,
     pub(super) event: &'a mut Event,
     /// Of the fields that could not be read, the first by order, whatever the record's.
-    pub(super) fault: Option<FieldFault>,
+    pub(super) fault: Option<FieldError>,
 }
 
 impl Fields<'_> {
     /// Keeps a fault, unless an earlier field has one.
     #[cold]
-    pub(super) fn fail(&mut self, fault: FieldFault) {
+    pub(super) fn fail(&mut self, fault: FieldError) {
         if self.fault.is_none_or(|kept| fault.order < kept.order) {
             self.fault = Some(fault);
         }
@@ -67,70 +67,70 @@ impl Fields<'_> {
 
     /// Reads a value where it was found; it may be a list or an object, but is not missing.
     #[inline(always)]
-    pub(super) fn read(&mut self, plain: &Plain, raw: Raw<'_>, at: usize) {
-        let Plain { order, slot, keep_text, conversion } = plain;
+    pub(super) fn read(&mut self, plain: &DirectField, raw: Raw<'_>, at: usize) {
+        let DirectField { order, slot, keep_text, conversion } = plain;
         if let Err(reason) = self.convert(*slot, conversion, *keep_text, raw) {
-            self.fail(FieldFault { order: *order, slot: *slot, reason, at });
+            self.fail(FieldError { order: *order, slot: *slot, reason, at });
         }
     }
 
     /// Sets a yes/no that stands there as such.
     #[inline]
-    pub(super) fn set_bool(&mut self, plain: &Plain, value: bool) {
+    pub(super) fn set_bool(&mut self, plain: &DirectField, value: bool) {
         self.event.registers.set_bool(plain.slot, value);
     }
 
     /// Reads the field of a step.
     pub(super) fn take(&mut self, step: &Step, found: &Found<'_>) -> Result<(), Reason> {
-        let raw = match &step.place {
-            Place::Source(source) => found.raw(*source),
-            Place::Constant(text) => Raw::constant(text),
-            Place::RowNumber => return self.row_number(found.offset),
-            Place::Pair(latitude, longitude) => {
+        let raw = match &step.source {
+            ValueSource::Source(source) => found.raw(*source),
+            ValueSource::Constant(text) => Raw::constant(text),
+            ValueSource::RowNumber => return self.row_number(found.offset),
+            ValueSource::Pair(latitude, longitude) => {
                 let word = location(found.raw(*latitude), found.raw(*longitude), step)?;
                 self.event.registers.put(step.slot, word);
                 return Ok(());
             }
         };
-        match &step.instead {
+        match &step.substitution {
             _ if raw.is_missing() => missing(step),
             None => self.put(step, raw, found),
-            Some(instead) => self.put_instead(step, instead, raw, found),
+            Some(substitution) => self.put_substituted(step, substitution, raw, found),
         }
     }
 
     /// Reads a field some of whose values stand for others.
-    fn put_instead(
+    fn put_substituted(
         &mut self,
         step: &Step,
-        instead: &Instead,
+        substitution: &Substitution,
         raw: Raw<'_>,
         found: &Found<'_>,
     ) -> Result<(), Reason> {
-        let Instead { values, otherwise } = instead;
+        let Substitution { values, fallback } = substitution;
         let mapped = mapped(raw, values);
-        let open = matches!(step.how, How::Value(Conversion::Id | Conversion::Text));
-        let outcome = if mapped.is_none() && open && *otherwise != Otherwise::Reject && !values.is_empty() {
+        let open = matches!(step.conversion, FieldConversion::Value(Conversion::Id | Conversion::Text));
+        let outcome = if mapped.is_none() && open && *fallback != Fallback::Reject && !values.is_empty() {
             Err(Reason::BadValue)
         } else {
             self.put(step, mapped.unwrap_or(raw), found)
         };
-        match (outcome, otherwise) {
+        match (outcome, fallback) {
             (Err(Reason::TextTooLong | Reason::CurrencyMismatch), _)
             | (Ok(()), _)
-            | (_, Otherwise::Reject) => outcome,
-            (Err(_), Otherwise::Missing) => Ok(()),
-            (Err(_), Otherwise::Constant(text)) => self.put(step, Raw::constant(text), found),
+            | (_, Fallback::Reject) => outcome,
+            (Err(_), Fallback::Missing) => Ok(()),
+            (Err(_), Fallback::Constant(text)) => self.put(step, Raw::constant(text), found),
         }
     }
 
     /// Converts a value and sets what it is in the event.
     #[inline]
     fn put(&mut self, step: &Step, raw: Raw<'_>, found: &Found<'_>) -> Result<(), Reason> {
-        match &step.how {
-            How::Value(conversion) => self.put_value(step, conversion, raw),
-            How::Money(money) => self.put_amount(step.slot, money, raw, found),
-            How::Location => Err(Reason::BadLocation),
+        match &step.conversion {
+            FieldConversion::Value(conversion) => self.put_value(step, conversion, raw),
+            FieldConversion::Money(money) => self.put_amount(step.slot, money, raw, found),
+            FieldConversion::Location => Err(Reason::BadLocation),
         }
     }
 
@@ -221,10 +221,10 @@ impl Found<'_> {
     }
 
     /// Where in the record a step's value stands.
-    pub(super) fn at(&self, place: &Place) -> usize {
+    pub(super) fn at(&self, place: &ValueSource) -> usize {
         match place {
-            Place::Source(source) | Place::Pair(source, _) => self.captures.at(*source),
-            Place::Constant(_) | Place::RowNumber => 0,
+            ValueSource::Source(source) | ValueSource::Pair(source, _) => self.captures.at(*source),
+            ValueSource::Constant(_) | ValueSource::RowNumber => 0,
         }
     }
 }
@@ -277,7 +277,8 @@ fn location(latitude: Raw<'_>, longitude: Raw<'_>, step: &Step) -> Result<Option
     if latitude.is_missing() || longitude.is_missing() {
         return Ok(None);
     }
-    let strict = step.instead.as_ref().is_none_or(|instead| instead.otherwise == Otherwise::Reject);
+    let strict =
+        step.substitution.as_ref().is_none_or(|substitution| substitution.fallback == Fallback::Reject);
     match convert::location(latitude, longitude) {
         None if strict => Err(Reason::BadLocation),
         word => Ok(word),

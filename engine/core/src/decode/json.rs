@@ -3,14 +3,14 @@
 //! No value is built. What nothing reads is checked like the rest: strings, escapes, numbers, nesting, repeated keys
 //! (compared as decoded, at every level), card numbers. It does not know what the values mean.
 
-use super::capture::{Captures, Form, Raw};
+use super::capture::{Captures, Form, Raw, SourceId};
 use super::fields::Fields;
 use super::pan;
-use super::plan::Plain;
-use super::record::{Position, Record, position};
-use super::reject::{Fault, Reason};
+use super::plan::DirectField;
+use super::record::{BytePos, Record, byte_pos};
+use super::reject::{ReadError, Reason};
 use super::scan::{number, special, special_and_head, string_end, unescape};
-use super::shape::{KeyId, Met, ObjectId, ROOT, STRAY, Shape, Source, TargetId};
+use super::shape::{KeyId, KeyMatch, ObjectId, ROOT, Shape, TargetId, UNKNOWN};
 use crate::limits::{CARD_DIGITS_MIN, DEPTH_MAX};
 use std::sync::Arc;
 
@@ -31,34 +31,38 @@ pub(super) struct JsonReader {
     /// Those of the plan.
     targets: Arc<[Target]>,
     /// Keys of open objects that the shape has no room for: ranges in the record or the scratch text.
-    strays: Vec<Stray>,
+    strays: Vec<UnknownKey>,
 }
 
 /// What is done with a value.
 #[derive(Clone, Debug)]
 struct Target {
     /// Where the value is from, if it is read.
-    source: Option<Source>,
+    source: Option<SourceId>,
     /// What looks like a card number there is none.
     exempt: bool,
     /// The field that is read at once; else the value is noted.
-    plain: Option<Plain>,
+    plain: Option<DirectField>,
 }
 
-fn target(source: Source) -> TargetId {
+fn target(source: SourceId) -> TargetId {
     source + 1
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Stray {
-    range: (Position, Position),
+struct UnknownKey {
+    range: (BytePos, BytePos),
     unescaped: bool,
-    at: Position,
+    at: BytePos,
 }
 
 impl JsonPlan {
     /// A plan of mapped paths, by source. `at_once`: the fields that are read where their values are found.
-    pub(super) fn new(paths: &[Vec<String>], exempt: Vec<bool>, at_once: Vec<(Source, Plain)>) -> JsonPlan {
+    pub(super) fn new(
+        paths: &[Vec<String>],
+        exempt: Vec<bool>,
+        at_once: Vec<(SourceId, DirectField)>,
+    ) -> JsonPlan {
         let mut shape = Shape::new();
         for (path, source) in paths.iter().zip(0u16..) {
             shape.map(path, target(source));
@@ -88,12 +92,12 @@ impl JsonReader {
         text: &[u8],
         into: &mut Captures,
         fields: &mut Fields<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ReadError> {
         self.shape.begin();
         self.strays.clear();
         self.record.fill(text);
         let JsonReader { record, shape, targets, strays } = self;
-        let fault = Fault::new(Reason::BadJson, 0);
+        let fault = ReadError::new(Reason::BadJson, 0);
         let mut walk = Walk { text, record, shape, targets, strays, into, fields, fault };
         walk.record().map_err(|Stop| walk.fault)
     }
@@ -103,7 +107,7 @@ impl JsonReader {
 struct Stop;
 
 #[inline]
-fn slice(text: &[u8], (start, end): (Position, Position)) -> &[u8] {
+fn slice(text: &[u8], (start, end): (BytePos, BytePos)) -> &[u8] {
     &text[usize::from(start)..usize::from(end)]
 }
 
@@ -113,26 +117,26 @@ struct Walk<'a, 'b> {
     record: &'a Record,
     shape: &'a mut Shape,
     targets: &'a [Target],
-    strays: &'a mut Vec<Stray>,
+    strays: &'a mut Vec<UnknownKey>,
     into: &'a mut Captures,
     fields: &'a mut Fields<'b>,
-    fault: Fault,
+    fault: ReadError,
 }
 
 /// A string: its text's range in the record or (with escapes) in the scratch text, and where the string ends.
 #[derive(Clone, Copy)]
 struct Text {
-    range: (Position, Position),
+    range: (BytePos, BytePos),
     unescaped: bool,
-    end: Position,
+    end: BytePos,
 }
 
 /// What follows a value.
 enum More {
     /// Another one, at this place.
-    At(Position),
+    At(BytePos),
     /// Nothing; its object or array ends here.
-    End(Position),
+    End(BytePos),
 }
 
 impl<'a> Walk<'a, '_> {
@@ -148,19 +152,19 @@ impl<'a> Walk<'a, '_> {
     }
 
     #[cold]
-    fn bad(&mut self, at: Position) -> Stop {
+    fn bad(&mut self, at: BytePos) -> Stop {
         self.stop(Reason::BadJson, at)
     }
 
     #[cold]
-    fn stop(&mut self, reason: Reason, at: Position) -> Stop {
-        self.fault = Fault::new(reason, at.into());
+    fn stop(&mut self, reason: Reason, at: BytePos) -> Stop {
+        self.fault = ReadError::new(reason, at.into());
         Stop
     }
 
     /// Where the blanks at a place end.
     #[inline]
-    fn blanks(&self, mut at: Position) -> Position {
+    fn blanks(&self, mut at: BytePos) -> BytePos {
         while matches!(self.record.byte(at), b' ' | b'\n' | b'\r' | b'\t') {
             at = at.wrapping_add(1);
         }
@@ -169,7 +173,7 @@ impl<'a> Walk<'a, '_> {
 
     /// After a value: whether another follows.
     #[inline]
-    fn more(&mut self, mut at: Position, close: u8) -> Result<More, Stop> {
+    fn more(&mut self, mut at: BytePos, close: u8) -> Result<More, Stop> {
         loop {
             match self.record.byte(at) {
                 b',' => return Ok(More::At(at.wrapping_add(1))),
@@ -181,7 +185,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// An object, from behind its brace: where it ends. Without a known place its keys are strays.
-    fn object(&mut self, start: Position, known: Option<ObjectId>, depth: usize) -> Result<Position, Stop> {
+    fn object(&mut self, start: BytePos, known: Option<ObjectId>, depth: usize) -> Result<BytePos, Stop> {
         let mut at = self.blanks(start);
         if self.record.byte(at) == b'}' {
             return Ok(at + 1);
@@ -198,7 +202,7 @@ impl<'a> Walk<'a, '_> {
                 None => {
                     let (met, value) = self.unexpected(known, previous, at)?;
                     // A stray stands between two keys that follow each other.
-                    if met.key != STRAY {
+                    if met.key != UNKNOWN {
                         (previous, next) = (met.key, met.next);
                     }
                     (met, value)
@@ -227,8 +231,8 @@ impl<'a> Walk<'a, '_> {
         &mut self,
         known: Option<ObjectId>,
         previous: KeyId,
-        at: Position,
-    ) -> Result<(Met, Position), Stop> {
+        at: BytePos,
+    ) -> Result<(KeyMatch, BytePos), Stop> {
         let at = self.blanks(at);
         let repeated = Reason::DuplicateKey;
         let spelled = known.and_then(|object| self.shape.spelled(object, previous, self.record, at));
@@ -254,7 +258,7 @@ impl<'a> Walk<'a, '_> {
         let met = match key {
             Some(key) => self.shape.enter(previous, key).ok_or_else(|| self.stop(repeated, at))?,
             None => {
-                self.strays.push(Stray { range, unescaped, at });
+                self.strays.push(UnknownKey { range, unescaped, at });
                 self.shape.stray()
             }
         };
@@ -262,7 +266,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// A string from behind its quote.
-    fn string(&mut self, start: Position) -> Result<Text, Stop> {
+    fn string(&mut self, start: BytePos) -> Result<Text, Stop> {
         let end = special(self.record, start);
         if self.record.byte(end) == b'"' {
             return Ok(Text { range: (start, end), unescaped: false, end: end + 1 });
@@ -271,14 +275,14 @@ impl<'a> Walk<'a, '_> {
     }
 
     #[cold]
-    fn escaped_string(&mut self, start: Position) -> Result<Text, Stop> {
+    fn escaped_string(&mut self, start: BytePos) -> Result<Text, Stop> {
         let end = string_end(self.record, start).map_err(|at| self.bad(at))?;
-        let from = position(self.into.scratch.len());
+        let from = byte_pos(self.into.scratch.len());
         let text = str::from_utf8(slice(self.text, (start, end)));
         let text = text.map_err(|_| self.stop(Reason::NotUtf8, start))?;
         let said = unescape(text, &mut self.into.scratch);
-        said.map_err(|behind| self.bad(start + position(behind)))?;
-        Ok(Text { range: (from, position(self.into.scratch.len())), unescaped: true, end: end + 1 })
+        said.map_err(|behind| self.bad(start + byte_pos(behind)))?;
+        Ok(Text { range: (from, byte_pos(self.into.scratch.len())), unescaped: true, end: end + 1 })
     }
 
     #[inline(always)]
@@ -288,7 +292,7 @@ impl<'a> Walk<'a, '_> {
 
     /// A value: where it ends. `key`: the key it belongs to, if known.
     #[inline(always)]
-    fn value(&mut self, at: Position, target: &Target, key: KeyId, depth: usize) -> Result<Position, Stop> {
+    fn value(&mut self, at: BytePos, target: &Target, key: KeyId, depth: usize) -> Result<BytePos, Stop> {
         match self.record.byte(at) {
             b'"' => self.text_value(at, target),
             b'{' => self.nested(at, b'{', target, key, depth),
@@ -300,11 +304,11 @@ impl<'a> Walk<'a, '_> {
     #[inline(never)]
     fn other_value(
         &mut self,
-        at: Position,
+        at: BytePos,
         target: &Target,
         key: KeyId,
         depth: usize,
-    ) -> Result<Position, Stop> {
+    ) -> Result<BytePos, Stop> {
         match self.record.byte(at) {
             b'-' | b'0'..=b'9' => self.number_value(at, target),
             b't' => self.literal(at, b"true", target, Form::True),
@@ -326,12 +330,12 @@ impl<'a> Walk<'a, '_> {
     #[inline(always)]
     fn nested(
         &mut self,
-        at: Position,
+        at: BytePos,
         open: u8,
         target: &Target,
         key: KeyId,
         depth: usize,
-    ) -> Result<Position, Stop> {
+    ) -> Result<BytePos, Stop> {
         if depth == DEPTH_MAX {
             return Err(self.stop(Reason::TooDeep, at));
         }
@@ -348,12 +352,12 @@ impl<'a> Walk<'a, '_> {
     }
 
     #[inline(never)]
-    fn text_behind_blanks(&mut self, at: Position, target: &Target) -> Result<Position, Stop> {
+    fn text_behind_blanks(&mut self, at: BytePos, target: &Target) -> Result<BytePos, Stop> {
         self.text_value(at, target)
     }
 
     #[inline(always)]
-    fn text_value(&mut self, at: Position, target: &Target) -> Result<Position, Stop> {
+    fn text_value(&mut self, at: BytePos, target: &Target) -> Result<BytePos, Stop> {
         let start = at.wrapping_add(1);
         let (end, head) = special_and_head(self.record, start);
         if self.record.byte(end) != b'"' {
@@ -372,7 +376,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     #[cold]
-    fn escaped_value(&mut self, at: Position, target: &Target) -> Result<Position, Stop> {
+    fn escaped_value(&mut self, at: BytePos, target: &Target) -> Result<BytePos, Stop> {
         let text = self.escaped_string(at + 1)?;
         if !target.exempt {
             self.check_card_number(text, target, at)?;
@@ -387,7 +391,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     #[inline]
-    fn number_value(&mut self, at: Position, target: &Target) -> Result<Position, Stop> {
+    fn number_value(&mut self, at: BytePos, target: &Target) -> Result<BytePos, Stop> {
         let end = number(self.record, at).map_err(|at| self.bad(at))?;
         if usize::from(end.wrapping_sub(at)) >= CARD_DIGITS_MIN && !target.exempt {
             self.check_card_number(Text { range: (at, end), unescaped: false, end }, target, at)?;
@@ -398,7 +402,7 @@ impl<'a> Walk<'a, '_> {
 
     /// Reads or notes a value that is no text as it stands.
     #[inline(never)]
-    fn found(&mut self, target: &Target, form: Form, (start, end): (Position, Position), at: Position) {
+    fn found(&mut self, target: &Target, form: Form, (start, end): (BytePos, BytePos), at: BytePos) {
         let Some(source) = target.source else { return };
         match &target.plain {
             Some(plain) if form != Form::Missing => {
@@ -410,10 +414,10 @@ impl<'a> Walk<'a, '_> {
     }
 
     #[inline(never)]
-    fn check_card_number(&mut self, text: Text, target: &Target, at: Position) -> Result<(), Stop> {
+    fn check_card_number(&mut self, text: Text, target: &Target, at: BytePos) -> Result<(), Stop> {
         let whole = if text.unescaped { self.into.scratch.as_bytes() } else { self.text };
         if pan::in_text(slice(whole, text.range)) {
-            self.fault = Fault { reason: Reason::CardNumber, at: at.into(), source: target.source };
+            self.fault = ReadError { reason: Reason::CardNumber, at: at.into(), source: target.source };
             return Err(Stop);
         }
         Ok(())
@@ -422,15 +426,15 @@ impl<'a> Walk<'a, '_> {
     #[inline]
     fn literal<const N: usize>(
         &mut self,
-        at: Position,
+        at: BytePos,
         word: &[u8; N],
         target: &Target,
         form: Form,
-    ) -> Result<Position, Stop> {
+    ) -> Result<BytePos, Stop> {
         if self.record.ahead(at) != *word {
             return Err(self.bad(at));
         }
-        let end = at.wrapping_add(position(N));
+        let end = at.wrapping_add(byte_pos(N));
         // Most literals are read as they stand.
         if let (Some(plain), Form::True | Form::False) = (&target.plain, form)
             && plain.is_bool()
@@ -443,14 +447,14 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// An array, from behind its bracket: where it ends. Mapped elements are known by their number.
-    fn array(&mut self, start: Position, known: Option<ObjectId>, depth: usize) -> Result<Position, Stop> {
+    fn array(&mut self, start: BytePos, known: Option<ObjectId>, depth: usize) -> Result<BytePos, Stop> {
         let mut at = self.blanks(start);
         if self.record.byte(at) == b']' {
             return Ok(at + 1);
         }
         let mut index = 0;
         loop {
-            let Met { key, target, .. } = self.shape.element(known, index);
+            let KeyMatch { key, target, .. } = self.shape.element(known, index);
             let after = self.value(at, self.target(target), key, depth)?;
             index += 1;
             match self.more(after, b']')? {
@@ -464,7 +468,7 @@ impl<'a> Walk<'a, '_> {
     #[cold]
     fn check_strays(&mut self, from: usize) -> Result<(), Stop> {
         let (text, scratch) = (self.text, self.into.scratch.as_bytes());
-        let name = |stray: &Stray| {
+        let name = |stray: &UnknownKey| {
             let whole = if stray.unescaped { scratch } else { text };
             slice(whole, stray.range)
         };

@@ -39,7 +39,7 @@ pub struct FieldMapping {
     /// field's kind is: for a one-of its value, for yes/no `yes` or `no`.
     pub values: Vec<(String, String)>,
     /// What a value means that is neither in the map nor one of the field's own.
-    pub otherwise: Otherwise,
+    pub fallback: Fallback,
     /// How times are written. For a duration: in seconds or milliseconds.
     pub time: TimeFormat,
     /// How money is written.
@@ -53,7 +53,7 @@ impl FieldMapping {
             slot,
             source,
             values: Vec::new(),
-            otherwise: Otherwise::Reject,
+            fallback: Fallback::Reject,
             time: TimeFormat::Rfc3339,
             money: MoneyForm { amount: AmountForm::Major, currency: CurrencySource::OfField },
         }
@@ -81,9 +81,9 @@ pub enum FieldSource {
 }
 
 /// What a value means that is neither in the value map nor one of the field's own.
-/// (Of a text field every value is its own, unless the field has a value map and this is not [`Otherwise::Reject`].)
+/// (Of a text field every value is its own, unless the field has a value map and this is not [`Fallback::Reject`].)
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Otherwise {
+pub enum Fallback {
     /// The record is a dead letter.
     #[default]
     Reject,

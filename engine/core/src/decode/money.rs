@@ -1,11 +1,10 @@
 //! Amounts: exact minor units in a currency, without floats. It does not know where values were found.
 
-use super::capture::{Captures, Raw};
+use super::capture::{Captures, Raw, SourceId};
 use super::convert::Table;
 use super::decimal::{Rounding, scaled};
 use super::mapping::AmountForm;
 use super::reject::Reason;
-use super::shape::Source;
 use crate::limits::MONEY_MINOR_MAX;
 use tripline_rules::money::{CURRENCIES, EXPONENT_MAX};
 use tripline_rules::schema::{ACCOUNT_CURRENCY, TX_AMOUNT, TX_CURRENCY};
@@ -24,7 +23,7 @@ pub(super) struct MoneyPlan {
 #[derive(Clone, Debug)]
 pub(super) enum CurrencyPlan {
     Fixed(u16),
-    Source(Source, Table),
+    Source(SourceId, Table),
     /// `account.currency` of the record.
     Account,
 }

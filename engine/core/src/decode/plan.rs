@@ -1,14 +1,13 @@
 //! From a mapping as configured to the steps that every record takes. All faults of a mapping are found at once.
 
-use super::capture::Raw;
+use super::capture::{Raw, SourceId};
 use super::convert::{Conversion, Table};
 use super::csv::CsvPlan;
 use super::json::JsonPlan;
 use super::mapping::{
-    CurrencySource, FieldMapping, FieldSource, Format, Mapping, MappingError, Otherwise, TimeFormat,
+    CurrencySource, Fallback, FieldMapping, FieldSource, Format, Mapping, MappingError, TimeFormat,
 };
 use super::money::{CurrencyPlan, MoneyPlan, is_amount};
-use super::shape::Source;
 use super::time::TimeReader;
 use crate::limits::{DEPTH_MAX, SOURCES_MAX};
 use std::collections::BTreeSet;
@@ -25,7 +24,7 @@ pub(super) const REQUIRED: [Slot; 4] = [EVENT_TYPE, EVENT_ID, EVENT_TIME, ACCOUN
 
 /// A field that is read where its value is found: it is the only one to read that place, and needs nothing else.
 #[derive(Clone, Debug)]
-pub(super) struct Plain {
+pub(super) struct DirectField {
     /// The place of the field in the order in which faults count.
     pub(super) order: usize,
     pub(super) slot: Slot,
@@ -34,7 +33,7 @@ pub(super) struct Plain {
     pub(super) conversion: Conversion,
 }
 
-impl Plain {
+impl DirectField {
     /// Whether it is a yes/no.
     #[inline]
     pub(super) fn is_bool(&self) -> bool {
@@ -47,7 +46,7 @@ impl Plain {
 pub(super) struct Required {
     pub(super) order: usize,
     pub(super) slot: Slot,
-    pub(super) source: Source,
+    pub(super) source: SourceId,
 }
 
 /// A field that is read once the record has been seen whole.
@@ -56,37 +55,37 @@ pub(super) struct Step {
     /// The place of the field in the order in which faults count.
     pub(super) order: usize,
     pub(super) slot: Slot,
-    pub(super) place: Place,
-    pub(super) how: How,
+    pub(super) source: ValueSource,
+    pub(super) conversion: FieldConversion,
     /// Whether a record without it is refused.
     pub(super) required: bool,
     /// What is read instead of some values. Most fields have none of it.
-    pub(super) instead: Option<Box<Instead>>,
+    pub(super) substitution: Option<Box<Substitution>>,
     /// Whether the event keeps the text.
     pub(super) keep_text: bool,
 }
 
 /// What is read instead of some values of a field.
 #[derive(Clone, Debug)]
-pub(super) struct Instead {
+pub(super) struct Substitution {
     /// Raw values and what they stand for; those of a one-of are in its table.
     pub(super) values: Vec<(String, String)>,
     /// What a value means that the field cannot have.
-    pub(super) otherwise: Otherwise,
+    pub(super) fallback: Fallback,
 }
 
 /// Where a step's value is from.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
-    Source(Source),
+pub(super) enum ValueSource {
+    Source(SourceId),
     Constant(String),
     RowNumber,
-    Pair(Source, Source),
+    Pair(SourceId, SourceId),
 }
 
 /// How a step's value is read.
 #[derive(Clone, Debug)]
-pub(super) enum How {
+pub(super) enum FieldConversion {
     Value(Conversion),
     Money(MoneyPlan),
     Location,
@@ -95,7 +94,7 @@ pub(super) enum How {
 /// A record's own label.
 #[derive(Clone, Debug)]
 pub(super) struct LabelPlan {
-    pub(super) source: Source,
+    pub(super) source: SourceId,
     pub(super) equals: String,
     pub(super) outcome: u16,
     pub(super) after_ms: i64,
@@ -175,7 +174,8 @@ impl DecodePlan {
 
 /// The steps of the fields that are wanted, in the order in which they are taken.
 fn wanted_steps(mut steps: Vec<Step>, wanted: &[Slot]) -> Vec<Step> {
-    let money = |step: &Step| matches!(step.how, How::Money(_)) && wanted.contains(&step.slot);
+    let money =
+        |step: &Step| matches!(step.conversion, FieldConversion::Money(_)) && wanted.contains(&step.slot);
     let any_money = steps.iter().any(money);
     steps.retain(|step| {
         let currency = step.slot == ACCOUNT_CURRENCY || step.slot == TX_CURRENCY;
@@ -189,9 +189,12 @@ fn wanted_steps(mut steps: Vec<Step>, wanted: &[Slot]) -> Vec<Step> {
 
 /// Takes from the steps those that a JSON reader takes itself: whose place nothing else reads, and which need nothing
 /// but their value. Of these, those that a record must have are also given by themselves.
-fn read_at_once(steps: &mut Vec<Step>, label: Option<&LabelPlan>) -> (Vec<Required>, Vec<(Source, Plain)>) {
+fn read_at_once(
+    steps: &mut Vec<Step>,
+    label: Option<&LabelPlan>,
+) -> (Vec<Required>, Vec<(SourceId, DirectField)>) {
     let used = sources(steps, label);
-    let only = |source: &Source| used.iter().filter(|used| *used == source).count() == 1;
+    let only = |source: &SourceId| used.iter().filter(|used| *used == source).count() == 1;
     let (mut required, mut at_once) = (Vec::new(), Vec::new());
     steps.retain(|step| {
         let Some((source, plain)) = plain(step).filter(|(source, _)| only(source)) else { return true };
@@ -205,15 +208,17 @@ fn read_at_once(steps: &mut Vec<Step>, label: Option<&LabelPlan>) -> (Vec<Requir
 }
 
 /// The places that are read, each as often as it is.
-fn sources(steps: &[Step], label: Option<&LabelPlan>) -> Vec<Source> {
+fn sources(steps: &[Step], label: Option<&LabelPlan>) -> Vec<SourceId> {
     let of_step = |step: &Step| {
-        let (first, second) = match step.place {
-            Place::Source(source) => (Some(source), None),
-            Place::Pair(latitude, longitude) => (Some(latitude), Some(longitude)),
-            Place::Constant(_) | Place::RowNumber => (None, None),
+        let (first, second) = match step.source {
+            ValueSource::Source(source) => (Some(source), None),
+            ValueSource::Pair(latitude, longitude) => (Some(latitude), Some(longitude)),
+            ValueSource::Constant(_) | ValueSource::RowNumber => (None, None),
         };
-        let currency = match &step.how {
-            How::Money(MoneyPlan { currency: CurrencyPlan::Source(source, _), .. }) => Some(*source),
+        let currency = match &step.conversion {
+            FieldConversion::Money(MoneyPlan { currency: CurrencyPlan::Source(source, _), .. }) => {
+                Some(*source)
+            }
             _ => None,
         };
         [first, second, currency].into_iter().flatten()
@@ -222,11 +227,11 @@ fn sources(steps: &[Step], label: Option<&LabelPlan>) -> Vec<Source> {
 }
 
 /// A step that needs nothing but its value as it stands, and the value's place.
-fn plain(step: &Step) -> Option<(Source, Plain)> {
-    match (&step.place, &step.how, &step.instead) {
-        (Place::Source(source), How::Value(conversion), None) => {
+fn plain(step: &Step) -> Option<(SourceId, DirectField)> {
+    match (&step.source, &step.conversion, &step.substitution) {
+        (ValueSource::Source(source), FieldConversion::Value(conversion), None) => {
             let Step { order, slot, keep_text, .. } = *step;
-            Some((*source, Plain { order, slot, keep_text, conversion: conversion.clone() }))
+            Some((*source, DirectField { order, slot, keep_text, conversion: conversion.clone() }))
         }
         _ => None,
     }
@@ -256,7 +261,7 @@ impl Planner<'_> {
             if !mapped.insert(field.slot) {
                 self.fault(MappingError::Twice(self.name(field.slot)));
             }
-            let unreadable = field.otherwise == Otherwise::Missing;
+            let unreadable = field.fallback == Fallback::Missing;
             if unreadable && REQUIRED.contains(&field.slot) {
                 self.fault(MappingError::Required(self.name(field.slot)));
             }
@@ -273,7 +278,7 @@ impl Planner<'_> {
     }
 
     /// The number of a place in the record.
-    fn source(&mut self, place: &str, slot: Option<Slot>) -> Source {
+    fn source(&mut self, place: &str, slot: Option<Slot>) -> SourceId {
         let at = self.places.iter().position(|known| known == place).unwrap_or_else(|| {
             if matches!(self.mapping.format, Format::Json) {
                 let path = pointer(place);
@@ -290,10 +295,10 @@ impl Planner<'_> {
         if at >= SOURCES_MAX {
             self.fault(MappingError::TooMany);
         }
-        Source::try_from(at.min(SOURCES_MAX)).expect("far fewer than 65,536 sources")
+        SourceId::try_from(at.min(SOURCES_MAX)).expect("far fewer than 65,536 sources")
     }
 
-    fn place(&mut self, field: &FieldMapping) -> Option<Place> {
+    fn value_source(&mut self, field: &FieldMapping) -> Option<ValueSource> {
         let is_geo = self.schema.field(field.slot).kind == Kind::Geo;
         let json = self.mapping.format == Format::Json;
         let fits = match &field.source {
@@ -316,57 +321,58 @@ impl Planner<'_> {
         }
         Some(match &field.source {
             FieldSource::Pointer(place) | FieldSource::Column(place) => {
-                Place::Source(self.source(place, Some(field.slot)))
+                ValueSource::Source(self.source(place, Some(field.slot)))
             }
-            FieldSource::Constant(text) => Place::Constant(text.clone()),
-            FieldSource::RowNumber => Place::RowNumber,
-            FieldSource::Pair { latitude, longitude } => {
-                Place::Pair(self.source(latitude, Some(field.slot)), self.source(longitude, Some(field.slot)))
-            }
+            FieldSource::Constant(text) => ValueSource::Constant(text.clone()),
+            FieldSource::RowNumber => ValueSource::RowNumber,
+            FieldSource::Pair { latitude, longitude } => ValueSource::Pair(
+                self.source(latitude, Some(field.slot)),
+                self.source(longitude, Some(field.slot)),
+            ),
         })
     }
 
     fn step(&mut self, field: &FieldMapping, texts: &[Slot]) -> Option<Step> {
-        let place = self.place(field)?;
-        let how = self.how(field)?;
-        self.check_values(field, &how);
-        let in_table = matches!(how, How::Value(Conversion::OneOf(_)));
+        let source = self.value_source(field)?;
+        let conversion = self.conversion(field)?;
+        self.check_values(field, &conversion);
+        let in_table = matches!(conversion, FieldConversion::Value(Conversion::OneOf(_)));
         let printed = field.slot == EVENT_ID || field.slot == ACCOUNT_ID || texts.contains(&field.slot);
         let values = if in_table { Vec::new() } else { field.values.clone() };
-        let otherwise = field.otherwise.clone();
-        let instead = (!values.is_empty() || otherwise != Otherwise::Reject)
-            .then(|| Box::new(Instead { values, otherwise }));
+        let fallback = field.fallback.clone();
+        let substitution = (!values.is_empty() || fallback != Fallback::Reject)
+            .then(|| Box::new(Substitution { values, fallback }));
         Some(Step {
             order: 0,
             slot: field.slot,
-            place,
-            how,
+            source,
+            conversion,
             required: REQUIRED.contains(&field.slot),
-            instead,
+            substitution,
             keep_text: printed && self.schema.field(field.slot).kind == Kind::Text,
         })
     }
 
-    fn how(&mut self, field: &FieldMapping) -> Option<How> {
+    fn conversion(&mut self, field: &FieldMapping) -> Option<FieldConversion> {
         let name = self.name(field.slot);
         let kind = self.schema.field(field.slot).kind.clone();
         let is_id = field.slot == EVENT_ID || field.slot == EVENT_REF || name.ends_with(".id");
         Some(match kind {
-            Kind::Text if is_id => How::Value(Conversion::Id),
-            Kind::Text => How::Value(Conversion::Text),
-            Kind::Bool => How::Value(Conversion::Bool),
-            Kind::Number => How::Value(Conversion::Number),
-            Kind::Geo => How::Location,
+            Kind::Text if is_id => FieldConversion::Value(Conversion::Id),
+            Kind::Text => FieldConversion::Value(Conversion::Text),
+            Kind::Bool => FieldConversion::Value(Conversion::Bool),
+            Kind::Number => FieldConversion::Value(Conversion::Number),
+            Kind::Geo => FieldConversion::Location,
             Kind::Time => match TimeReader::new(&field.time) {
-                Ok(reader) => How::Value(Conversion::Time(reader)),
+                Ok(reader) => FieldConversion::Value(Conversion::Time(reader)),
                 Err(fault) => {
                     self.fault(fault);
                     return None;
                 }
             },
             Kind::Duration => match field.time {
-                TimeFormat::EpochSeconds => How::Value(Conversion::Duration { places: 3 }),
-                TimeFormat::EpochMillis => How::Value(Conversion::Duration { places: 0 }),
+                TimeFormat::EpochSeconds => FieldConversion::Value(Conversion::Duration { places: 3 }),
+                TimeFormat::EpochMillis => FieldConversion::Value(Conversion::Duration { places: 0 }),
                 _ => {
                     self.fault(MappingError::Duration(name));
                     return None;
@@ -376,9 +382,9 @@ impl Planner<'_> {
                 let mapped =
                     field.values.iter().filter_map(|(raw, value)| Some((raw.clone(), codes.code(value)?)));
                 let own = codes.values().iter().cloned().zip(0u16..);
-                How::Value(Conversion::OneOf(Table::new(mapped.chain(own))))
+                FieldConversion::Value(Conversion::OneOf(Table::new(mapped.chain(own))))
             }
-            Kind::Money(of) => How::Money(self.money(field, &of)?),
+            Kind::Money(of) => FieldConversion::Money(self.money(field, &of)?),
         })
     }
 
@@ -419,7 +425,7 @@ impl Planner<'_> {
     fn is_account_currency(&self, place: &str) -> bool {
         let from = |field: &FieldMapping| matches!(&field.source, FieldSource::Pointer(from) | FieldSource::Column(from) if from == place);
         let account =
-            |field: &FieldMapping| field.slot == ACCOUNT_CURRENCY && field.otherwise == Otherwise::Reject;
+            |field: &FieldMapping| field.slot == ACCOUNT_CURRENCY && field.fallback == Fallback::Reject;
         let fields = &self.mapping.fields;
         fields.iter().any(|field| from(field) && account(field))
             && !fields.iter().any(|field| from(field) && field.slot == TX_CURRENCY)
@@ -437,23 +443,23 @@ impl Planner<'_> {
     }
 
     /// Constants and mapped values must be values of the field.
-    fn check_values(&mut self, field: &FieldMapping, how: &How) {
+    fn check_values(&mut self, field: &FieldMapping, conversion: &FieldConversion) {
         let mut written: Vec<&String> = field.values.iter().map(|(_, value)| value).collect();
         if let FieldSource::Constant(text) = &field.source {
             written.push(text);
         }
-        if let Otherwise::Constant(text) = &field.otherwise {
+        if let Fallback::Constant(text) = &field.fallback {
             written.push(text);
         }
         for text in written {
-            let valid = match (how, &self.schema.field(field.slot).kind) {
+            let valid = match (conversion, &self.schema.field(field.slot).kind) {
                 // A raw value of the map is no value of the field.
                 (_, Kind::OneOf(codes)) => codes.code(text).is_some(),
-                (How::Value(conversion), _) => {
+                (FieldConversion::Value(conversion), _) => {
                     conversion.read(Raw::constant(text), &mut String::new()).is_ok()
                 }
-                (How::Money(_), _) => is_amount(text),
-                (How::Location, _) => false,
+                (FieldConversion::Money(_), _) => is_amount(text),
+                (FieldConversion::Location, _) => false,
             };
             if !valid {
                 self.fault(MappingError::Value { field: self.name(field.slot), value: text.clone() });
@@ -486,10 +492,10 @@ impl Planner<'_> {
             let kind = &self.schema.field(step.slot).kind;
             matches!(kind, Kind::Time | Kind::Money(_)) || self.mapping.pan_exempt.contains(&step.slot)
         };
-        let reads = |step: &Step, source: usize| match step.place {
-            Place::Source(at) => usize::from(at) == source,
-            Place::Pair(a, b) => usize::from(a) == source || usize::from(b) == source,
-            Place::Constant(_) | Place::RowNumber => false,
+        let reads = |step: &Step, source: usize| match step.source {
+            ValueSource::Source(at) => usize::from(at) == source,
+            ValueSource::Pair(a, b) => usize::from(a) == source || usize::from(b) == source,
+            ValueSource::Constant(_) | ValueSource::RowNumber => false,
         };
         (0..self.places.len())
             .map(|source| {

@@ -91,17 +91,17 @@ impl std::error::Error for Reject {}
 
 /// A fault found inside the decoder, before it is known which field it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct ReadError {
     pub(super) reason: Reason,
     pub(super) at: usize,
     /// Number of the source it is about.
     pub(super) source: Option<u16>,
 }
 
-impl Fault {
+impl ReadError {
     /// A fault of the record as such.
-    pub(super) fn new(reason: Reason, at: usize) -> Fault {
-        Fault { reason, at, source: None }
+    pub(super) fn new(reason: Reason, at: usize) -> ReadError {
+        ReadError { reason, at, source: None }
     }
 }
 

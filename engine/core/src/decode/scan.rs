@@ -1,19 +1,19 @@
 //! Tokens of JSON text (RFC 8259): where a string or a number ends, and what an escaped string says.
 //! It does not know objects, depth or keys. All texts it is given are UTF-8.
 
-use super::record::{Position, Record};
+use super::record::{BytePos, Record};
 use super::word::{HIGH, every};
 
 /// Where the first quote, backslash or control character from `at` on stands; the end without one.
 #[inline]
-pub(super) fn special(record: &Record, at: Position) -> Position {
+pub(super) fn special(record: &Record, at: BytePos) -> BytePos {
     let (end, _) = special_and_head(record, at);
     end
 }
 
 /// As [`special`], and the first eight bytes up to there, zeros behind.
 #[inline(always)]
-pub(super) fn special_and_head(record: &Record, start: Position) -> (Position, u64) {
+pub(super) fn special_and_head(record: &Record, start: BytePos) -> (BytePos, u64) {
     let head = u64::from_le_bytes(record.ahead(start));
     // Most strings are shorter than a word.
     let found = specials(head);
@@ -43,13 +43,13 @@ fn specials(word: u64) -> u64 {
 
 /// Number of the lowest byte that has a bit.
 #[inline]
-fn lowest(word: u64) -> Position {
+fn lowest(word: u64) -> BytePos {
     let [number, ..] = (word.trailing_zeros() / 8).to_le_bytes();
-    Position::from(number)
+    BytePos::from(number)
 }
 
 /// Where the string whose first character is at `start` ends, its escapes unchecked; or where it is none.
-pub(super) fn string_end(record: &Record, start: Position) -> Result<Position, Position> {
+pub(super) fn string_end(record: &Record, start: BytePos) -> Result<BytePos, BytePos> {
     let mut at = start;
     loop {
         let end = special(record, at);
@@ -110,8 +110,8 @@ fn hex(digits: &[u8]) -> Option<u32> {
 
 /// Where the number that begins at `start` ends, or where it is none.
 #[inline]
-pub(super) fn number(record: &Record, start: Position) -> Result<Position, Position> {
-    let whole = start + Position::from(record.byte(start) == b'-');
+pub(super) fn number(record: &Record, start: BytePos) -> Result<BytePos, BytePos> {
+    let whole = start + BytePos::from(record.byte(start) == b'-');
     let mut at = digits(record, whole)?;
     if record.byte(whole) == b'0' && at > whole + 1 {
         return Err(whole + 1);
@@ -131,7 +131,7 @@ pub(super) fn number(record: &Record, start: Position) -> Result<Position, Posit
 
 /// Where one or more digits end.
 #[inline]
-fn digits(record: &Record, start: Position) -> Result<Position, Position> {
+fn digits(record: &Record, start: BytePos) -> Result<BytePos, BytePos> {
     let mut at = start;
     while record.byte(at).is_ascii_digit() {
         at = at.wrapping_add(1);

@@ -5,11 +5,9 @@
 //! verdict is a function of its bytes. Memory is bounded by the limits of [`crate::limits`].
 
 use super::pan;
-use super::record::{Position, Record, position};
+use super::record::{BytePos, Record, byte_pos};
 use crate::limits::{LEARNED_KEY_BYTES_MAX, LEARNED_KEYS_MAX, LEARNED_OBJECTS_MAX};
 
-/// Number of a place in the record that the mapping reads.
-pub(super) type Source = u16;
 /// What is done with a value: [`UNREAD`], or what the mapping does with one from a place.
 pub(super) type TargetId = u16;
 /// Nothing reads it.
@@ -27,7 +25,7 @@ type Head = [u64; 2];
 
 /// What a record begins with at `at`.
 #[inline]
-fn head(record: &Record, at: Position) -> Head {
+fn head(record: &Record, at: BytePos) -> Head {
     [record.ahead(at), record.ahead(at.wrapping_add(8))].map(u64::from_le_bytes)
 }
 
@@ -42,7 +40,7 @@ struct Key {
     mask: Head,
     /// The key as a record spells it, with quotes and colon.
     token: Box<[u8]>,
-    length: Position,
+    length: BytePos,
     /// What is done with its value.
     target: TargetId,
     /// The object (or array) below it.
@@ -55,7 +53,7 @@ struct Key {
 }
 
 /// Stands for keys that are not remembered: it is never recognised, and expects itself.
-pub(super) const STRAY: KeyId = 0;
+pub(super) const UNKNOWN: KeyId = 0;
 
 impl Key {
     fn new(name: &[u8]) -> Key {
@@ -69,13 +67,23 @@ impl Key {
         }
         let (head, mask) = (head.map(u64::from_le_bytes), mask.map(u64::from_le_bytes));
         let head = if plain { head } else { NO_HEAD };
-        let length = position(token.len().min(usize::from(Position::MAX)));
-        Key { head, mask, length, token, target: UNREAD, below: None, seen: 0, next: STRAY, earlier: STRAY }
+        let length = byte_pos(token.len().min(usize::from(BytePos::MAX)));
+        Key {
+            head,
+            mask,
+            length,
+            token,
+            target: UNREAD,
+            below: None,
+            seen: 0,
+            next: UNKNOWN,
+            earlier: UNKNOWN,
+        }
     }
 
     /// Whether the record has at `at` the key as it is spelled.
     #[inline]
-    fn begins(&self, head: Head, record: &Record, at: Position) -> bool {
+    fn begins(&self, head: Head, record: &Record, at: BytePos) -> bool {
         let long = usize::from(self.length) > HEAD_BYTES;
         let differs = |word: usize| (head[word] & self.mask[word]) ^ self.head[word];
         differs(0) | differs(1) == 0 && (!long || record.follows(at, &self.token))
@@ -93,10 +101,10 @@ impl Key {
 
 /// A key that a record has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Met {
+pub(super) struct KeyMatch {
     pub(super) key: KeyId,
     /// Bytes of its spelling.
-    pub(super) length: Position,
+    pub(super) length: BytePos,
     /// What is done with its value.
     pub(super) target: TargetId,
     /// The key that followed it last, which is expected again.
@@ -178,7 +186,7 @@ impl Shape {
 
     /// What the first key of an object follows.
     pub(super) fn opening(&self, object: Option<ObjectId>) -> KeyId {
-        object.map_or(STRAY, |object| self.objects[object].opening)
+        object.map_or(UNKNOWN, |object| self.objects[object].opening)
     }
 
     /// The key that followed `previous` last.
@@ -189,14 +197,14 @@ impl Shape {
 
     /// Enters a key, if the record spells it at `at` and did not have it yet.
     #[inline(always)]
-    pub(super) fn expected(&mut self, index: KeyId, record: &Record, at: Position) -> Option<Met> {
+    pub(super) fn expected(&mut self, index: KeyId, record: &Record, at: BytePos) -> Option<KeyMatch> {
         let head = head(record, at);
         let key = &mut self.keys[index];
         if !key.begins(head, record, at) || key.seen == self.record {
             return None;
         }
         key.seen = self.record;
-        Some(Met { key: index, length: key.length, target: key.target, next: key.next })
+        Some(KeyMatch { key: index, length: key.length, target: key.target, next: key.next })
     }
 
     /// The key of an object that the record spells at `at`.
@@ -205,7 +213,7 @@ impl Shape {
         object: ObjectId,
         previous: KeyId,
         record: &Record,
-        at: Position,
+        at: BytePos,
     ) -> Option<KeyId> {
         let head = head(record, at);
         let begins = |key: &KeyId| self.keys[*key].begins(head, record, at);
@@ -220,7 +228,7 @@ impl Shape {
     }
 
     /// The element of an array: a mapped one is known by its number.
-    pub(super) fn element(&self, array: Option<ObjectId>, index: usize) -> Met {
+    pub(super) fn element(&self, array: Option<ObjectId>, index: usize) -> KeyMatch {
         let is_index = |key: &KeyId| {
             let name = std::str::from_utf8(self.keys[*key].name());
             let canonical = |name: &str| name == "0" || !name.starts_with(['0', '+']);
@@ -230,8 +238,8 @@ impl Shape {
             let Object { keys, mapped, .. } = &self.objects[array];
             &keys[..*mapped]
         });
-        let key = mapped.iter().copied().find(is_index).unwrap_or(STRAY);
-        Met { key, length: 0, target: self.keys[key].target, next: STRAY }
+        let key = mapped.iter().copied().find(is_index).unwrap_or(UNKNOWN);
+        KeyMatch { key, length: 0, target: self.keys[key].target, next: UNKNOWN }
     }
 
     /// Remembers a key, if there is room.
@@ -242,19 +250,19 @@ impl Shape {
     }
 
     /// Enters a key, and notes that it followed another; none when the record had it already.
-    pub(super) fn enter(&mut self, previous: KeyId, key: KeyId) -> Option<Met> {
+    pub(super) fn enter(&mut self, previous: KeyId, key: KeyId) -> Option<KeyMatch> {
         let Key { next, earlier, .. } = &mut self.keys[previous];
         if *next != key {
             (*next, *earlier) = (key, *next);
         }
         let Key { seen, length, target, next, .. } = &mut self.keys[key];
         let first_time = std::mem::replace(seen, self.record) != self.record;
-        first_time.then_some(Met { key, length: *length, target: *target, next: *next })
+        first_time.then_some(KeyMatch { key, length: *length, target: *target, next: *next })
     }
 
     /// A key that is not remembered.
-    pub(super) fn stray(&self) -> Met {
-        Met { key: STRAY, length: 0, target: UNREAD, next: STRAY }
+    pub(super) fn stray(&self) -> KeyMatch {
+        KeyMatch { key: UNKNOWN, length: 0, target: UNREAD, next: UNKNOWN }
     }
 
     /// The object or array below a key, if known.
@@ -271,7 +279,7 @@ impl Shape {
 
     #[inline(never)]
     fn learn_object(&mut self, key: KeyId) -> Option<ObjectId> {
-        let room = key != STRAY && self.objects.len() < self.mapped + LEARNED_OBJECTS_MAX;
+        let room = key != UNKNOWN && self.objects.len() < self.mapped + LEARNED_OBJECTS_MAX;
         room.then(|| self.new_object(key))
     }
 }

@@ -241,7 +241,7 @@ fn mutated_records_never_panic_and_verdicts_do_not_depend_on_what_was_read_befor
 fn many_mapped_places_and_fields_do_not_confuse_each_other() {
     let names = ["merchant.name", "merchant.id", "tx.risk", "tx.channel"];
     let mut fields: Vec<FieldMapping> = names.iter().map(|name| pointer(name, "/same")).collect();
-    fields[2].otherwise = tripline_core::decode::Otherwise::Missing;
+    fields[2].fallback = tripline_core::decode::Fallback::Missing;
     let mut feed = Feed::new(&json(fields));
     feed.decode(with(r#","same":"pos""#)).unwrap();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Feed, column, full, json, pointer};
 use tripline_core::decode::{
-    CurrencySource, FieldMapping, FieldSource, Format, LabelMapping, MappingError, Otherwise, TimeFormat,
+    CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, MappingError, TimeFormat,
 };
 
 fn faults(mapping: &tripline_core::decode::Mapping) -> Vec<String> {
@@ -58,7 +58,7 @@ fn one_fault_each() {
     assert_eq!(with(&row, pointer("merchant.id", "/v")), ["`merchant.id` cannot come from the row number"]);
     let fixed = |f: &mut FieldMapping| f.source = FieldSource::Constant("a b".into());
     assert_eq!(with(&fixed, pointer("merchant.id", "/v")), ["`a b` is not a value of `merchant.id`"]);
-    let otherwise = |f: &mut FieldMapping| f.otherwise = Otherwise::Constant("tv".into());
+    let otherwise = |f: &mut FieldMapping| f.fallback = Fallback::Constant("tv".into());
     assert_eq!(with(&otherwise, pointer("tx.channel", "/v")), ["`tv` is not a value of `tx.channel`"]);
     let zone = |f: &mut FieldMapping| {
         f.time = TimeFormat::Local { pattern: "%Y-%m-%d".into(), zone: "Mars".into() };
@@ -70,7 +70,7 @@ fn one_fault_each() {
         assert_eq!(with(&|_| {}, pointer("tx.risk", bad)), [expected]);
     }
     let mut mapping = json(vec![]);
-    mapping.fields[0].otherwise = Otherwise::Missing;
+    mapping.fields[0].fallback = Fallback::Missing;
     assert_eq!(faults(&mapping), ["`event.id` cannot be missing, so nothing can be mapped to missing"]);
     let mut mapping = json(vec![]);
     mapping.format = Format::Csv { delimiter: b'"' };

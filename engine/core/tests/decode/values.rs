@@ -3,8 +3,8 @@
 use crate::fixture::{FULL, Feed, full, json, pointer, slot, with};
 use std::sync::Arc;
 use tripline_core::decode::{
-    AmountForm, Coverage, CurrencySource, DecodePlan, Decoder, FieldMapping, FieldSource, LabelMapping,
-    Otherwise, Reason, TimeFormat,
+    AmountForm, Coverage, CurrencySource, DecodePlan, Decoder, Fallback, FieldMapping, FieldSource,
+    LabelMapping, Reason, TimeFormat,
 };
 use tripline_rules::money::currency;
 use tripline_rules::value::{Geo, TextKey};
@@ -285,14 +285,14 @@ fn value_maps_translate_and_say_what_the_rest_means() {
     for value in ["\"99\"", "\"ATM\"", "5", "[]", "\"\""] {
         assert_eq!(feed.verdict(with(&format!(",\"v\":{value}"))), Err(Reason::BadValue), "{value}");
     }
-    for (otherwise, expected) in [(Otherwise::Missing, None), (Otherwise::Constant("ecom".into()), Some(1))] {
-        let mut feed = Feed::new(&json(vec![FieldMapping { otherwise, ..channel.clone() }]));
+    for (fallback, expected) in [(Fallback::Missing, None), (Fallback::Constant("ecom".into()), Some(1))] {
+        let mut feed = Feed::new(&json(vec![FieldMapping { fallback, ..channel.clone() }]));
         feed.decode(with(",\"v\":\"99\"")).unwrap();
         assert_eq!(code(&feed), expected);
     }
     let mut declined = pointer("tx.declined", "/v");
     declined.values = vec![("00".into(), "no".into())];
-    declined.otherwise = Otherwise::Constant("yes".into());
+    declined.fallback = Fallback::Constant("yes".into());
     let mut feed = Feed::new(&json(vec![declined]));
     for (value, expected) in [("\"00\"", Some(0)), ("\"51\"", Some(1)), ("false", Some(0)), ("null", None)] {
         feed.decode(with(&format!(",\"v\":{value}"))).unwrap();

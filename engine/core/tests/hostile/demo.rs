@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::decode::{
-    CurrencySource, FieldMapping, FieldSource, Format, Mapping, Otherwise, TimeFormat,
+    CurrencySource, Fallback, FieldMapping, FieldSource, Format, Mapping, TimeFormat,
 };
 use tripline_core::engine::{Derived, Engine, Settings};
 use tripline_core::lines::{Collect, Lines};
@@ -112,7 +112,7 @@ fn mapping(schema: &Schema) -> Mapping {
                 field.values = [("USD", "1"), ("EUR", "1"), ("GBP", "1"), ("JPY", "150"), ("SEK", "10")]
                     .map(|(from, to)| (from.to_owned(), to.to_owned()))
                     .to_vec();
-                field.otherwise = Otherwise::Missing;
+                field.fallback = Fallback::Missing;
             }
             field
         })

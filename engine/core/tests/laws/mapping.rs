@@ -3,8 +3,8 @@
 use crate::oracle::LABEL_AFTER;
 use std::sync::{Arc, OnceLock};
 use tripline_core::decode::{
-    AmountForm, CurrencySource, FieldMapping, FieldSource, Format, LabelMapping, Mapping, MoneyForm,
-    Otherwise, TimeFormat,
+    AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, Mapping,
+    MoneyForm, TimeFormat,
 };
 use tripline_rules::diagnostic::File;
 use tripline_rules::ruleset::{CompileOptions, Ruleset};
@@ -101,7 +101,7 @@ fn mapping(schema: &Schema, labels: Option<LabelMapping>) -> Mapping {
                     currency: CurrencySource::Constant("EUR".to_owned()),
                 };
             }
-            _ => field.otherwise = Otherwise::Reject,
+            _ => field.fallback = Fallback::Reject,
         }
         field
     });
