@@ -27,6 +27,7 @@
 //! [`AmountForm::MajorFloat`]. Amounts in `account.currency` are checked against it where the record has it.
 
 mod capture;
+mod checked;
 mod convert;
 mod coverage;
 mod csv;
@@ -42,10 +43,12 @@ mod record;
 mod reject;
 mod scan;
 mod shape;
+mod steps;
 mod text;
 mod time;
 mod word;
 
+pub use checked::CheckedMapping;
 pub use coverage::{Coverage, FieldCoverage};
 pub use mapping::{
     AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, HeaderError, LabelMapping,
@@ -60,10 +63,11 @@ use capture::Captures;
 use csv::CsvReader;
 use fields::{FieldError, Fields, Found, Scratch};
 use json::JsonReader;
-use plan::{ReaderPlan, Required};
+use plan::ReaderPlan;
 use reject::ReadError;
 use std::str::Utf8Error;
 use std::sync::Arc;
+use steps::Required;
 
 /// Whether bytes that nothing has read, such as a record's key, hold something like a card number.
 pub(crate) fn holds_card_number(bytes: &[u8]) -> bool {

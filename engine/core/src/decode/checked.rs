@@ -1,0 +1,345 @@
+//! Checks a mapping against the schema, and finds all errors at once. It does not know which fields a ruleset reads.
+
+use super::capture::{Raw, SourceId};
+use super::convert::{Conversion, Table};
+use super::mapping::{
+    CurrencySource, Fallback, FieldMapping, FieldSource, Format, Mapping, MappingError, TimeFormat,
+};
+use super::money::{CurrencyPlan, MoneyPlan, is_amount};
+use super::steps::{FieldConversion, LabelPlan, REQUIRED, Step, Substitution, ValueSource};
+use super::time::TimeReader;
+use crate::limits::{DEPTH_MAX, SOURCES_MAX};
+use std::collections::BTreeSet;
+use tripline_rules::money::{CURRENCIES, currency};
+use tripline_rules::schema::{
+    ACCOUNT_CURRENCY, CurrencyOf, EVENT_ID, EVENT_REF, Kind, LABEL_OUTCOME, Schema, TX_CURRENCY,
+};
+use tripline_rules::value::Slot;
+
+/// A mapping without errors, from which a plan can be made for any set of wanted fields.
+#[derive(Clone, Debug)]
+pub struct CheckedMapping {
+    pub(super) format: Format,
+    /// By source: its pointer or column as configured.
+    pub(super) names: Vec<String>,
+    /// By source: the keys of its pointer; empty when the records are CSV.
+    pub(super) paths: Vec<Vec<String>>,
+    /// By source: whether what looks like a card number there is none.
+    pub(super) exempt: Vec<bool>,
+    /// By source: the first field that reads it.
+    pub(super) slots: Vec<Option<Slot>>,
+    /// One step a mapped field, in the order of the mapping.
+    pub(super) steps: Vec<Step>,
+    pub(super) label: Option<LabelPlan>,
+}
+
+impl CheckedMapping {
+    /// Checks a mapping against the schema.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the mapping.
+    pub fn new(mapping: &Mapping, schema: &Schema) -> Result<CheckedMapping, Vec<MappingError>> {
+        let (names, paths, slots) = (Vec::new(), Vec::new(), Vec::new());
+        let mut checker = Checker { mapping, schema, names, paths, slots, errors: Vec::new() };
+        checker.check_fields();
+        let steps: Vec<Step> = mapping.fields.iter().filter_map(|field| checker.step(field)).collect();
+        let label = checker.label();
+        checker.check_delimiter();
+        let exempt = checker.exempt(&steps);
+        let Checker { names, paths, slots, errors, .. } = checker;
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(CheckedMapping { format: mapping.format, names, paths, exempt, slots, steps, label })
+    }
+}
+
+/// A mapping that is being checked. By source: names, paths, slots.
+struct Checker<'a> {
+    mapping: &'a Mapping,
+    schema: &'a Schema,
+    names: Vec<String>,
+    paths: Vec<Vec<String>>,
+    slots: Vec<Option<Slot>>,
+    errors: Vec<MappingError>,
+}
+
+impl Checker<'_> {
+    fn name(&self, slot: Slot) -> String {
+        self.schema.field(slot).name.clone()
+    }
+
+    fn error(&mut self, error: MappingError) {
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
+    }
+
+    fn check_fields(&mut self) {
+        let mut mapped = BTreeSet::new();
+        for field in &self.mapping.fields {
+            if !mapped.insert(field.slot) {
+                self.error(MappingError::Twice(self.name(field.slot)));
+            }
+            let unreadable = field.fallback == Fallback::Missing;
+            if unreadable && REQUIRED.contains(&field.slot) {
+                self.error(MappingError::Required(self.name(field.slot)));
+            }
+            let mut raws = BTreeSet::new();
+            for (raw, _) in &field.values {
+                if !raws.insert(raw) {
+                    self.error(MappingError::Repeated { field: self.name(field.slot), raw: raw.clone() });
+                }
+            }
+        }
+        for slot in REQUIRED.into_iter().filter(|slot| !mapped.contains(slot)) {
+            self.error(MappingError::Unmapped(self.name(slot)));
+        }
+    }
+
+    /// The number of a place in the record.
+    fn source(&mut self, place: &str, slot: Option<Slot>) -> SourceId {
+        let at = self.names.iter().position(|known| known == place).unwrap_or_else(|| {
+            if matches!(self.mapping.format, Format::Json) {
+                let path = pointer(place);
+                if path.is_none() {
+                    self.error(MappingError::Pointer(place.to_owned()));
+                }
+                self.paths.push(path.unwrap_or_default());
+            }
+            self.names.push(place.to_owned());
+            self.slots.push(None);
+            self.names.len() - 1
+        });
+        self.slots[at] = self.slots[at].or(slot);
+        if at >= SOURCES_MAX {
+            self.error(MappingError::TooMany);
+        }
+        SourceId::try_from(at.min(SOURCES_MAX)).expect("far fewer than 65,536 sources")
+    }
+
+    fn value_source(&mut self, field: &FieldMapping) -> Option<ValueSource> {
+        let is_geo = self.schema.field(field.slot).kind == Kind::Geo;
+        let json = self.mapping.format == Format::Json;
+        let fits = match &field.source {
+            FieldSource::Pointer(_) => json && !is_geo,
+            FieldSource::Column(_) => !json && !is_geo,
+            FieldSource::Constant(_) => !is_geo,
+            FieldSource::RowNumber => field.slot == EVENT_ID,
+            FieldSource::Pair { .. } => is_geo,
+        };
+        if !fits {
+            let from = match &field.source {
+                FieldSource::Pointer(_) => "a pointer",
+                FieldSource::Column(_) => "a column",
+                FieldSource::Constant(_) => "a constant",
+                FieldSource::RowNumber => "the row number",
+                FieldSource::Pair { .. } => "a pair of latitude and longitude",
+            };
+            self.error(MappingError::Source { field: self.name(field.slot), from });
+            return None;
+        }
+        Some(match &field.source {
+            FieldSource::Pointer(place) | FieldSource::Column(place) => {
+                ValueSource::Source(self.source(place, Some(field.slot)))
+            }
+            FieldSource::Constant(text) => ValueSource::Constant(text.clone()),
+            FieldSource::RowNumber => ValueSource::RowNumber,
+            FieldSource::Pair { latitude, longitude } => ValueSource::Pair(
+                self.source(latitude, Some(field.slot)),
+                self.source(longitude, Some(field.slot)),
+            ),
+        })
+    }
+
+    fn step(&mut self, field: &FieldMapping) -> Option<Step> {
+        let source = self.value_source(field)?;
+        let conversion = self.conversion(field)?;
+        self.check_values(field, &conversion);
+        let in_table = matches!(conversion, FieldConversion::Value(Conversion::OneOf(_)));
+        let values = if in_table { Vec::new() } else { field.values.clone() };
+        let fallback = field.fallback.clone();
+        let substitution = (!values.is_empty() || fallback != Fallback::Reject)
+            .then(|| Box::new(Substitution { values, fallback }));
+        Some(Step {
+            order: 0,
+            slot: field.slot,
+            source,
+            conversion,
+            required: REQUIRED.contains(&field.slot),
+            substitution,
+            keep_text: false,
+        })
+    }
+
+    fn conversion(&mut self, field: &FieldMapping) -> Option<FieldConversion> {
+        let name = self.name(field.slot);
+        let kind = self.schema.field(field.slot).kind.clone();
+        let is_id = field.slot == EVENT_ID || field.slot == EVENT_REF || name.ends_with(".id");
+        Some(match kind {
+            Kind::Text if is_id => FieldConversion::Value(Conversion::Id),
+            Kind::Text => FieldConversion::Value(Conversion::Text),
+            Kind::Bool => FieldConversion::Value(Conversion::Bool),
+            Kind::Number => FieldConversion::Value(Conversion::Number),
+            Kind::Geo => FieldConversion::Location,
+            Kind::Time => match TimeReader::new(&field.time) {
+                Ok(reader) => FieldConversion::Value(Conversion::Time(reader)),
+                Err(error) => {
+                    self.error(error);
+                    return None;
+                }
+            },
+            Kind::Duration => match field.time {
+                TimeFormat::EpochSeconds => FieldConversion::Value(Conversion::Duration { places: 3 }),
+                TimeFormat::EpochMillis => FieldConversion::Value(Conversion::Duration { places: 0 }),
+                _ => {
+                    self.error(MappingError::Duration(name));
+                    return None;
+                }
+            },
+            Kind::OneOf(codes) => {
+                let mapped =
+                    field.values.iter().filter_map(|(raw, value)| Some((raw.clone(), codes.code(value)?)));
+                let own = codes.values().iter().cloned().zip(0u16..);
+                FieldConversion::Value(Conversion::OneOf(Table::new(mapped.chain(own))))
+            }
+            Kind::Money(of) => FieldConversion::Money(self.money(field, &of)?),
+        })
+    }
+
+    fn money(&mut self, field: &FieldMapping, of: &CurrencyOf) -> Option<MoneyPlan> {
+        let own = match of {
+            CurrencyOf::Fixed(code) => Some(*code),
+            CurrencyOf::Account => None,
+        };
+        let currency = match (&field.money.currency, own) {
+            (CurrencySource::From(place), _) if self.is_account_currency(place) => CurrencyPlan::Account,
+            (CurrencySource::From(place), _) => {
+                let source = self.source(place, None);
+                CurrencyPlan::Source(source, self.currencies(place))
+            }
+            (CurrencySource::Constant(code), _) => {
+                let Some(number) = currency(code) else {
+                    self.error(MappingError::Currency(code.clone()));
+                    return None;
+                };
+                if own.is_some_and(|own| own != number) {
+                    let (field, currency) = (self.name(field.slot), code.clone());
+                    self.error(MappingError::OtherCurrency { field, currency });
+                }
+                CurrencyPlan::Fixed(number)
+            }
+            (CurrencySource::OfField, Some(own)) => CurrencyPlan::Fixed(own),
+            (CurrencySource::OfField, None) => {
+                if !self.mapping.fields.iter().any(|other| other.slot == ACCOUNT_CURRENCY) {
+                    self.error(MappingError::NoCurrency(self.name(field.slot)));
+                }
+                CurrencyPlan::Account
+            }
+        };
+        Some(MoneyPlan { form: field.money.amount, currency, own })
+    }
+
+    /// Whether a currency from this place is the one that `account.currency` has been read as before.
+    fn is_account_currency(&self, place: &str) -> bool {
+        let from = |field: &FieldMapping| matches!(&field.source, FieldSource::Pointer(from) | FieldSource::Column(from) if from == place);
+        let account =
+            |field: &FieldMapping| field.slot == ACCOUNT_CURRENCY && field.fallback == Fallback::Reject;
+        let fields = &self.mapping.fields;
+        fields.iter().any(|field| from(field) && account(field))
+            && !fields.iter().any(|field| from(field) && field.slot == TX_CURRENCY)
+    }
+
+    /// The currencies, and what the value maps of currency fields from the same place add.
+    fn currencies(&self, place: &str) -> Table {
+        let same = |field: &&FieldMapping| {
+            let from = matches!(&field.source, FieldSource::Pointer(from) | FieldSource::Column(from) if from == place);
+            from && (field.slot == TX_CURRENCY || field.slot == ACCOUNT_CURRENCY)
+        };
+        let values = self.mapping.fields.iter().filter(same).flat_map(|field| &field.values);
+        let mapped = values.filter_map(|(raw, value)| Some((raw.clone(), currency(value)?)));
+        Table::new(mapped.chain(CURRENCIES.iter().map(|known| known.code.to_owned()).zip(0u16..)))
+    }
+
+    /// Constants and mapped values must be values of the field.
+    fn check_values(&mut self, field: &FieldMapping, conversion: &FieldConversion) {
+        let mut written: Vec<&String> = field.values.iter().map(|(_, value)| value).collect();
+        if let FieldSource::Constant(text) = &field.source {
+            written.push(text);
+        }
+        if let Fallback::Constant(text) = &field.fallback {
+            written.push(text);
+        }
+        for text in written {
+            let valid = match (conversion, &self.schema.field(field.slot).kind) {
+                // A raw value of the map is no value of the field.
+                (_, Kind::OneOf(codes)) => codes.code(text).is_some(),
+                (FieldConversion::Value(conversion), _) => {
+                    conversion.read(Raw::constant(text), &mut String::new()).is_ok()
+                }
+                (FieldConversion::Money(_), _) => is_amount(text),
+                (FieldConversion::Location, _) => false,
+            };
+            if !valid {
+                self.error(MappingError::Value { field: self.name(field.slot), value: text.clone() });
+            }
+        }
+    }
+
+    fn label(&mut self) -> Option<LabelPlan> {
+        let label = self.mapping.labels.as_ref()?;
+        let known = match &self.schema.field(LABEL_OUTCOME).kind {
+            Kind::OneOf(codes) => codes.value(label.outcome).is_some(),
+            _ => false,
+        };
+        if !known || label.after_ms < 0 {
+            self.error(MappingError::Label);
+        }
+        let source = self.source(&label.source, None);
+        Some(LabelPlan {
+            source,
+            equals: label.equals.clone(),
+            outcome: label.outcome,
+            after_ms: label.after_ms,
+        })
+    }
+
+    /// By source: times, money and the configured fields are exempt from the search for card numbers, unless another
+    /// field reads the same place.
+    fn exempt(&self, steps: &[Step]) -> Vec<bool> {
+        let exempt = |step: &Step| {
+            let kind = &self.schema.field(step.slot).kind;
+            matches!(kind, Kind::Time | Kind::Money(_)) || self.mapping.pan_exempt.contains(&step.slot)
+        };
+        let reads = |step: &Step, source: usize| match step.source {
+            ValueSource::Source(at) => usize::from(at) == source,
+            ValueSource::Pair(a, b) => usize::from(a) == source || usize::from(b) == source,
+            ValueSource::Constant(_) | ValueSource::RowNumber => false,
+        };
+        (0..self.names.len())
+            .map(|source| {
+                let mut readers = steps.iter().filter(|step| reads(step, source)).peekable();
+                readers.peek().is_some() && readers.all(exempt)
+            })
+            .collect()
+    }
+
+    fn check_delimiter(&mut self) {
+        let Format::Csv { delimiter } = self.mapping.format else { return };
+        let is_end = matches!(delimiter, b'"' | b'\r' | b'\n');
+        if !delimiter.is_ascii() || delimiter.is_ascii_digit() || is_end {
+            self.error(MappingError::Delimiter);
+        }
+    }
+}
+
+/// The keys of a JSON pointer (RFC 6901) of one to four.
+fn pointer(text: &str) -> Option<Vec<String>> {
+    let keys: Option<Vec<String>> = text.strip_prefix('/')?.split('/').map(unescaped).collect();
+    keys.filter(|keys| keys.len() <= DEPTH_MAX)
+}
+
+fn unescaped(key: &str) -> Option<String> {
+    let valid = key.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    valid.then(|| key.replace("~1", "/").replace("~0", "~"))
+}
