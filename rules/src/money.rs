@@ -1,12 +1,52 @@
 //! Currencies and their minor units (ISO 4217).
 
-/// A currency and the number of decimal places of its minor unit.
+/// A currency in use (ISO 4217 list one), by its number: registers, rows and snapshots hold that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Currency {
+pub struct Currency(u16);
+
+impl Currency {
+    /// How many currencies there are; their numbers are below it.
+    pub const COUNT: usize = CURRENCIES.len();
+
+    /// The currency with this ISO 4217 alphabetic code.
+    pub fn by_code(code: &str) -> Option<Currency> {
+        Currency::all().find(|currency| currency.code() == code)
+    }
+
+    /// The currency with this number, which a register or a row held.
+    #[inline]
+    pub fn by_number(number: impl Into<u64>) -> Option<Currency> {
+        let number = u16::try_from(number.into()).ok()?;
+        (usize::from(number) < Currency::COUNT).then_some(Currency(number))
+    }
+
+    /// All currencies in the order of their numbers.
+    pub fn all() -> impl Iterator<Item = Currency> {
+        (0u16..).zip(CURRENCIES).map(|(number, _)| Currency(number))
+    }
+
+    /// The number that registers, rows and snapshots hold.
+    #[inline]
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
     /// ISO 4217 alphabetic code.
-    pub code: &'static str,
-    /// Decimal places: 2 for EUR, 0 for JPY, 3 for KWD.
-    pub exponent: u8,
+    #[inline]
+    pub fn code(self) -> &'static str {
+        CURRENCIES[usize::from(self.0)].code
+    }
+
+    /// Decimal places of the minor unit: 2 for EUR, 0 for JPY, 3 for KWD.
+    #[inline]
+    pub fn exponent(self) -> u8 {
+        CURRENCIES[usize::from(self.0)].exponent
+    }
+}
+
+struct Entry {
+    code: &'static str,
+    exponent: u8,
 }
 
 /// Decimal places of the currency with the most.
@@ -14,8 +54,8 @@ pub const EXPONENT_MAX: u8 = 4;
 
 macro_rules! currencies {
     ($($exponent:literal: $($code:ident)+;)+) => {
-        /// The currencies in use (ISO 4217 list one), ordered by minor unit, then code. A currency's number is its position.
-        pub const CURRENCIES: &[Currency] = &[$($(Currency { code: stringify!($code), exponent: $exponent },)+)+];
+        /// A currency's number is its position: the order is part of the snapshot format.
+        const CURRENCIES: &[Entry] = &[$($(Entry { code: stringify!($code), exponent: $exponent },)+)+];
     };
 }
 
@@ -28,11 +68,6 @@ currencies! {
     0: BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF;
     3: BHD IQD JOD KWD LYD OMR TND;
     4: CLF UYW;
-}
-
-/// The number of a currency, from its code.
-pub fn currency(code: &str) -> Option<u16> {
-    (0u16..).zip(CURRENCIES).find(|(_, currency)| currency.code == code).map(|(number, _)| number)
 }
 
 /// An exact decimal number: `mantissa · 10^-scale`.
@@ -149,6 +184,22 @@ fn power_of_ten(n: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_currency_is_found_by_code_and_by_number() {
+        let yen = Currency::by_code("JPY").unwrap();
+        assert_eq!((yen.code(), yen.exponent()), ("JPY", 0));
+        assert_eq!(Currency::by_number(yen.number()), Some(yen));
+        assert!(Currency::all().map(usize_number).eq(0..Currency::COUNT));
+        assert!(Currency::all().all(|currency| currency.exponent() <= EXPONENT_MAX));
+        assert_eq!(Currency::by_number(Currency::COUNT as u64), None);
+        assert_eq!(Currency::by_number(u64::from(u16::MAX) + 1), None);
+        assert_eq!(Currency::by_code("jpy"), None);
+    }
+
+    fn usize_number(currency: Currency) -> usize {
+        usize::from(currency.number())
+    }
 
     #[test]
     fn decimals_reach_minor_units_without_an_error() {

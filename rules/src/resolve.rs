@@ -332,10 +332,7 @@ impl Resolver<'_> {
         }
         number.node = match currency {
             CurrencyOf::Account => self.graph.add(Node::Major(constant.value)),
-            CurrencyOf::Fixed(code) => {
-                let exponent = crate::money::CURRENCIES[usize::from(*code)].exponent;
-                self.graph.number(constant.value.scaled(exponent))
-            }
+            CurrencyOf::Fixed(currency) => self.graph.number(constant.value.scaled(currency.exponent())),
         };
         number.ty = meets.clone();
         number.constant = None;

@@ -8,6 +8,7 @@ mod file;
 pub use doubts::Doubts;
 pub use file::{CODES_MAX, ENTITIES_MAX, FIELDS_MAX, Partial};
 
+use crate::money::Currency;
 use crate::value::Slot;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub const EVENT_TIME: Slot = Slot(2);
 pub const EVENT_REF: Slot = Slot(3);
 /// The account: the input's key.
 pub const ACCOUNT_ID: Slot = Slot(4);
-/// Currency of the event's money: a one-of over [`crate::money::CURRENCIES`].
+/// Currency of the event's money: a one-of over [`Currency::all`].
 pub const TX_CURRENCY: Slot = Slot(5);
 /// Amount of the transaction.
 pub const TX_AMOUNT: Slot = Slot(6);
@@ -81,8 +82,8 @@ impl Codes {
 pub enum CurrencyOf {
     /// The account's: `money in account.currency`. Money in another currency is a dead letter.
     Account,
-    /// Always this one: `money in EUR`; index into [`crate::money::CURRENCIES`].
-    Fixed(u16),
+    /// Always this one: `money in EUR`.
+    Fixed(Currency),
 }
 
 /// What a value is, and so what its word means (see [`crate::value`]).

@@ -3,7 +3,7 @@
 use std::time::Instant;
 use tripline_rules::aggregate::{FactSet, Op, Plan, TagId};
 use tripline_rules::diagnostic::{File, Paint};
-use tripline_rules::money;
+use tripline_rules::money::Currency;
 use tripline_rules::program::{Fired, NoTexts, TextSource, Trace};
 use tripline_rules::ruleset::{CompileOptions, Described, Mode, ReadFrom, Ruleset, Verb};
 use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TIME, EVENT_TYPE, Schema, TX_AMOUNT, TX_DECLINED};
@@ -101,6 +101,10 @@ fn house(pack: &str) -> House {
 }
 
 impl House {
+    fn number_of(currency: &str) -> u64 {
+        Currency::by_code(currency).map_or(0, |currency| u64::from(currency.number()))
+    }
+
     fn slot(&self, name: &str) -> Slot {
         self.schema.slot(name).unwrap_or_else(|| panic!("{name}"))
     }
@@ -201,7 +205,7 @@ fn a_row_carries_the_truth_of_each_condition() {
     registers.set_bool(TX_DECLINED, true);
     assert!(program.tags(&mut registers).has(tag("declines")));
     // 2.00 in yen are 2 minor units.
-    registers.set(ACCOUNT_CURRENCY, u64::from(money::currency("JPY").unwrap_or(0)));
+    registers.set(ACCOUNT_CURRENCY, number_of("JPY"));
     assert!(!program.tags(&mut registers).has(tag("small_30m")));
     registers.set_number(TX_AMOUNT, 2.0);
     assert!(program.tags(&mut registers).has(tag("small_30m")));
@@ -327,7 +331,7 @@ fn card_testing_in_shadow_names_the_merchant_and_the_limit() {
     let mut registers = house.event("purchase");
     registers.set(house.slot("tx.channel"), 1);
     registers.set_number(TX_AMOUNT, 200.0);
-    registers.set(ACCOUNT_CURRENCY, u64::from(money::currency("USD").unwrap_or(0)));
+    registers.set(ACCOUNT_CURRENCY, number_of("USD"));
     registers.set_number(house.fact(0, "small_30m").1, 4.0);
     registers.set(house.slot("merchant.mcc"), TextKey::default().text(b"5411"));
     let texts = Texts(vec![(house.slot("merchant.id"), "M-Zürich")]);

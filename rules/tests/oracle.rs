@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
 use tripline_rules::aggregate::FactSet;
 use tripline_rules::diagnostic::{File, Paint};
-use tripline_rules::money;
+use tripline_rules::money::Currency;
 use tripline_rules::program::{Fired, NoTexts};
 use tripline_rules::ruleset::{CompileOptions, Ruleset};
 use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TYPE, Schema, TX_AMOUNT, TX_CURRENCY};
@@ -352,7 +352,7 @@ fn registers(event: &Event, schema: &Schema, count: usize) -> Registers {
             registers.set_number(slot, whole(minor));
         }
     }
-    let number = |at: usize| money::currency(CURRENCIES[at]).map(u64::from);
+    let number = |at: usize| Currency::by_code(CURRENCIES[at]).map(|currency| u64::from(currency.number()));
     registers.put(TX_CURRENCY, event.currency.and_then(number));
     registers.put(ACCOUNT_CURRENCY, event.account_currency.and_then(number));
     registers.put(EVENT_TYPE, schema.event_types().code(TYPES[event.kind]).map(u64::from));

@@ -18,7 +18,7 @@ use ndarray::ArrayView1;
 use std::sync::Arc;
 use tripline_models::model::Model;
 use tripline_models::profile::Profile;
-use tripline_rules::money::CURRENCIES;
+use tripline_rules::money::Currency;
 use tripline_rules::program::Fired;
 use tripline_rules::ruleset::{
     Action, Cooldown, Described, Mode, ReadFrom, Rule, Ruleset, Severity, Target, Verb,
@@ -382,13 +382,12 @@ impl Judge {
     }
 
     fn event_part<'e>(&'e self, event: &'e Event) -> EventPart<'e> {
-        let currency =
-            event.registers.get(TX_CURRENCY).and_then(|number| CURRENCIES.get(usize::try_from(number).ok()?));
+        let currency = event.registers.get(TX_CURRENCY).and_then(Currency::by_number);
         let amount = event.registers.number(TX_AMOUNT).zip(currency);
         EventPart {
             id: event.texts.get(EVENT_ID).unwrap_or_default(),
             event_type: self.schema.event_types().value(event.event_type).unwrap_or_default(),
-            amount: amount.map(|(minor, currency)| Money { minor: whole(minor), currency: currency.code }),
+            amount: amount.map(|(minor, currency)| Money { minor: whole(minor), currency: currency.code() }),
         }
     }
 
@@ -475,7 +474,7 @@ fn json(value: Described<'_>) -> serde_json::Value {
             // Averages and spreads have fractions of a minor unit.
             let minor = if minor == minor.trunc() { whole(minor).into() } else { minor.into() };
             money.insert("minor".to_owned(), minor);
-            money.insert("currency".to_owned(), currency.map(|currency| currency.code).into());
+            money.insert("currency".to_owned(), currency.map(Currency::code).into());
             money.into()
         }
         Described::Bool(value) => value.into(),

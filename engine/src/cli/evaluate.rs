@@ -15,7 +15,6 @@ use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_models::metrics::{Scored, auc, average_precision, card_precision_at, recall_at};
 use tripline_models::protocol::{WEEK_DAYS, in_stream, test_week, threshold_at};
-use tripline_rules::money::CURRENCIES;
 use tripline_rules::schema::{CurrencyOf, Kind, TX_AMOUNT};
 
 /// Accounts looked at a day.
@@ -182,7 +181,7 @@ fn score(config: &Config, input: &[PathBuf]) -> Result<Scores, CliError> {
 
 fn minor_units(config: &Config) -> f64 {
     let exponent = match &config.schema.field(TX_AMOUNT).kind {
-        Kind::Money(CurrencyOf::Fixed(number)) => CURRENCIES[usize::from(*number)].exponent,
+        Kind::Money(CurrencyOf::Fixed(currency)) => currency.exponent(),
         _ => 2,
     };
     10f64.powi(i32::from(exponent))

@@ -5,7 +5,7 @@
 use crate::ast::{Arithmetic, Compare};
 use crate::function::Zones;
 use crate::graph::{Extreme, Local, TextTest, Unary};
-use crate::money::EXPONENT_MAX;
+use crate::money::{Currency, EXPONENT_MAX};
 use crate::schema::{ACCOUNT_CURRENCY, TX_CURRENCY};
 use crate::value::{Registers, Slot};
 use jiff::tz::TimeZone;
@@ -188,14 +188,13 @@ impl Shared {
 /// Decimal places of the event's money: the transaction's currency, else the account's, else 2.
 #[inline]
 fn exponent(registers: &Registers) -> usize {
-    currency(registers).map_or(2, |currency| usize::from(currency.exponent))
+    currency(registers).map_or(2, |currency| usize::from(currency.exponent()))
 }
 
 /// The currency of the event's money, if it says so.
 #[inline]
-pub(crate) fn currency(registers: &Registers) -> Option<crate::money::Currency> {
-    let number = registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY))?;
-    crate::money::CURRENCIES.get(usize::try_from(number).ok()?).copied()
+pub(crate) fn currency(registers: &Registers) -> Option<Currency> {
+    Currency::by_number(registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY))?)
 }
 
 /// A pattern that texts are tested with.

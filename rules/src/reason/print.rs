@@ -3,7 +3,7 @@
 //! It does not know which values: those come from registers, texts from the event.
 
 use super::Format;
-use crate::money::{CURRENCIES, Currency};
+use crate::money::Currency;
 use crate::program::TextSource;
 use crate::schema::{CurrencyOf, Kind};
 use crate::value::{Geo, Registers, Slot};
@@ -83,15 +83,15 @@ pub(crate) fn print(
 /// `1,450.00 USD`.
 fn money(minor: f64, of: &CurrencyOf, events: Option<Currency>, out: &mut String) {
     let currency = match of {
-        CurrencyOf::Fixed(number) => CURRENCIES.get(usize::from(*number)).copied(),
+        CurrencyOf::Fixed(currency) => Some(*currency),
         CurrencyOf::Account => events,
     };
-    let exponent = currency.map_or(2, |currency| currency.exponent);
+    let exponent = currency.map_or(2, Currency::exponent);
     let major = minor / (0..exponent).fold(1.0, |power, _| power * 10.0);
     grouped(major, usize::from(exponent), out);
     if let Some(currency) = currency {
         out.push(' ');
-        out.push_str(currency.code);
+        out.push_str(currency.code());
     }
 }
 
@@ -180,14 +180,13 @@ fn time(ms: f64, format: Option<Format>, zone: &TimeZone, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::currency;
     use crate::program::NoTexts;
 
     fn shown(kind: Kind, number: f64, format: Option<Format>, shape: Shape) -> String {
         let mut registers = Registers::new(1);
         registers.set_number(Slot(0), number);
         let printed = Printed { slot: Slot(0), kind, shape, format, text: false };
-        let usd = Some(CURRENCIES[usize::from(currency("USD").unwrap())]);
+        let usd = Currency::by_code("USD");
         let mut out = String::new();
         print(&printed, &registers, usd, &TimeZone::UTC, &NoTexts, &mut out);
         out
@@ -195,7 +194,7 @@ mod tests {
 
     #[test]
     fn values_read_as_people_write_them() {
-        let jpy = CurrencyOf::Fixed(currency("JPY").unwrap());
+        let jpy = CurrencyOf::Fixed(Currency::by_code("JPY").unwrap());
         let plain = Shape::Plain;
         assert_eq!(shown(Kind::Money(CurrencyOf::Account), 145_000.0, None, plain), "1,450.00 USD");
         assert_eq!(shown(Kind::Money(CurrencyOf::Account), -5.0, None, plain), "-0.05 USD");

@@ -3,7 +3,7 @@
 //! It does not know alerts.
 
 use super::{ReadFrom, Ruleset};
-use crate::money::{CURRENCIES, Currency};
+use crate::money::Currency;
 use crate::program::{TextSource, event_currency};
 use crate::schema::{CurrencyOf, Kind};
 use crate::value::{Geo, Registers, Slot};
@@ -76,7 +76,7 @@ fn describe<'a>(kind: &'a Kind, slot: Slot, registers: &Registers) -> Option<Des
 
 fn currency_of(of: &CurrencyOf, registers: &Registers) -> Option<Currency> {
     match of {
-        CurrencyOf::Fixed(number) => CURRENCIES.get(usize::from(*number)).copied(),
+        CurrencyOf::Fixed(currency) => Some(*currency),
         CurrencyOf::Account => event_currency(registers),
     }
 }
@@ -88,7 +88,7 @@ pub(super) fn in_major_units(kind: &Kind, slot: Slot, registers: &Registers) -> 
     Some(match kind {
         Kind::Bool => f64::from(u8::from(word == 1)),
         Kind::Money(of) => {
-            let exponent = currency_of(of, registers).map_or(2, |currency| currency.exponent);
+            let exponent = currency_of(of, registers).map_or(2, Currency::exponent);
             number / (0..exponent).fold(1.0, |power, _| power * 10.0)
         }
         Kind::Duration => number / 3_600_000.0,

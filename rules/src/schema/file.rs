@@ -5,7 +5,7 @@
 use super::{BUILT_IN_FIELDS, Codes, CurrencyOf, Doubts, EVENT_ID, EVENT_TYPE, Field, Kind, Schema};
 use crate::catalogue::{self, EVENT_TYPES, FIELDS};
 use crate::diagnostic::{Diagnostics, File, Span, nearest};
-use crate::money;
+use crate::money::Currency;
 use crate::value::Slot;
 use crate::yaml::{self, Keys, Node};
 use std::sync::Arc;
@@ -99,7 +99,7 @@ fn kind_of(written: &str) -> Result<Kind, String> {
         _ => match (written.strip_prefix("one of "), written.strip_prefix("money in ")) {
             (Some(values), _) => one_of(values)?,
             (_, Some(code)) => Kind::Money(CurrencyOf::Fixed(
-                money::currency(code).ok_or_else(|| format!("`{code}` is not an ISO 4217 currency"))?,
+                Currency::by_code(code).ok_or_else(|| format!("`{code}` is not an ISO 4217 currency"))?,
             )),
             _ => {
                 let kinds =
@@ -128,7 +128,7 @@ fn one_of(values: &str) -> Result<Kind, String> {
 }
 
 fn currencies() -> Kind {
-    Kind::OneOf(Arc::new(Codes::new(money::CURRENCIES.iter().map(|currency| currency.code))))
+    Kind::OneOf(Arc::new(Codes::new(Currency::all().map(Currency::code))))
 }
 
 fn read(root: &Node, doubts: &mut Doubts, faults: &mut Diagnostics) -> Option<Schema> {
@@ -313,7 +313,7 @@ mod tests {
         let schema = schema.expect(&faults);
         assert_eq!(
             schema.field(TX_AMOUNT).kind,
-            Kind::Money(CurrencyOf::Fixed(money::currency("EUR").unwrap()))
+            Kind::Money(CurrencyOf::Fixed(Currency::by_code("EUR").unwrap()))
         );
         assert!(matches!(schema.field(ACCOUNT_CURRENCY).kind, Kind::OneOf(_)));
         assert_eq!(schema.event_types().code("label"), Some(17));

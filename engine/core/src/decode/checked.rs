@@ -10,7 +10,7 @@ use super::steps::{FieldConversion, LabelPlan, REQUIRED, Step, Substitution, Val
 use super::time::TimeReader;
 use crate::limits::{DEPTH_MAX, SOURCES_MAX};
 use std::collections::BTreeSet;
-use tripline_rules::money::{CURRENCIES, currency};
+use tripline_rules::money::Currency;
 use tripline_rules::schema::{
     ACCOUNT_CURRENCY, CurrencyOf, EVENT_ID, EVENT_REF, Kind, LABEL_OUTCOME, Schema, TX_CURRENCY,
 };
@@ -209,7 +209,7 @@ impl Checker<'_> {
 
     fn money(&mut self, field: &FieldMapping, of: &CurrencyOf) -> Option<MoneyPlan> {
         let own = match of {
-            CurrencyOf::Fixed(code) => Some(*code),
+            CurrencyOf::Fixed(currency) => Some(currency.number()),
             CurrencyOf::Account => None,
         };
         let currency = match (&field.money.currency, own) {
@@ -219,7 +219,7 @@ impl Checker<'_> {
                 CurrencyPlan::Source(source, self.currencies(place))
             }
             (CurrencySource::Constant(code), _) => {
-                let Some(number) = currency(code) else {
+                let Some(number) = Currency::by_code(code).map(Currency::number) else {
                     self.error(MappingError::Currency(code.clone()));
                     return None;
                 };
@@ -257,8 +257,11 @@ impl Checker<'_> {
             from && (field.slot == TX_CURRENCY || field.slot == ACCOUNT_CURRENCY)
         };
         let values = self.mapping.fields.iter().filter(same).flat_map(|field| &field.values);
-        let mapped = values.filter_map(|(raw, value)| Some((raw.clone(), currency(value)?)));
-        Table::new(mapped.chain(CURRENCIES.iter().map(|known| known.code.to_owned()).zip(0u16..)))
+        let mapped =
+            values.filter_map(|(raw, value)| Some((raw.clone(), Currency::by_code(value)?.number())));
+        Table::new(
+            mapped.chain(Currency::all().map(|currency| (currency.code().to_owned(), currency.number()))),
+        )
     }
 
     /// Constants and mapped values must be values of the field.

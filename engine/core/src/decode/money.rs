@@ -6,7 +6,7 @@ use super::decimal::{Rounding, scaled};
 use super::mapping::AmountForm;
 use super::reject::Reason;
 use crate::limits::MONEY_MINOR_MAX;
-use tripline_rules::money::{CURRENCIES, EXPONENT_MAX};
+use tripline_rules::money::{Currency, EXPONENT_MAX};
 use tripline_rules::schema::{ACCOUNT_CURRENCY, TX_AMOUNT, TX_CURRENCY};
 use tripline_rules::value::{Registers, Slot};
 
@@ -80,7 +80,7 @@ impl MoneyPlan {
     /// The amount in a known currency.
     #[inline]
     pub(super) fn amount(&self, raw: Raw<'_>, currency: u16) -> Result<Amount, Reason> {
-        let exponent = CURRENCIES[usize::from(currency)].exponent;
+        let exponent = Currency::by_number(currency).ok_or(Reason::BadMoney)?.exponent();
         let minor = raw.decimal().and_then(|text| match self.form {
             AmountForm::Major => scaled(text, exponent, Rounding::Exact, MONEY_MINOR_MAX),
             AmountForm::Minor => scaled(text, 0, Rounding::Exact, MONEY_MINOR_MAX),

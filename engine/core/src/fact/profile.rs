@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::ledger::layout::Place;
 use crate::ledger::{Ledgers, RowRef};
 use tripline_models::profile::{INPUTS, ROWS_MAX, surprise_of_unseen};
-use tripline_rules::money::CURRENCIES;
+use tripline_rules::money::Currency;
 use tripline_rules::schema::{Kind, Schema, TX_AMOUNT, TX_CURRENCY, TX_DECLINED};
 use tripline_rules::value::Slot;
 
@@ -40,7 +40,7 @@ const SPREAD_MIN: f64 = 0.01;
 /// Relative spread of everybody while nobody is known.
 const SPREAD_UNKNOWN: f64 = 0.5;
 /// Groups of everybody's amounts: two habits in each currency, or in none.
-const GROUPS: usize = 2 * (CURRENCIES.len() + 1);
+const GROUPS: usize = 2 * (Currency::COUNT + 1);
 /// Fields whose first use is a surprise, in the order of the model's inputs.
 const FIELDS: [&str; 5] = ["merchant.id", "merchant.mcc", "terminal.id", "merchant.country", "device.id"];
 
@@ -279,7 +279,7 @@ fn group(habit: Habit, event: &Event) -> u64 {
         Habit::Spending => 0,
         Habit::Payments => 1,
     };
-    2 * event.registers.get(TX_CURRENCY).unwrap_or(CURRENCIES.len() as u64) + kind
+    2 * event.registers.get(TX_CURRENCY).unwrap_or(Currency::COUNT as u64) + kind
 }
 
 /// The mean of the middle two, or the middle one, of sorted values.
@@ -306,9 +306,8 @@ fn same_hour(age_ms: i64) -> bool {
 
 /// Minor units of the event's currency in a major one.
 fn major_units(event: &Event) -> f64 {
-    let currency =
-        event.registers.get(TX_CURRENCY).and_then(|number| CURRENCIES.get(usize::try_from(number).ok()?));
-    libm::exp10(f64::from(currency.map_or(2, |currency| currency.exponent)))
+    let currency = event.registers.get(TX_CURRENCY).and_then(Currency::by_number);
+    libm::exp10(f64::from(currency.map_or(2, Currency::exponent)))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most a few hundred rows")]

@@ -5,7 +5,7 @@ use crate::snapshot::SnapshotFault;
 use crate::snapshot::bytes::{Reader, put_key, put_maybe, put_number, put_signed, put_text, put_word};
 use crate::snapshot::chunk::Filling;
 use std::cmp::Reverse;
-use tripline_rules::money::CURRENCIES;
+use tripline_rules::money::Currency;
 
 impl PendingLabels {
     /// Writes all; says how many there ever were.
@@ -48,7 +48,8 @@ impl PendingLabels {
             account_word: from.maybe()?,
             currencies: [from.maybe()?, from.maybe()?],
         };
-        let has_currencies = due.currencies.iter().flatten().all(|code| *code < CURRENCIES.len() as u64);
+        let has_currencies =
+            due.currencies.iter().flatten().all(|number| Currency::by_number(*number).is_some());
         if usize::from(due.outcome) >= outcomes || !has_currencies || due.number > self.number {
             return Err(SnapshotFault::malformed("a label that there cannot be"));
         }

@@ -7,7 +7,7 @@ mod wire;
 
 use crate::batch::Timestamp;
 use tripline_rules::aggregate::{Plan, TagId, Tags};
-use tripline_rules::money::CURRENCIES;
+use tripline_rules::money::Currency;
 use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TIME, EVENT_TYPE, Kind, Schema, TX_CURRENCY};
 use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers, Slot};
 
@@ -229,7 +229,7 @@ impl Layout {
         let currency = unkept.filter(|_| plan.currency).map(|slot| {
             let known = Bit::at(free);
             free += 1;
-            let place = packed_place(&mut free, bits_for(CURRENCIES.len()));
+            let place = packed_place(&mut free, bits_for(Currency::COUNT));
             (slot, Place { known, ..place })
         });
         let packed = (free + tags).div_ceil(64);

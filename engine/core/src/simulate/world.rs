@@ -3,7 +3,7 @@
 //! Shops are not stored: a shop is three numbers, and everything about it follows from them and the seed.
 
 use super::random::{floor, real, scatter, scattered_unit};
-use tripline_rules::money;
+use tripline_rules::money::Currency;
 
 /// A city with its money.
 pub(super) struct City {
@@ -81,8 +81,7 @@ pub(super) const CITIES: [City; 40] = [
 impl City {
     /// Decimal places of the city's currency.
     pub fn exponent(&self) -> u8 {
-        let number = money::currency(self.currency).expect("the table's currencies are in use");
-        money::CURRENCIES[usize::from(number)].exponent
+        Currency::by_code(self.currency).expect("the table's currencies are in use").exponent()
     }
 
     /// US dollars as minor units of the city's currency, at least one.

@@ -51,7 +51,7 @@ pub(crate) fn kind_text(kind: &Kind) -> String {
         Kind::Bool => "yes/no".to_owned(),
         Kind::Number => "number".to_owned(),
         Kind::Money(CurrencyOf::Account) => "money in account.currency".to_owned(),
-        Kind::Money(CurrencyOf::Fixed(code)) => format!("money in {code}"),
+        Kind::Money(CurrencyOf::Fixed(currency)) => format!("money in {}", currency.number()),
         Kind::OneOf(codes) => format!("one of {}", codes.values().join("|")),
         Kind::Text => "text".to_owned(),
         Kind::Time => "time".to_owned(),

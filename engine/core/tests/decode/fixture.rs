@@ -6,7 +6,7 @@ use tripline_core::decode::{
     Reject,
 };
 use tripline_core::event::Event;
-use tripline_rules::money::{CURRENCIES, currency};
+use tripline_rules::money::Currency;
 use tripline_rules::schema::{Codes, CurrencyOf, Field, Kind, Schema};
 use tripline_rules::value::{Slot, TextKey};
 
@@ -16,7 +16,7 @@ pub fn one_of(values: &[&str]) -> Kind {
 
 /// The built-in fields and one of each other kind.
 pub fn schema() -> Schema {
-    let currencies = || Kind::OneOf(Arc::new(Codes::new(CURRENCIES.iter().map(|known| known.code))));
+    let currencies = || Kind::OneOf(Arc::new(Codes::new(Currency::all().map(Currency::code))));
     let fields = [
         ("event.id", Kind::Text),
         ("event.type", one_of(&["purchase", "refund", "login", "label"])),
@@ -36,7 +36,7 @@ pub fn schema() -> Schema {
         ("tx.took", Kind::Duration),
         ("tx.channel", one_of(&["pos", "ecom", "atm"])),
         ("account.opened", Kind::Time),
-        ("card.limit", Kind::Money(CurrencyOf::Fixed(currency("JPY").unwrap()))),
+        ("card.limit", Kind::Money(CurrencyOf::Fixed(Currency::by_code("JPY").unwrap()))),
         ("account.balance", Kind::Money(CurrencyOf::Account)),
     ];
     let field =

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use tripline_core::batch::Timestamp;
-use tripline_rules::money::{CURRENCIES, currency};
+use tripline_rules::money::Currency;
 
 /// An alert.
 #[derive(Clone, Debug, Deserialize)]
@@ -77,7 +77,7 @@ pub struct Rule {
 impl std::fmt::Display for Money {
     /// `USD 1,234.50`
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let exponent = currency(&self.currency).map_or(2, |code| CURRENCIES[usize::from(code)].exponent);
+        let exponent = Currency::by_code(&self.currency).map_or(2, Currency::exponent);
         let unit = 10_u64.pow(u32::from(exponent));
         let minor = self.minor.unsigned_abs();
         let sign = if self.minor < 0 { "-" } else { "" };

@@ -8,7 +8,7 @@ use super::{ID, Kept, Layout, NUMBER_FIXED_MAX, Place};
 use crate::limits::{MONEY_MINOR_MAX, TIME_MS_MAX, TIME_MS_MIN};
 use crate::snapshot::SnapshotFault;
 use crate::snapshot::bytes::{Reader, put_number, put_signed, put_word};
-use tripline_rules::money::CURRENCIES;
+use tripline_rules::money::Currency;
 use tripline_rules::schema::{Kind, Schema};
 use tripline_rules::value::MONEY_MINOR_MAX_EXACT;
 
@@ -124,7 +124,7 @@ impl Layout {
         }
         if head & HAS_CURRENCY != 0 {
             let code = from.number()?;
-            if code >= CURRENCIES.len() as u64 {
+            if Currency::by_number(code).is_none() {
                 return Err(SnapshotFault::malformed("a currency that there is not"));
             }
             self.currency.iter().for_each(|(_, place): &(_, Place)| place.write(row, Some(code)));
