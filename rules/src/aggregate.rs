@@ -4,10 +4,8 @@
 //! differently and mean the same have equal normal forms, and are computed once.
 
 use crate::schema::Kind;
+use crate::time::{DAY_MS, Ms};
 use crate::value::Slot;
-
-/// Milliseconds.
-pub type Ms = i64;
 
 /// Order statistics read at most so many matching rows, the newest ones, of their window.
 pub const ORDER_ROWS_MAX: usize = 128;
@@ -209,7 +207,6 @@ pub struct Population {
 impl Population {
     /// Length of the days that are counted.
     pub fn over_ms(&self) -> Ms {
-        const DAY_MS: Ms = 24 * 60 * 60 * 1000;
         Ms::from(self.days) * DAY_MS
     }
 }

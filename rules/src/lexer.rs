@@ -4,6 +4,7 @@
 
 use crate::diagnostic::{Diagnostics, Span};
 use crate::money::Decimal;
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Ms, SECOND_MS, WEEK_MS};
 use crate::yaml::Positions;
 
 /// A token.
@@ -45,8 +46,8 @@ const HABITS: [(&str, &str); 5] = [
     ("=", "`=` does not compare; write `==`"),
     ("!", "write `not` instead of `!`"),
 ];
-const UNITS: [(&str, i64); 6] =
-    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
+const UNITS: [(&str, Ms); 6] =
+    [("ms", 1), ("s", SECOND_MS), ("m", MINUTE_MS), ("h", HOUR_MS), ("d", DAY_MS), ("w", WEEK_MS)];
 
 /// Milliseconds of a length of time such as `10m` or `90d`.
 pub fn duration(text: &str) -> Option<i64> {

@@ -23,6 +23,7 @@ pub mod reason;
 mod resolve;
 pub mod ruleset;
 pub mod schema;
+pub mod time;
 pub mod typology;
 pub mod value;
 pub mod yaml;

@@ -2,9 +2,9 @@
 //!
 //! It does not know where the files lie; it is given their text.
 
-use crate::aggregate::Ms;
 use crate::money::Decimal;
 use crate::pack::ListText;
+use crate::time::{DAY_MS, Ms};
 use jiff::civil::Date;
 use std::str::FromStr;
 
@@ -66,7 +66,6 @@ pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, Str
 
 /// Whether a day is over; `None` when it is no date.
 fn is_over(day: &str, now: Option<Ms>) -> Option<bool> {
-    const DAY_MS: Ms = 86_400_000;
     let date = Date::from_str(day).ok()?;
     let start = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
     Some(now.is_some_and(|now| now >= start + DAY_MS))

@@ -8,7 +8,6 @@ mod sections;
 
 pub(crate) use sections::{as_decimal, parsed_value};
 
-use crate::aggregate::Ms;
 use crate::ast::Expr;
 use crate::diagnostic::{Diagnostics, Span};
 use crate::lexer::Written;
@@ -16,6 +15,7 @@ use crate::money::Decimal;
 use crate::parser;
 use crate::reason::Template;
 use crate::ruleset::{Action, Mode, Severity};
+use crate::time::Ms;
 use crate::yaml::{self, Keys, Node, Positions, Value};
 
 /// Rules of one ruleset.

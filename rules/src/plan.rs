@@ -3,9 +3,10 @@
 //! It does not know expressions; conditions come as nodes.
 
 use crate::aggregate::{
-    AGGREGATES_MAX, Aggregate, Coverage, KeySpace, Lane, Ms, Plan, Population, TAGS_MAX, TagId, WINDOWS_MAX,
+    AGGREGATES_MAX, Aggregate, Coverage, KeySpace, Lane, Plan, Population, TAGS_MAX, TagId, WINDOWS_MAX,
 };
 use crate::graph::NodeId;
+use crate::time::Ms;
 use crate::value::Slot;
 
 /// Where a fact stands in its plan.

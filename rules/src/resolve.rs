@@ -11,7 +11,6 @@ mod name;
 pub(crate) use aggregate::Fact;
 pub(crate) use name::{Read, Source};
 
-use crate::aggregate::Ms;
 use crate::ast::{Arithmetic, Expr, ExprKind};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::graph::{Graph, Node, NodeId, Unary};
@@ -22,6 +21,7 @@ use crate::plan::PlanBuilder;
 use crate::program::Pattern;
 use crate::ruleset::CompileOptions;
 use crate::schema::{CurrencyOf, Kind, Schema};
+use crate::time::Ms;
 use crate::value::Slot;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,11 +5,12 @@
 mod compile;
 mod describe;
 
-use crate::aggregate::{FactSet, Ms};
+use crate::aggregate::FactSet;
 use crate::diagnostic::{Diagnostics, File};
 use crate::program::{Block, Program, Shared, TextSource};
 use crate::reason::{self, Printed};
 use crate::schema::{Kind, Schema};
+use crate::time::Ms;
 use crate::value::{Registers, Slot, TextKey};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};

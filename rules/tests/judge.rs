@@ -7,6 +7,7 @@ use tripline_rules::money::Currency;
 use tripline_rules::program::{Fired, NoTexts, TextSource, Trace};
 use tripline_rules::ruleset::{CompileOptions, Described, Mode, ReadFrom, Ruleset, Verb};
 use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TIME, EVENT_TYPE, Schema, TX_AMOUNT, TX_DECLINED};
+use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, ms_as_f64};
 use tripline_rules::value::{Geo, Registers, Slot, TextKey};
 
 const PACK: &str = r#"
@@ -100,11 +101,11 @@ fn house(pack: &str) -> House {
     House { schema, rules }
 }
 
-impl House {
-    fn number_of(currency: &str) -> u64 {
-        Currency::by_code(currency).map_or(0, |currency| u64::from(currency.number()))
-    }
+fn number_of(currency: &str) -> u64 {
+    Currency::by_code(currency).map_or(0, |currency| u64::from(currency.number()))
+}
 
+impl House {
     fn slot(&self, name: &str) -> Slot {
         self.schema.slot(name).unwrap_or_else(|| panic!("{name}"))
     }
@@ -171,7 +172,7 @@ fn equal_aggregates_are_computed_once_and_unread_ones_not_at_all() {
     let terminal: Vec<&str> =
         house.plan(1).aggregates.iter().map(|aggregate| aggregate.name.as_str()).collect();
     assert_eq!(terminal, ["hit", "seen"]);
-    assert_eq!(house.plan(1).look_back, 14 * 86_400_000);
+    assert_eq!(house.plan(1).look_back, 14 * DAY_MS);
     let lane = |name: &str| {
         let plan = house.plan(0);
         plan.lanes[plan.aggregates[house.fact(0, name).0].lane].fields.clone()
@@ -362,12 +363,12 @@ fn a_cloned_card_is_faster_than_an_airliner() {
     registers.set_bool(house.slot("tx.card_present"), true);
     registers.put(house.slot("tx.geo"), place(40.7128, -74.0060));
     registers.put(house.fact(0, "place").1, place(51.5074, -0.1278));
-    registers.set_number(house.fact(0, "place_at").1, at - 42.0 * 60_000.0);
+    registers.set_number(house.fact(0, "place_at").1, at - ms_as_f64(42 * MINUTE_MS));
     assert_eq!(house.judge(0, "purchase", &mut registers, &NoTexts).0, ["TRAVEL"]);
     let mut reason = String::new();
     house.rules.reason(house.rule("TRAVEL"), &mut registers, &NoTexts, &mut reason);
     assert_eq!(reason, "5,570 km away 42 minutes ago, at 01:30");
-    registers.set_number(house.fact(0, "place_at").1, at - 8.0 * 3_600_000.0);
+    registers.set_number(house.fact(0, "place_at").1, at - ms_as_f64(8 * HOUR_MS));
     assert!(house.judge(0, "purchase", &mut registers, &NoTexts).0.is_empty());
     // In the same instant no speed exists.
     registers.set_number(house.fact(0, "place_at").1, at);

@@ -4,10 +4,10 @@ use std::time::Instant;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::ruleset::{CompileOptions, Overrides, Ruleset};
 use tripline_rules::schema::Schema;
+use tripline_rules::time::DAY_MS;
 use tripline_rules::value::TextKey;
 
 const SCHEMA: &str = include_str!("golden/schema.yaml");
-const DAY_MS: i64 = 86_400_000;
 
 fn compile_with(pack: &str, overrides: &Overrides) -> (Option<Ruleset>, Diagnostics) {
     let (schema, faults) = Schema::load(&File::new("schema.yaml", SCHEMA));

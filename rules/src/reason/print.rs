@@ -6,6 +6,7 @@ use super::Format;
 use crate::money::Currency;
 use crate::program::TextSource;
 use crate::schema::{CurrencyOf, Kind};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Ms, SECOND_MS, ms_as_f64};
 use crate::value::{Geo, Registers, Slot};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -57,8 +58,8 @@ pub(crate) fn print(
         }
         (Kind::Number, Some(Format::Minutes)) => counted(number, "minute", out),
         (Kind::Number, Some(Format::Days)) => counted(number, "day", out),
-        (Kind::Duration, Some(Format::Minutes)) => counted(number / 60_000.0, "minute", out),
-        (Kind::Duration, Some(Format::Days)) => counted(number / 86_400_000.0, "day", out),
+        (Kind::Duration, Some(Format::Minutes)) => counted(number / ms_as_f64(MINUTE_MS), "minute", out),
+        (Kind::Duration, Some(Format::Days)) => counted(number / ms_as_f64(DAY_MS), "day", out),
         (Kind::Number, _) if printed.shape == Shape::Whole => grouped(libm::floor(number), 0, out),
         (Kind::Number, _) => plain(number, out),
         (Kind::Duration, _) => duration(number, out),
@@ -138,16 +139,16 @@ fn counted(number: f64, unit: &str, out: &mut String) {
 
 /// The two largest units: `2 d 3 h`.
 fn duration(ms: f64, out: &mut String) {
-    const UNITS: [(f64, &str); 4] =
-        [(86_400_000.0, "d"), (3_600_000.0, "h"), (60_000.0, "min"), (1_000.0, "s")];
+    const UNITS: [(Ms, &str); 4] = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (SECOND_MS, "s")];
     let mut rest = ms.abs();
     let mut shown = 0;
     if ms < 0.0 {
         out.push('-');
     }
     for (unit, name) in UNITS {
-        let count = libm::floor(rest / unit);
-        let last = unit == 1_000.0 && shown == 0;
+        let length = ms_as_f64(unit);
+        let count = libm::floor(rest / length);
+        let last = unit == SECOND_MS && shown == 0;
         if (count > 0.0 || last) && shown < 2 {
             if shown > 0 {
                 out.push(' ');
@@ -155,7 +156,7 @@ fn duration(ms: f64, out: &mut String) {
             let _ = write!(out, "{count:.0} {name}");
             shown += 1;
         }
-        rest -= count * unit;
+        rest -= count * length;
     }
 }
 

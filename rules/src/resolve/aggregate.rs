@@ -10,9 +10,8 @@ use crate::graph::NodeId;
 use crate::pack::{AggregateText, Name, OpText};
 use crate::plan::Placed;
 use crate::schema::{ACCOUNT_CURRENCY, ACCOUNT_ID, CurrencyOf, EVENT_TIME, EVENT_TYPE, Kind, TX_CURRENCY};
+use crate::time::{DAY_MS, HOUR_MS};
 use crate::value::Slot;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// A fact that expressions read.
 #[derive(Clone, Debug, PartialEq)]
@@ -331,7 +330,7 @@ impl Resolver<'_> {
     fn check_window(&mut self, text: &AggregateText) {
         let (Some(over), Some(retention)) = (text.over, self.options.retention) else { return };
         if over.saturating_add(text.delay) > retention {
-            let days = |ms: i64| format!("{} h", ms / 3_600_000);
+            let days = |ms: i64| format!("{} h", ms / HOUR_MS);
             self.faults
                 .error(
                     "E411",

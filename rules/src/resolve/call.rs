@@ -9,6 +9,7 @@ use crate::function;
 use crate::graph::{Extreme, Local, Node, NodeId, TextTest, Unary};
 use crate::program::Pattern;
 use crate::schema::{EVENT_TIME, Kind};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Ms, ms_as_f64};
 
 /// The functions, and how many arguments each takes at least and at most.
 pub const FUNCTIONS: [(&str, usize, usize); 17] = [
@@ -32,8 +33,6 @@ pub const FUNCTIONS: [(&str, usize, usize); 17] = [
 ];
 /// The one function more: a test of a text's start.
 const STARTS_WITH: (&str, usize, usize) = ("starts_with", 2, 2);
-
-const HOUR_MS: f64 = 3_600_000.0;
 
 impl Resolver<'_> {
     pub(super) fn call(&mut self, name: &str, at: Span, args: &[Expr], span: Span) -> Typed {
@@ -61,9 +60,9 @@ impl Resolver<'_> {
         let result = match name {
             "km_between" => self.km_between(&args[0], &args[1]).map(|node| (Kind::Number, node)),
             "kmh" => self.kmh(&args[0], &args[1], span).map(|node| (Kind::Number, node)),
-            "minutes_since" => self.since(&args[0], 60_000.0),
+            "minutes_since" => self.since(&args[0], MINUTE_MS),
             "hours_since" => self.since(&args[0], HOUR_MS),
-            "days_since" => self.since(&args[0], 86_400_000.0),
+            "days_since" => self.since(&args[0], DAY_MS),
             "local_hour" => self.local(Local::Hour, &args[0]),
             "local_weekday" => self.local(Local::Weekday, &args[0]),
             "coalesce" => self.folded(name, args, Node::Coalesce),
@@ -127,11 +126,11 @@ impl Resolver<'_> {
         Some(self.graph.add(Node::Arithmetic(Arithmetic::Div, km, hours?.1, false)))
     }
 
-    fn since(&mut self, time: &Expr, unit_ms: f64) -> Option<(Kind, NodeId)> {
+    fn since(&mut self, time: &Expr, unit: Ms) -> Option<(Kind, NodeId)> {
         let time = self.argument(time, &Kind::Time, "a time")?;
         let now = self.graph.add(Node::Read(EVENT_TIME));
         let elapsed = self.graph.add(Node::Arithmetic(Arithmetic::Sub, now, time, false));
-        let unit = self.graph.number(unit_ms);
+        let unit = self.graph.number(ms_as_f64(unit));
         Some((Kind::Number, self.graph.add(Node::Arithmetic(Arithmetic::Div, elapsed, unit, false))))
     }
 

@@ -6,6 +6,7 @@ use super::{ReadFrom, Ruleset};
 use crate::money::Currency;
 use crate::program::{TextSource, event_currency};
 use crate::schema::{CurrencyOf, Kind};
+use crate::time::{HOUR_MS, ms_as_f64};
 use crate::value::{Geo, Registers, Slot};
 
 /// A value that can leave the engine. A text that only its hash is known of cannot.
@@ -91,7 +92,7 @@ pub(super) fn in_major_units(kind: &Kind, slot: Slot, registers: &Registers) -> 
             let exponent = currency_of(of, registers).map_or(2, Currency::exponent);
             number / (0..exponent).fold(1.0, |power, _| power * 10.0)
         }
-        Kind::Duration => number / 3_600_000.0,
+        Kind::Duration => number / ms_as_f64(HOUR_MS),
         _ => number,
     })
 }

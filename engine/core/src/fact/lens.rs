@@ -3,7 +3,8 @@
 
 use crate::batch::Timestamp;
 use crate::ledger::layout::{Bit, Layout, Likeness, Place};
-use tripline_rules::aggregate::{Aggregate, FactSet, Ms, Op, Plan};
+use tripline_rules::aggregate::{Aggregate, FactSet, Op, Plan};
+use tripline_rules::time::Ms;
 use tripline_rules::value::Slot;
 
 /// One aggregate, ready to be computed.

@@ -39,8 +39,9 @@ use rows::Rows;
 pub(crate) use rows::Rows as RowsView;
 use saving::Saving;
 use sweep::Tally;
-use tripline_rules::aggregate::{FactSet, Ms, Plan, Tags};
+use tripline_rules::aggregate::{FactSet, Plan, Tags};
 use tripline_rules::schema::Schema;
+use tripline_rules::time::Ms;
 use tripline_rules::value::{Registers, Slot};
 
 pub use layout::ROWS_MAX;
