@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Span;
 use crate::money::Decimal;
+use crate::time::Ms;
 
 /// How two numbers, or two of anything, are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +75,7 @@ pub enum ExprKind {
     /// A number, a percentage as its share.
     Number(Decimal),
     /// A length of time, ms.
-    Duration(i64),
+    Duration(Ms),
     /// A quoted text.
     Text(String),
     /// `true`, `false`.

@@ -4,7 +4,7 @@
 
 use crate::diagnostic::{Diagnostics, Span};
 use crate::money::Decimal;
-use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Ms, SECOND_MS, WEEK_MS};
+use crate::time::{Ms, parse_duration};
 use crate::yaml::Positions;
 
 /// A token.
@@ -13,7 +13,7 @@ pub enum Token {
     /// `12`, `0.5`, and `5%` as 0.05.
     Number(Decimal),
     /// `10m`, in milliseconds.
-    Duration(i64),
+    Duration(Ms),
     /// A quoted text, without its quotes.
     Text(String),
     /// A name, maybe dotted.
@@ -46,16 +46,6 @@ const HABITS: [(&str, &str); 5] = [
     ("=", "`=` does not compare; write `==`"),
     ("!", "write `not` instead of `!`"),
 ];
-const UNITS: [(&str, Ms); 6] =
-    [("ms", 1), ("s", SECOND_MS), ("m", MINUTE_MS), ("h", HOUR_MS), ("d", DAY_MS), ("w", WEEK_MS)];
-
-/// Milliseconds of a length of time such as `10m` or `90d`.
-pub fn duration(text: &str) -> Option<i64> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let unit = UNITS.iter().find(|(unit, _)| *unit == &text[digits..]).map(|(_, ms)| ms)?;
-    text[..digits].parse::<i64>().ok()?.checked_mul(*unit)
-}
-
 /// An expression's text inside a scalar: where its bytes stand.
 #[derive(Clone, Copy, Debug)]
 pub struct Written<'a> {
@@ -189,7 +179,7 @@ fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
         return (Decimal::parse(&rest[..length]).map(Token::Number).ok_or_else(too_long), length);
     }
     let whole = length + unit;
-    let Some(duration) = duration(&rest[..whole]) else {
+    let Some(duration) = parse_duration(&rest[..whole]) else {
         let fault = Wrong {
             code: "E106",
             message: format!("`{}` is neither a number nor a length of time", &rest[..whole]),
@@ -202,19 +192,4 @@ fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
 
 fn too_long() -> Wrong {
     Wrong { code: "E106", message: "this number has too many digits".to_owned(), help: None }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_of_time_have_a_unit() {
-        assert_eq!(duration("10m"), Some(600_000));
-        assert_eq!(duration("90d"), Some(7_776_000_000));
-        assert_eq!(duration("250ms"), Some(250));
-        for wrong in ["10", "m", "", "1.5h", "10x", "99999999999999999999d"] {
-            assert_eq!(duration(wrong), None, "{wrong}");
-        }
-    }
 }

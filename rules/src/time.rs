@@ -1,4 +1,4 @@
-//! Lengths of time in milliseconds. It knows neither calendars nor time zones.
+//! Durations in milliseconds, and how they are written. It knows neither calendars nor time zones.
 
 /// Milliseconds: of a length of time, or since 1970 (UTC).
 pub type Ms = i64;
@@ -19,4 +19,29 @@ pub const WEEK_MS: Ms = 7 * DAY_MS;
 #[inline]
 pub const fn ms_as_f64(ms: Ms) -> f64 {
     ms as f64
+}
+
+const UNITS: [(&str, Ms); 6] =
+    [("ms", 1), ("s", SECOND_MS), ("m", MINUTE_MS), ("h", HOUR_MS), ("d", DAY_MS), ("w", WEEK_MS)];
+
+/// Milliseconds of a duration such as `10m` or `90d`.
+pub fn parse_duration(text: &str) -> Option<Ms> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let unit = UNITS.iter().find(|(unit, _)| *unit == &text[digits..]).map(|(_, ms)| ms)?;
+    text[..digits].parse::<Ms>().ok()?.checked_mul(*unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_a_unit() {
+        assert_eq!(parse_duration("10m"), Some(600_000));
+        assert_eq!(parse_duration("90d"), Some(7_776_000_000));
+        assert_eq!(parse_duration("250ms"), Some(250));
+        for wrong in ["10", "m", "", "1.5h", "10x", "99999999999999999999d"] {
+            assert_eq!(parse_duration(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -7,10 +7,10 @@ use super::{
     expression, items, name, section,
 };
 use crate::diagnostic::Diagnostics;
-use crate::lexer;
 use crate::list::ENTRIES_MAX;
 use crate::money::Decimal;
 use crate::ruleset::{Action, Mode, Target, Verb};
+use crate::time::parse_duration;
 use crate::yaml::{Keys, Node};
 
 pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, faults: &mut Diagnostics) {
@@ -115,7 +115,7 @@ fn param_value(node: &Node, faults: &mut Diagnostics) -> Option<ParamValue> {
 
 /// A parameter's value from its text.
 pub(crate) fn parsed_value(text: &str) -> Option<ParamValue> {
-    match lexer::duration(text) {
+    match parse_duration(text) {
         Some(ms) => Some(ParamValue::Duration(ms)),
         None => Decimal::parse_share(text).map(|number| ParamValue::Number(number, text.ends_with('%'))),
     }

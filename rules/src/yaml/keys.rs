@@ -5,6 +5,7 @@
 use super::{Node, Value};
 use crate::diagnostic::{Diagnostics, Span, nearest};
 use crate::money::Decimal;
+use crate::time::{Ms, parse_duration};
 
 /// A mapping that is being read. Every key that is asked for is known; [`Keys::finish`] reports the others.
 #[derive(Debug)]
@@ -182,9 +183,9 @@ impl Node {
     }
 
     /// A length of time such as `10m` or `90d`, in milliseconds.
-    pub fn duration(&self, what: &str, faults: &mut Diagnostics) -> Option<i64> {
+    pub fn duration(&self, what: &str, faults: &mut Diagnostics) -> Option<Ms> {
         let text = self.text(what, faults)?;
-        let duration = crate::lexer::duration(text);
+        let duration = parse_duration(text);
         if duration.is_none() {
             faults
                 .error("S004", format!("{what} is a length of time"), self.span)
