@@ -3,7 +3,6 @@
 //! It does not know registers; an answer that does not exist is `None`, which is "missing".
 
 use crate::ast::{Arithmetic, Compare};
-use crate::graph::{Extreme, Local, Unary};
 use crate::value::{Geo, MONEY_MINOR_MAX_EXACT, TextKey};
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -14,6 +13,34 @@ pub const EARTH_RADIUS_KM: f64 = 6_371.008_8;
 /// 2⁵³, beyond which money is missing.
 #[expect(clippy::cast_precision_loss, reason = "a power of two is exact")]
 const MONEY_MAX: f64 = MONEY_MINOR_MAX_EXACT as f64;
+
+/// An operation on one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unary {
+    /// `-a`
+    Negative,
+    /// `abs(a)`
+    Abs,
+    /// `log(a)`, natural; of nothing positive: missing.
+    Log,
+}
+
+/// The smaller or the larger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "named as the functions of the language are")]
+pub enum Extreme {
+    Min,
+    Max,
+}
+
+/// What a local time is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Local {
+    /// 0 to 23.
+    Hour,
+    /// 1 is Monday, 7 is Sunday.
+    Weekday,
+}
 
 /// A comparison of two numbers. Without a branch on the operator: it is the operation that packs are made of.
 #[inline]

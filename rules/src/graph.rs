@@ -6,8 +6,9 @@ mod wording;
 
 use crate::aggregate::FactSet;
 use crate::ast::{Arithmetic, Compare};
-use crate::function;
+use crate::function::{self, Extreme, Local, Unary};
 use crate::money::Decimal;
+use crate::pattern::TextTest;
 use crate::value::Slot;
 use std::collections::BTreeMap;
 
@@ -19,43 +20,6 @@ impl NodeId {
     pub(crate) fn index(self) -> usize {
         usize::try_from(self.0).expect("a usize holds 32 bits")
     }
-}
-
-/// An operation on one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Unary {
-    /// `-a`
-    Negative,
-    /// `abs(a)`
-    Abs,
-    /// `log(a)`, natural; of nothing positive: missing.
-    Log,
-}
-
-/// The smaller or the larger one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "named as the functions of the language are")]
-pub enum Extreme {
-    Min,
-    Max,
-}
-
-/// What a local time is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Local {
-    /// 0 to 23.
-    Hour,
-    /// 1 is Monday, 7 is Sunday.
-    Weekday,
-}
-
-/// A text test that needs the event's own text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TextTest {
-    /// `starts_with`
-    StartsWith,
-    /// `matches`
-    Matches,
 }
 
 /// What a node is. Truths are words 0 and 1.

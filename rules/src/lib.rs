@@ -17,6 +17,7 @@ pub mod list;
 pub mod money;
 pub mod pack;
 pub mod parser;
+pub mod pattern;
 mod plan;
 pub mod program;
 pub mod reason;

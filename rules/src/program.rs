@@ -9,7 +9,6 @@ mod run;
 
 pub(crate) use by_type::{JudgedRule, ProgramBuilder, Types};
 pub(crate) use emit::Emitter;
-pub use op::Pattern;
 pub(crate) use op::{Amounts, Block};
 pub(crate) use op::{Shared, currency as event_currency};
 

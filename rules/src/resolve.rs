@@ -13,12 +13,13 @@ pub(crate) use name::{Read, Source};
 
 use crate::ast::{Arithmetic, Expr, ExprKind};
 use crate::diagnostic::{Diagnostics, Span};
-use crate::graph::{Graph, Node, NodeId, Unary};
+use crate::function::Unary;
+use crate::graph::{Graph, Node, NodeId};
 use crate::list::Entries;
 use crate::money::Decimal;
 use crate::pack::{AggregateText, ListText, NamedText, ParamValue, SignalText};
+use crate::pattern::Pattern;
 use crate::plan::PlanBuilder;
-use crate::program::Pattern;
 use crate::ruleset::CompileOptions;
 use crate::schema::{CurrencyOf, Kind, Schema};
 use crate::time::Ms;

@@ -3,17 +3,12 @@
 //! It does not know why it is there.
 
 use crate::ast::{Arithmetic, Compare};
-use crate::function::Zones;
-use crate::graph::{Extreme, Local, TextTest, Unary};
+use crate::function::{Extreme, Local, Unary, Zones};
 use crate::money::{Currency, EXPONENT_MAX};
+use crate::pattern::Pattern;
 use crate::schema::{ACCOUNT_CURRENCY, TX_CURRENCY};
 use crate::value::{Registers, Slot};
 use jiff::tz::TimeZone;
-use regex_automata::meta::{Config, Regex};
-use regex_automata::util::syntax;
-
-/// A compiled pattern takes at most so many bytes.
-pub const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// An operation. Registers are read and written by slot; unknown operands give unknown results unless said otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -195,56 +190,4 @@ fn exponent(registers: &Registers) -> usize {
 #[inline]
 pub(crate) fn currency(registers: &Registers) -> Option<Currency> {
     Currency::by_number(registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY))?)
-}
-
-/// A pattern that texts are tested with.
-#[derive(Clone, Debug)]
-pub enum Pattern {
-    /// The text starts so.
-    Start(String),
-    /// A part of the text matches; linear in the text's length.
-    Regex(String, Box<Regex>),
-}
-
-impl Pattern {
-    /// A regular expression.
-    ///
-    /// # Errors
-    /// Why it is not one, or that it is too large.
-    pub fn regex(text: &str) -> Result<Pattern, String> {
-        let bounds =
-            Config::new().nfa_size_limit(Some(PATTERN_BYTES_MAX)).onepass_size_limit(Some(PATTERN_BYTES_MAX));
-        let regex = Regex::builder()
-            .configure(bounds)
-            .syntax(syntax::Config::new().nest_limit(32))
-            .build(text)
-            .map_err(|fault| match fault.size_limit() {
-                Some(most) => format!("it would take more than {most} bytes"),
-                None => "it cannot be read as a regular expression".to_owned(),
-            })?;
-        Ok(Pattern::Regex(text.to_owned(), Box::new(regex)))
-    }
-
-    /// As it is written.
-    pub fn text(&self) -> &str {
-        match self {
-            Pattern::Start(text) | Pattern::Regex(text, _) => text,
-        }
-    }
-
-    /// Which test it is for.
-    pub(crate) fn test(&self) -> TextTest {
-        match self {
-            Pattern::Start(_) => TextTest::StartsWith,
-            Pattern::Regex(..) => TextTest::Matches,
-        }
-    }
-
-    /// Whether a text passes.
-    pub fn holds(&self, text: &str) -> bool {
-        match self {
-            Pattern::Start(start) => text.starts_with(start),
-            Pattern::Regex(_, regex) => regex.is_match(text),
-        }
-    }
 }

@@ -4,8 +4,7 @@
 
 use super::op::{Op, Shared};
 use super::{Fired, TextSource, Trace};
-use crate::function;
-use crate::graph::Local;
+use crate::function::{self, Local};
 use crate::schema::EVENT_TIME;
 use crate::value::{Geo, Registers, Slot};
 use jiff::tz::TimeZone;

@@ -5,9 +5,9 @@
 use super::{Resolver, Ty, Typed, called, is};
 use crate::ast::{Arithmetic, Compare, Expr, ExprKind};
 use crate::diagnostic::{Span, nearest};
-use crate::function;
-use crate::graph::{Extreme, Local, Node, NodeId, TextTest, Unary};
-use crate::program::Pattern;
+use crate::function::{self, Extreme, Local, Unary};
+use crate::graph::{Node, NodeId};
+use crate::pattern::{Pattern, TextTest};
 use crate::schema::{EVENT_TIME, Kind};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Ms, ms_as_f64};
 
