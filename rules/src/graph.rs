@@ -9,7 +9,7 @@ use crate::ast::{Arithmetic, Compare};
 use crate::function::{self, Extreme, Local, Unary};
 use crate::money::Decimal;
 use crate::pattern::TextTest;
-use crate::value::Slot;
+use crate::value::{Slot, number_word};
 use std::collections::BTreeMap;
 
 /// A node of the graph.
@@ -110,11 +110,6 @@ impl Node {
             Node::KmBetween(a, b) => Node::KmBetween(with(a), with(b)),
         }
     }
-}
-
-/// The word of a number; both zeros are one word.
-pub(crate) fn number_word(number: f64) -> u64 {
-    (number + 0.0).to_bits()
 }
 
 /// All nodes, each after the ones inside it, and the sets that they test.

@@ -14,25 +14,9 @@ pub(crate) use op::{Shared, currency as event_currency};
 
 use crate::aggregate::{FactSet, Plan, TagId, Tags};
 use crate::schema::EVENT_TYPE;
-use crate::value::{Registers, Slot};
+use crate::value::{NoTexts, Registers, Slot, TextSource};
 use op::Op;
 use std::sync::Arc;
-
-/// The event's own texts: registers hold only their hashes.
-pub trait TextSource {
-    /// The text of a field, if the event has it.
-    fn text(&self, slot: Slot) -> Option<&str>;
-}
-
-/// No texts: rows and tests without text conditions.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoTexts;
-
-impl TextSource for NoTexts {
-    fn text(&self, _: Slot) -> Option<&str> {
-        None
-    }
-}
 
 /// Listens to an evaluation.
 pub trait Trace {

@@ -7,11 +7,11 @@ mod describe;
 
 use crate::aggregate::FactSet;
 use crate::diagnostic::{Diagnostics, File};
-use crate::program::{Block, Program, Shared, TextSource};
+use crate::program::{Block, Program, Shared};
 use crate::reason::{self, Printed};
 use crate::schema::{Kind, Schema};
 use crate::time::Ms;
-use crate::value::{Registers, Slot, TextKey};
+use crate::value::{Registers, Slot, TextKey, TextSource};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

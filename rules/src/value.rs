@@ -142,8 +142,7 @@ impl Registers {
     /// Sets a number; one that is not finite makes the register unknown.
     #[inline]
     pub fn set_number(&mut self, slot: Slot, value: f64) {
-        // -0.0 and 0.0 are one value and must be one word.
-        let word = if value.is_finite() { (value + 0.0).to_bits() } else { UNKNOWN };
+        let word = if value.is_finite() { number_word(value) } else { UNKNOWN };
         self.set(slot, word);
     }
 
@@ -163,6 +162,28 @@ impl Registers {
     #[inline]
     pub fn put(&mut self, slot: Slot, word: Option<u64>) {
         self.set(slot, word.unwrap_or(UNKNOWN));
+    }
+}
+
+/// The word of a number; both zeros are one word.
+#[inline]
+pub(crate) fn number_word(number: f64) -> u64 {
+    (number + 0.0).to_bits()
+}
+
+/// The event's own texts: registers hold only their hashes.
+pub trait TextSource {
+    /// The text of a field, if the event has it.
+    fn text(&self, slot: Slot) -> Option<&str>;
+}
+
+/// No texts: rows and tests without text conditions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTexts;
+
+impl TextSource for NoTexts {
+    fn text(&self, _: Slot) -> Option<&str> {
+        None
     }
 }
 

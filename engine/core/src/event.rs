@@ -2,8 +2,7 @@
 
 use crate::batch::Timestamp;
 use std::ops::Range;
-use tripline_rules::program::TextSource;
-use tripline_rules::value::{Registers, Slot};
+use tripline_rules::value::{Registers, Slot, TextSource};
 
 /// A decoded event. It is reused from record to record, so that a steady stream allocates nothing.
 #[derive(Clone, Debug)]

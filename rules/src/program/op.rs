@@ -7,7 +7,7 @@ use crate::function::{Extreme, Local, Unary, Zones};
 use crate::money::{Currency, EXPONENT_MAX};
 use crate::pattern::Pattern;
 use crate::schema::{ACCOUNT_CURRENCY, TX_CURRENCY};
-use crate::value::{Registers, Slot};
+use crate::value::{Registers, Slot, TextSource};
 use jiff::tz::TimeZone;
 
 /// An operation. Registers are read and written by slot; unknown operands give unknown results unless said otherwise.
@@ -153,7 +153,7 @@ pub(crate) struct Block {
 
 impl Block {
     /// Computes the results.
-    pub(crate) fn run(&self, shared: &Shared, registers: &mut Registers, texts: &dyn super::TextSource) {
+    pub(crate) fn run(&self, shared: &Shared, registers: &mut Registers, texts: &dyn TextSource) {
         super::run::run(&self.ops, shared, registers, texts, &mut super::Fired::default(), &mut ());
     }
 }

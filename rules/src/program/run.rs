@@ -3,10 +3,10 @@
 //! It does not know where operations come from.
 
 use super::op::{Op, Shared};
-use super::{Fired, TextSource, Trace};
+use super::{Fired, Trace};
 use crate::function::{self, Local};
 use crate::schema::EVENT_TIME;
-use crate::value::{Geo, Registers, Slot};
+use crate::value::{Geo, Registers, Slot, TextSource, number_word};
 use jiff::tz::TimeZone;
 
 const TRUE: Option<u64> = Some(1);
@@ -79,7 +79,7 @@ fn truth(value: bool) -> Option<u64> {
 
 #[inline]
 fn number(value: Option<f64>) -> Option<u64> {
-    value.map(crate::graph::number_word)
+    value.map(number_word)
 }
 
 #[inline]

@@ -4,10 +4,9 @@
 
 use super::Format;
 use crate::money::Currency;
-use crate::program::TextSource;
 use crate::schema::{CurrencyOf, Kind};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Ms, SECOND_MS, ms_as_f64};
-use crate::value::{Geo, Registers, Slot};
+use crate::value::{Geo, Registers, Slot, TextSource};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
@@ -181,7 +180,7 @@ fn time(ms: f64, format: Option<Format>, zone: &TimeZone, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::NoTexts;
+    use crate::value::NoTexts;
 
     fn shown(kind: Kind, number: f64, format: Option<Format>, shape: Shape) -> String {
         let mut registers = Registers::new(1);

@@ -3,9 +3,10 @@
 use super::{Looked, Resolver, Ty, Typed, called, is, unquote_help};
 use crate::ast::{Compare, Expr, ExprKind};
 use crate::diagnostic::{Span, nearest};
-use crate::graph::{Node, NodeId, number_word};
+use crate::graph::{Node, NodeId};
 use crate::list::{self, Entries};
 use crate::schema::{Codes, Kind};
+use crate::value::number_word;
 
 impl Resolver<'_> {
     pub(super) fn compare(&mut self, op: Compare, a: &Expr, b: &Expr, span: Span) -> Typed {

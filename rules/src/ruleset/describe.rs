@@ -4,10 +4,10 @@
 
 use super::{ReadFrom, Ruleset};
 use crate::money::Currency;
-use crate::program::{TextSource, event_currency};
+use crate::program::event_currency;
 use crate::schema::{CurrencyOf, Kind};
 use crate::time::{HOUR_MS, ms_as_f64};
-use crate::value::{Geo, Registers, Slot};
+use crate::value::{Geo, Registers, Slot, TextSource};
 
 /// A value that can leave the engine. A text that only its hash is known of cannot.
 #[derive(Clone, Copy, Debug, PartialEq)]
