@@ -5,6 +5,7 @@
 //! [`program`] that evaluates conditions over [`Registers`](value::Registers).
 //! Everything here is pure: it reads no clock, no file, no environment.
 
+pub mod action;
 pub mod aggregate;
 pub mod ast;
 pub mod catalogue;

@@ -8,9 +8,6 @@ use crate::time::{DAY_MS, Ms};
 use jiff::civil::Date;
 use std::str::FromStr;
 
-/// Entries of one list.
-pub const ENTRIES_MAX: usize = 1_000_000;
-
 /// The entries of a list as they are written; numbers as exact decimals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entries {

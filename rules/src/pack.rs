@@ -8,13 +8,13 @@ mod sections;
 
 pub(crate) use sections::{as_decimal, parsed_value};
 
+use crate::action::{Action, Mode, Severity};
 use crate::ast::Expr;
 use crate::diagnostic::{Diagnostics, Span};
 use crate::lexer::Written;
 use crate::money::Decimal;
 use crate::parser;
 use crate::reason::Template;
-use crate::ruleset::{Action, Mode, Severity};
 use crate::time::Ms;
 use crate::yaml::{self, Keys, Node, Positions, Value};
 

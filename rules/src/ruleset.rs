@@ -5,6 +5,7 @@
 mod compile;
 mod describe;
 
+use crate::action::{Action, Cooldown, Mode, Severity};
 use crate::aggregate::FactSet;
 use crate::diagnostic::{Diagnostics, File};
 use crate::program::{Block, Program, Shared};
@@ -43,72 +44,6 @@ impl std::fmt::Debug for CompileOptions<'_> {
             .field("now", &self.now)
             .finish_non_exhaustive()
     }
-}
-
-/// How bad a rule's finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "named as in packs")]
-pub enum Severity {
-    Low,
-    Medium,
-    High,
-    Critical,
-}
-
-/// Whether a rule acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Not evaluated.
-    Off,
-    /// Evaluated and recorded; never acts.
-    Shadow,
-    /// Acts.
-    Live,
-}
-
-/// What is done, weakest first: the highest wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "named as in packs")]
-pub enum Verb {
-    None,
-    Alert,
-    Review,
-    StepUp,
-    Hold,
-    Block,
-}
-
-/// To whom it is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "named as in packs")]
-pub enum Target {
-    Card,
-    Account,
-    Payee,
-}
-
-/// What follows: from now on, for the event has already happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Action {
-    /// What is done.
-    pub verb: Verb,
-    /// To whom.
-    pub target: Option<Target>,
-    /// For how long, ms.
-    pub length: Option<Ms>,
-}
-
-/// For how long a rule that fired says nothing more about the same entity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cooldown {
-    /// `account`, `card`, or an entity such as `terminal`.
-    pub entity: String,
-    /// The field that holds its id; an event without it falls back to the account.
-    pub key: Slot,
-    /// How long, ms.
-    pub length: Ms,
-    /// Whether a higher score speaks again.
-    pub unless_score_increases: bool,
 }
 
 /// A set of event types.

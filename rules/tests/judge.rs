@@ -1,11 +1,12 @@
 //! What compiled packs say about single events: facts, tags, key spaces, reasons, values.
 
 use std::time::Instant;
+use tripline_rules::action::{Mode, Verb};
 use tripline_rules::aggregate::{FactSet, Op, Plan, TagId};
 use tripline_rules::diagnostic::{File, Paint};
 use tripline_rules::money::Currency;
 use tripline_rules::program::{Fired, Trace};
-use tripline_rules::ruleset::{CompileOptions, Described, Mode, ReadFrom, Ruleset, Verb};
+use tripline_rules::ruleset::{CompileOptions, Described, ReadFrom, Ruleset};
 use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TIME, EVENT_TYPE, Schema, TX_AMOUNT, TX_DECLINED};
 use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, ms_as_f64};
 use tripline_rules::value::{Geo, NoTexts, Registers, Slot, TextKey, TextSource};

@@ -18,11 +18,10 @@ use ndarray::ArrayView1;
 use std::sync::Arc;
 use tripline_models::model::Model;
 use tripline_models::profile::Profile;
+use tripline_rules::action::{Action, Cooldown, Mode, Severity, Target, Verb};
 use tripline_rules::money::Currency;
 use tripline_rules::program::Fired;
-use tripline_rules::ruleset::{
-    Action, Cooldown, Described, Mode, ReadFrom, Rule, Ruleset, Severity, Target, Verb,
-};
+use tripline_rules::ruleset::{Described, ReadFrom, Rule, Ruleset};
 use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, Schema, TX_AMOUNT, TX_CURRENCY};
 use tripline_rules::value::Slot;
 

@@ -5,7 +5,8 @@ use crate::batch::Timestamp;
 use crate::event::Event;
 use crate::judge::Outcome;
 use std::ops::Range;
-use tripline_rules::ruleset::{Ruleset, Verb};
+use tripline_rules::action::Verb;
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, TX_AMOUNT};
 
 /// What is collected.

@@ -3,9 +3,9 @@
 //! It does not know names of fields and facts.
 
 use super::{Name, Pack, RULES_MAX, RuleText, expression, items, name, sections};
+use crate::action::Severity;
 use crate::diagnostic::{Diagnostics, Span};
 use crate::reason;
-use crate::ruleset::Severity;
 use crate::typology;
 use crate::yaml::{Keys, Node, Positions};
 use siphasher::sip::SipHasher13;

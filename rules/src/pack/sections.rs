@@ -6,12 +6,14 @@ use super::{
     CooldownText, DecideText, ListText, Name, NamedText, Pack, ParamText, ParamValue, SignalText, declared,
     expression, items, name, section,
 };
+use crate::action::{Action, Mode, Target, Verb};
 use crate::diagnostic::Diagnostics;
-use crate::list::ENTRIES_MAX;
 use crate::money::Decimal;
-use crate::ruleset::{Action, Mode, Target, Verb};
 use crate::time::parse_duration;
 use crate::yaml::{Keys, Node};
+
+/// Entries of one list.
+pub const LIST_ENTRIES_MAX: usize = 1_000_000;
 
 pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, faults: &mut Diagnostics) {
     for (key, value) in section(keys, "lists", faults) {
@@ -54,12 +56,12 @@ fn list(key: &Node, value: &Node, faults: &mut Diagnostics) -> Option<ListText> 
         .optional("of")
         .and_then(|node| node.word("`of`", &[("text", false), ("number", true)], faults))
         .unwrap_or(false);
-    let most = i64::try_from(ENTRIES_MAX).expect("the bound is small");
+    let most = i64::try_from(LIST_ENTRIES_MAX).expect("the bound is small");
     let entries_max = keys
         .optional("max_entries")
         .and_then(|node| node.whole("`max_entries`", 1, most, faults))
         .and_then(|most| usize::try_from(most).ok())
-        .unwrap_or(ENTRIES_MAX);
+        .unwrap_or(LIST_ENTRIES_MAX);
     if let Some(doc) = keys.optional("doc") {
         doc.text("`doc`", faults);
     }

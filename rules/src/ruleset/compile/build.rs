@@ -3,6 +3,7 @@
 //! It does not check: everything has been found right.
 
 use super::{CheckedFeature, CheckedRule, CheckedSignal, Overrides, ToldNode};
+use crate::action::{Cooldown, Mode};
 use crate::aggregate::{FactSet, Plan};
 use crate::ast::Expr;
 use crate::function::{self, Zones};
@@ -13,9 +14,7 @@ use crate::plan::{Placed, PlanBuilder};
 use crate::program::{Amounts, Block, Emitter, JudgedRule, Program, ProgramBuilder, Shared};
 use crate::reason::Printed;
 use crate::resolve::{Looked, Read, Resolver, Source};
-use crate::ruleset::{
-    Cooldown, Decision, EventTypes, Feature, Mode, ReadFrom, ReadValue, Rule, Ruleset, Signal, Told,
-};
+use crate::ruleset::{Decision, EventTypes, Feature, ReadFrom, ReadValue, Rule, Ruleset, Signal, Told};
 use crate::schema::{ACCOUNT_ID, Kind, Schema};
 use crate::value::Slot;
 use jiff::tz::TimeZone;
