@@ -2,6 +2,7 @@
 
 mod facts;
 mod fixture;
+mod populations;
 mod reasons;
 
 use crate::fixture::{PACK, house};
