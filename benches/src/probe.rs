@@ -2,7 +2,7 @@
 //! account within a day (rule LOAD-207 of the load pack). Each probe is an account of its own, so each alerts once.
 
 use crate::kafka::{Failure, PARTITIONS, Writer};
-use tripline::edge::kafka::murmur2::partition_of;
+use tripline::io::kafka::murmur2::partition_of;
 use tripline_core::batch::Timestamp;
 
 /// Resets that go before the one that alerts.

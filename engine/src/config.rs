@@ -11,7 +11,7 @@ use mapping::Fields;
 use sections::Sections;
 pub use sections::{Delivery, Http, Input, Kafka, Limits, Log, Time};
 
-use crate::edge::snapshot::SnapshotSettings;
+use crate::io::snapshot::SnapshotSettings;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 
 use super::{CliError, configured};
 use crate::config::Config;
-use crate::edge::kafka::KafkaSettings;
-use crate::edge::recovery::Reach;
+use crate::io::kafka::KafkaSettings;
+use crate::runtime::recovery::Reach;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -3,8 +3,8 @@
 use super::feed::header_fault;
 use super::{CliError, Outcome, Report, broker, words};
 use crate::config::{self, MODELS, PackOptions};
-use crate::edge::file::{FileFormat, FileSource};
-use crate::edge::recovery::Keep;
+use crate::io::file::{FileFormat, FileSource};
+use crate::runtime::recovery::Keep;
 use clap::Args;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};

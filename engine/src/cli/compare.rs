@@ -2,7 +2,7 @@
 
 use super::dumped::{self, Dumped};
 use super::{CliError, Outcome, Report};
-use crate::edge::file::{Lines, open};
+use crate::io::file::{Lines, open};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::dumped::Dumped;
 use super::{CliError, Outcome, broker};
-use crate::edge::kafka::transfer::read_topic;
+use crate::io::kafka::transfer::read_topic;
 use clap::Args;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -1,6 +1,6 @@
 //! A line of `tripline dump`: `{partition, offset, appended_at, key, value}`. Bytes that are no text are `key_hex`, `value_hex`.
 
-use crate::edge::json::JsonFault;
+use crate::ops::json::JsonFault;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -3,7 +3,7 @@
 use super::CliError;
 use super::dumped::{self, Dumped};
 use crate::config::Config;
-use crate::edge::file::{FileFormat, FileSource};
+use crate::io::file::{FileFormat, FileSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::PathBuf;
 use std::sync::Arc;

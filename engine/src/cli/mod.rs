@@ -20,8 +20,8 @@ mod usage;
 mod words;
 
 use crate::config::{self, Config, ReadError};
-use crate::edge::sink::SinkError;
-use crate::edge::source::SourceError;
+use crate::runtime::sink::SinkError;
+use crate::runtime::source::SourceError;
 use clap::{CommandFactory, Parser, Subcommand};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};

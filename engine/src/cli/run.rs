@@ -2,16 +2,16 @@
 
 use super::{CliError, Outcome, broker, configured};
 use crate::config::Config;
-use crate::edge::clock::Clock;
-use crate::edge::control::Control;
-use crate::edge::engines::Engines;
-use crate::edge::http::Shown;
-use crate::edge::kafka;
-use crate::edge::log;
-use crate::edge::metrics::Metrics;
-use crate::edge::overview::About;
-use crate::edge::snapshot::{Catalogue, Saver, Store, Writer};
-use crate::edge::status::Status;
+use crate::io::kafka;
+use crate::io::snapshot::{Catalogue, Saver, Store, Writer};
+use crate::ops::control::Control;
+use crate::ops::http::Shown;
+use crate::ops::log;
+use crate::ops::metrics::Metrics;
+use crate::ops::overview::About;
+use crate::ops::status::Status;
+use crate::runtime::clock::Clock;
+use crate::runtime::engines::Engines;
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;

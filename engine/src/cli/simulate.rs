@@ -1,8 +1,8 @@
 //! `tripline simulate`: a seeded stream of a simulated bank's events, to a file or to Kafka.
 
 use super::{CliError, Outcome};
-use crate::edge::kafka::KafkaSettings;
-use crate::edge::kafka::transfer::TopicWriter;
+use crate::io::kafka::KafkaSettings;
+use crate::io::kafka::transfer::TopicWriter;
 use clap::Args;
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -1,9 +1,9 @@
 //! `tripline status`: what running processes say of themselves and their shards.
 
 use super::{CliError, Outcome, Report, configured, words};
-use crate::edge::ask::{AskError, get};
-use crate::edge::json::JsonFault;
-use crate::edge::overview::{Overview, ShardOverview};
+use crate::ops::ask::{AskError, get};
+use crate::ops::json::JsonFault;
+use crate::ops::overview::{Overview, ShardOverview};
 use clap::Args;
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

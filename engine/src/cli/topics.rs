@@ -1,7 +1,7 @@
 //! `tripline topics`: whether the topics that `run` needs are there and as they must be, and making those that are not.
 
 use super::{CliError, Outcome, Report, broker, configured, words};
-use crate::edge::kafka::{Flaw, KafkaSettings, Surveyed, create_topics, survey};
+use crate::io::kafka::{Flaw, KafkaSettings, Surveyed, create_topics, survey};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;

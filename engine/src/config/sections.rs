@@ -1,9 +1,9 @@
 //! The sections of a configuration that say nothing about fields or rules: time, limits, broker, endpoints.
 
-use crate::edge::http::HttpSettings;
-use crate::edge::kafka::{Guarantee, InputClock, KafkaSettings, Start, owned_key};
-use crate::edge::log::LogFormat;
-use crate::edge::snapshot::SnapshotSettings;
+use crate::io::kafka::{Guarantee, InputClock, KafkaSettings, Start, owned_key};
+use crate::io::snapshot::SnapshotSettings;
+use crate::ops::http::HttpSettings;
+use crate::ops::log::LogFormat;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -12,8 +12,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tripline::edge::kafka::{KafkaSettings, create_topics};
-use tripline::edge::recovery::Reach;
+use tripline::io::kafka::{KafkaSettings, create_topics};
+use tripline::runtime::recovery::Reach;
 
 /// A running broker; it is stopped when this is dropped.
 pub struct Cluster {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
-use tripline::edge::kafka::KafkaSettings;
+use tripline::io::kafka::KafkaSettings;
 
 /// Runs the service with no room for a file of more than 512 bytes, as if the disk were full: the write fails. A disk that is
 /// really full cannot be had without the rights to mount one.

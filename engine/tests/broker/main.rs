@@ -20,12 +20,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tally::{Calls, Tally};
-use tripline::edge::control::Control;
-use tripline::edge::http::{HttpSettings, Shown};
-use tripline::edge::kafka::{InputClock, KafkaSettings, RunError, run};
-use tripline::edge::log::{LogFormat, start as start_log};
-use tripline::edge::metrics::Metrics;
-use tripline::edge::status::Status;
+use tripline::io::kafka::{InputClock, KafkaSettings, RunError, run};
+use tripline::ops::control::Control;
+use tripline::ops::http::{HttpSettings, Shown};
+use tripline::ops::log::{LogFormat, start as start_log};
+use tripline::ops::metrics::Metrics;
+use tripline::ops::status::Status;
 
 type Case = (&'static str, fn(&Cluster));
 

@@ -8,9 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
-use tripline::edge::kafka::KafkaSettings;
-use tripline::edge::kafka::murmur2::partition_of;
-use tripline::edge::kafka::transfer::TopicWriter;
+use tripline::io::kafka::KafkaSettings;
+use tripline::io::kafka::murmur2::partition_of;
+use tripline::io::kafka::transfer::TopicWriter;
 use tripline_core::batch::Timestamp;
 
 /// Runs the binary. It must end with this status; gives standard output.

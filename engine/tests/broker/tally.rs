@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use tripline::edge::processor::Processor;
-use tripline::edge::recovery::History;
-use tripline::edge::source::Position;
 use tripline::names::header;
+use tripline::runtime::processor::Processor;
+use tripline::runtime::recovery::History;
+use tripline::runtime::source::Position;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::{Output, Outputs, Topic};
 

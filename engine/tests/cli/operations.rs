@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tripline::edge::kafka::mock::MockBroker;
+use tripline::io::kafka::mock::MockBroker;
 
 const SCHEMA: &str = "version: 1
 fields:

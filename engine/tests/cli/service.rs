@@ -13,9 +13,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tripline::edge::kafka::KafkaSettings;
-use tripline::edge::kafka::mock::MockBroker;
-use tripline::edge::kafka::transfer::TopicWriter;
+use tripline::io::kafka::KafkaSettings;
+use tripline::io::kafka::mock::MockBroker;
+use tripline::io::kafka::transfer::TopicWriter;
 use tripline_core::batch::Timestamp;
 
 /// A broker with all topics, and a configuration that names it.

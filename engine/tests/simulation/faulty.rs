@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline::edge::memory::{Doubt, Log, Membership, MemoryRecovery, MemorySink, MemorySource};
-use tripline::edge::recovery::{Recovered, Recovery, Ticket};
-use tripline::edge::sink::{CommitError, Sink, SinkError};
-use tripline::edge::source::{Generation, Polled, Position, Source, SourceError};
+use tripline::io::memory::{Doubt, Log, Membership, MemoryRecovery, MemorySink, MemorySource};
+use tripline::runtime::recovery::{Recovered, Recovery, Ticket};
+use tripline::runtime::sink::{CommitError, Sink, SinkError};
+use tripline::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::outputs::Outputs;
 

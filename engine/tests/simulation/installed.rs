@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use tripline::config::{Config, load_from};
-use tripline::edge::recovery::Reach;
+use tripline::runtime::recovery::Reach;
 
 const PACK: &str = include_str!("../../core/tests/laws/pack.yaml");
 const SCHEMA: &str = include_str!("../../core/tests/laws/schema.yaml");

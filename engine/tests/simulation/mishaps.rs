@@ -4,7 +4,7 @@ use crate::bank;
 use crate::disk::Mood;
 use crate::process::Process;
 use crate::world::{INSTANCES, SESSION_MAX, World};
-use tripline::edge::memory::Doubt;
+use tripline::io::memory::Doubt;
 
 impl World<'_> {
     /// What the dice bring at this round.

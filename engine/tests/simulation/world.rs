@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
-use tripline::edge::memory::Log;
-use tripline::edge::snapshot::{Catalogue, Store};
+use tripline::io::memory::Log;
+use tripline::io::snapshot::{Catalogue, Store};
 use tripline::names::{OUTPUT_TOPICS, Topics, header};
 use tripline_core::batch::{ShardId, Timestamp};
 

@@ -9,8 +9,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
-use tripline::edge::ask::get;
-use tripline::edge::overview::Overview;
+use tripline::ops::ask::get;
+use tripline::ops::overview::Overview;
 use tripline_benches::kafka::{Broker, Failure, PARTITIONS, asking, free_port};
 use tripline_benches::service::{Installation, Process};
 

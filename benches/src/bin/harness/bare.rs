@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
-use tripline::edge::kafka::KafkaSettings;
+use tripline::io::kafka::KafkaSettings;
 use tripline_benches::kafka::Failure;
 use tripline_benches::service::{Process, Spent};
 

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tripline::edge::ask::{AskError, get};
+use tripline::ops::ask::{AskError, get};
 use tripline_benches::kafka::{Broker, Failure, Stamp, asking, await_committed, begin_at, ends};
 use tripline_benches::records::{START, write_past};
 use tripline_benches::service::{Installation, Process, program};

@@ -5,12 +5,12 @@
 use crate::cli::CliError;
 use crate::cli::feed::{Progress, Records};
 use crate::config::Config;
-use crate::edge::json::JsonFault;
-use crate::edge::kafka::KafkaSettings;
-use crate::edge::kafka::murmur2::partition_of;
-use crate::edge::kafka::transfer::read_topic;
-use crate::edge::recovery::Journal;
-use crate::edge::snapshot::{Catalogue, StoreFault, Written};
+use crate::io::kafka::KafkaSettings;
+use crate::io::kafka::murmur2::partition_of;
+use crate::io::kafka::transfer::read_topic;
+use crate::io::snapshot::{Catalogue, StoreFault, Written};
+use crate::ops::json::JsonFault;
+use crate::runtime::recovery::Journal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

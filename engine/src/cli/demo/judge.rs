@@ -2,9 +2,9 @@
 //!
 //! The in-process broker ends with the process, so nothing is ever filled from its log.
 
-use crate::edge::processor::Processor;
-use crate::edge::recovery::History;
-use crate::edge::source::Position;
+use crate::runtime::processor::Processor;
+use crate::runtime::recovery::History;
+use crate::runtime::source::Position;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tripline_core::batch::{Batch, ShardId, Timestamp};

@@ -1,0 +1,205 @@
+//! Kafka: workers as threads, each with a consumer and a producer of its own.
+//!
+//! It knows topics, groups and offsets; what a record means is the processor's business.
+
+mod at_least_once;
+mod client;
+mod consumer;
+mod exactly_once;
+mod group;
+mod lag;
+pub mod mock;
+pub mod murmur2;
+mod note;
+mod outlet;
+mod past;
+mod rebalance;
+mod recovery;
+mod settings;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod topics;
+pub mod transfer;
+
+pub use at_least_once::AtLeastOnce;
+pub use consumer::KafkaSource;
+pub use exactly_once::ExactlyOnce;
+pub use group::{BeginError, Group};
+pub use recovery::KafkaRecovery;
+pub use settings::{BATCH_MAX_BOUNDS, Guarantee, InputClock, KafkaSettings, Start, owned_key};
+pub use survey::{Finding, Flaw, Surveyed, survey};
+pub use topics::create_topics;
+
+use crate::io::snapshot::Catalogue;
+use crate::ops::metrics::Metrics;
+use crate::ops::status::Status;
+use crate::runtime::outbox::Outbox;
+use crate::runtime::processor::Processor;
+use crate::runtime::sink::{Sink, SinkError};
+use crate::runtime::source::SourceError;
+use crate::runtime::worker::{Pace, Worker, WorkerError};
+use client::Health;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Time a worker has beyond [`KafkaSettings::stop_within`] to leave its group and end.
+const LEAVE_MARGIN: Duration = Duration::from_secs(10);
+
+/// Why the service ended before it was asked to, or could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The settings cannot be used; all faults.
+    #[error("the Kafka settings cannot be used: {}", .0.join("; "))]
+    Settings(Vec<String>),
+    /// The topics or the group are not as they must be.
+    #[error(transparent)]
+    Prepare(#[from] SourceError),
+    /// A worker ended.
+    #[error("worker {worker}: {cause}")]
+    Worker {
+        /// Its number.
+        worker: usize,
+        /// Why.
+        #[source]
+        cause: WorkerError,
+    },
+    /// Workers did not end in time after they were asked to.
+    #[error("{0} workers did not end in time")]
+    Stuck(usize),
+}
+
+/// Checks topics and group, then runs all workers until [`Status::stop`] is called or one of them fails; then the
+/// others commit and leave. `make` builds the engines of a worker, in the worker's thread, from its number and the number of
+/// the input's partitions. Shards are filled from `snapshots` and the log, or the log alone.
+///
+/// # Errors
+/// When it cannot begin, a worker fails, or workers do not end in time.
+pub fn run<P: Processor>(
+    settings: &KafkaSettings,
+    status: &Arc<Status>,
+    metrics: &Arc<Metrics>,
+    snapshots: Option<Catalogue>,
+    make: impl Fn(usize, u32) -> P + Send + Sync + 'static,
+) -> Result<(), RunError> {
+    let faults = settings.faults();
+    if !faults.is_empty() {
+        return Err(RunError::Settings(faults));
+    }
+    let settings = Arc::new(settings.clone());
+    let health = |worker| Health { worker, status: Arc::clone(status), metrics: Arc::clone(metrics) };
+    // Numbered behind the workers, so that its troubles are told apart from theirs.
+    let overseer = health(settings.workers);
+    let partitions = topics::prepare(&settings, &overseer)?;
+    overseer.answered();
+    let make = Arc::new(make);
+    let (ended, endings) = channel();
+    for worker in 0..settings.workers {
+        let (settings, health) = (Arc::clone(&settings), health(worker));
+        let (make, ended, snapshots) = (Arc::clone(&make), ended.clone(), snapshots.clone());
+        let work = move || {
+            let guard = Ending { worker, ended };
+            let result = work(&settings, &health, partitions, snapshots, &*make);
+            guard.tell(result);
+        };
+        let name = format!("tripline-worker-{worker}");
+        thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
+    }
+    drop(ended);
+    {
+        let settings = Arc::clone(&settings);
+        let name = "tripline-lag".to_owned();
+        let watch = move || lag::watch(&settings, &overseer);
+        thread::Builder::new().name(name).spawn(watch).expect("the system can start a thread");
+    }
+    supervise(&settings, status, &endings)
+}
+
+fn work<P: Processor>(
+    settings: &Arc<KafkaSettings>,
+    health: &Health,
+    partitions: u32,
+    snapshots: Option<Catalogue>,
+    make: &impl Fn(usize, u32) -> P,
+) -> Result<(), WorkerError> {
+    let source = KafkaSource::join(Arc::clone(settings), health.clone(), partitions)?;
+    let (consumer, told) = (source.consumer(), health.clone());
+    let sink: Box<dyn Sink + Send> = match settings.guarantee {
+        Guarantee::AtLeastOnce => Box::new(AtLeastOnce::new(settings, told, consumer, partitions)?),
+        Guarantee::ExactlyOnce { .. } => {
+            match ExactlyOnce::new(Arc::clone(settings), told, consumer, partitions) {
+                // Nothing has been judged yet.
+                Err(SinkError::Stopped(_)) => return Ok(()),
+                sink => Box::new(sink?),
+            }
+        }
+    };
+    let recovery = KafkaRecovery::start(Arc::clone(settings), health.clone(), snapshots, partitions);
+    let pace = Pace {
+        worker: health.worker,
+        commit_interval: settings.commit_interval,
+        alert_gap: settings.alert_gap(),
+        batch_full: settings.batch_max,
+        leave_within: settings.stop_within,
+        ..Pace::default()
+    };
+    let outbox = Outbox::aside(sink, health.worker);
+    let parts = (source, outbox, make(health.worker, partitions), recovery);
+    Worker::new(parts, pace, Arc::clone(&health.status), Arc::clone(&health.metrics)).run().map(drop)
+}
+
+type Told = (usize, Result<(), WorkerError>);
+
+/// Tells the supervisor how a worker ended, even when it panicked.
+struct Ending {
+    worker: usize,
+    ended: Sender<Told>,
+}
+
+impl Ending {
+    fn tell(&self, result: Result<(), WorkerError>) {
+        // The supervisor has given up waiting when nobody receives.
+        let _ = self.ended.send((self.worker, result));
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.tell(Err(WorkerError::Panicked(self.worker)));
+        }
+    }
+}
+
+fn supervise(
+    settings: &KafkaSettings,
+    status: &Status,
+    endings: &std::sync::mpsc::Receiver<Told>,
+) -> Result<(), RunError> {
+    let mut left = settings.workers;
+    let mut first = None;
+    let mut stopping: Option<Instant> = None;
+    while left > 0 {
+        match endings.recv_timeout(Duration::from_millis(100)) {
+            Ok((worker, result)) => {
+                left -= 1;
+                if let Err(cause) = result {
+                    tracing::error!(worker, reason = %cause, "worker failed");
+                    status.fail();
+                    first.get_or_insert(RunError::Worker { worker, cause });
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if status.is_stopping() {
+            let since = *stopping.get_or_insert_with(Instant::now);
+            if since.elapsed() > settings.stop_within + LEAVE_MARGIN {
+                return Err(first.unwrap_or(RunError::Stuck(left)));
+            }
+        }
+    }
+    first.map_or(Ok(()), Err)
+}

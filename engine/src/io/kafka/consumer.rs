@@ -1,0 +1,403 @@
+//! The input topic as a source: one consumer and the shards it owns.
+
+use super::client::{Health, PlainContext, ask, passes};
+use super::murmur2::partition_of;
+use super::rebalance::{Change, GroupContext, let_go};
+use super::settings::{InputClock, KafkaSettings};
+use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Message, Timestamp as MessageTime};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
+
+/// Of so many records of a partition one's key is compared with the partition.
+const SAMPLE_EVERY: i64 = 64;
+
+/// The worker stands still for so long at most while it asks where offered shards were committed.
+const LEAST_WITHIN: Duration = Duration::from_secs(2);
+
+/// A consumer that a source polls and a sink commits with.
+pub(super) type GroupConsumer = Arc<BaseConsumer<GroupContext>>;
+
+/// A member of the group on the input topic.
+pub struct KafkaSource {
+    consumer: GroupConsumer,
+    /// Is told positions without waiting for transactions.
+    asking: BaseConsumer<PlainContext>,
+    settings: Arc<KafkaSettings>,
+    health: Health,
+    partitions: u32,
+    /// By partition: the least offset that may be delivered, while it is live.
+    live: Vec<Option<i64>>,
+    /// Partitions assigned but not live.
+    held: BTreeSet<i32>,
+    /// By partition: everything there is was read.
+    ended: Vec<bool>,
+    /// Read, but of another shard than the batch it came with.
+    carried: VecDeque<Batch>,
+    paused: bool,
+    warned: bool,
+}
+
+fn index(partition: i32) -> usize {
+    usize::try_from(partition).expect("brokers number partitions from 0")
+}
+
+pub(super) fn shard(partition: i32) -> ShardId {
+    ShardId { space: 0, partition: u32::try_from(partition).expect("brokers number partitions from 0") }
+}
+
+pub(super) fn number(shard: ShardId) -> i32 {
+    i32::try_from(shard.partition).expect("the broker gave the number")
+}
+
+fn shards(partitions: &[i32]) -> Vec<ShardId> {
+    partitions.iter().copied().map(shard).collect()
+}
+
+/// Time of a message by the clock that the settings trust.
+pub(super) fn appended_at(
+    message: &BorrowedMessage<'_>,
+    clock: InputClock,
+) -> Result<Option<Timestamp>, SourceError> {
+    match (message.timestamp(), clock) {
+        (MessageTime::LogAppendTime(ms), _) => Ok(Some(Timestamp(ms))),
+        (MessageTime::CreateTime(ms), InputClock::CreateTime) => Ok((ms >= 0).then_some(Timestamp(ms))),
+        (MessageTime::NotAvailable, InputClock::CreateTime) => Ok(None),
+        (_, InputClock::LogAppendTime) => Err(SourceError::Clock { topic: message.topic().to_owned() }),
+    }
+}
+
+impl KafkaSource {
+    /// Joins the group. `partitions` is how many the input topic has.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub(super) fn join(
+        settings: Arc<KafkaSettings>,
+        health: Health,
+        partitions: u32,
+    ) -> Result<KafkaSource, SourceError> {
+        let place = settings.topic.clone();
+        let stopped =
+            |fault: KafkaError| SourceError::Stopped { place: place.clone(), reason: fault.to_string() };
+        let context = GroupContext::new(health.clone());
+        let consumer: BaseConsumer<GroupContext> =
+            settings.consumer(health.worker).create_with_context(context).map_err(stopped)?;
+        let asking = settings
+            .reader(health.worker)
+            .set("isolation.level", "read_uncommitted")
+            .create_with_context(PlainContext(health.clone()))
+            .map_err(stopped)?;
+        consumer.subscribe(&[&settings.topic]).map_err(stopped)?;
+        let count = partitions as usize;
+        Ok(KafkaSource {
+            consumer: Arc::new(consumer),
+            asking,
+            settings,
+            health,
+            partitions,
+            live: vec![None; count],
+            held: BTreeSet::new(),
+            ended: vec![false; count],
+            carried: VecDeque::new(),
+            paused: false,
+            warned: false,
+        })
+    }
+
+    /// The consumer, for the sink that commits.
+    pub(super) fn consumer(&self) -> GroupConsumer {
+        Arc::clone(&self.consumer)
+    }
+
+    fn stopped(&self, partition: Option<i32>, reason: impl ToString) -> SourceError {
+        let topic = &self.settings.topic;
+        let place = partition.map_or_else(|| topic.clone(), |p| format!("{topic} partition {p}"));
+        SourceError::Stopped { place, reason: reason.to_string() }
+    }
+
+    fn list(&self, shards: &[ShardId]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(shards.len());
+        for shard in shards {
+            list.add_partition(&self.settings.topic, number(*shard));
+        }
+        list
+    }
+
+    fn change(&mut self) -> Option<Polled> {
+        let change = self.consumer.context().changes().next()?;
+        self.health.answered();
+        Some(match change {
+            Change::Assigned(generation, partitions) => Polled::Assigned(generation, shards(&partitions)),
+            Change::Revoked(generation, partitions) => Polled::Revoked(generation, shards(&partitions)),
+            Change::Lost(partitions) => {
+                let shards = shards(&partitions);
+                self.forget(&shards);
+                Polled::Lost(shards)
+            }
+        })
+    }
+
+    fn forget(&mut self, shards: &[ShardId]) {
+        for shard in shards {
+            let partition = number(*shard);
+            self.live[index(partition)] = None;
+            self.held.remove(&partition);
+        }
+        self.carried.retain(|batch| !shards.contains(&batch.shard));
+    }
+
+    /// Takes a message into the batch. False when it was of another shard and is carried to the next poll.
+    fn take(&mut self, message: &BorrowedMessage<'_>, into: &mut Batch) -> Result<bool, SourceError> {
+        let (partition, offset) = (message.partition(), message.offset());
+        let Some(Some(next)) = self.live.get_mut(index(partition)) else { return Ok(true) };
+        if offset < *next {
+            return Ok(true);
+        }
+        *next = offset + 1;
+        self.ended[index(partition)] = false;
+        let time = appended_at(message, self.settings.clock)?;
+        let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+        let shard = shard(partition);
+        if offset % SAMPLE_EVERY == 0 {
+            self.sample(shard, key);
+        }
+        if into.records.is_empty() {
+            into.shard = shard;
+        }
+        if into.shard == shard && !self.paused {
+            into.push(offset, time, key, value);
+            return Ok(true);
+        }
+        let mut batch = Batch::new(shard);
+        batch.push(offset, time, key, value);
+        self.carried.push_back(batch);
+        Ok(false)
+    }
+
+    /// Compares a key with the partition it lies in: a wrong partitioner upstream would split accounts.
+    fn sample(&mut self, shard: ShardId, key: &[u8]) {
+        let fits = !key.is_empty() && partition_of(key, self.partitions) == shard.partition;
+        self.health.metrics.sampled(fits);
+        if !fits && !self.warned {
+            self.warned = true;
+            tracing::warn!(
+                topic = self.settings.topic,
+                partition = shard.partition,
+                "a record's key does not belong to its partition: key the input by account with Java's murmur2 \
+                 partitioner (librdkafka: partitioner=murmur2_random); the metric counts on"
+            );
+        }
+    }
+
+    /// Passing troubles are waited out; the others end the source.
+    fn trouble(&mut self, fault: KafkaError) -> Result<(), SourceError> {
+        match fault {
+            KafkaError::PartitionEOF(partition) => {
+                self.ended[index(partition)] = true;
+                self.health.answered();
+                Ok(())
+            }
+            KafkaError::MessageConsumptionFatal(_) => Err(self.stopped(None, fault)),
+            _ => match fault.rdkafka_error_code() {
+                Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
+                    let reason = "the committed position is no longer in the log: going on would skip input. \
+                                  Lengthen the topic's retention, or reset the group's offsets knowingly";
+                    Err(self.stopped(None, reason))
+                }
+                Some(code) if !passes(code) => Err(self.stopped(None, fault)),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// The shards' partitions, each at the last position that is known to be committed: where it goes on, or before. A
+    /// transaction under way is not waited for. Without any offset the client would look one up by itself, and let that
+    /// overrule a seek.
+    fn least(&self, shards: &[ShardId]) -> Result<TopicPartitionList, KafkaError> {
+        if shards.is_empty() {
+            return Ok(self.list(shards));
+        }
+        let list = ask(LEAST_WITHIN, |wait| {
+            let list = self.asking.committed_offsets(self.list(shards), wait)?;
+            list.elements().iter().try_for_each(|element| element.error())?;
+            Ok(list)
+        })?;
+        for element in &mut list.elements() {
+            if !matches!(element.offset(), Offset::Offset(_)) {
+                element.set_offset(Offset::Offset(0))?;
+            }
+        }
+        Ok(list)
+    }
+
+    fn seek(&self, at: &Position) -> Result<(), SourceError> {
+        let partition = number(at.shard);
+        let question = |wait| {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(&self.settings.topic, partition, Offset::Offset(at.next))?;
+            let list = self.consumer.seek_partitions(list, wait)?;
+            list.elements().iter().try_for_each(|element| element.error())
+        };
+        ask(self.settings.patience, question).map_err(|fault| self.stopped(Some(partition), fault))
+    }
+
+    fn set_paused(&self, shards: &[ShardId], paused: bool) -> Result<(), SourceError> {
+        let list = self.list(shards);
+        let done = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        done.map_err(|fault| self.stopped(None, fault))
+    }
+
+    fn live_shards(&self) -> Vec<ShardId> {
+        let live = self.live.iter().zip(0..).filter(|(next, _)| next.is_some());
+        live.map(|(_, partition)| ShardId { space: 0, partition }).collect()
+    }
+}
+
+impl Source for KafkaSource {
+    fn poll(&mut self, into: &mut Batch, wait: Duration) -> Result<Polled, SourceError> {
+        into.clear();
+        if let Some(change) = self.change() {
+            return Ok(change);
+        }
+        if !self.paused
+            && let Some(carried) = self.carried.pop_front()
+        {
+            // The room of `into` stays: it has grown to that of a whole batch.
+            into.copy_from(&carried);
+        }
+        let began = Instant::now();
+        let consumer = Arc::clone(&self.consumer);
+        while into.records.len() < self.settings.batch_max {
+            let left =
+                if into.records.is_empty() { wait.saturating_sub(began.elapsed()) } else { Duration::ZERO };
+            match consumer.poll(whole_ms(left)) {
+                None => break,
+                Some(Ok(message)) => {
+                    if !self.take(&message, into)? {
+                        break;
+                    }
+                }
+                Some(Err(fault)) => self.trouble(fault)?,
+            }
+        }
+        if !into.records.is_empty() {
+            self.health.answered();
+            return Ok(Polled::Batch);
+        }
+        // Serves the client's log lines.
+        let _ = self.asking.poll(Duration::ZERO);
+        Ok(self.change().unwrap_or(Polled::Idle))
+    }
+
+    fn accept(&mut self, generation: Generation, shards: &[ShardId]) -> Result<Vec<ShardId>, SourceError> {
+        // Partitions that were added while the process runs.
+        if let Some(added) =
+            shards.iter().map(|shard| shard.partition).max().filter(|at| *at >= self.partitions)
+        {
+            let (stored, found) = (self.partitions, added + 1);
+            return Err(SourceError::Repartitioned { topic: self.settings.topic.clone(), stored, found });
+        }
+        let list = match self.least(shards) {
+            Ok(list) => list,
+            // The brokers are away: the worker judges and commits on, and is asked again.
+            Err(fault) if fault.rdkafka_error_code().is_none_or(passes) => {
+                self.consumer.context().changes().again(generation);
+                return Ok(Vec::new());
+            }
+            Err(fault) => return Err(self.stopped(None, fault)),
+        };
+        if !self.consumer.context().changes().answer(generation) {
+            return Ok(Vec::new());
+        }
+        self.consumer.incremental_assign(&list).map_err(|fault| self.stopped(None, fault))?;
+        self.hold(shards)?;
+        Ok(shards.to_vec())
+    }
+
+    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
+        if shards.is_empty() {
+            return Ok(());
+        }
+        self.set_paused(shards, true)?;
+        self.forget(shards);
+        self.held.extend(shards.iter().copied().map(number));
+        Ok(())
+    }
+
+    fn resume(&mut self, at: &Position) -> Result<(), SourceError> {
+        let partition = number(at.shard);
+        if !self.held.remove(&partition) {
+            return Ok(());
+        }
+        self.seek(at)?;
+        self.live[index(partition)] = Some(at.next);
+        self.ended[index(partition)] = false;
+        if self.paused { Ok(()) } else { self.set_paused(&[at.shard], false) }
+    }
+
+    fn release(&mut self, generation: Generation, shards: &[ShardId]) -> Result<(), SourceError> {
+        if !self.consumer.context().changes().answer(generation) {
+            return Ok(());
+        }
+        self.forget(shards);
+        let_go(&self.consumer, &self.list(shards)).map_err(|fault| self.stopped(None, fault))
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<(), SourceError> {
+        self.paused = paused;
+        let live = self.live_shards();
+        if live.is_empty() { Ok(()) } else { self.set_paused(&live, paused) }
+    }
+
+    fn caught_up(&self, shard: ShardId) -> bool {
+        let place = index(number(shard));
+        self.ended[place]
+            && self.live[place].is_some()
+            && self.carried.iter().all(|batch| batch.shard != shard)
+    }
+
+    fn close(&mut self) {
+        self.consumer.context().close();
+        let open = self.consumer.context().changes().answer_any();
+        let answered = match open {
+            Some(Change::Revoked(_, partitions)) => let_go(&self.consumer, &self.list(&shards(&partitions))),
+            Some(Change::Assigned(..)) => self.consumer.incremental_assign(&TopicPartitionList::new()),
+            Some(Change::Lost(_)) | None => Ok(()),
+        };
+        if let Err(fault) = answered {
+            tracing::warn!(reason = %fault, "the last rebalance was not answered");
+        }
+        self.live.fill(None);
+        self.carried.clear();
+    }
+}
+
+/// Rounded up to what the client can wait for: through a part of a millisecond it would spin.
+fn whole_ms(wait: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        // Dropping the consumer leaves the group, which revokes: nobody would answer.
+        self.consumer.context().close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_never_shorter_than_asked_for_and_a_whole_number_of_milliseconds() {
+        for (wait_us, ms) in [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (97_300, 98)] {
+            assert_eq!(whole_ms(Duration::from_micros(wait_us)), Duration::from_millis(ms));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Looks at the ends of the input's partitions every second: the lag, whether brokers answer at all, and whether a
+//! transaction that somebody upstream left open holds back what lies behind it.
+
+use super::client::{Health, PlainContext};
+use super::consumer::{number, shard};
+use super::settings::KafkaSettings;
+use crate::ops::status::Trouble;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tripline_core::batch::ShardId;
+
+const EVERY: Duration = Duration::from_secs(1);
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// A transaction that is open for longer is told. Readers of committed records wait for it.
+const OPEN_FOR: Duration = Duration::from_secs(3);
+
+type Asking = BaseConsumer<PlainContext>;
+
+/// Works until the process is asked to stop.
+pub(super) fn watch(settings: &KafkaSettings, health: &Health) {
+    let made = |role: &str, isolation: &str| -> Result<Asking, KafkaError> {
+        let mut config = settings.asking(role);
+        config.set("isolation.level", isolation);
+        config.create_with_context(PlainContext(health.clone()))
+    };
+    let (stable, written) = match (made("lag", "read_committed"), made("ends", "read_uncommitted")) {
+        (Ok(stable), Ok(written)) => (stable, written),
+        (Err(fault), _) | (_, Err(fault)) => {
+            tracing::warn!(reason = %fault, "lag is not measured");
+            return;
+        }
+    };
+    let mut standing = Standing::default();
+    while !health.status.is_stopping() {
+        // Serves the clients' log lines.
+        let _ = (stable.poll(Duration::ZERO), written.poll(Duration::ZERO));
+        match look(settings, health, (&stable, &written), &mut standing) {
+            Ok(()) => health.answered(),
+            Err(fault) => {
+                if health.status.trouble(health.worker, Trouble::Brokers, "no broker answers") {
+                    tracing::warn!(reason = %fault, "no broker answers");
+                }
+            }
+        }
+        for _ in 0..20 {
+            if !health.status.is_stopping() {
+                std::thread::sleep(EVERY / 20);
+            }
+        }
+    }
+}
+
+fn look(
+    settings: &KafkaSettings,
+    health: &Health,
+    (stable, written): (&Asking, &Asking),
+    standing: &mut Standing,
+) -> Result<(), KafkaError> {
+    let owned: Vec<ShardId> = health.status.shards().into_iter().map(|(shard, _)| shard).collect();
+    standing.0.retain(|shard, _| owned.contains(shard));
+    if owned.is_empty() {
+        return stable.fetch_metadata(Some(&settings.topic), ANSWER_WITHIN).map(drop);
+    }
+    let stable = ends(settings, stable, &owned)?;
+    let written = ends(settings, written, &owned)?;
+    for (shard, end) in stable {
+        if let Some(lag) = health.status.ends_at(shard, end) {
+            health.metrics.lag(shard, lag);
+        }
+        let behind = written.get(&shard).map_or(0, |written| u64::try_from(written - end).unwrap_or(0));
+        health.metrics.open_transaction(shard, behind);
+        let open_for = standing.observe(shard, end, behind, Instant::now());
+        let told = open_for.filter(|open| *open >= OPEN_FOR).map(|open| {
+            let seconds = open.as_secs();
+            format!(
+                "an upstream transaction, open for {seconds} s, holds back {behind} records from offset {end} on"
+            )
+        });
+        let (partition, is_open) = (shard.partition, told.is_some());
+        if health.status.held_up(shard, told) {
+            match is_open {
+                true => tracing::warn!(partition, offset = end, behind, "an upstream transaction hangs"),
+                false => tracing::info!(partition, "the upstream transaction has ended"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where partitions end for a reader of the client's isolation level.
+fn ends(
+    settings: &KafkaSettings,
+    consumer: &Asking,
+    shards: &[ShardId],
+) -> Result<BTreeMap<ShardId, i64>, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(shards.len());
+    for shard in shards {
+        list.add_partition_offset(&settings.topic, number(*shard), Offset::End)?;
+    }
+    let list = consumer.offsets_for_times(list, ANSWER_WITHIN)?;
+    let mut ends = BTreeMap::new();
+    for element in list.elements() {
+        element.error()?;
+        if let Offset::Offset(end) = element.offset() {
+            ends.insert(shard(element.partition()), end);
+        }
+    }
+    Ok(ends)
+}
+
+/// Stable ends that stand still although records lie behind them, and since when.
+#[derive(Default)]
+struct Standing(BTreeMap<ShardId, (i64, Instant)>);
+
+impl Standing {
+    /// For how long the stable end has stood at this offset with records behind it; `None` when none are.
+    fn observe(&mut self, shard: ShardId, stable: i64, behind: u64, now: Instant) -> Option<Duration> {
+        if behind == 0 {
+            self.0.remove(&shard);
+            return None;
+        }
+        let (at, since) = self.0.entry(shard).or_insert((stable, now));
+        if *at != stable {
+            (*at, *since) = (stable, now);
+        }
+        Some(now.duration_since(*since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_hangs_when_the_stable_end_stands_still_before_written_records() {
+        let (mut standing, began) = (Standing::default(), Instant::now());
+        let shard = ShardId { space: 0, partition: 3 };
+        let mut at = |seconds, stable, behind| {
+            standing.observe(shard, stable, behind, began + Duration::from_secs(seconds))
+        };
+        assert_eq!(at(0, 100, 0), None, "nothing is behind");
+        assert_eq!(at(1, 100, 5), Some(Duration::ZERO));
+        assert_eq!(at(5, 100, 50), Some(Duration::from_secs(4)));
+        assert_eq!(at(6, 120, 30), Some(Duration::ZERO), "the next transaction begins its own time");
+        assert_eq!(at(9, 150, 0), None);
+        assert_eq!(at(60, 150, 1), Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,237 @@
+//! Membership changes as data: the client's callback only writes down what happened; the worker answers when its batch
+//! is finished and committed.
+//!
+//! Traps kept in mind: an answer to an older change must not undo a newer one (generations); while closing there is
+//! nobody left to answer, so shards are let go as soon as the client waits for it; what is lost may belong to somebody else already, so it is let
+//! go at once too and never committed.
+
+use super::client::Health;
+use crate::runtime::source::Generation;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, config::RDKafkaLogLevel};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// A client that is being closed waits for the answer to a change, or has no use for it and is most likely closed within this
+/// time. If not, its worker waits for ever, and the supervisor ends the process.
+const CLOSED_WITHIN: Duration = Duration::from_millis(200);
+
+/// A change of what a member owns, partitions in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Assigned(Generation, Vec<i32>),
+    Revoked(Generation, Vec<i32>),
+    Lost(Vec<i32>),
+}
+
+impl Change {
+    fn is_of(&self, generation: Generation) -> bool {
+        match self {
+            Change::Assigned(of, _) | Change::Revoked(of, _) => *of == generation,
+            Change::Lost(_) => false,
+        }
+    }
+}
+
+/// What has happened and was not yet answered.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    queue: VecDeque<Change>,
+    generation: u64,
+    /// The change that the client is waiting to have answered.
+    open: Option<Change>,
+}
+
+impl Changes {
+    fn begin(&mut self, change: impl FnOnce(Generation) -> Change) {
+        self.generation += 1;
+        let change = change(Generation(self.generation));
+        self.open = Some(change.clone());
+        self.queue.push_back(change);
+    }
+
+    fn lost(&mut self, partitions: Vec<i32>) {
+        self.open = None;
+        self.queue.push_back(Change::Lost(partitions));
+    }
+
+    /// The next change to tell the worker.
+    pub(super) fn next(&mut self) -> Option<Change> {
+        self.queue.pop_front()
+    }
+
+    /// Whether this change still waits for its answer; it does no more afterwards.
+    pub(super) fn answer(&mut self, generation: Generation) -> bool {
+        self.open.take_if(|change| change.is_of(generation)).is_some()
+    }
+
+    /// Tells the worker this change once more, if it still waits for its answer.
+    pub(super) fn again(&mut self, generation: Generation) {
+        let open = self.open.iter().filter(|change| change.is_of(generation));
+        self.queue.extend(open.cloned());
+    }
+
+    /// The change that waits for its answer, if any; it does no more afterwards.
+    pub(super) fn answer_any(&mut self) -> Option<Change> {
+        self.queue.clear();
+        self.open.take()
+    }
+}
+
+/// The context of a worker's consumer.
+pub(super) struct GroupContext {
+    changes: Mutex<Changes>,
+    closing: AtomicBool,
+    /// An assignment was lost since the producer gave up what it had sent.
+    has_lost: AtomicBool,
+    health: Health,
+}
+
+impl GroupContext {
+    pub(super) fn new(health: Health) -> GroupContext {
+        let (closing, has_lost) = (AtomicBool::new(false), AtomicBool::new(false));
+        GroupContext { changes: Mutex::default(), closing, has_lost, health }
+    }
+
+    /// Locked for a moment only, never across a poll.
+    pub(super) fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().expect("no thread panics while it holds the changes")
+    }
+
+    /// Whether an assignment was lost that outputs or positions may be of. Told before the client joins anew, so no generation of
+    /// a later assignment is met without it.
+    pub(super) fn has_lost(&self) -> bool {
+        self.has_lost.load(Ordering::Acquire)
+    }
+
+    /// The producer has given up whatever it had sent.
+    pub(super) fn forget_loss(&self) {
+        self.has_lost.store(false, Ordering::Release);
+    }
+
+    /// From now on shards are let go without asking the worker, as soon as the client waits for it.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<i32> {
+    let mut partitions: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
+    partitions.sort_unstable();
+    partitions
+}
+
+/// Whether the client closes without an answer. Of two changes that were under way when it was to close, it waits for one
+/// answer only; the other one would be dropped unheard, and whoever gave it would wait for ever.
+fn is_closed_soon<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
+    let began = Instant::now();
+    while !consumer.closed() && began.elapsed() < CLOSED_WITHIN {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    consumer.closed()
+}
+
+/// Lets partitions go, whatever protocol the group has settled on.
+pub(super) fn let_go<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    list: &TopicPartitionList,
+) -> Result<(), KafkaError> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+        _ => consumer.unassign(),
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.health.log(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.health.error(&error, reason);
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<GroupContext>,
+        kind: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let assigning = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let closing = self.closing.load(Ordering::Acquire);
+        if closing && is_closed_soon(consumer) {
+            return;
+        }
+        let lost = !assigning && consumer.assignment_lost();
+        if !closing && !lost {
+            let partitions = partitions(list);
+            self.changes().begin(|generation| match assigning {
+                true => Change::Assigned(generation, partitions),
+                false => Change::Revoked(generation, partitions),
+            });
+            return;
+        }
+        if lost && !closing {
+            self.has_lost.store(true, Ordering::Release);
+            self.changes().lost(partitions(list));
+        }
+        let answered = if assigning {
+            // Nobody is left to read them: an empty answer ends the rebalance.
+            consumer.incremental_assign(&TopicPartitionList::new())
+        } else {
+            let_go(consumer, list)
+        };
+        if let Err(fault) = answered {
+            tracing::warn!(reason = %fault, "partitions could not be let go");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_an_older_change_does_not_undo_a_newer_one() {
+        let mut changes = Changes::default();
+        changes.begin(|generation| Change::Revoked(generation, vec![1]));
+        let Some(Change::Revoked(first, _)) = changes.next() else { panic!("a change was written down") };
+        changes.begin(|generation| Change::Assigned(generation, vec![1, 2]));
+        assert!(!changes.answer(first), "the revocation no longer stands");
+        let Some(Change::Assigned(second, _)) = changes.next() else { panic!("the newer change follows") };
+        assert!(changes.answer(second));
+        assert!(!changes.answer(second), "it is answered once");
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_answered_yet_is_told_again_as_long_as_it_stands() {
+        let mut changes = Changes::default();
+        changes.begin(|generation| Change::Assigned(generation, vec![1]));
+        let Some(Change::Assigned(first, _)) = changes.next() else { panic!("a change was written down") };
+        changes.again(first);
+        assert_eq!(changes.next(), Some(Change::Assigned(first, vec![1])));
+        assert!(changes.answer(first));
+        changes.again(first);
+        assert_eq!(changes.next(), None, "it was answered");
+    }
+
+    #[test]
+    fn what_is_lost_needs_no_answer_and_voids_the_open_one() {
+        let mut changes = Changes::default();
+        changes.begin(|generation| Change::Revoked(generation, vec![3]));
+        changes.lost(vec![3]);
+        let Some(Change::Revoked(generation, _)) = changes.next() else {
+            panic!("a change was written down")
+        };
+        assert!(!changes.answer(generation));
+        assert_eq!(changes.next(), Some(Change::Lost(vec![3])));
+        assert_eq!(changes.answer_any(), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! Fills shards from the brokers, on a thread of its own with clients of its own, so that the worker polls on.
+//!
+//! A shard whose last owner died in a transaction waits for the broker to end it; the others do not wait for that shard.
+
+use super::client::Health;
+use super::past::{OPEN_LOOK_EVERY, Partition, Readers, Unknown};
+use super::settings::KafkaSettings;
+use crate::io::snapshot::Catalogue;
+use crate::ops::status::Trouble;
+use crate::runtime::recovery::{Recovered, Recovery, Ticket};
+use crate::runtime::refill::Refill;
+use crate::runtime::source::Position;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
+use tripline_core::batch::ShardId;
+
+/// Pieces read but not yet taken by the worker.
+const PIECES_MAX: usize = 4;
+/// Least and most that one question about a shard may take: others may be answered meanwhile, but a slow broker must be
+/// able to answer at all.
+const ANSWER_WITHIN: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
+/// The clients are let go when nothing was asked for so long.
+const LET_GO_AFTER: Duration = Duration::from_millis(200);
+
+struct Request {
+    ticket: Ticket,
+    shard: ShardId,
+    without: Vec<Arc<str>>,
+    cancelled: Arc<AtomicBool>,
+    /// Since when a question about it has no answer.
+    unanswered: Option<Instant>,
+    /// Why it is not filled yet, once it was asked about.
+    waits_for: Option<String>,
+}
+
+/// The worker's side of the thread that fills its shards. The thread ends when this is dropped.
+pub struct KafkaRecovery {
+    requests: Sender<Request>,
+    pieces: Receiver<Recovered>,
+    running: BTreeMap<Ticket, Arc<AtomicBool>>,
+    tickets: u64,
+}
+
+impl KafkaRecovery {
+    /// Starts the thread. `partitions` is how many the input topic has.
+    pub(super) fn start(
+        settings: Arc<KafkaSettings>,
+        health: Health,
+        snapshots: Option<Catalogue>,
+        partitions: u32,
+    ) -> KafkaRecovery {
+        let (requests, asked) = channel::<Request>();
+        let (pieces, given) = sync_channel(PIECES_MAX);
+        let work = move || {
+            let (readers, waiting) = (None, VecDeque::new());
+            let mut filler = Filler { settings, health, snapshots, partitions, readers, waiting, pieces };
+            while let Ok(first) = asked.recv() {
+                filler.waiting.push_back(first);
+                while !filler.waiting.is_empty() {
+                    filler.turn();
+                    filler.waiting.extend(asked.try_iter());
+                    if filler.waiting.is_empty() {
+                        filler.waiting.extend(asked.recv_timeout(LET_GO_AFTER));
+                    }
+                }
+                filler.readers = None;
+                filler.tell_who_waits();
+            }
+        };
+        let name = "tripline-recovery".to_owned();
+        std::thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
+        KafkaRecovery { requests, pieces: given, running: BTreeMap::new(), tickets: 0 }
+    }
+}
+
+impl Recovery for KafkaRecovery {
+    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        let cancelled = Arc::new(AtomicBool::new(false));
+        self.running.insert(ticket, Arc::clone(&cancelled));
+        // The thread outlives its requests: it ends only when this sender is dropped.
+        let request = Request {
+            ticket,
+            shard,
+            without: without.to_vec(),
+            cancelled,
+            unanswered: None,
+            waits_for: None,
+        };
+        let _ = self.requests.send(request);
+        ticket
+    }
+
+    fn next(&mut self, wait: Duration) -> Option<Recovered> {
+        let piece = match self.pieces.recv_timeout(wait) {
+            Ok(piece) => piece,
+            Err(RecvTimeoutError::Timeout) => return None,
+            Err(RecvTimeoutError::Disconnected) => panic!("the thread that fills shards has panicked"),
+        };
+        if piece.is_last() {
+            self.running.remove(&piece.of().0);
+        }
+        Some(piece)
+    }
+
+    fn cancel(&mut self, ticket: Ticket) {
+        if let Some(cancelled) = self.running.remove(&ticket) {
+            cancelled.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for KafkaRecovery {
+    fn drop(&mut self) {
+        self.running.values().for_each(|cancelled| cancelled.store(true, Ordering::Release));
+    }
+}
+
+/// The thread's side: shards that wait, and clients while there are any.
+struct Filler {
+    settings: Arc<KafkaSettings>,
+    health: Health,
+    snapshots: Option<Catalogue>,
+    partitions: u32,
+    readers: Option<Readers>,
+    waiting: VecDeque<Request>,
+    pieces: SyncSender<Recovered>,
+}
+
+impl Filler {
+    /// Fills the first shard of which it is known where it goes on and whose journal can be read to its end.
+    fn turn(&mut self) {
+        self.waiting.retain(|request| !request.cancelled.load(Ordering::Acquire));
+        for _ in 0..self.waiting.len() {
+            let Some(mut request) = self.waiting.pop_front() else { return };
+            let (ticket, shard) = (request.ticket, request.shard);
+            let reason = match self.look(&request) {
+                Ok(at) => {
+                    self.tell_who_waits();
+                    return self.fill(&request, &at);
+                }
+                Err(Unknown::Ever(reason)) => return self.tell(Recovered::Refused(ticket, shard, reason)),
+                Err(Unknown::Open) => {
+                    request.unanswered = None;
+                    "its last owner's transaction is open".to_owned()
+                }
+                Err(Unknown::Yet(reason)) => {
+                    let since = *request.unanswered.get_or_insert_with(Instant::now);
+                    if since.elapsed() > self.settings.patience {
+                        // What is wrong may be wrong with the clients.
+                        self.readers = None;
+                        return self.tell(Recovered::Failed(ticket, shard, reason));
+                    }
+                    // It does not say either while a transaction holds the position alone.
+                    format!("the broker does not say where it goes on: {reason}")
+                }
+            };
+            if request.waits_for.is_none() {
+                let partition = shard.partition;
+                tracing::info!(partition, reason, "it is not known yet where the shard goes on");
+            }
+            request.waits_for = Some(reason);
+            self.waiting.push_back(request);
+        }
+        self.tell_who_waits();
+        std::thread::sleep(OPEN_LOOK_EVERY);
+    }
+
+    /// Readiness names every shard that waits, as long as it does.
+    fn tell_who_waits(&self) {
+        let waits = |request: &Request| {
+            let reason = request.waits_for.as_ref()?;
+            Some(format!("partition {} waits: {reason}", request.shard.partition))
+        };
+        let lines: Vec<String> = self.waiting.iter().filter_map(waits).collect();
+        if lines.is_empty() {
+            self.health.status.clear(self.health.worker, Trouble::Waiting);
+        } else {
+            self.health.status.trouble(self.health.worker, Trouble::Waiting, lines.join("; "));
+        }
+    }
+
+    /// Where a shard goes on, as soon as its past can be read to its end.
+    fn look(&mut self, request: &Request) -> Result<Position, Unknown> {
+        let readers = match self.readers.take() {
+            Some(readers) => readers,
+            None => Readers::new(&self.settings, &self.health)?,
+        };
+        let readers = self.readers.insert(readers);
+        let (least, most) = ANSWER_WITHIN;
+        let wait = request.unanswered.map_or(least, |since| since.elapsed().clamp(least, most));
+        if readers.journal_is_held_back(&self.settings, request.shard, wait)? {
+            return Err(Unknown::Open);
+        }
+        let at = readers.position(&self.settings, self.partitions, (request.shard, wait))?;
+        self.health.answered();
+        Ok(at)
+    }
+
+    fn fill(&mut self, request: &Request, at: &Position) {
+        let (ticket, settings) = (request.ticket, &*self.settings);
+        self.tell(Recovered::At(ticket, at.clone()));
+        let readers = self.readers.take().expect("they were asked where the shard goes on");
+        let (shard, cancelled, pieces) = (request.shard, &*request.cancelled, &self.pieces);
+        let refill = Refill {
+            past: &Partition { settings, readers: &readers, shard, cancelled, pieces },
+            snapshots: self.snapshots.as_ref(),
+            reach: settings.reach,
+            records_max: settings.batch_max,
+            ticket,
+            at,
+            without: &request.without,
+        };
+        let filled = refill.run().and_then(|history| Ok(readers.let_go().map(|()| history)?));
+        let last = refill.last(filled);
+        if !matches!(last, Some(Recovered::Failed(..))) {
+            self.readers = Some(readers);
+        }
+        if let Some(last) = last {
+            self.tell(last);
+        }
+    }
+
+    fn tell(&self, last: Recovered) {
+        // A worker that has gone needs no answer.
+        let _ = self.pieces.send(last);
+    }
+}

@@ -1,0 +1,378 @@
+//! What the Kafka edge is told, and the client settings made of it.
+
+use crate::names::Topics;
+use crate::runtime::recovery::{Keep, Reach};
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Whose clock stamps the input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InputClock {
+    /// The broker's: the only one nobody upstream can bend.
+    #[default]
+    LogAppendTime,
+    /// The producers', knowingly.
+    CreateTime,
+}
+
+/// Where a group that has never committed begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record.
+    #[default]
+    Earliest,
+    /// Behind the newest record.
+    Latest,
+    /// Nowhere: somebody must commit offsets first.
+    Error,
+}
+
+/// What a reader of the output topics may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Every alert, perhaps again after a crash, under the same id; readable as soon as it is written.
+    AtLeastOnce,
+    /// Every alert once, for readers of committed records.
+    ExactlyOnce {
+        /// The broker ends a transaction of a process that fell silent after so long. Until then readers of committed
+        /// records wait on the partitions that it wrote to.
+        timeout: Duration,
+        /// An alert does not wait for the commit interval; so much lies between two commits at least.
+        min_gap: Duration,
+    },
+}
+
+impl Guarantee {
+    /// Exactly once, with its defaults.
+    pub const EXACTLY_ONCE: Guarantee =
+        Guarantee::ExactlyOnce { timeout: Duration::from_secs(10), min_gap: Duration::from_millis(2) };
+}
+
+/// The Kafka edge.
+#[derive(Clone, Debug)]
+pub struct KafkaSettings {
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    /// The input topic, keyed by account.
+    pub topic: String,
+    /// The consumer group.
+    pub group: String,
+    /// This process among those of the group: a stable ordinal, the same after a restart.
+    pub instance: String,
+    /// The output topics' prefix.
+    pub prefix: String,
+    /// Threads, each with a consumer and a producer.
+    pub workers: usize,
+    /// Settings of the client passed through, such as TLS and SASL; see [`owned_key`].
+    pub client: BTreeMap<String, String>,
+    /// Whose clock stamps the input.
+    pub clock: InputClock,
+    /// Where a new group begins.
+    pub start: Start,
+    /// What readers of the output topics may rely on.
+    pub guarantee: Guarantee,
+    /// How long judged records may wait for their commit.
+    pub commit_interval: Duration,
+    /// Records of a batch at most, within [`BATCH_MAX_BOUNDS`].
+    pub batch_max: usize,
+    /// How far back a new shard is filled.
+    pub reach: Reach,
+    /// How long a question to the brokers (positions, metadata) is asked again before the process gives up.
+    pub patience: Duration,
+    /// How long the last commit may take when the process is asked to stop.
+    pub stop_within: Duration,
+}
+
+/// Least and most of [`KafkaSettings::batch_max`].
+pub const BATCH_MAX_BOUNDS: (usize, usize) = (1, 4_096);
+
+impl KafkaSettings {
+    /// Settings with every default, for these brokers, input topic, group and prefix.
+    pub fn new(brokers: &str, topic: &str, group: &str, prefix: &str) -> KafkaSettings {
+        KafkaSettings {
+            brokers: brokers.to_owned(),
+            topic: topic.to_owned(),
+            group: group.to_owned(),
+            instance: "0".to_owned(),
+            prefix: prefix.to_owned(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            client: BTreeMap::new(),
+            clock: InputClock::default(),
+            start: Start::default(),
+            guarantee: Guarantee::EXACTLY_ONCE,
+            commit_interval: Duration::from_millis(100),
+            batch_max: 1_024,
+            reach: Reach { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 },
+            patience: Duration::from_secs(60),
+            stop_within: Duration::from_secs(10),
+        }
+    }
+
+    /// Every fault at once; none when the settings can be used.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (name, value) in [
+            ("brokers", &self.brokers),
+            ("topic", &self.topic),
+            ("group", &self.group),
+            ("instance", &self.instance),
+            ("prefix", &self.prefix),
+        ] {
+            if value.is_empty() {
+                faults.push(format!("{name} is empty"));
+            }
+        }
+        if self.workers == 0 {
+            faults.push("workers must be at least 1".to_owned());
+        }
+        let (least, most) = BATCH_MAX_BOUNDS;
+        if !(least..=most).contains(&self.batch_max) {
+            faults.push(format!("batch_max must be {least} to {most}, not {}", self.batch_max));
+        }
+        for key in self.client.keys() {
+            if let Some(reason) = owned_key(key) {
+                faults.push(format!("client.{key} cannot be set: {reason}"));
+            }
+        }
+        let faulty = |config: ClientConfig| config.create_native_config().err();
+        if let Some(fault) = faulty(self.consumer(0)).or_else(|| faulty(self.producer(0))) {
+            faults.push(fault.to_string());
+        }
+        faults
+    }
+
+    /// How soon after a commit the next may follow because an alert waits; none where alerts wait for no commit.
+    pub(super) fn alert_gap(&self) -> Option<Duration> {
+        match self.guarantee {
+            Guarantee::AtLeastOnce => None,
+            Guarantee::ExactlyOnce { min_gap, .. } => Some(min_gap),
+        }
+    }
+
+    /// What the input must keep, with snapshots in every such time or without any.
+    pub fn keep_input(&self, snapshots_every: Option<Duration>) -> Keep {
+        Keep::of(self.reach.rows_ms, snapshots_every)
+    }
+
+    /// As [`KafkaSettings::keep_input`], for the verdicts.
+    pub fn keep_verdicts(&self, snapshots_every: Option<Duration>) -> Keep {
+        Keep::of(self.reach.verdicts_ms, snapshots_every)
+    }
+
+    /// The output topics.
+    pub fn topics(&self) -> Topics {
+        Topics::under(&self.prefix)
+    }
+
+    fn with_defaults(&self, role: &str, defaults: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("client.id", format!("tripline-{}-{role}", self.instance));
+        config.set("socket.keepalive.enable", "true");
+        config.set("reconnect.backoff.max.ms", "5000");
+        for (key, value) in defaults {
+            config.set(*key, *value);
+        }
+        // Keys of the other role are refused where they were set, not here: librdkafka ignores them with a warning.
+        for (key, value) in self.client.iter().filter(|(key, _)| owned_key(key).is_none()) {
+            config.set(key, value);
+        }
+        config.set("bootstrap.servers", &self.brokers);
+        config.set("statistics.interval.ms", "0");
+        config.set("allow.auto.create.topics", "false");
+        config
+    }
+
+    /// The consumer of a worker. Public so that a benchmark's bare consumer has the same settings.
+    pub fn consumer(&self, worker: usize) -> ClientConfig {
+        let mut config = self.with_defaults(
+            &format!("consumer-{worker}"),
+            &[
+                // A quick restart must not move a shard: within this time the same instance may return.
+                ("session.timeout.ms", "30000"),
+                ("max.poll.interval.ms", "300000"),
+                // At the default of 1 s a full queue leaves the engine waiting for that long.
+                ("fetch.queue.backoff.ms", "20"),
+                ("queued.min.messages", "200000"),
+                ("queued.max.messages.kbytes", "65536"),
+            ],
+        );
+        config.set("group.id", &self.group);
+        config.set("group.instance.id", format!("{}-{worker}", self.instance));
+        config.set("partition.assignment.strategy", "cooperative-sticky");
+        // The end of a partition is told, so that an idle shard is known to be idle.
+        config.set("enable.partition.eof", "true");
+        reading(&mut config);
+        config
+    }
+
+    /// A consumer beside the group, which asks and fills shards. It assigns partitions to itself: it never joins and commits
+    /// nothing but a new group's beginning.
+    pub(super) fn reader(&self, worker: usize) -> ClientConfig {
+        let mut config = self.with_defaults(
+            &format!("reader-{worker}"),
+            &[
+                ("fetch.wait.max.ms", "20"),
+                ("fetch.queue.backoff.ms", "20"),
+                ("queued.max.messages.kbytes", "65536"),
+            ],
+        );
+        config.set("group.id", &self.group);
+        config.set("enable.partition.eof", "true");
+        reading(&mut config);
+        config
+    }
+
+    /// The producer of a worker.
+    pub(super) fn producer(&self, worker: usize) -> ClientConfig {
+        // What waits behind five records of its partition that are under way keeps the client's thread spinning, unless it
+        // lingers. In a transaction there is time: the positions are on their way meanwhile.
+        let linger_ms = if self.guarantee == Guarantee::AtLeastOnce { "0" } else { "1" };
+        let mut config = self.with_defaults(
+            &format!("producer-{worker}"),
+            &[
+                ("linger.ms", linger_ms),
+                ("queue.buffering.max.messages", "100000"),
+                ("queue.buffering.max.kbytes", "65536"),
+            ],
+        );
+        config.set("enable.idempotence", "true");
+        config.set("acks", "all");
+        config.set("partitioner", "murmur2_random");
+        match self.guarantee {
+            Guarantee::AtLeastOnce => {
+                config.set("message.timeout.ms", "120000");
+            }
+            Guarantee::ExactlyOnce { timeout, .. } => {
+                // The same after a restart: a random one would leave the dead one's transaction to its time-out.
+                config.set("transactional.id", format!("{}-{}-{worker}", self.group, self.instance));
+                let ms = timeout.as_millis().to_string();
+                config.set("transaction.timeout.ms", &ms);
+                config.set("message.timeout.ms", &ms);
+                // A transaction that follows at once meets the end of the one before, and asks again after this time.
+                config.set("retry.backoff.ms", "1");
+                config.set("retry.backoff.max.ms", "2");
+                // Every connection that breaks is told: what was under way on it may still arrive at the broker.
+                let asked = config.get("debug").map(|asked| format!("{asked},broker"));
+                config.set("debug", asked.as_deref().unwrap_or("broker"));
+                config.set_log_level(RDKafkaLogLevel::Debug);
+            }
+        }
+        config
+    }
+
+    /// A client for questions only.
+    pub(super) fn asking(&self, role: &str) -> ClientConfig {
+        self.with_defaults(role, &[])
+    }
+}
+
+fn reading(config: &mut ClientConfig) {
+    config.set("enable.auto.commit", "false");
+    config.set("enable.auto.offset.store", "false");
+    config.set("auto.offset.reset", "error");
+    config.set("isolation.level", "read_committed");
+}
+
+/// Why a client setting belongs to the engine and cannot be passed through; `None` when it can.
+pub fn owned_key(key: &str) -> Option<&'static str> {
+    let reason = match key {
+        "bootstrap.servers" | "metadata.broker.list" => "say `brokers`",
+        "group.id" => "say `group`",
+        "group.instance.id" => "say `instance`",
+        "group.protocol" | "group.remote.assignor" | "partition.assignment.strategy" => {
+            "shards move cooperatively, with static members"
+        }
+        "enable.auto.commit"
+        | "auto.commit.enable"
+        | "auto.commit.interval.ms"
+        | "enable.auto.offset.store" => "offsets are committed with the outputs they belong to",
+        "auto.offset.reset" => "say `start`; a group with state never skips input",
+        "enable.partition.eof" => "idle shards are told by it",
+        "isolation.level" => "aborted records must not be judged",
+        "transactional.id" | "transaction.timeout.ms" => "set by the delivery guarantee",
+        "enable.idempotence" | "acks" | "request.required.acks" | "enable.gapless.guarantee" => {
+            "alerts must neither be lost nor reordered"
+        }
+        "max.in.flight" | "max.in.flight.requests.per.connection" => {
+            "alerts must neither be lost nor reordered"
+        }
+        "message.timeout.ms" | "delivery.timeout.ms" | "request.timeout.ms" => {
+            "set by the delivery guarantee"
+        }
+        "partitioner" => "every topic is keyed as Java keys it, by murmur2",
+        "statistics.interval.ms" => "metrics are the engine's own",
+        "allow.auto.create.topics" => "topics are made on purpose, with their settings",
+        "plugin.library.paths" => "no code is loaded from outside",
+        _ if key.starts_with("test.") => "it is for tests",
+        _ => return None,
+    };
+    Some(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> KafkaSettings {
+        KafkaSettings::new("127.0.0.1:9092", "events", "tripline", "bank")
+    }
+
+    #[test]
+    fn tls_and_scram_are_built_in() {
+        let features = ClientConfig::new().create_native_config().unwrap().get("builtin.features").unwrap();
+        for feature in ["ssl", "sasl_scram", "sasl_plain", "gzip", "zstd"] {
+            assert!(features.split(',').any(|built| built == feature), "{feature} is missing in {features}");
+        }
+    }
+
+    #[test]
+    fn outputs_linger_in_transactions_only_unless_the_configuration_says_how_long() {
+        let mut settings = settings();
+        assert_eq!(settings.producer(0).get("linger.ms"), Some("1"));
+        settings.guarantee = Guarantee::AtLeastOnce;
+        assert_eq!(settings.producer(0).get("linger.ms"), Some("0"));
+        settings.client.insert("linger.ms".to_owned(), "5".to_owned());
+        assert_eq!(settings.producer(0).get("linger.ms"), Some("5"));
+    }
+
+    #[test]
+    fn tls_and_scram_settings_reach_both_clients() {
+        let mut settings = settings();
+        for (key, value) in [
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.mechanisms", "SCRAM-SHA-512"),
+            ("sasl.username", "tripline"),
+            ("session.timeout.ms", "6000"),
+        ] {
+            settings.client.insert(key.to_owned(), value.to_owned());
+        }
+        assert_eq!(settings.faults(), Vec::<String>::new());
+        for config in [settings.consumer(1), settings.producer(1), settings.reader(1)] {
+            assert_eq!(config.get("security.protocol"), Some("SASL_SSL"));
+            assert_eq!(config.get("sasl.mechanisms"), Some("SCRAM-SHA-512"));
+        }
+        assert_eq!(settings.consumer(1).get("session.timeout.ms"), Some("6000"));
+        assert_eq!(settings.consumer(1).get("group.instance.id"), Some("0-1"));
+    }
+
+    #[test]
+    fn what_the_guarantee_rests_on_cannot_be_passed_through() {
+        let mut settings = settings();
+        settings.workers = 0;
+        settings.client.insert("enable.auto.commit".to_owned(), "true".to_owned());
+        settings.client.insert("isolation.level".to_owned(), "read_uncommitted".to_owned());
+        let faults = settings.faults();
+        assert_eq!(faults.len(), 3, "all at once: {faults:?}");
+        assert!(faults[1].starts_with("client.enable.auto.commit cannot be set"), "{faults:?}");
+        assert_eq!(settings.consumer(0).get("isolation.level"), Some("read_committed"));
+    }
+
+    #[test]
+    fn a_setting_the_client_does_not_know_is_a_fault() {
+        let mut settings = settings();
+        settings.client.insert("sasl.mechanizm".to_owned(), "PLAIN".to_owned());
+        assert!(settings.faults()[0].contains("sasl.mechanizm"), "{:?}", settings.faults());
+    }
+}

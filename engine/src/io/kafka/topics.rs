@@ -1,0 +1,179 @@
+//! What must hold before the first record is read: topics, their partitions, whose clock stamps the input, and a
+//! committed position for every partition of a new group.
+
+use super::client::{Health, PlainContext, ask};
+use super::group::{BeginError, Group};
+use super::settings::{InputClock, KafkaSettings, Start};
+use crate::names::OUTPUT_TOPICS;
+use crate::runtime::recovery::Keep;
+use crate::runtime::source::SourceError;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use std::time::Duration;
+use tripline_core::outputs::Topic;
+
+pub(super) const STAMP: &str = "message.timestamp.type";
+pub(super) const RETENTION: &str = "retention.ms";
+pub(super) const CLEANUP: &str = "cleanup.policy";
+/// A topic that is made here keeps its records for so long at least: longer than anybody is away.
+const RETENTION_MIN_MS: i64 = 7 * 86_400_000;
+
+/// Checks topics and clock, and gives a new group its beginning. Gives the input's number of partitions.
+///
+/// # Errors
+/// When a topic is missing, partition counts do not fit, the clock is not the one configured, or a new group has no
+/// beginning.
+pub(super) fn prepare(settings: &KafkaSettings, health: &Health) -> Result<u32, SourceError> {
+    let group = Group::with(settings, health)?;
+    begin(settings, &group)?;
+    Ok(group.partitions())
+}
+
+/// Checks topics and clock. Gives the input's number of partitions.
+///
+/// # Errors
+/// When a topic is missing, partition counts do not fit, or the clock is not the one configured.
+pub(super) fn check(
+    settings: &KafkaSettings,
+    consumer: &BaseConsumer<PlainContext>,
+) -> Result<u32, SourceError> {
+    let count = |topic: &str| partitions(settings, consumer, topic);
+    let input = count(&settings.topic)?;
+    let names = settings.topics();
+    for topic in OUTPUT_TOPICS {
+        let name = names.name(topic);
+        let found = count(name)?;
+        if topic == Topic::Verdicts && found != input {
+            let reason = format!("it has {found} partitions; as the journal it needs the input's {input}");
+            return Err(stopped(name, reason));
+        }
+    }
+    if settings.clock == InputClock::LogAppendTime {
+        check_clock(settings)?;
+    }
+    Ok(input)
+}
+
+pub(super) fn stopped(place: &str, reason: impl ToString) -> SourceError {
+    SourceError::Stopped { place: place.to_owned(), reason: reason.to_string() }
+}
+
+fn partitions(
+    settings: &KafkaSettings,
+    consumer: &BaseConsumer<PlainContext>,
+    topic: &str,
+) -> Result<u32, SourceError> {
+    match count(settings.patience, consumer, topic)? {
+        Some(found) => Ok(found),
+        None => Err(stopped(topic, "there is no such topic; `tripline topics --create` makes it")),
+    }
+}
+
+/// How many partitions a topic has; none when it is not there.
+pub(super) fn count<C: ConsumerContext>(
+    patience: Duration,
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+) -> Result<Option<u32>, SourceError> {
+    let found = ask(patience, |wait| {
+        // Serves the client's log lines, too.
+        let _ = consumer.poll(Duration::ZERO);
+        let metadata = consumer.fetch_metadata(Some(topic), wait)?;
+        Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+    })
+    .map_err(|fault| stopped(topic, fault))?;
+    Ok(u32::try_from(found).ok().filter(|found| *found > 0))
+}
+
+/// Refuses a topic that its producers stamp. When the broker does not say, every message is checked as it comes.
+fn check_clock(settings: &KafkaSettings) -> Result<(), SourceError> {
+    let admin = admin(settings).map_err(|fault| stopped(&settings.topic, fault))?;
+    let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
+    let described = wait_for(admin.describe_configs(&[ResourceSpecifier::Topic(&settings.topic)], &options));
+    let answer = described.ok().and_then(|all| all.into_iter().next()).and_then(Result::ok);
+    let stamp = answer.as_ref().and_then(|topic| topic.get(STAMP)).and_then(|entry| entry.value.as_deref());
+    match stamp {
+        Some("CreateTime") => Err(SourceError::Clock { topic: settings.topic.clone() }),
+        Some(_) => Ok(()),
+        None => {
+            tracing::debug!(topic = settings.topic, "the broker does not tell {STAMP}");
+            Ok(())
+        }
+    }
+}
+
+/// A group without any committed position gets one for every partition, before it is joined: later a missing one
+/// means that something was lost, and is not skipped over.
+fn begin(settings: &KafkaSettings, group: &Group) -> Result<(), SourceError> {
+    if group.has_begun()? {
+        return Ok(());
+    }
+    if settings.start == Start::Error {
+        let reason = format!("the group {} has no committed position", settings.group);
+        return Err(stopped(&settings.topic, reason));
+    }
+    let next = |(low, high)| if settings.start == Start::Latest { high } else { low };
+    let positions: Vec<i64> = group.extents()?.into_iter().map(next).collect();
+    match group.begin_at(&positions) {
+        // Another process has joined meanwhile: it wrote the beginning before it did.
+        Ok(()) | Err(BeginError::Joined(_)) => Ok(()),
+        Err(BeginError::Failed(fault)) => Err(fault),
+    }
+}
+
+/// Creates the input topic and those under the prefix where they are missing, the input stamped as its clock is
+/// configured, the others by the broker. What recovery reads is kept for as long as it reads back without a snapshot.
+/// Without a replication, as many copies as the brokers' default.
+///
+/// # Errors
+/// When the brokers refuse.
+pub fn create_topics(
+    settings: &KafkaSettings,
+    partitions: u32,
+    replication: Option<u32>,
+) -> Result<(), SourceError> {
+    let names = settings.topics();
+    let retention = |keep: Keep| keep.alone_ms.max(RETENTION_MIN_MS).to_string();
+    let (input, verdicts) = (retention(settings.keep_input(None)), retention(settings.keep_verdicts(None)));
+    let count = i32::try_from(partitions).unwrap_or(i32::MAX);
+    let replicas = replication.map_or(-1, |replicas| i32::try_from(replicas).unwrap_or(i32::MAX));
+    let stamped_by = |name, clock| {
+        let topic = NewTopic::new(name, count, TopicReplication::Fixed(replicas));
+        topic.set(STAMP, clock).set(CLEANUP, "delete")
+    };
+    let clock = match settings.clock {
+        InputClock::LogAppendTime => "LogAppendTime",
+        InputClock::CreateTime => "CreateTime",
+    };
+    let mut topics = vec![stamped_by(&settings.topic, clock).set(RETENTION, &input)];
+    let new = |name| stamped_by(name, "LogAppendTime");
+    topics.extend(OUTPUT_TOPICS.iter().map(|topic| match topic {
+        Topic::Verdicts => new(names.name(*topic)).set(RETENTION, &verdicts),
+        Topic::Alerts | Topic::DeadLetters | Topic::Late => new(names.name(*topic)),
+    }));
+    let admin = admin(settings).map_err(|fault| stopped(&settings.topic, fault))?;
+    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
+    let answers =
+        wait_for(admin.create_topics(&topics, &options)).map_err(|fault| stopped(&settings.topic, fault))?;
+    for answer in answers {
+        match answer {
+            Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
+            Err((topic, code)) => return Err(stopped(&topic, code)),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn admin(settings: &KafkaSettings) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
+    settings.asking("admin").create()
+}
+
+/// The admin client answers by futures; here one question is asked at a time.
+pub(super) fn wait_for<T>(answer: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime without any driver can be built")
+        .block_on(answer)
+}

@@ -1,0 +1,205 @@
+//! Whole topics out and records in, for `dump` and `simulate`: no group, no engine.
+
+use super::client::passes;
+use super::settings::KafkaSettings;
+use crate::runtime::source::SourceError;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+use tripline_core::batch::Timestamp;
+
+/// How long brokers may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long a quiet topic is waited for before that is said.
+const FOLLOW_WAIT: Duration = Duration::from_millis(50);
+/// How long a producer's full queue is waited for, each time.
+const FULL_QUEUE_WAIT: Duration = Duration::from_millis(5);
+
+/// One record of a topic.
+#[derive(Clone, Copy, Debug)]
+pub struct TopicRecord<'a> {
+    /// Its partition.
+    pub partition: u32,
+    /// Its offset.
+    pub offset: i64,
+    /// When it was appended.
+    pub appended_at: Option<Timestamp>,
+    /// Its key.
+    pub key: &'a [u8],
+    /// Its value.
+    pub value: &'a [u8],
+}
+
+fn failed(topic: &str, reason: impl std::fmt::Display) -> SourceError {
+    SourceError::Stopped { place: topic.to_owned(), reason: reason.to_string() }
+}
+
+/// A reader of committed records, in no group's name, and how many partitions the topic has.
+fn reader(settings: &KafkaSettings, role: &str, topic: &str) -> Result<(BaseConsumer, i32), SourceError> {
+    let made = settings
+        .asking(role)
+        .set("group.id", format!("tripline-{role}"))
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "earliest")
+        .create();
+    let consumer: BaseConsumer = made.map_err(|fault| failed(topic, fault))?;
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER_WITHIN);
+    let metadata = metadata.map_err(|fault| match fault.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::OperationTimedOut) => {
+            failed(topic, format!("no broker answers at {}", settings.brokers))
+        }
+        _ => failed(topic, fault),
+    })?;
+    match metadata.topics().first().map_or(0, |found| found.partitions().len()) {
+        0 => Err(failed(topic, "there is no such topic")),
+        partitions => Ok((consumer, i32::try_from(partitions).unwrap_or(i32::MAX))),
+    }
+}
+
+fn assign(consumer: &BaseConsumer, topic: &str, partitions: Range<i32>) -> Result<(), SourceError> {
+    let mut list = TopicPartitionList::new();
+    let added = partitions
+        .into_iter()
+        .try_for_each(|partition| list.add_partition_offset(topic, partition, Offset::Beginning));
+    added.and_then(|()| consumer.assign(&list)).map_err(|fault| failed(topic, fault))
+}
+
+/// Gives every committed record that a topic holds now, partition after partition, each in order.
+/// Returns how many there were.
+///
+/// # Errors
+/// When the topic cannot be read, or `take` cannot go on.
+pub fn read_topic<E: From<SourceError>>(
+    settings: &KafkaSettings,
+    topic: &str,
+    mut take: impl FnMut(TopicRecord<'_>) -> Result<(), E>,
+) -> Result<u64, E> {
+    let (consumer, partitions) = reader(settings, "dump", topic)?;
+    let mut count = 0;
+    for partition in 0..partitions {
+        assign(&consumer, topic, partition..partition + 1)?;
+        let mut heard = Instant::now();
+        loop {
+            match consumer.poll(ANSWER_WITHIN) {
+                Some(Ok(message)) => {
+                    take(record(&message))?;
+                    count += 1;
+                    heard = Instant::now();
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => break,
+                // A connection that broke is made again.
+                Some(Err(fault))
+                    if fault.rdkafka_error_code().is_some_and(passes) && heard.elapsed() < ANSWER_WITHIN => {}
+                Some(Err(fault)) => return Err(failed(topic, fault).into()),
+                None => return Err(failed(topic, "the brokers do not answer").into()),
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Gives every record of a topic from its beginning on, as it comes, and `None` now and then while none comes, until
+/// `take` says false.
+///
+/// # Errors
+/// When the topic cannot be read, or `take` cannot go on.
+pub fn follow_topic<E: From<SourceError>>(
+    settings: &KafkaSettings,
+    topic: &str,
+    mut take: impl FnMut(Option<TopicRecord<'_>>) -> Result<bool, E>,
+) -> Result<(), E> {
+    let (consumer, partitions) = reader(settings, "follow", topic)?;
+    assign(&consumer, topic, 0..partitions)?;
+    loop {
+        let goes_on = match consumer.poll(FOLLOW_WAIT) {
+            Some(Ok(message)) => take(Some(record(&message)))?,
+            Some(Err(KafkaError::PartitionEOF(_))) => true,
+            Some(Err(fault)) => return Err(failed(topic, fault).into()),
+            None => take(None)?,
+        };
+        if !goes_on {
+            return Ok(());
+        }
+    }
+}
+
+fn record<'m>(message: &'m BorrowedMessage<'_>) -> TopicRecord<'m> {
+    TopicRecord {
+        partition: message.partition().unsigned_abs(),
+        offset: message.offset(),
+        appended_at: message.timestamp().to_millis().map(Timestamp),
+        key: message.key().unwrap_or_default(),
+        value: message.payload().unwrap_or_default(),
+    }
+}
+
+/// Publishes records to one topic.
+pub struct TopicWriter {
+    topic: String,
+    producer: ThreadedProducer<DefaultProducerContext>,
+}
+
+impl TopicWriter {
+    /// A writer to `topic`, keyed as Java's clients key.
+    ///
+    /// # Errors
+    /// When the client cannot be set up.
+    pub fn new(settings: &KafkaSettings, topic: &str) -> Result<TopicWriter, SourceError> {
+        let producer = settings
+            .asking("write")
+            .set("partitioner", "murmur2_random")
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .set("compression.type", "lz4")
+            .create()
+            .map_err(|fault| failed(topic, fault))?;
+        Ok(TopicWriter { topic: topic.to_owned(), producer })
+    }
+
+    /// Hands a record over; waits while the client's queue is full.
+    ///
+    /// # Errors
+    /// When the record can never be published.
+    pub fn send(
+        &self,
+        at: Timestamp,
+        key: &[u8],
+        value: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<(), SourceError> {
+        let mut record = BaseRecord::to(&self.topic).key(key).payload(value).timestamp(at.0);
+        if !headers.is_empty() {
+            let written =
+                headers.iter().fold(OwnedHeaders::new_with_capacity(headers.len()), |all, (key, value)| {
+                    all.insert(Header { key, value: Some(*value) })
+                });
+            debug_assert_eq!(written.count(), headers.len());
+            record = record.headers(written);
+        }
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((fault, back)) if fault.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                    std::thread::sleep(FULL_QUEUE_WAIT);
+                    record = back;
+                }
+                Err((fault, _)) => return Err(failed(&self.topic, fault)),
+            }
+        }
+    }
+
+    /// Waits until everything is delivered.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub fn finish(self) -> Result<(), SourceError> {
+        self.producer.flush(Duration::from_secs(120)).map_err(|fault| failed(&self.topic, fault))
+    }
+}

@@ -1,0 +1,348 @@
+//! Membership in memory: cooperative and sticky, a shard moves only after its owner has let it go.
+
+use super::Log;
+use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tripline_core::batch::{Batch, ShardId};
+
+/// Who a member is, as its commits say: shared with its sink.
+#[derive(Clone, Debug, Default)]
+pub struct Membership(Arc<Standing>);
+
+#[derive(Debug, Default)]
+struct Standing {
+    member: AtomicU64,
+    generation: AtomicU64,
+    /// It lost its shards, and what was judged of them has not been given up yet.
+    has_lost: AtomicBool,
+}
+
+impl Membership {
+    /// Number of the member, which changes when it was expelled and joins again.
+    pub fn member(&self) -> u64 {
+        self.now().0
+    }
+
+    /// Number of the member, and the generation of the group that it knows.
+    pub(super) fn now(&self) -> (u64, u64) {
+        (self.0.member.load(Ordering::Relaxed), self.0.generation.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, (member, generation): (u64, u64)) {
+        self.0.member.store(member, Ordering::Relaxed);
+        self.0.generation.store(generation, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_lost(&self) -> bool {
+        self.0.has_lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_lost(&self, has_lost: bool) {
+        self.0.has_lost.store(has_lost, Ordering::Relaxed);
+    }
+}
+
+/// Who owns what, and what each member has yet to be told.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    members: BTreeMap<u64, VecDeque<Polled>>,
+    /// Members that are known by a name of their own.
+    instances: BTreeMap<String, u64>,
+    /// Whose instance a newer member has taken over.
+    replaced: BTreeSet<u64>,
+    owners: BTreeMap<u32, Option<u64>>,
+    /// Offered and not yet accepted.
+    offered: BTreeMap<u32, u64>,
+    generation: u64,
+    joined: u64,
+}
+
+fn shard(partition: u32) -> ShardId {
+    ShardId { space: 0, partition }
+}
+
+impl Group {
+    pub(super) fn open(&mut self, partitions: u32) {
+        self.owners = (0..partitions).map(|partition| (partition, None)).collect();
+    }
+
+    pub(super) fn owns(&self, member: u64, partition: u32) -> bool {
+        self.owners.get(&partition) == Some(&Some(member))
+    }
+
+    /// Whether positions may be committed by a member of a generation. Which shards it owns is not looked at.
+    pub(super) fn accepts(&self, (member, generation): (u64, u64)) -> bool {
+        self.members.contains_key(&member) && self.generation == generation
+    }
+
+    /// A new member; one whose instance is known takes over what that had, and nobody else is disturbed.
+    fn join(&mut self, instance: Option<&str>) -> u64 {
+        self.joined += 1;
+        let member = self.joined;
+        self.members.insert(member, VecDeque::new());
+        let before = instance.and_then(|name| self.instances.insert(name.to_owned(), member));
+        match before.filter(|before| self.members.remove(before).is_some()) {
+            Some(before) => self.replace(before, member),
+            None => self.balance(),
+        }
+        self.replaced.extend(before);
+        member
+    }
+
+    fn replace(&mut self, before: u64, member: u64) {
+        let owned = self.owners.iter().filter(|(_, owner)| **owner == Some(before));
+        let offered = self.offered.iter().filter(|(_, to)| **to == before);
+        let taken: BTreeSet<u32> = owned.map(|(p, _)| *p).chain(offered.map(|(p, _)| *p)).collect();
+        for partition in &taken {
+            self.owners.insert(*partition, None);
+            self.offered.insert(*partition, member);
+        }
+        let is_fair = taken.len() <= self.owners.len().div_ceil(self.members.len());
+        if let (false, Some(queue)) = (taken.is_empty(), self.members.get_mut(&member)) {
+            let shards = taken.into_iter().map(shard).collect();
+            queue.push_back(Polled::Assigned(Generation(self.generation), shards));
+        }
+        if !is_fair {
+            self.balance();
+        }
+    }
+
+    pub(super) fn expel(&mut self, member: u64) {
+        if self.members.remove(&member).is_none() {
+            return;
+        }
+        for owner in self.owners.values_mut().filter(|owner| **owner == Some(member)) {
+            *owner = None;
+        }
+        self.offered.retain(|_, to| *to != member);
+        self.balance();
+    }
+
+    /// Wants back what a member has too much of, and offers what nobody has.
+    fn balance(&mut self) {
+        if self.members.is_empty() {
+            return;
+        }
+        self.generation += 1;
+        let generation = Generation(self.generation);
+        let fair = self.owners.len().div_ceil(self.members.len());
+        let mut held: BTreeMap<u64, Vec<u32>> =
+            self.members.keys().map(|member| (*member, Vec::new())).collect();
+        for (partition, owner) in &self.owners {
+            if let Some(member) = owner.or(self.offered.get(partition).copied()) {
+                held.entry(member).or_default().push(*partition);
+            }
+        }
+        for (member, partitions) in &mut held {
+            let surplus = partitions.split_off(partitions.len().min(fair));
+            let owned: Vec<ShardId> =
+                surplus.into_iter().filter(|p| self.owns(*member, *p)).map(shard).collect();
+            if let (false, Some(queue)) = (owned.is_empty(), self.members.get_mut(member)) {
+                queue.push_back(Polled::Revoked(generation, owned));
+            }
+        }
+        let free: Vec<u32> = self
+            .owners
+            .iter()
+            .filter(|(partition, owner)| owner.is_none() && !self.offered.contains_key(partition))
+            .map(|(partition, _)| *partition)
+            .collect();
+        let mut offers: BTreeMap<u64, Vec<ShardId>> = BTreeMap::new();
+        for partition in free {
+            let Some((member, partitions)) = held.iter_mut().min_by_key(|(_, held)| held.len()) else {
+                continue;
+            };
+            partitions.push(partition);
+            self.offered.insert(partition, *member);
+            offers.entry(*member).or_default().push(shard(partition));
+        }
+        for (member, shards) in offers {
+            if let Some(queue) = self.members.get_mut(&member) {
+                queue.push_back(Polled::Assigned(generation, shards));
+            }
+        }
+    }
+
+    fn release(&mut self, member: u64, shards: &[ShardId]) {
+        for shard in shards {
+            if self.owns(member, shard.partition) {
+                self.owners.insert(shard.partition, None);
+            }
+        }
+        self.balance();
+    }
+}
+
+/// A member of the group on the input topic.
+#[derive(Debug)]
+pub struct MemorySource {
+    log: Log,
+    member: u64,
+    instance: Option<String>,
+    membership: Membership,
+    /// Off, the member does not hear of a new generation that changes nothing for it.
+    pub hears: bool,
+    records_max: usize,
+    /// Next offset to deliver of every live shard.
+    live: BTreeMap<ShardId, i64>,
+    held: BTreeSet<ShardId>,
+    paused: bool,
+    turn: usize,
+}
+
+impl MemorySource {
+    /// Joins the group; a poll delivers at most so many records.
+    pub fn join(log: &Log, records_max: usize) -> MemorySource {
+        MemorySource::join_as(log, records_max, None)
+    }
+
+    /// The same as an instance that keeps its shards over a restart.
+    pub fn join_as(log: &Log, records_max: usize, instance: Option<&str>) -> MemorySource {
+        let mut source = MemorySource {
+            log: log.clone(),
+            member: 0,
+            instance: instance.map(str::to_owned),
+            membership: Membership::default(),
+            hears: true,
+            records_max,
+            live: BTreeMap::new(),
+            held: BTreeSet::new(),
+            paused: false,
+            turn: 0,
+        };
+        source.enter();
+        source
+    }
+
+    fn enter(&mut self) {
+        let mut inner = self.log.lock();
+        self.member = inner.group.join(self.instance.as_deref());
+        self.membership.set((self.member, inner.group.generation));
+    }
+
+    /// What its sink says at a commit.
+    pub fn membership(&self) -> Membership {
+        self.membership.clone()
+    }
+
+    /// The member's number, for [`Log::expel`] and the sink.
+    pub fn member(&self) -> u64 {
+        self.member
+    }
+
+    /// The next change. A member that was expelled has lost everything; as a client does, it joins again before anybody has
+    /// heard of that.
+    fn change(&mut self) -> Result<Option<Polled>, SourceError> {
+        let mut inner = self.log.lock();
+        if inner.group.replaced.contains(&self.member) {
+            let (place, reason) = (self.log.input.clone(), "another process has this instance".to_owned());
+            return Err(SourceError::Stopped { place, reason });
+        }
+        let generation = inner.group.generation;
+        let Some(queue) = inner.group.members.get_mut(&self.member) else {
+            drop(inner);
+            let mut all: Vec<ShardId> = self.live.keys().copied().collect();
+            all.extend(&self.held);
+            self.live.clear();
+            self.held.clear();
+            self.enter();
+            if all.is_empty() {
+                return Ok(None);
+            }
+            self.membership.set_lost(true);
+            return Ok(Some(Polled::Lost(all)));
+        };
+        let change = queue.pop_front();
+        if self.hears || change.is_some() {
+            self.membership.set((self.member, generation));
+        }
+        Ok(change)
+    }
+}
+
+impl Source for MemorySource {
+    fn poll(&mut self, into: &mut Batch, _wait: Duration) -> Result<Polled, SourceError> {
+        into.clear();
+        if let Some(change) = self.change()? {
+            return Ok(change);
+        }
+        if self.paused {
+            return Ok(Polled::Idle);
+        }
+        let shards: Vec<ShardId> = self.live.keys().copied().collect();
+        for step in 0..shards.len() {
+            let shard = shards[(self.turn + step) % shards.len()];
+            let from = self.live[&shard];
+            let entries = self.log.lock().visible(&self.log.input, shard.partition, from, self.records_max);
+            if entries.is_empty() {
+                continue;
+            }
+            into.shard = shard;
+            for (offset, entry) in entries {
+                into.push(offset, Some(entry.appended_at), &entry.key, &entry.value);
+                self.live.insert(shard, offset + 1);
+            }
+            self.turn += step + 1;
+            return Ok(Polled::Batch);
+        }
+        Ok(Polled::Idle)
+    }
+
+    fn accept(&mut self, _: Generation, shards: &[ShardId]) -> Result<Vec<ShardId>, SourceError> {
+        let mut taken = Vec::new();
+        let mut inner = self.log.lock();
+        for shard in shards {
+            if inner.group.offered.get(&shard.partition) == Some(&self.member) {
+                inner.group.offered.remove(&shard.partition);
+                inner.group.owners.insert(shard.partition, Some(self.member));
+                taken.push(*shard);
+            }
+        }
+        drop(inner);
+        self.held.extend(&taken);
+        Ok(taken)
+    }
+
+    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
+        for shard in shards {
+            self.live.remove(shard);
+            self.held.insert(*shard);
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self, at: &Position) -> Result<(), SourceError> {
+        if self.held.remove(&at.shard) {
+            self.live.insert(at.shard, at.next);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, _: Generation, shards: &[ShardId]) -> Result<(), SourceError> {
+        for shard in shards {
+            self.live.remove(shard);
+            self.held.remove(shard);
+        }
+        self.log.lock().group.release(self.member, shards);
+        Ok(())
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<(), SourceError> {
+        self.paused = paused;
+        Ok(())
+    }
+
+    fn caught_up(&self, shard: ShardId) -> bool {
+        let end = self.log.lock().stable_end(&self.log.input, shard.partition);
+        self.live.get(&shard).is_some_and(|next| *next >= end)
+    }
+
+    fn close(&mut self) {
+        self.live.clear();
+        self.held.clear();
+        self.log.expel(self.member);
+    }
+}

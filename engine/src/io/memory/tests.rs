@@ -1,0 +1,469 @@
+//! The worker's promises, on the log in memory: nothing lost, nothing judged from an empty past, and with transactions
+//! nothing twice, whatever crashes.
+
+use super::*;
+use crate::ops::metrics::Metrics;
+use crate::ops::status::{Status, Trouble};
+use crate::runtime::clock::Clock;
+use crate::runtime::outbox::Outbox;
+use crate::runtime::processor::Processor;
+use crate::runtime::recovery::{History, Reach};
+use crate::runtime::sink::{CommitError, Sink, SinkError};
+use crate::runtime::source::Position;
+use crate::runtime::worker::{Pace, Worker};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+use tripline_core::batch::{Batch, ShardId};
+use tripline_core::outputs::{Output, Outputs, Topic};
+
+/// Counts each account's records; an alert for every fraud says how many there have been, and a verdict for what is merely
+/// odd. So an alert shows whether the past was whole.
+#[derive(Default)]
+struct Tally {
+    counts: BTreeMap<ShardId, BTreeMap<Vec<u8>, u64>>,
+    folded: BTreeMap<ShardId, Vec<String>>,
+    calls: Vec<(&'static str, u32)>,
+}
+
+impl Tally {
+    fn count(&mut self, shard: ShardId, key: &[u8]) -> u64 {
+        let count = self.counts.get_mut(&shard).expect("assigned").entry(key.to_vec()).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn called(&mut self, call: &'static str, shard: ShardId) {
+        if self.calls.last() != Some(&(call, shard.partition)) {
+            self.calls.push((call, shard.partition));
+        }
+    }
+}
+
+impl Processor for Tally {
+    fn assign(&mut self, at: &Position) {
+        self.called("assign", at.shard);
+        self.counts.insert(at.shard, BTreeMap::new());
+        self.folded.insert(at.shard, Vec::new());
+    }
+
+    fn restore(&mut self, batch: &Batch) {
+        self.called("restore", batch.shard);
+        for record in &batch.records {
+            self.count(batch.shard, batch.key(record));
+        }
+    }
+
+    fn fold_verdicts(&mut self, batch: &Batch) {
+        let lines =
+            batch.records.iter().map(|record| String::from_utf8(batch.value(record).to_vec()).unwrap());
+        self.folded.get_mut(&batch.shard).expect("assigned").extend(lines);
+    }
+
+    fn live(&mut self, shard: ShardId, _: &History) {
+        self.called("live", shard);
+    }
+
+    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
+        self.called("step", batch.shard);
+        for record in &batch.records {
+            let key = batch.key(record);
+            let count = self.count(batch.shard, key);
+            let topics: &[Topic] = match batch.value(record) {
+                b"fraud" => &[Topic::Alerts, Topic::Verdicts],
+                b"odd" => &[Topic::Verdicts],
+                _ => &[],
+            };
+            let line = format!("{}:{}:{count}", batch.shard.partition, record.offset);
+            for &topic in topics {
+                let start = out.bytes.len();
+                out.bytes.extend_from_slice(line.as_bytes());
+                let value = start..out.bytes.len();
+                out.records.push(Output { topic, cause: record.offset, key: 0..0, value, headers: 0..0 });
+            }
+        }
+    }
+
+    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
+
+    fn revoke(&mut self, shard: ShardId) {
+        self.called("revoke", shard);
+        self.counts.remove(&shard);
+        self.folded.remove(&shard);
+    }
+}
+
+const PREFIX: &str = "bank";
+const PARTITIONS: u32 = 4;
+const EVERYTHING: Reach = Reach { rows_ms: i64::MAX / 2, verdicts_ms: i64::MAX / 2, retention_ms: 0 };
+
+/// Records over four partitions and ten accounts each; every fifth is a fraud. Gives the alerts there must be.
+fn written(log: &Log, records: u32) -> Vec<String> {
+    let mut expected = Vec::new();
+    let mut counts: BTreeMap<(u32, String), u64> = BTreeMap::new();
+    for number in 0..records {
+        let (partition, account) = (number % PARTITIONS, format!("a{}", number / 7 % 10));
+        let value: &[u8] = if number % 5 == 0 { b"fraud" } else { b"coffee" };
+        let offset = log.append(partition, Timestamp(i64::from(number)), account.as_bytes(), value);
+        let count = counts.entry((partition, account)).or_default();
+        *count += 1;
+        if value == b"fraud" {
+            expected.push(format!("{partition}:{offset}:{count}"));
+        }
+    }
+    expected.sort();
+    expected
+}
+
+fn alerts(log: &Log) -> Vec<String> {
+    let all = (0..PARTITIONS).flat_map(|partition| log.read("bank.alerts", partition));
+    let mut lines: Vec<String> = all.map(|(_, entry)| String::from_utf8(entry.value).unwrap()).collect();
+    lines.sort();
+    lines
+}
+
+type Tested = Worker<MemorySource, MemorySink, Tally, MemoryRecovery>;
+
+struct Member {
+    number: u64,
+    status: Arc<Status>,
+}
+
+fn producer(member: u64) -> String {
+    format!("producer-{member}")
+}
+
+/// A process that died is noticed.
+fn is_missed(log: &Log, member: &Member) {
+    log.expel(member.number);
+    log.time_out(&producer(member.number));
+}
+
+/// A worker that commits after every turn.
+fn member(log: &Log, transactional: bool, change: impl FnOnce(&mut MemorySink)) -> (Tested, Member) {
+    let source = MemorySource::join(log, 3);
+    let number = source.member();
+    let mut sink = MemorySink::new(log, PREFIX, &producer(number), source.membership(), transactional);
+    change(&mut sink);
+    let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING, None);
+    let status = Arc::new(Status::default());
+    let pace =
+        Pace { commit_interval: Duration::ZERO, leave_within: Duration::from_millis(300), ..Pace::default() };
+    let parts = (source, Outbox::by_hand(sink, || true), Tally::default(), recovery);
+    let worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
+    (worker, Member { number, status })
+}
+
+/// The only worker, whose commits go on when they are told to.
+fn alone(log: &Log, pace: Pace, goes_on: impl FnMut() -> bool + 'static) -> Tested {
+    let source = MemorySource::join(log, 3);
+    let sink = MemorySink::new(log, PREFIX, "producer", source.membership(), true);
+    let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING, None);
+    let parts = (source, Outbox::by_hand(sink, goes_on), Tally::default(), recovery);
+    Worker::new(parts, pace, Arc::default(), Arc::new(Metrics::new()))
+}
+
+#[test]
+fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait() {
+    let (log, clock) = (Log::new("events", PARTITIONS), Clock::by_hand(Timestamp(0)));
+    let pace = Pace {
+        commit_interval: Duration::from_secs(100),
+        alert_gap: Some(Duration::from_millis(2)),
+        batch_full: 3,
+        clock: clock.clone(),
+        ..Pace::default()
+    };
+    let mut worker = alone(&log, pace, || true);
+    turns(&mut worker, 10);
+    let mut append = |count: usize| {
+        clock.pass(Duration::from_millis(5));
+        for _ in 0..count {
+            log.append(0, Timestamp(0), b"a0", b"fraud");
+        }
+        turns(&mut worker, 1);
+        alerts(&log).len()
+    };
+    assert_eq!(append(1), 1, "nothing else waits");
+    assert_eq!(append(7), 1, "more records wait than the batch has room for");
+    assert_eq!(append(0), 1);
+    assert_eq!(append(0), 8, "the worker has caught up");
+}
+
+#[test]
+fn a_commit_for_an_alert_takes_its_shard_along_and_leaves_the_others_to_the_interval() {
+    let (log, clock) = (Log::new("events", PARTITIONS), Clock::by_hand(Timestamp(0)));
+    let pace = Pace {
+        commit_interval: Duration::from_secs(100),
+        alert_gap: Some(Duration::from_millis(2)),
+        clock: clock.clone(),
+        ..Pace::default()
+    };
+    let mut worker = alone(&log, pace, || true);
+    turns(&mut worker, 10);
+    let mut after = |partition: u32, value: &[u8], passed: Duration| {
+        log.append(partition, Timestamp(0), b"a0", value);
+        clock.pass(passed);
+        turns(&mut worker, 10);
+        let committed: Vec<i64> =
+            (0..PARTITIONS).map(|of| log.committed(of).map_or(0, |(next, _)| next)).collect();
+        let lines = |(_, entry): (i64, Entry)| String::from_utf8(entry.value).unwrap();
+        let verdicts = (0..PARTITIONS).flat_map(|of| log.read("bank.verdicts", of)).map(lines);
+        (committed, verdicts.collect::<Vec<_>>().join(" "))
+    };
+    let soon = Duration::from_millis(5);
+    assert_eq!(after(1, b"odd", soon), (vec![0, 0, 0, 0], String::new()), "no reader waits for it");
+    assert_eq!(after(2, b"coffee", soon), (vec![0, 0, 0, 0], String::new()));
+    assert_eq!(after(0, b"fraud", soon), (vec![1, 0, 0, 0], "0:0:1".to_owned()));
+    assert_eq!(after(1, b"fraud", soon), (vec![1, 2, 0, 0], "0:0:1 1:0:1 1:1:2".to_owned()), "in order");
+    assert_eq!(after(3, b"odd", soon), (vec![1, 2, 0, 0], "0:0:1 1:0:1 1:1:2".to_owned()));
+    let all = "0:0:1 1:0:1 1:1:2 3:0:1".to_owned();
+    assert_eq!(after(0, b"coffee", Duration::from_secs(100)), (vec![2, 2, 1, 1], all));
+}
+
+#[test]
+fn a_worker_goes_on_judging_while_its_commit_is_under_way() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 40);
+    let answers = Rc::new(Cell::new(false));
+    let answer = Rc::clone(&answers);
+    let pace = Pace { commit_interval: Duration::ZERO, ..Pace::default() };
+    let mut worker = alone(&log, pace, move || answer.get());
+    turns(&mut worker, 60);
+    let judged: u64 = worker.processor().counts.values().flat_map(BTreeMap::values).sum();
+    assert_eq!(judged, 40, "everything");
+    assert!(alerts(&log).is_empty() && (0..PARTITIONS).all(|of| log.committed(of).is_none()));
+    answers.set(true);
+    turns(&mut worker, 2);
+    assert_eq!(alerts(&log), expected);
+    assert!((0..PARTITIONS).all(|partition| log.committed(partition).unwrap().0 == 10));
+}
+
+fn turns(worker: &mut Tested, count: usize) {
+    for _ in 0..count {
+        assert!(worker.turn().unwrap());
+    }
+}
+
+#[test]
+fn every_record_is_judged_and_committed_and_a_stop_leaves_nothing_open() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 200);
+    let (mut worker, member) = member(&log, false, |_| {});
+    turns(&mut worker, 100);
+    assert!(member.status.reasons().is_empty(), "{:?}", member.status.reasons());
+    member.status.stop();
+    worker.run().unwrap();
+    assert_eq!(alerts(&log), expected);
+    assert!((0..PARTITIONS).all(|partition| log.committed(partition).unwrap().0 == 50));
+}
+
+#[test]
+fn a_shard_that_moves_is_filled_before_anything_of_it_is_judged() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 200);
+    let (mut first, _) = member(&log, true, |_| {});
+    turns(&mut first, 20);
+    let (mut second, _) = member(&log, true, |_| {});
+    for _ in 0..100 {
+        turns(&mut first, 1);
+        turns(&mut second, 1);
+    }
+    assert_eq!(alerts(&log), expected);
+    let calls = &second.processor().calls;
+    assert!(calls.iter().any(|(call, _)| *call == "step"), "the second took part: {calls:?}");
+    for shard in 0..PARTITIONS {
+        let of: Vec<&str> = calls.iter().filter(|(_, of)| *of == shard).map(|(call, _)| *call).collect();
+        let begins = |order: &[&str]| of.iter().zip(order).all(|(called, wanted)| called == wanted);
+        assert!(of.is_empty() || begins(&["assign", "restore", "live", "step"]), "{shard}: {of:?}");
+    }
+    assert!(first.processor().calls.iter().any(|(call, _)| *call == "revoke"));
+}
+
+#[test]
+fn the_decision_state_is_folded_from_committed_verdicts_each_once() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 80);
+    // Commits fail for a while: the worker dies with outputs sent but not committed.
+    let refuse = |sink: &mut MemorySink| {
+        let again = || CommitError::Again("the broker is away".to_owned());
+        sink.refusals = std::iter::repeat_with(again).skip(5).take(10_000).collect();
+    };
+    let (mut dying, died) = member(&log, false, refuse);
+    turns(&mut dying, 30);
+    assert!(died.status.reasons().iter().any(|reason| reason.contains("the broker is away")));
+    drop(dying);
+    is_missed(&log, &died);
+    let (mut next, _) = member(&log, false, |_| {});
+    turns(&mut next, 100);
+    let mut distinct = alerts(&log);
+    let sent = distinct.len();
+    distinct.dedup();
+    assert_eq!(distinct, expected, "at least once: none is missing, and a repeat is the same to the byte");
+    assert!(sent > distinct.len(), "the crash did repeat something");
+    // A third reads back the journal with its repeats.
+    let (mut third, _) = member(&log, false, |_| {});
+    drop(next);
+    log.expel(2);
+    turns(&mut third, 20);
+    let mut folded: Vec<String> = third.processor().folded.values().flatten().cloned().collect();
+    folded.sort();
+    assert_eq!(folded, expected);
+}
+
+#[test]
+fn a_full_producer_queue_slows_the_source_and_loses_nothing() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 100);
+    let (mut worker, _) = member(&log, false, |sink| sink.room = Some(2));
+    turns(&mut worker, 80);
+    assert_eq!(alerts(&log), expected);
+}
+
+#[test]
+fn after_an_aborted_commit_the_shards_are_filled_anew_and_the_alerts_are_the_same() {
+    for refusal in [CommitError::Aborted, CommitError::Unknown] {
+        let log = Log::new("events", PARTITIONS);
+        let expected = written(&log, 200);
+        let refuse = |sink: &mut MemorySink| {
+            sink.refusals = [refusal("fenced".to_owned())].into();
+        };
+        let (mut worker, member) = member(&log, true, refuse);
+        turns(&mut worker, 12);
+        assert!(member.status.reasons().iter().any(|reason| reason.contains("fenced")));
+        std::thread::sleep(Duration::from_millis(250));
+        turns(&mut worker, 120);
+        assert_eq!(alerts(&log), expected);
+        assert!(member.status.reasons().is_empty(), "{:?}", member.status.reasons());
+        assert!(!member.status.clear(0, Trouble::Commit));
+    }
+}
+
+#[test]
+fn a_stop_that_cannot_commit_says_so_within_its_bound() {
+    let log = Log::new("events", PARTITIONS);
+    written(&log, 20);
+    let refuse = |sink: &mut MemorySink| {
+        let again = || CommitError::Again("the broker is away".to_owned());
+        sink.refusals = std::iter::repeat_with(again).take(100_000).collect();
+    };
+    let (mut worker, member) = member(&log, false, refuse);
+    turns(&mut worker, 10);
+    member.status.stop();
+    let fault = worker.run().map(drop).unwrap_err();
+    assert!(fault.to_string().contains("uncommitted"), "{fault}");
+}
+
+#[test]
+fn a_stop_whose_commit_is_undone_says_so() {
+    let log = Log::new("events", PARTITIONS);
+    written(&log, 20);
+    let refuse = |sink: &mut MemorySink| {
+        let away = CommitError::Again("the broker is away".to_owned());
+        sink.refusals = [away, CommitError::Aborted("fenced".to_owned())].into();
+    };
+    let (mut worker, member) = member(&log, false, refuse);
+    while !member.status.reasons().iter().any(|reason| reason.contains("away")) {
+        turns(&mut worker, 1);
+    }
+    member.status.stop();
+    let fault = worker.run().map(drop).unwrap_err();
+    assert!(fault.to_string().contains("uncommitted"), "{fault}");
+}
+
+/// A sink whose commits get no answer as long as the other end of this stands.
+struct Silent(std::sync::mpsc::Receiver<()>);
+
+impl Sink for Silent {
+    fn send(&mut self, _: ShardId, out: &Outputs, _: usize) -> Result<usize, SinkError> {
+        Ok(out.records.len())
+    }
+
+    fn commit(&mut self, _: &[Position], _: Duration) -> Result<(), CommitError> {
+        let _ = self.0.recv();
+        Ok(())
+    }
+
+    fn abort(&mut self) -> Result<bool, SinkError> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_commit_that_is_never_answered() {
+    let log = Log::new("events", PARTITIONS);
+    written(&log, 20);
+    let source = MemorySource::join(&log, 3);
+    let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
+    let (silence, sink) = std::sync::mpsc::channel();
+    let (status, leave_within) = (Arc::<Status>::default(), Duration::from_millis(50));
+    let pace = Pace { commit_interval: Duration::ZERO, leave_within, ..Pace::default() };
+    let parts = (source, Outbox::aside(Silent(sink), 0), Tally::default(), recovery);
+    let mut worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
+    for _ in 0..10 {
+        assert!(worker.turn().unwrap());
+    }
+    status.stop();
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        // Whatever becomes of the worker: the test ends.
+        scope.spawn(move || {
+            let in_time = heard.recv_timeout(Duration::from_secs(10));
+            drop(silence);
+            in_time.expect("the worker ends while its commit has no answer");
+        });
+        let fault = worker.run().map(drop).unwrap_err();
+        assert!(fault.to_string().contains("uncommitted"), "{fault}");
+        let _ = told.send(());
+    });
+}
+
+/// A small generator of our own: the test needs variety, not quality.
+fn roll(state: &mut u64, sides: u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) % sides
+}
+
+#[test]
+fn random_crashes_joins_and_aborts_give_the_same_alerts_exactly_once() {
+    let (mut crashes, mut aborts, mut joins) = (0, 0, 0);
+    for seed in 0..200 {
+        let mut dice = seed * 7_919 + 1;
+        let log = Log::new("events", PARTITIONS);
+        let expected = written(&log, 120);
+        let mut members: Vec<(Tested, Member)> = vec![member(&log, true, |_| {})];
+        for _ in 0..150 {
+            match roll(&mut dice, 24) {
+                0 if members.len() < 3 => {
+                    joins += 1;
+                    let abort = roll(&mut dice, 2) == 0;
+                    aborts += u64::from(abort);
+                    let refusal = || CommitError::Aborted("injected".to_owned());
+                    let change = |sink: &mut MemorySink| sink.refusals.extend(abort.then(refusal));
+                    members.push(member(&log, true, change));
+                }
+                1 | 2 if !members.is_empty() => {
+                    crashes += 1;
+                    let place = usize::try_from(roll(&mut dice, members.len() as u64)).unwrap();
+                    let (worker, gone) = members.swap_remove(place);
+                    drop(worker);
+                    is_missed(&log, &gone);
+                }
+                _ => {}
+            }
+            for (worker, _) in &mut members {
+                if roll(&mut dice, 3) > 0 {
+                    turns(worker, 1);
+                }
+            }
+        }
+        for (worker, gone) in members {
+            drop(worker);
+            is_missed(&log, &gone);
+        }
+        let (mut last, _) = member(&log, true, |_| {});
+        turns(&mut last, 150);
+        assert_eq!(alerts(&log), expected, "seed {seed}");
+    }
+    println!("crashes {crashes}, aborts {aborts}, joins {joins}");
+    assert!(crashes > 200 && aborts > 50 && joins > 200, "the dice must bite");
+}

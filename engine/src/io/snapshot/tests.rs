@@ -1,0 +1,90 @@
+//! What an operator relies on: snapshots come back as they were cut, only whole ones count, two are kept, and a store that
+//! fails costs the snapshot alone.
+
+use super::*;
+use crate::ops::metrics::Metrics;
+use crate::runtime::clock::Clock;
+use crate::runtime::source::Position;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use std::sync::Arc;
+use tripline_core::batch::{ShardId, Timestamp};
+
+const SHARD: ShardId = ShardId { space: 0, partition: 3 };
+
+fn names(catalogue: &Catalogue) -> Vec<(i64, i64)> {
+    catalogue.of(SHARD).unwrap().iter().map(|kept| (kept.offset, kept.epoch)).collect()
+}
+
+fn in_memory() -> Catalogue {
+    Catalogue::new(Store::over(Arc::new(InMemory::new()), Path::from("bank/a"), false), "tripline")
+}
+
+#[test]
+fn a_folder_and_an_object_store_hold_the_same_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("made/here");
+    let local = Store::open(&place.to_string_lossy()).unwrap();
+    let remote = Store::over(Arc::new(InMemory::new()), Path::from("bank/a"), false);
+    assert!(local.is_local() && !remote.is_local());
+    for store in [local, remote] {
+        assert_eq!(store.list("g/3").unwrap(), Vec::<String>::new(), "what is not there is empty");
+        store.put("g/3/17-1/000000", b"chunk".to_vec()).unwrap();
+        store.put("g/3/17-1/manifest", b"all".to_vec()).unwrap();
+        assert_eq!(store.list("g/3").unwrap(), ["17-1"]);
+        assert_eq!(store.list("g/3/17-1").unwrap(), ["000000", "manifest"]);
+        assert_eq!(store.get("g/3/17-1/manifest").unwrap(), b"all");
+        store.delete("g/3/17-1/manifest").unwrap();
+        let fault = store.get("g/3/17-1/manifest").unwrap_err().to_string();
+        assert!(fault.contains("read g/3/17-1/manifest"), "{fault}");
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for place in [file.join("below").to_string_lossy().as_ref(), "gopher://somewhere/bucket"] {
+        let fault = Store::open(place).err().unwrap().to_string();
+        assert!(fault.contains(place), "{fault}");
+    }
+}
+
+#[test]
+fn the_newest_comes_first_and_one_without_a_manifest_is_none() {
+    let catalogue = in_memory();
+    for (offset, epoch) in [(9, 1), (100, 2), (100, 3), (20, 4)] {
+        catalogue.put_chunk(&catalogue.place(SHARD, offset, Timestamp(epoch)), 0, vec![1]).unwrap();
+    }
+    assert_eq!(names(&catalogue), [(100, 3), (100, 2), (20, 4), (9, 1)]);
+    let newest = &catalogue.of(SHARD).unwrap()[0];
+    assert!(catalogue.manifest(newest).unwrap().is_none());
+    let other = Catalogue::new(catalogue_store(&catalogue), "another group");
+    assert_eq!(names(&other), []);
+}
+
+fn catalogue_store(catalogue: &Catalogue) -> Store {
+    catalogue.store().clone()
+}
+
+/// Whether a shard that went live just now with a snapshot so old would be cut after so much time.
+fn is_cut_after(age: Option<Duration>, time: Duration) -> bool {
+    let clock = Clock::by_hand(Timestamp(1_000_000_000));
+    let (writer, _writing) = Writer::by_hand(in_memory(), Arc::default(), Arc::new(Metrics::new()));
+    let mut saver = Saver::new(writer, Duration::from_secs(60), 4, clock.clone());
+    let cut_at = age.map(|age| Timestamp(clock.wall().0 - i64::try_from(age.as_millis()).unwrap()));
+    saver.add(SHARD, cut_at);
+    clock.pass(time);
+    saver.next(&[Position { shard: SHARD, next: 7, note: String::new() }]).is_some()
+}
+
+#[test]
+fn a_restart_does_not_postpone_a_snapshot() {
+    let seconds = Duration::from_secs;
+    // The last of four shards begins in the last quarter of a minute.
+    assert!(!is_cut_after(None, seconds(44)) && is_cut_after(None, seconds(46)));
+    assert!(!is_cut_after(Some(seconds(5)), seconds(44)) && is_cut_after(Some(seconds(5)), seconds(46)));
+    assert!(!is_cut_after(Some(seconds(50)), seconds(9)) && is_cut_after(Some(seconds(50)), seconds(11)));
+    assert!(is_cut_after(Some(seconds(3_600)), Duration::ZERO));
+}

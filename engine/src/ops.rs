@@ -1,0 +1,11 @@
+//! For those who operate it: [`http`], [`metrics`], [`status`], [`overview`], [`ask`] and [`log`]; [`control`] answers
+//! signals.
+
+pub mod ask;
+pub mod control;
+pub mod http;
+pub mod json;
+pub mod log;
+pub mod metrics;
+pub mod overview;
+pub mod status;

@@ -1,0 +1,188 @@
+//! The control plane's thread: HTTP and signals, on one current-thread runtime. Nothing of the data path runs here.
+
+use crate::ops::http::{self, HttpError, HttpSettings, Shown};
+use crate::ops::status::Status;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::{self, JoinHandle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// Why the control plane cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// HTTP cannot be served.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The runtime cannot be built, or signals not be awaited.
+    #[error("cannot await signals")]
+    Signals(#[source] io::Error),
+}
+
+/// The running control plane. It ends when this is dropped.
+pub struct Control {
+    address: Option<SocketAddr>,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Control {
+    /// Serves HTTP, if asked to, and turns SIGTERM and SIGINT into [`Status::stop`]. Returns when both are in place.
+    ///
+    /// # Errors
+    /// When the address cannot be taken or signals not be awaited.
+    pub fn start(http: Option<HttpSettings>, shown: Shown) -> Result<Control, ControlError> {
+        let (end, ended) = oneshot::channel();
+        let (ready, started) = sync_channel(1);
+        let work = move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(cause) => {
+                    let _ = ready.send(Err(ControlError::Signals(cause)));
+                    return;
+                }
+            };
+            runtime.block_on(async {
+                match begin(http, &shown).await {
+                    Ok((address, serving)) => {
+                        let _ = ready.send(Ok(address));
+                        tokio::select! {
+                            () = serving => {}
+                            _ = ended => {}
+                        }
+                    }
+                    Err(fault) => {
+                        let _ = ready.send(Err(fault));
+                    }
+                }
+            });
+        };
+        let thread = thread::Builder::new()
+            .name("tripline-control".to_owned())
+            .spawn(work)
+            .map_err(ControlError::Signals)?;
+        let address = started.recv().expect("the thread answers before it ends")?;
+        Ok(Control { address, end: Some(end), thread: Some(thread) })
+    }
+
+    /// Where HTTP is served.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in there has printed itself; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn begin(
+    settings: Option<HttpSettings>,
+    shown: &Shown,
+) -> Result<(Option<SocketAddr>, impl Future<Output = ()>), ControlError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ControlError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ControlError::Signals)?;
+    let listener = match settings {
+        Some(settings) => Some(http::listen(settings).await?),
+        None => None,
+    };
+    let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    if let Some(listener) = listener {
+        tokio::spawn(http::serve(listener, shown.clone()));
+    }
+    let status: Arc<Status> = Arc::clone(&shown.status);
+    let signals = async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if status.is_stopping() {
+                tracing::warn!("asked again to stop: leaving without the last commit");
+                std::process::exit(130);
+            }
+            tracing::info!("stopping: the last batches are committed first");
+            status.stop();
+        }
+    };
+    Ok((address, signals))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::metrics::Metrics;
+    use crate::ops::status::Trouble;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    fn shown() -> Shown {
+        Shown { about: Arc::default(), status: Arc::default(), metrics: Arc::new(Metrics::new()) }
+    }
+
+    fn ask(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn get(address: SocketAddr, path: &str) -> String {
+        ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    }
+
+    fn loopback() -> HttpSettings {
+        HttpSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), allow_remote: false }
+    }
+
+    #[test]
+    fn an_operator_sees_health_readiness_and_metrics() {
+        let shown = shown();
+        let control = Control::start(Some(loopback()), shown.clone()).unwrap();
+        let address = control.address().unwrap();
+        assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
+        assert!(get(address, "/readyz").contains("not assigned yet"));
+        shown.status.started();
+        assert!(get(address, "/readyz").starts_with("HTTP/1.1 200"));
+        shown.status.trouble(2, Trouble::Brokers, "no broker answers");
+        let answer = get(address, "/readyz");
+        assert!(
+            answer.starts_with("HTTP/1.1 503") && answer.contains("worker 2: no broker answers"),
+            "{answer}"
+        );
+        assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"), "alive, though not ready");
+        assert!(get(address, "/metrics").contains("# TYPE tripline_events_total counter"));
+        assert!(get(address, "/secrets").starts_with("HTTP/1.1 404"));
+        shown.status.fail();
+        assert!(get(address, "/healthz").starts_with("HTTP/1.1 503"));
+    }
+
+    #[test]
+    fn nothing_can_be_written_and_bodies_are_bounded() {
+        let control = Control::start(Some(loopback()), shown()).unwrap();
+        let address = control.address().unwrap();
+        let post = "POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+        assert!(ask(address, post).starts_with("HTTP/1.1 405"));
+        let body = "x".repeat(4_096);
+        let huge = format!(
+            "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4096\r\n\r\n{body}"
+        );
+        assert!(ask(address, &huge).starts_with("HTTP/1.1 413"));
+    }
+
+    #[test]
+    fn other_machines_are_served_only_when_allowed() {
+        let listen = SocketAddr::from(([0, 0, 0, 0], 0));
+        let refused = Control::start(Some(HttpSettings { listen, allow_remote: false }), shown());
+        assert!(matches!(refused, Err(ControlError::Http(HttpError::Remote(_)))));
+        assert!(Control::start(Some(HttpSettings { listen, allow_remote: true }), shown()).is_ok());
+    }
+}

@@ -1,0 +1,38 @@
+//! How often a worker commits, tells the time, and how long it may take to leave.
+
+use crate::runtime::clock::Clock;
+use std::time::Duration;
+
+/// How a worker paces itself.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// Number of the worker in its process.
+    pub worker: usize,
+    /// How long judged records may wait for their commit.
+    pub commit_interval: Duration,
+    /// Where an alert can be read only once it is committed: how soon after a commit the next may follow for its sake.
+    pub alert_gap: Option<Duration>,
+    /// A batch of so many records says that more are waiting. Then no commit is made for an alert's sake: it would wait all
+    /// the longer for those before it.
+    pub batch_full: usize,
+    /// How often an idle shard is told the time.
+    pub tick: Duration,
+    /// How long the last commit may take when a shard is given back or the worker stops.
+    pub leave_within: Duration,
+    /// By which it is paced.
+    pub clock: Clock,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            worker: 0,
+            commit_interval: Duration::from_millis(100),
+            alert_gap: None,
+            batch_full: usize::MAX,
+            tick: Duration::from_secs(1),
+            leave_within: Duration::from_secs(10),
+            clock: Clock::default(),
+        }
+    }
+}
