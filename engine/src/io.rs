@@ -1,7 +1,6 @@
-//! Where records come from and where outputs go: [`kafka`], and [`memory`], its twin for tests; [`mod@file`] reads and
-//! writes files; [`snapshot`] keeps ledgers beside the log.
+//! Where records come from and where outputs go: [`kafka`]; [`mod@file`] reads and writes files; [`snapshot`] keeps
+//! ledgers beside the log.
 
 pub mod file;
 pub mod kafka;
-pub mod memory;
 pub mod snapshot;

@@ -1,13 +1,13 @@
 //! What stands between a worker and the model: it dies at a given step, is refused, left in doubt, held up; and, where a
 //! fault is planted, misbehaves as its sink.
 
+use crate::memory::{Doubt, Log, Membership, MemoryRecovery, MemorySink, MemorySource};
 use crate::plant::Plant;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline::io::memory::{Doubt, Log, Membership, MemoryRecovery, MemorySink, MemorySource};
 use tripline::runtime::recovery::{Recovered, Recovery, Ticket};
 use tripline::runtime::sink::{CommitError, Sink, SinkError};
 use tripline::runtime::source::{Generation, Polled, Position, Source, SourceError};

@@ -12,6 +12,7 @@ mod dice;
 mod disk;
 mod faulty;
 mod installed;
+mod memory;
 mod mishaps;
 mod oracle;
 mod plant;

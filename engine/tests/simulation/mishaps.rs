@@ -2,9 +2,9 @@
 
 use crate::bank;
 use crate::disk::Mood;
+use crate::memory::Doubt;
 use crate::process::Process;
 use crate::world::{INSTANCES, SESSION_MAX, World};
-use tripline::io::memory::Doubt;
 
 impl World<'_> {
     /// What the dice bring at this round.

@@ -2,13 +2,13 @@
 
 use crate::faulty::{Controls, FaultyRecovery, FaultySink, FaultySource, Tally};
 use crate::installed::Installed;
+use crate::memory::{Log, Membership, MemoryRecovery, MemorySink, MemorySource};
 use crate::plant::{Kept, Plant};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline::io::memory::{Log, Membership, MemoryRecovery, MemorySink, MemorySource};
 use tripline::io::snapshot::{Catalogue, Saver, Writer, Writing};
 use tripline::ops::metrics::Metrics;
 use tripline::ops::status::Status;
@@ -65,7 +65,7 @@ impl Process {
         let saver = Saver::new(writer, setup.snapshots_every, setup.partitions, clock.clone());
         let config = &installed.configs[pack];
         let engines = Engines::new(config, Arc::clone(&metrics), setup.partitions, Some(saver));
-        let inner = MemorySource::join_as(log, setup.records_max, Some(instance));
+        let inner = MemorySource::join(log, setup.records_max, Some(instance));
         let member = inner.membership();
         let source = FaultySource { inner, controls: controls.clone() };
         let producer = format!("{PREFIX}-{instance}-0");

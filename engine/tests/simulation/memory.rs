@@ -1,4 +1,4 @@
-//! The edge in memory: a log with partitions, transactions and groups, for tests and simulated crashes.
+//! A broker's log in memory: partitions, transactions and groups, for tests and simulated crashes.
 //!
 //! It behaves as a broker does where it matters (order within a partition, the last stable offset, fencing of an
 //! older producer, positions that only a member of the group's generation may commit, an end of a transaction that
@@ -7,18 +7,16 @@
 mod group;
 mod recovery;
 mod sink;
-#[cfg(test)]
-mod tests;
 mod transactions;
 
 pub use group::{Membership, MemorySource};
 pub use recovery::MemoryRecovery;
 pub use sink::{Doubt, MemorySink};
 
-use crate::runtime::source::Position;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use transactions::{Outcome, Transactions};
+use tripline::runtime::source::Position;
 use tripline_core::batch::{ShardId, Timestamp};
 
 /// One record of the log. Its offset is its place in the partition.

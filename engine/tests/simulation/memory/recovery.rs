@@ -1,15 +1,15 @@
 //! Reads a shard's past back from the log in memory, and from snapshots, a piece at a time.
 
 use super::{Entry, Log, offset};
-use crate::io::snapshot::Catalogue;
-use crate::names::{Topics, header};
-use crate::runtime::recovery::{Reach, Recovered, Recovery, Ticket};
-use crate::runtime::refill::{Broken, Found, Past, Refill, Side};
-use crate::runtime::source::Position;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use tripline::io::snapshot::Catalogue;
+use tripline::names::{Topics, header};
+use tripline::runtime::recovery::{Reach, Recovered, Recovery, Ticket};
+use tripline::runtime::refill::{Broken, Found, Past, Refill, Side};
+use tripline::runtime::source::Position;
 use tripline_core::batch::ShardId;
 
 /// Fills shards from a [`Log`].

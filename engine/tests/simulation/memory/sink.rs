@@ -2,11 +2,11 @@
 
 use super::group::Membership;
 use super::{Entry, Inner, Log};
-use crate::names::{Topics, header};
-use crate::runtime::sink::{CommitError, Sink, SinkError};
-use crate::runtime::source::Position;
 use std::collections::VecDeque;
 use std::time::Duration;
+use tripline::names::{Topics, header};
+use tripline::runtime::sink::{CommitError, Sink, SinkError};
+use tripline::runtime::source::Position;
 use tripline_core::batch::ShardId;
 use tripline_core::outputs::{Output, Outputs};
 

@@ -1,11 +1,11 @@
 //! Membership in memory: cooperative and sticky, a shard moves only after its owner has let it go.
 
 use super::Log;
-use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use tripline::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use tripline_core::batch::{Batch, ShardId};
 
 /// Who a member is, as its commits say: shared with its sink.
@@ -194,13 +194,8 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
-    /// Joins the group; a poll delivers at most so many records.
-    pub fn join(log: &Log, records_max: usize) -> MemorySource {
-        MemorySource::join_as(log, records_max, None)
-    }
-
-    /// The same as an instance that keeps its shards over a restart.
-    pub fn join_as(log: &Log, records_max: usize, instance: Option<&str>) -> MemorySource {
+    /// Joins the group, perhaps as an instance that keeps its shards over a restart. A poll delivers at most so many records.
+    pub fn join(log: &Log, records_max: usize, instance: Option<&str>) -> MemorySource {
         let mut source = MemorySource {
             log: log.clone(),
             member: 0,
@@ -226,11 +221,6 @@ impl MemorySource {
     /// What its sink says at a commit.
     pub fn membership(&self) -> Membership {
         self.membership.clone()
-    }
-
-    /// The member's number, for [`Log::expel`] and the sink.
-    pub fn member(&self) -> u64 {
-        self.member
     }
 
     /// The next change. A member that was expelled has lost everything; as a client does, it joins again before anybody has

@@ -1,97 +1,32 @@
 //! The worker's promises, on the log in memory: nothing lost, nothing judged from an empty past, and with transactions
 //! nothing twice, whatever crashes.
 
-use super::*;
-use crate::ops::metrics::Metrics;
-use crate::ops::status::{Status, Trouble};
-use crate::runtime::clock::Clock;
-use crate::runtime::outbox::Outbox;
-use crate::runtime::processor::Processor;
-use crate::runtime::recovery::{History, Reach};
-use crate::runtime::sink::{CommitError, Sink, SinkError};
-use crate::runtime::source::Position;
-use crate::runtime::worker::{Pace, Worker};
+#![expect(clippy::unwrap_used, reason = "a test program: what cannot be unwrapped has failed")]
+
+#[path = "../simulation"]
+mod simulation {
+    #![expect(dead_code, unused_imports, reason = "the simulation uses the rest")]
+    pub mod memory;
+}
+mod tally;
+
+use simulation::memory::{Entry, Log, MemoryRecovery, MemorySink, MemorySource};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
-use tripline_core::batch::{Batch, ShardId};
-use tripline_core::outputs::{Output, Outputs, Topic};
-
-/// Counts each account's records; an alert for every fraud says how many there have been, and a verdict for what is merely
-/// odd. So an alert shows whether the past was whole.
-#[derive(Default)]
-struct Tally {
-    counts: BTreeMap<ShardId, BTreeMap<Vec<u8>, u64>>,
-    folded: BTreeMap<ShardId, Vec<String>>,
-    calls: Vec<(&'static str, u32)>,
-}
-
-impl Tally {
-    fn count(&mut self, shard: ShardId, key: &[u8]) -> u64 {
-        let count = self.counts.get_mut(&shard).expect("assigned").entry(key.to_vec()).or_default();
-        *count += 1;
-        *count
-    }
-
-    fn called(&mut self, call: &'static str, shard: ShardId) {
-        if self.calls.last() != Some(&(call, shard.partition)) {
-            self.calls.push((call, shard.partition));
-        }
-    }
-}
-
-impl Processor for Tally {
-    fn assign(&mut self, at: &Position) {
-        self.called("assign", at.shard);
-        self.counts.insert(at.shard, BTreeMap::new());
-        self.folded.insert(at.shard, Vec::new());
-    }
-
-    fn restore(&mut self, batch: &Batch) {
-        self.called("restore", batch.shard);
-        for record in &batch.records {
-            self.count(batch.shard, batch.key(record));
-        }
-    }
-
-    fn fold_verdicts(&mut self, batch: &Batch) {
-        let lines =
-            batch.records.iter().map(|record| String::from_utf8(batch.value(record).to_vec()).unwrap());
-        self.folded.get_mut(&batch.shard).expect("assigned").extend(lines);
-    }
-
-    fn live(&mut self, shard: ShardId, _: &History) {
-        self.called("live", shard);
-    }
-
-    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
-        self.called("step", batch.shard);
-        for record in &batch.records {
-            let key = batch.key(record);
-            let count = self.count(batch.shard, key);
-            let topics: &[Topic] = match batch.value(record) {
-                b"fraud" => &[Topic::Alerts, Topic::Verdicts],
-                b"odd" => &[Topic::Verdicts],
-                _ => &[],
-            };
-            let line = format!("{}:{}:{count}", batch.shard.partition, record.offset);
-            for &topic in topics {
-                let start = out.bytes.len();
-                out.bytes.extend_from_slice(line.as_bytes());
-                let value = start..out.bytes.len();
-                out.records.push(Output { topic, cause: record.offset, key: 0..0, value, headers: 0..0 });
-            }
-        }
-    }
-
-    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
-
-    fn revoke(&mut self, shard: ShardId) {
-        self.called("revoke", shard);
-        self.counts.remove(&shard);
-        self.folded.remove(&shard);
-    }
-}
+use tally::Tally;
+use tripline::ops::metrics::Metrics;
+use tripline::ops::status::{Status, Trouble};
+use tripline::runtime::clock::Clock;
+use tripline::runtime::outbox::Outbox;
+use tripline::runtime::recovery::Reach;
+use tripline::runtime::sink::{CommitError, Sink, SinkError};
+use tripline::runtime::source::Position;
+use tripline::runtime::worker::{Pace, Worker};
+use tripline_core::batch::{ShardId, Timestamp};
+use tripline_core::outputs::Outputs;
 
 const PREFIX: &str = "bank";
 const PARTITIONS: u32 = 4;
@@ -141,8 +76,8 @@ fn is_missed(log: &Log, member: &Member) {
 
 /// A worker that commits after every turn.
 fn member(log: &Log, transactional: bool, change: impl FnOnce(&mut MemorySink)) -> (Tested, Member) {
-    let source = MemorySource::join(log, 3);
-    let number = source.member();
+    let source = MemorySource::join(log, 3, None);
+    let number = source.membership().member();
     let mut sink = MemorySink::new(log, PREFIX, &producer(number), source.membership(), transactional);
     change(&mut sink);
     let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING, None);
@@ -156,7 +91,7 @@ fn member(log: &Log, transactional: bool, change: impl FnOnce(&mut MemorySink)) 
 
 /// The only worker, whose commits go on when they are told to.
 fn alone(log: &Log, pace: Pace, goes_on: impl FnMut() -> bool + 'static) -> Tested {
-    let source = MemorySource::join(log, 3);
+    let source = MemorySource::join(log, 3, None);
     let sink = MemorySink::new(log, PREFIX, "producer", source.membership(), true);
     let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING, None);
     let parts = (source, Outbox::by_hand(sink, goes_on), Tally::default(), recovery);
@@ -392,7 +327,7 @@ impl Sink for Silent {
 fn a_stop_does_not_wait_for_a_commit_that_is_never_answered() {
     let log = Log::new("events", PARTITIONS);
     written(&log, 20);
-    let source = MemorySource::join(&log, 3);
+    let source = MemorySource::join(&log, 3, None);
     let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
     let (silence, sink) = std::sync::mpsc::channel();
     let (status, leave_within) = (Arc::<Status>::default(), Duration::from_millis(50));
