@@ -8,7 +8,7 @@ use tripline::cli::{Arguments, Outcome};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    tripline::runtime::failpoint::start();
+    tripline::failpoint::start();
     let arguments = Arguments::parse();
     match tripline::cli::run(arguments).map_err(anyhow::Error::from) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

@@ -4,7 +4,6 @@
 pub mod ask;
 pub mod control;
 pub mod http;
-pub mod json;
 pub mod log;
 pub mod metrics;
 pub mod overview;

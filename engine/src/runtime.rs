@@ -7,7 +7,6 @@
 
 pub mod clock;
 pub mod engines;
-pub mod failpoint;
 pub mod outbox;
 pub mod processor;
 pub mod recovery;

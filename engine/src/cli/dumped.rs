@@ -1,6 +1,6 @@
 //! A line of `tripline dump`: `{partition, offset, appended_at, key, value}`. Bytes that are no text are `key_hex`, `value_hex`.
 
-use crate::ops::json::JsonFault;
+use crate::json::JsonFault;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -1,8 +1,8 @@
 //! `tripline status`: what running processes say of themselves and their shards.
 
 use super::{CliError, Outcome, Report, configured, words};
+use crate::json::JsonFault;
 use crate::ops::ask::{AskError, get};
-use crate::ops::json::JsonFault;
 use crate::ops::overview::{Overview, ShardOverview};
 use clap::Args;
 use serde::Serialize;

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::io::snapshot::Saver;
-use crate::ops::json::JsonFault;
+use crate::json::JsonFault;
 use crate::ops::metrics::Metrics;
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::{History, Piece};

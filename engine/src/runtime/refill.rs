@@ -1,8 +1,8 @@
 //! What a shard is filled from, and in which order: a snapshot and the log behind it, or the log alone. It knows where
 //! records lie, not how a log is read.
 
+use crate::failpoint::reached;
 use crate::io::snapshot::{Catalogue, StoreFault, Unreadable};
-use crate::runtime::failpoint::reached;
 use crate::runtime::recovery::{History, Journal, Piece, Reach, Recovered, Ticket};
 use crate::runtime::source::{Position, SourceError};
 use std::sync::Arc;

@@ -7,9 +7,9 @@ mod commit;
 mod fill;
 mod pace;
 
+use crate::failpoint::reached;
 use crate::ops::metrics::Metrics;
 use crate::ops::status::{Status, Trouble};
-use crate::runtime::failpoint::reached;
 use crate::runtime::outbox::Outbox;
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::Recovery;

@@ -8,7 +8,7 @@ use super::{Arguments, HELD_FOR};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::time::{Duration, Instant};
-use tripline::runtime::failpoint::PLACES;
+use tripline::failpoint::PLACES;
 use tripline_benches::kafka::{Broker, Failure};
 use tripline_benches::proxy::{Hold, Proxy};
 

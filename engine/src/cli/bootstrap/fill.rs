@@ -9,7 +9,7 @@ use crate::io::kafka::KafkaSettings;
 use crate::io::kafka::murmur2::partition_of;
 use crate::io::kafka::transfer::read_topic;
 use crate::io::snapshot::{Catalogue, StoreFault, Written};
-use crate::ops::json::JsonFault;
+use crate::json::JsonFault;
 use crate::runtime::recovery::Journal;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use super::consumer::GroupConsumer;
 use super::note::offsets;
 use super::outlet::{Outlet, Unsettled};
 use super::settings::KafkaSettings;
-use crate::runtime::failpoint::{REPLACE_IN_DOUBT, holds, reached};
+use crate::failpoint::{REPLACE_IN_DOUBT, holds, reached};
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::Position;
 use rdkafka::consumer::Consumer;

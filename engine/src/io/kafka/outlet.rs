@@ -3,8 +3,8 @@
 use super::client::Health;
 use super::consumer::number;
 use super::settings::KafkaSettings;
+use crate::failpoint::reached;
 use crate::names::{Topics, header};
-use crate::runtime::failpoint::reached;
 use crate::runtime::sink::SinkError;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;

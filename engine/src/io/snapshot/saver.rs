@@ -2,8 +2,8 @@
 //! begins, and finished when that commit has succeeded: before, what it holds may still be undone.
 
 use super::writer::{Save, Writer};
+use crate::failpoint::reached;
 use crate::runtime::clock::Clock;
-use crate::runtime::failpoint::reached;
 use crate::runtime::source::Position;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};

@@ -3,9 +3,9 @@
 
 use super::catalogue::{Catalogue, Kept};
 use super::store::StoreFault;
+use crate::failpoint::reached;
 use crate::ops::metrics::Metrics;
 use crate::ops::status::Status;
-use crate::runtime::failpoint::reached;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

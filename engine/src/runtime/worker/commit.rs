@@ -1,8 +1,8 @@
 //! A worker's commits: begun when they are due, and answered while it goes on judging.
 
 use super::{Hold, ROOM_WAIT, STALL_PATIENCE, Worker, WorkerError};
+use crate::failpoint::reached;
 use crate::ops::status::Trouble;
-use crate::runtime::failpoint::reached;
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::Recovery;
 use crate::runtime::sink::{CommitError, Sink};

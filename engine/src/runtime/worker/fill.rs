@@ -1,8 +1,8 @@
 //! How a worker's shards come to life: an empty engine, what the log holds, then live. Failures are tried again.
 
 use super::{Hold, Worker, WorkerError};
+use crate::failpoint::reached;
 use crate::ops::status::{Filled, Phase, ShardStatus, Trouble};
-use crate::runtime::failpoint::reached;
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::{History, Piece, Recovered, Recovery, Ticket};
 use crate::runtime::sink::Sink;
