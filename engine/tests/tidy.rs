@@ -17,7 +17,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("saphyr_parser", &["rules/src/yaml"]),
     ("annotate_snippets", &["rules/src/diagnostic"]),
     ("strsim", &["rules/src/diagnostic", "rules/src/resolve", "rules/src/yaml"]),
-    ("siphasher", &["rules/src/value.rs", "rules/src/pack/rules.rs", "rules/src/ruleset"]),
+    ("siphasher", &["rules/src/value.rs", "rules/src/pack/rules.rs", "rules/src/compile/hash.rs"]),
     ("regex_automata", &["rules/src/"]),
     ("flate2", &["engine/src/io/file"]),
     ("zstd", &["engine/src/io/file", "engine/core/src/snapshot/"]),

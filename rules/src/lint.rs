@@ -10,8 +10,7 @@ mod missing;
 mod space;
 mod unused;
 
-use crate::resolve::Resolver;
-use crate::ruleset::{CheckedFeature, CheckedRule, CheckedSignal};
+use crate::resolve::{CheckedFeature, CheckedRule, CheckedSignal, Resolver};
 
 /// Runs all checks.
 pub(crate) fn run(

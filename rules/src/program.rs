@@ -2,84 +2,23 @@
 //!
 //! It does not know names; explain, tests and coverage listen to it through [`Trace`].
 
-mod by_type;
-mod emit;
+mod block;
 mod op;
 mod run;
+mod shared;
+mod trace;
+mod types;
 
-pub(crate) use by_type::{JudgedRule, ProgramBuilder, Types};
-pub(crate) use emit::Emitter;
-pub(crate) use op::{Amounts, Block};
-pub(crate) use op::{Shared, currency as event_currency};
+pub(crate) use block::Block;
+pub(crate) use op::Op;
+pub(crate) use shared::{Amounts, Shared, currency as event_currency};
+pub use trace::{Fired, Trace};
+pub(crate) use types::{ForType, Types, Want};
 
-use crate::aggregate::{FactSet, Plan, TagId, Tags};
+use crate::aggregate::{FactSet, Plan, Tags};
 use crate::schema::EVENT_TYPE;
 use crate::value::{NoTexts, Registers, Slot, TextSource};
-use op::Op;
 use std::sync::Arc;
-
-/// Listens to an evaluation.
-pub trait Trace {
-    /// A register was computed; `None` is missing.
-    fn computed(&mut self, slot: Slot, word: Option<u64>);
-    /// A rule's condition was judged; `None` is unknown. Of rules that cannot hold for the event's type, and of those that one
-    /// part of their condition rules out, nothing is heard.
-    fn judged(&mut self, rule: usize, holds: Option<bool>);
-}
-
-/// Nobody listens.
-impl Trace for () {
-    #[inline]
-    fn computed(&mut self, _: Slot, _: Option<u64>) {}
-    #[inline]
-    fn judged(&mut self, _: usize, _: Option<bool>) {}
-}
-
-/// What judging one event gave. Rules by their position in [`Ruleset::rules`](crate::ruleset::Ruleset::rules).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fired {
-    /// Rules whose condition holds, ascending.
-    pub rules: Vec<usize>,
-    /// Rules whose condition is unknown, ascending.
-    pub unknown: Vec<usize>,
-}
-
-impl Fired {
-    /// Forgets all; the memory stays.
-    pub fn clear(&mut self) {
-        self.rules.clear();
-        self.unknown.clear();
-    }
-}
-
-/// What some rules ask of the ledgers. Guard and check are nodes while a program is built, then registers.
-#[derive(Debug)]
-struct Want<At> {
-    /// A condition over fields alone; none: always.
-    guard: Option<At>,
-    /// A condition over the first facts; none: whatever they are.
-    check: Option<At>,
-    /// Asked for unless the guard is false.
-    first: FactSet,
-    /// Asked for unless guard or check is false.
-    then: FactSet,
-}
-
-/// What is done for events of one type: conditions are specialised, so rules about other types cost nothing.
-#[derive(Debug, Default)]
-struct ForType {
-    /// Computes the guards.
-    guards: Vec<Op>,
-    /// Computes the checks.
-    checks: Vec<Op>,
-    wants: Vec<Want<Slot>>,
-    judge: Vec<Op>,
-    tags: Vec<Op>,
-    /// The conditions that hold for every row of the type.
-    tags_held: Tags,
-    /// Where the others are that may hold.
-    tag_slots: Vec<(TagId, Slot)>,
-}
 
 /// Everything one key space evaluates.
 #[derive(Debug)]

@@ -2,49 +2,20 @@
 //!
 //! It does not know ledgers or Kafka; `tripline-core` drives it.
 
-mod compile;
 mod describe;
 
 use crate::action::{Action, Cooldown, Mode, Severity};
 use crate::aggregate::FactSet;
-use crate::diagnostic::{Diagnostics, File};
 use crate::program::{Block, Program, Shared};
 use crate::reason::{self, Printed};
-use crate::schema::{Kind, Schema};
+use crate::schema::Kind;
 use crate::time::Ms;
-use crate::value::{Registers, Slot, TextKey, TextSource};
+use crate::value::{Registers, Slot, TextSource};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use compile::Overrides;
-pub(crate) use compile::{CheckedFeature, CheckedRule, CheckedSignal};
 pub use describe::Described;
-
-/// What compiling needs beside the files.
-#[derive(Clone, Copy)]
-pub struct CompileOptions<'a> {
-    /// Under which texts are hashed.
-    pub key: TextKey,
-    /// Models whose `model.<name>.score` may be read.
-    pub models: &'a [&'a str],
-    /// How long rows are kept, where that is configured.
-    pub retention: Option<Ms>,
-    /// The text of a list's file, by its path as written.
-    pub list: &'a dyn Fn(&str) -> Result<String, String>,
-    /// Entries of lists that have expired by then are left out.
-    pub now: Option<Ms>,
-}
-
-impl std::fmt::Debug for CompileOptions<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CompileOptions")
-            .field("models", &self.models)
-            .field("retention", &self.retention)
-            .field("now", &self.now)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A set of event types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +28,7 @@ impl EventTypes {
         self.0.get(usize::from(code) / 64).is_some_and(|word| word >> (code % 64) & 1 == 1)
     }
 
-    fn insert(&mut self, code: u16) {
+    pub(crate) fn insert(&mut self, code: u16) {
         let at = usize::from(code) / 64;
         if self.0.len() <= at {
             self.0.resize(at + 1, 0);
@@ -129,13 +100,13 @@ pub struct Rule {
     pub typology: Vec<String>,
     /// What its condition and its reason read, in the order written.
     pub values: Vec<ReadValue>,
-    reason: Vec<Told>,
-    block: Block,
-    zone: TimeZone,
+    pub(crate) reason: Vec<Told>,
+    pub(crate) block: Block,
+    pub(crate) zone: TimeZone,
 }
 
 #[derive(Debug)]
-enum Told {
+pub(crate) enum Told {
     Words(String),
     Value(Printed),
 }
@@ -149,7 +120,7 @@ pub struct Feature {
     pub kind: Kind,
     /// The key space where all it reads is known: 0, or that of a derived fact it reads.
     pub space: u8,
-    facts: BTreeMap<u8, FactSet>,
+    pub(crate) facts: BTreeMap<u8, FactSet>,
 }
 
 /// A value about an entity that its key space publishes.
@@ -171,7 +142,7 @@ pub struct Signal {
     pub step: f64,
     /// How long a published value holds, ms.
     pub valid_for: Ms,
-    block: Block,
+    pub(crate) block: Block,
 }
 
 /// A line of `decide:`.
@@ -186,50 +157,21 @@ pub struct Decision {
 /// A compiled set of packs.
 #[derive(Debug)]
 pub struct Ruleset {
-    registers: usize,
-    programs: Vec<Arc<Program>>,
-    rules: Vec<Rule>,
-    features: Vec<Feature>,
-    feature_block: Block,
-    signals: Vec<Signal>,
-    decide: Vec<Decision>,
-    models: BTreeMap<String, Slot>,
-    text_slots: BTreeSet<Slot>,
-    field_slots: BTreeSet<Slot>,
-    shared: Arc<Shared>,
-    hash: String,
+    pub(crate) registers: usize,
+    pub(crate) programs: Vec<Arc<Program>>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) features: Vec<Feature>,
+    pub(crate) feature_block: Block,
+    pub(crate) signals: Vec<Signal>,
+    pub(crate) decide: Vec<Decision>,
+    pub(crate) models: BTreeMap<String, Slot>,
+    pub(crate) text_slots: BTreeSet<Slot>,
+    pub(crate) field_slots: BTreeSet<Slot>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) hash: String,
 }
 
 impl Ruleset {
-    /// Compiles packs; `None` exactly when there is an error. All faults of all files are given.
-    pub fn compile(
-        packs: &[File],
-        schema: &Schema,
-        options: &CompileOptions<'_>,
-    ) -> (Option<Ruleset>, Diagnostics) {
-        compile::compile(packs, schema, options, &Overrides::new())
-    }
-
-    /// The same with other values for some parameters, by name, written as in a pack.
-    pub fn compile_with(
-        packs: &[File],
-        schema: &Schema,
-        options: &CompileOptions<'_>,
-        overrides: &Overrides,
-    ) -> (Option<Ruleset>, Diagnostics) {
-        compile::compile(packs, schema, options, overrides)
-    }
-
-    /// No rules: events are taken in and nothing is judged.
-    ///
-    /// # Panics
-    /// Never: nothing can be wrong with no packs.
-    pub fn empty(schema: &Schema, key: TextKey) -> Ruleset {
-        let no_list = |_: &str| Err(String::new());
-        let options = CompileOptions { key, models: &[], retention: None, list: &no_list, now: None };
-        Ruleset::compile(&[], schema, &options).0.expect("no pack, no fault")
-    }
-
     /// How many registers an event needs.
     pub fn registers(&self) -> usize {
         self.registers

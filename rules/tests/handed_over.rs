@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::TextKey;
 

@@ -1,8 +1,9 @@
 //! Files that nobody meant to write: whatever the bytes, faults are reported and nothing panics.
 
 use proptest::prelude::*;
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::TextKey;
 

@@ -1,8 +1,9 @@
 //! Every check of the linter: one pack that it must refuse or warn of, and one next to it that it must not.
 
 use std::time::Instant;
+use tripline_rules::compile::{CompileOptions, Overrides};
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
-use tripline_rules::ruleset::{CompileOptions, Overrides, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
 use tripline_rules::time::DAY_MS;
 use tripline_rules::value::TextKey;

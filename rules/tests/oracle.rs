@@ -6,10 +6,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
 use tripline_rules::aggregate::FactSet;
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
 use tripline_rules::money::Currency;
 use tripline_rules::program::Fired;
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TYPE, Schema, TX_AMOUNT, TX_CURRENCY};
 use tripline_rules::value::{NoTexts, Registers, Slot, TextKey};
 

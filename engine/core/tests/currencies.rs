@@ -8,8 +8,9 @@ use tripline_core::engine::{Derived, Engine, Loading, Settings};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::{Chunk, Manifest, Origin, SnapshotFault};
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::TextKey;
 

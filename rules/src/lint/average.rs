@@ -1,8 +1,7 @@
 //! An amount compared with an average that it is part of: the larger it is, the more it hides itself.
 
 use crate::ast::{Compare, Expr, ExprKind};
-use crate::resolve::{Resolver, Source};
-use crate::ruleset::CheckedRule;
+use crate::resolve::{CheckedRule, Resolver, Source};
 use crate::value::Slot;
 
 pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {

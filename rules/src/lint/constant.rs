@@ -1,8 +1,7 @@
 //! Conditions that always or never hold.
 
 use crate::graph::Node;
-use crate::resolve::Resolver;
-use crate::ruleset::CheckedRule;
+use crate::resolve::{CheckedRule, Resolver};
 use crate::schema::EVENT_TYPE;
 use std::collections::BTreeMap;
 

@@ -1,8 +1,7 @@
 //! A label read as if the purchase carried it: what is known later must not be seen earlier.
 
 use crate::graph::NodeId;
-use crate::resolve::{Resolver, Source};
-use crate::ruleset::CheckedRule;
+use crate::resolve::{CheckedRule, Resolver, Source};
 use crate::schema::EVENT_TYPE;
 use crate::value::Slot;
 use std::collections::BTreeMap;

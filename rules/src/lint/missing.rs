@@ -2,8 +2,7 @@
 
 use crate::ast::{Expr, ExprKind};
 use crate::diagnostic::Span;
-use crate::resolve::Resolver;
-use crate::ruleset::CheckedRule;
+use crate::resolve::{CheckedRule, Resolver};
 use crate::schema::Kind;
 
 pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {

@@ -1,8 +1,7 @@
 //! Who may read whose facts: an account's rules cannot see a terminal's ledger, which may lie in another process.
 
 use crate::diagnostic::Span;
-use crate::resolve::{Read, Resolver, Source};
-use crate::ruleset::{CheckedFeature, CheckedRule, CheckedSignal};
+use crate::resolve::{CheckedFeature, CheckedRule, CheckedSignal, Read, Resolver, Source};
 
 pub(super) fn check(
     resolver: &mut Resolver<'_>,

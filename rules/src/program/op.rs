@@ -3,12 +3,8 @@
 //! It does not know why it is there.
 
 use crate::ast::{Arithmetic, Compare};
-use crate::function::{Extreme, Local, Unary, Zones};
-use crate::money::{Currency, EXPONENT_MAX};
-use crate::pattern::Pattern;
-use crate::schema::{ACCOUNT_CURRENCY, TX_CURRENCY};
-use crate::value::{Registers, Slot, TextSource};
-use jiff::tz::TimeZone;
+use crate::function::{Extreme, Local, Unary};
+use crate::value::Slot;
 
 /// An operation. Registers are read and written by slot; unknown operands give unknown results unless said otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -142,52 +138,4 @@ pub(crate) enum Op {
         rule: u32,
         a: Slot,
     },
-}
-
-/// Some operations, and where their results are.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Block {
-    pub(crate) ops: Vec<Op>,
-    pub(crate) results: Vec<Slot>,
-}
-
-impl Block {
-    /// Computes the results.
-    pub(crate) fn run(&self, shared: &Shared, registers: &mut Registers, texts: &dyn TextSource) {
-        super::run::run(&self.ops, shared, registers, texts, &mut super::Fired::default(), &mut ());
-    }
-}
-
-/// Amounts of major units in minor units, each by the currency's exponent.
-pub(crate) type Amounts = Vec<[f64; EXPONENT_MAX as usize + 1]>;
-
-/// What operations refer to by number.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    pub(crate) sets: Vec<Box<[u64]>>,
-    pub(crate) amounts: Amounts,
-    pub(crate) patterns: Vec<Pattern>,
-    pub(crate) zones: Vec<TimeZone>,
-    pub(crate) zones_by_name: Zones,
-}
-
-impl Shared {
-    /// An amount of major units in the minor units of the event's currency, by number; none where it has none.
-    #[inline]
-    pub(crate) fn amount(&self, amount: u16, registers: &Registers) -> Option<f64> {
-        let amount = self.amounts[usize::from(amount)][exponent(registers)];
-        Some(amount).filter(|amount| amount.is_finite())
-    }
-}
-
-/// Decimal places of the event's money: the transaction's currency, else the account's, else 2.
-#[inline]
-fn exponent(registers: &Registers) -> usize {
-    currency(registers).map_or(2, |currency| usize::from(currency.exponent()))
-}
-
-/// The currency of the event's money, if it says so.
-#[inline]
-pub(crate) fn currency(registers: &Registers) -> Option<Currency> {
-    Currency::by_number(registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY))?)
 }

@@ -2,8 +2,9 @@
 //!
 //! It does not know where operations come from.
 
-use super::op::{Op, Shared};
-use super::{Fired, Trace};
+use super::op::Op;
+use super::shared::Shared;
+use super::trace::{Fired, Trace};
 use crate::function::{self, Local};
 use crate::schema::EVENT_TIME;
 use crate::value::{Geo, Registers, Slot, TextSource, number_word};

@@ -2,36 +2,18 @@
 //!
 //! It does not know rows; it says what must be computed.
 
-use super::{Looked, Resolver, Ty, called};
+use super::by::Whose;
+use super::plan::Placed;
+use super::resolver::Resolver;
+use super::types::{Fact, Looked, Source, Ty, called};
 use crate::aggregate::{Aggregate, Lane, Op, Population, TAGS_MAX, TagId};
 use crate::ast::Expr;
-use crate::diagnostic::{Span, nearest};
+use crate::diagnostic::Span;
 use crate::graph::NodeId;
-use crate::pack::{AggregateText, Name, OpText};
-use crate::plan::Placed;
-use crate::schema::{ACCOUNT_CURRENCY, ACCOUNT_ID, CurrencyOf, EVENT_TIME, EVENT_TYPE, Kind, TX_CURRENCY};
+use crate::pack::{AggregateText, OpText};
+use crate::schema::{ACCOUNT_CURRENCY, CurrencyOf, EVENT_TIME, EVENT_TYPE, Kind, TX_CURRENCY};
 use crate::time::{DAY_MS, HOUR_MS};
 use crate::value::Slot;
-
-/// A fact that expressions read.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Fact {
-    pub(crate) slot: Slot,
-    pub(crate) kind: Kind,
-    /// Index of its key space.
-    pub(crate) space: usize,
-    pub(crate) placed: Placed,
-    /// For statistics of a field that count the event itself: the field.
-    pub(crate) includes: Option<Slot>,
-}
-
-/// Whose rows an aggregate reads.
-struct Whose {
-    space: usize,
-    lane: Vec<Slot>,
-    /// Of everybody: the histogram's group.
-    all: Option<Option<Slot>>,
-}
 
 impl Resolver<'_> {
     /// The fact of a declared aggregate, in its plan unless only faults are looked for.
@@ -231,8 +213,8 @@ impl Resolver<'_> {
         let mut fine = true;
         for read in self.reads_of(expr) {
             match read.source {
-                super::Source::Field(slot, _) => fine &= self.kept(slot, read.span, called),
-                super::Source::Param(_) => {}
+                Source::Field(slot, _) => fine &= self.kept(slot, read.span, called),
+                Source::Param(_) => {}
                 _ => {
                     fine = false;
                     self.faults
@@ -343,90 +325,6 @@ impl Resolver<'_> {
                     days(retention)
                 ));
         }
-    }
-
-    /// Key space and lane of `by:`.
-    fn whose(&mut self, text: &AggregateText) -> Option<Whose> {
-        let (first, rest) = text.by.split_first()?;
-        if first.text == "all" {
-            return self.everybody(text, first, rest);
-        }
-        let own = |name: &str| name == "account" || name == "card";
-        let declared = self.schema.entities().iter().position(|entity| *entity == first.text);
-        let space = match declared {
-            Some(at) => at + 1,
-            None if text.by.iter().any(|name| own(&name.text)) => 0,
-            None => {
-                self.undeclared(first);
-                return None;
-            }
-        };
-        let key = self.plans[space].space().key;
-        let mut lane = Vec::new();
-        for name in &text.by {
-            let slot = self.by_field(name)?;
-            if slot != key && slot != ACCOUNT_ID && !self.kept(slot, name.span, &text.name.text) {
-                return None;
-            }
-            let whole = slot == key;
-            if !whole && !lane.contains(&slot) {
-                lane.push(slot);
-            }
-        }
-        lane.sort_unstable();
-        Some(Whose { space, lane, all: None })
-    }
-
-    fn everybody(&mut self, text: &AggregateText, first: &Name, rest: &[Name]) -> Option<Whose> {
-        if text.op != Some(OpText::Rank) || rest.len() > 1 {
-            self.faults
-                .error(
-                    "E415",
-                    "only `rank` is taken among all, with one field to group by at most",
-                    first.span,
-                )
-                .label("here");
-            return None;
-        }
-        let group = match rest.first() {
-            None => None,
-            Some(name) => {
-                let slot = self.by_field(name)?;
-                self.kept(slot, name.span, &text.name.text).then_some(())?;
-                Some(slot)
-            }
-        };
-        Some(Whose { space: 0, lane: Vec::new(), all: Some(group) })
-    }
-
-    pub(crate) fn undeclared(&mut self, entity: &Name) {
-        let near = nearest(
-            &entity.text,
-            ["account", "card"].into_iter().chain(self.schema.entities().iter().map(String::as_str)),
-        );
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "declare it under the schema's `entities:`, or pair it with the account: `[account, …]`"
-                .to_owned(),
-        };
-        self.faults
-            .error("E405", format!("`{}` has no key space of its own", entity.text), entity.span)
-            .label("not declared")
-            .help(help);
-    }
-
-    /// The field behind an entity or a field's own name.
-    fn by_field(&mut self, name: &Name) -> Option<Slot> {
-        let field = if name.text.contains('.') { name.text.clone() } else { format!("{}.id", name.text) };
-        let slot = self.schema.slot(&field);
-        if slot.is_none() {
-            let near = nearest(&field, self.schema.fields().iter().map(|field| field.name.as_str()));
-            self.faults
-                .error("E201", format!("nothing is named `{field}`"), name.span)
-                .label("not a field of the schema")
-                .help_maybe(near.map(|near| format!("did you mean `{near}`?")));
-        }
-        slot
     }
 }
 

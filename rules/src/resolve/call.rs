@@ -2,7 +2,8 @@
 //!
 //! It does not compute them; most are made of simpler nodes.
 
-use super::{Resolver, Ty, Typed, called, is};
+use super::resolver::Resolver;
+use super::types::{Ty, Typed, called, is};
 use crate::ast::{Arithmetic, Compare, Expr, ExprKind};
 use crate::diagnostic::{Span, nearest};
 use crate::function::{self, Extreme, Local, Unary};

@@ -1,6 +1,7 @@
 //! Comparisons, `between` and `in`: what may meet what.
 
-use super::{Looked, Resolver, Ty, Typed, called, is, unquote_help};
+use super::resolver::Resolver;
+use super::types::{Looked, Ty, Typed, called, is, unquote_help};
 use crate::ast::{Compare, Expr, ExprKind};
 use crate::diagnostic::{Span, nearest};
 use crate::graph::{Node, NodeId};

@@ -2,35 +2,15 @@
 //!
 //! It does not know operators.
 
-use super::{Fact, Looked, Resolver, Ty, Typed, is};
+use super::resolver::Resolver;
+use super::types::{Looked, Read, Source, Ty, Typed, called, is};
 use crate::ast::{Expr, ExprKind};
 use crate::catalogue;
 use crate::diagnostic::{Span, nearest};
 use crate::graph::{Node, NodeId};
-use crate::pack::ParamValue;
 use crate::parser::DEPTH_MAX;
 use crate::schema::Kind;
 use crate::value::Slot;
-
-/// A name that an expression reads, directly or through a term.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Read {
-    /// As it is written, a parameter with its `$`.
-    pub(crate) name: String,
-    /// Where the outermost expression reads it.
-    pub(crate) span: Span,
-    pub(crate) source: Source,
-}
-
-/// Where a read name's value comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Source {
-    Field(Slot, Kind),
-    Fact(Fact),
-    /// A signal or a model's score.
-    Other(Slot, Kind),
-    Param(ParamValue),
-}
 
 impl Resolver<'_> {
     pub(super) fn name(&mut self, name: &str, span: Span) -> Typed {
@@ -163,7 +143,7 @@ impl Resolver<'_> {
                 if !matches!(typed.ty, Ty::Is(Kind::Number | Kind::Money(_) | Kind::Bool) | Ty::Fault) {
                     self.faults
                         .error("E308", "a signal publishes a number, money or yes/no", typed.span)
-                        .label(format!("this is {}", super::called(&typed.ty)));
+                        .label(format!("this is {}", called(&typed.ty)));
                     typed = self.fault(at);
                 }
                 self.signals.get_mut(name).expect("found above").typed = Looked::Done(typed.clone());

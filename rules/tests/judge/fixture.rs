@@ -1,10 +1,11 @@
 //! A pack over every kind of rule, and what the tests ask of its programs.
 
 use tripline_rules::aggregate::{FactSet, Plan};
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
 use tripline_rules::money::Currency;
 use tripline_rules::program::Fired;
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::{EVENT_TYPE, Schema};
 use tripline_rules::value::{Registers, Slot, TextKey, TextSource};
 

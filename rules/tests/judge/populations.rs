@@ -1,7 +1,8 @@
 //! The condition of a population rank: histograms of a snapshot are found again by it under another pack.
 
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::File;
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::TextKey;
 

@@ -10,8 +10,9 @@ use tripline_core::engine::{Derived, Engine, Settings};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic, header};
 use tripline_core::spaces::Spaces;
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::TextKey;
 

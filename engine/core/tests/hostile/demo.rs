@@ -14,8 +14,9 @@ use tripline_core::outputs::{Outputs, Topic};
 use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
 use tripline_core::suppress::Change;
 use tripline_core::verdict::Recorded;
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::{Kind, Schema};
 use tripline_rules::value::TextKey;
 

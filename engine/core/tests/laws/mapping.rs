@@ -6,8 +6,9 @@ use tripline_core::decode::{
     AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, Mapping,
     MoneyForm, TimeFormat,
 };
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::File;
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::{Kind, Schema};
 use tripline_rules::value::TextKey;
 

@@ -7,8 +7,9 @@ use crate::shop::{Shop, save_now};
 use crate::town::stream;
 use std::sync::Arc;
 use tripline_core::snapshot::SnapshotFault;
+use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::File;
-use tripline_rules::ruleset::{CompileOptions, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::value::TextKey;
 
 const STREAMS: u64 = 250;

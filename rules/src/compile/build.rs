@@ -2,25 +2,25 @@
 //!
 //! It does not check: everything has been found right.
 
-use super::{CheckedFeature, CheckedRule, CheckedSignal, Overrides, ToldNode};
+use super::by_type::{JudgedRule, ProgramBuilder};
+use super::emit::Emitter;
+use super::hash::hash;
 use crate::action::{Cooldown, Mode};
 use crate::aggregate::{FactSet, Plan};
-use crate::ast::Expr;
 use crate::function::{self, Zones};
 use crate::graph::{Graph, NodeId};
-use crate::list::Entries;
+use crate::options::Overrides;
 use crate::pack::{CooldownText, Pack, ParamValue, as_decimal};
-use crate::plan::{Placed, PlanBuilder};
-use crate::program::{Amounts, Block, Emitter, JudgedRule, Program, ProgramBuilder, Shared};
+use crate::program::{Amounts, Block, Program, Shared, Types};
 use crate::reason::Printed;
-use crate::resolve::{Looked, Read, Resolver, Source};
+use crate::resolve::{
+    CheckedFeature, CheckedRule, CheckedSignal, Placed, PlanBuilder, Read, Resolver, Source, ToldNode,
+};
 use crate::ruleset::{Decision, EventTypes, Feature, ReadFrom, ReadValue, Rule, Ruleset, Signal, Told};
 use crate::schema::{ACCOUNT_ID, Kind, Schema};
 use crate::value::Slot;
 use jiff::tz::TimeZone;
-use siphasher::sip128::{Hasher128, SipHasher13};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::Hasher;
 use std::sync::Arc;
 
 /// More registers than slots can name.
@@ -162,7 +162,7 @@ impl Compiled<'_> {
         let nodes: Vec<NodeId> = rule.told.iter().filter_map(ToldNode::node).collect();
         let block = self.block(nodes);
         let mut results = block.results.iter();
-        let reason = rule.told.iter().map(|told| told.with(results.by_ref())).collect();
+        let reason = rule.told.iter().map(|told| told_part(told, results.by_ref())).collect();
         let mut events = EventTypes::default();
         rule.events.iter().for_each(|code| events.insert(*code));
         let cooldown = match &text.cooldown {
@@ -197,7 +197,7 @@ impl Compiled<'_> {
         spaces: &[Space],
         rules: &[CheckedRule<'_>],
         signals: &[CheckedSignal<'_>],
-    ) -> Vec<crate::program::Types> {
+    ) -> Vec<Types> {
         let judged: Vec<JudgedRule> = rules.iter().enumerate().map(|(at, rule)| judged(at, rule)).collect();
         let types = u16::try_from(resolver.schema.event_types().values().len()).unwrap_or(u16::MAX);
         let mut programs = Vec::new();
@@ -222,25 +222,16 @@ impl Compiled<'_> {
     }
 }
 
-impl ToldNode {
-    fn node(&self) -> Option<NodeId> {
-        match self {
-            ToldNode::Words(_) => None,
-            ToldNode::Value { node, .. } => Some(*node),
-        }
-    }
-
-    fn with<'a>(&self, mut results: impl Iterator<Item = &'a Slot>) -> Told {
-        match self {
-            ToldNode::Words(words) => Told::Words(words.clone()),
-            ToldNode::Value { kind, shape, format, text, .. } => Told::Value(Printed {
-                slot: *results.next().expect("a result for every value"),
-                kind: kind.clone(),
-                shape: *shape,
-                format: *format,
-                text: text.is_some(),
-            }),
-        }
+fn told_part<'a>(part: &ToldNode, mut results: impl Iterator<Item = &'a Slot>) -> Told {
+    match part {
+        ToldNode::Words(words) => Told::Words(words.clone()),
+        ToldNode::Value { kind, shape, format, text, .. } => Told::Value(Printed {
+            slot: *results.next().expect("a result for every value"),
+            kind: kind.clone(),
+            shape: *shape,
+            format: *format,
+            text: text.is_some(),
+        }),
     }
 }
 
@@ -342,46 +333,4 @@ fn field_slots(
     );
     slots.retain(|slot| resolver.is_field(*slot));
     slots
-}
-
-/// Hash of the packs' content, the lists they read and the overrides.
-fn hash(packs: &[Pack], resolver: &Resolver<'_>, overrides: &Overrides) -> String {
-    let mut hasher = SipHasher13::new();
-    let mut eat = |bytes: &[u8]| {
-        hasher.write(&bytes.len().to_le_bytes());
-        hasher.write(bytes);
-    };
-    packs.iter().for_each(|pack| eat(&pack.content));
-    for (name, entry) in &resolver.lists {
-        eat(name.as_bytes());
-        match &entry.entries {
-            Looked::Done(Some(Entries::Texts(texts))) => texts.iter().for_each(|text| eat(text.as_bytes())),
-            Looked::Done(Some(Entries::Numbers(numbers))) => {
-                numbers.iter().for_each(|number| eat(number.to_string().as_bytes()));
-            }
-            _ => {}
-        }
-    }
-    for (name, value) in overrides {
-        eat(name.as_bytes());
-        eat(value.as_bytes());
-    }
-    format!("{:032x}", hasher.finish128().as_u128())
-}
-
-impl Resolver<'_> {
-    /// Operators and references of a condition, those of its terms included.
-    pub(super) fn expanded_nodes(&self, expr: &Expr) -> usize {
-        let mut terms = 0;
-        expr.walk(&mut |part| {
-            if let crate::ast::ExprKind::Name(name) = &part.kind
-                && let Some(term) = self.terms.get(name.as_str())
-                && matches!(term.typed, Looked::Done(_))
-                && let Some(expr) = &term.text.expr
-            {
-                terms += self.expanded_nodes(expr);
-            }
-        });
-        expr.nodes() + terms
-    }
 }

@@ -2,16 +2,17 @@
 //!
 //! It does not print.
 
+use super::resolver::Resolver;
+use super::types::{Ty, called};
 use crate::ast::{Expr, ExprKind};
 use crate::graph::NodeId;
 use crate::pack::ParamValue;
 use crate::reason::{Format, Part, Shape, Template};
-use crate::resolve::{Resolver, Ty, called};
 use crate::schema::{CurrencyOf, Kind};
 use crate::value::Slot;
 
 /// A part of a reason with its meaning.
-pub(in crate::ruleset) enum ToldNode {
+pub(crate) enum ToldNode {
     Words(String),
     Value {
         node: NodeId,
@@ -21,6 +22,16 @@ pub(in crate::ruleset) enum ToldNode {
         /// The field whose text is printed.
         text: Option<Slot>,
     },
+}
+
+impl ToldNode {
+    /// The node of a value.
+    pub(crate) fn node(&self) -> Option<NodeId> {
+        match self {
+            ToldNode::Words(_) => None,
+            ToldNode::Value { node, .. } => Some(*node),
+        }
+    }
 }
 
 /// The expressions of a reason.

@@ -1,9 +1,9 @@
 //! From nodes to operations, and registers for their results. It does not know rules, facts or names.
 
-use super::op::{Amounts, Block, Op};
 use crate::ast::Compare;
 use crate::graph::{Graph, Node, NodeId};
 use crate::money::EXPONENT_MAX;
+use crate::program::{Amounts, Block, Op};
 use crate::value::Slot;
 use std::collections::BTreeMap;
 

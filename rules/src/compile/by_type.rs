@@ -5,11 +5,10 @@
 //! question; so an event costs few facts.
 
 use super::emit::Emitter;
-use super::op::{Amounts, Op};
-use super::{ForType, Want};
 use crate::aggregate::{Aggregate, FactSet, Op as Statistic, TagId, Tags};
 use crate::ast::Compare;
 use crate::graph::{Graph, Node, NodeId};
+use crate::program::{Amounts, ForType, Op, Types, Want};
 use crate::schema::EVENT_TYPE;
 use crate::value::Slot;
 use std::cmp::Reverse;
@@ -29,23 +28,6 @@ pub(crate) struct JudgedRule {
     pub(crate) told: Vec<NodeId>,
     /// Codes of the event types it judges.
     pub(crate) events: BTreeSet<u16>,
-}
-
-/// Operations by event type. Types that no condition tells apart share theirs.
-#[derive(Debug)]
-pub(crate) struct Types {
-    distinct: Vec<ForType>,
-    /// By code, position in `distinct`; the last one is for any type.
-    by_code: Vec<usize>,
-}
-
-impl Types {
-    #[inline]
-    pub(super) fn of(&self, code: Option<u64>) -> &ForType {
-        let any = self.by_code.len() - 1;
-        let at = code.and_then(|code| usize::try_from(code).ok()).map_or(any, |code| code.min(any));
-        &self.distinct[self.by_code[at]]
-    }
 }
 
 /// What the operations for one event type follow from.

@@ -1,0 +1,93 @@
+//! From files to a ruleset: read, look names up, lint; and, with no error, build programs.
+//!
+//! It does not know what single checks look for.
+
+mod build;
+mod by_type;
+mod emit;
+mod hash;
+
+pub use crate::options::{CompileOptions, Overrides};
+
+use crate::diagnostic::{Diagnostics, File, Span};
+use crate::lint;
+use crate::pack::{self, Pack, RULES_MAX};
+use crate::resolve::{
+    CheckedRule, Resolver, check_features, check_header, check_rule, check_signals, look_at_unused,
+    override_params,
+};
+use crate::ruleset::Ruleset;
+use crate::schema::Schema;
+use crate::value::TextKey;
+
+impl Ruleset {
+    /// Compiles packs; `None` exactly when there is an error. All faults of all files are given.
+    pub fn compile(
+        packs: &[File],
+        schema: &Schema,
+        options: &CompileOptions<'_>,
+    ) -> (Option<Ruleset>, Diagnostics) {
+        compile(packs, schema, options, &Overrides::new())
+    }
+
+    /// The same with other values for some parameters, by name, written as in a pack.
+    pub fn compile_with(
+        packs: &[File],
+        schema: &Schema,
+        options: &CompileOptions<'_>,
+        overrides: &Overrides,
+    ) -> (Option<Ruleset>, Diagnostics) {
+        compile(packs, schema, options, overrides)
+    }
+
+    /// No rules: events are taken in and nothing is judged.
+    ///
+    /// # Panics
+    /// Never: nothing can be wrong with no packs.
+    pub fn empty(schema: &Schema, key: TextKey) -> Ruleset {
+        let no_list = |_: &str| Err(String::new());
+        let options = CompileOptions { key, models: &[], retention: None, list: &no_list, now: None };
+        Ruleset::compile(&[], schema, &options).0.expect("no pack, no fault")
+    }
+}
+
+fn compile(
+    files: &[File],
+    schema: &Schema,
+    options: &CompileOptions<'_>,
+    overrides: &Overrides,
+) -> (Option<Ruleset>, Diagnostics) {
+    let mut faults = Diagnostics::new(files);
+    let packs: Vec<Pack> = (0..files.len()).map(|file| pack::read(file, &mut faults)).collect();
+    faults.rules = packs.iter().map(|pack| pack.rules_written).sum();
+    faults.nodes = packs.iter().map(|pack| pack.nodes).sum();
+    if faults.rules > RULES_MAX {
+        faults.error("S007", format!("a ruleset has at most {RULES_MAX} rules"), Span::default());
+    }
+    lint::duplicate::check(&packs, &mut faults);
+    let mut resolver = Resolver::new(&packs, schema, options, &mut faults);
+    override_params(&mut resolver, &packs, overrides);
+    packs.iter().for_each(|pack| check_header(&mut resolver, pack));
+    let rules: Vec<CheckedRule<'_>> = packs
+        .iter()
+        .flat_map(|pack| pack.rules.iter().map(move |rule| (pack, rule)))
+        .map(|(pack, rule)| check_rule(&mut resolver, pack, rule))
+        .collect();
+    let signals = check_signals(&mut resolver, &packs);
+    let features = check_features(&mut resolver, &packs);
+    look_at_unused(&mut resolver);
+    lint::run(&mut resolver, &rules, &signals, &features);
+    let ruleset = (resolver.faults.errors() == 0)
+        .then(|| build::build(resolver, &packs, rules, &signals, &features, overrides));
+    let ruleset = ruleset.and_then(|built| match built {
+        Ok(ruleset) => Some(ruleset),
+        Err(build::TooLarge) => {
+            faults
+                .error("S007", "the packs need more registers than there are", Span::default())
+                .help("split the largest rules, or remove unused features");
+            None
+        }
+    });
+    faults.sort();
+    (ruleset, faults)
+}

@@ -1,0 +1,42 @@
+//! What operations refer to by number, and the currency of an event's money.
+
+use crate::function::Zones;
+use crate::money::{Currency, EXPONENT_MAX};
+use crate::pattern::Pattern;
+use crate::schema::{ACCOUNT_CURRENCY, TX_CURRENCY};
+use crate::value::Registers;
+use jiff::tz::TimeZone;
+
+/// Amounts of major units in minor units, each by the currency's exponent.
+pub(crate) type Amounts = Vec<[f64; EXPONENT_MAX as usize + 1]>;
+
+/// What operations refer to by number.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) sets: Vec<Box<[u64]>>,
+    pub(crate) amounts: Amounts,
+    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) zones: Vec<TimeZone>,
+    pub(crate) zones_by_name: Zones,
+}
+
+impl Shared {
+    /// An amount of major units in the minor units of the event's currency, by number; none where it has none.
+    #[inline]
+    pub(crate) fn amount(&self, amount: u16, registers: &Registers) -> Option<f64> {
+        let amount = self.amounts[usize::from(amount)][exponent(registers)];
+        Some(amount).filter(|amount| amount.is_finite())
+    }
+}
+
+/// Decimal places of the event's money: the transaction's currency, else the account's, else 2.
+#[inline]
+fn exponent(registers: &Registers) -> usize {
+    currency(registers).map_or(2, |currency| usize::from(currency.exponent()))
+}
+
+/// The currency of the event's money, if it says so.
+#[inline]
+pub(crate) fn currency(registers: &Registers) -> Option<Currency> {
+    Currency::by_number(registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY))?)
+}

@@ -1,0 +1,103 @@
+//! `by:`: whose rows an aggregate or a rule is about.
+//!
+//! It does not know operations and windows.
+
+use super::resolver::Resolver;
+use crate::diagnostic::nearest;
+use crate::pack::{AggregateText, Name, OpText};
+use crate::schema::ACCOUNT_ID;
+use crate::value::Slot;
+
+/// Whose rows an aggregate reads.
+pub(super) struct Whose {
+    pub(super) space: usize,
+    pub(super) lane: Vec<Slot>,
+    /// Of everybody: the histogram's group.
+    pub(super) all: Option<Option<Slot>>,
+}
+
+impl Resolver<'_> {
+    /// Key space and lane of `by:`.
+    pub(super) fn whose(&mut self, text: &AggregateText) -> Option<Whose> {
+        let (first, rest) = text.by.split_first()?;
+        if first.text == "all" {
+            return self.everybody(text, first, rest);
+        }
+        let own = |name: &str| name == "account" || name == "card";
+        let declared = self.schema.entities().iter().position(|entity| *entity == first.text);
+        let space = match declared {
+            Some(at) => at + 1,
+            None if text.by.iter().any(|name| own(&name.text)) => 0,
+            None => {
+                self.undeclared(first);
+                return None;
+            }
+        };
+        let key = self.plans[space].space().key;
+        let mut lane = Vec::new();
+        for name in &text.by {
+            let slot = self.by_field(name)?;
+            if slot != key && slot != ACCOUNT_ID && !self.kept(slot, name.span, &text.name.text) {
+                return None;
+            }
+            let whole = slot == key;
+            if !whole && !lane.contains(&slot) {
+                lane.push(slot);
+            }
+        }
+        lane.sort_unstable();
+        Some(Whose { space, lane, all: None })
+    }
+
+    fn everybody(&mut self, text: &AggregateText, first: &Name, rest: &[Name]) -> Option<Whose> {
+        if text.op != Some(OpText::Rank) || rest.len() > 1 {
+            self.faults
+                .error(
+                    "E415",
+                    "only `rank` is taken among all, with one field to group by at most",
+                    first.span,
+                )
+                .label("here");
+            return None;
+        }
+        let group = match rest.first() {
+            None => None,
+            Some(name) => {
+                let slot = self.by_field(name)?;
+                self.kept(slot, name.span, &text.name.text).then_some(())?;
+                Some(slot)
+            }
+        };
+        Some(Whose { space: 0, lane: Vec::new(), all: Some(group) })
+    }
+
+    pub(super) fn undeclared(&mut self, entity: &Name) {
+        let near = nearest(
+            &entity.text,
+            ["account", "card"].into_iter().chain(self.schema.entities().iter().map(String::as_str)),
+        );
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare it under the schema's `entities:`, or pair it with the account: `[account, …]`"
+                .to_owned(),
+        };
+        self.faults
+            .error("E405", format!("`{}` has no key space of its own", entity.text), entity.span)
+            .label("not declared")
+            .help(help);
+    }
+
+    /// The field behind an entity or a field's own name.
+    fn by_field(&mut self, name: &Name) -> Option<Slot> {
+        let field = if name.text.contains('.') { name.text.clone() } else { format!("{}.id", name.text) };
+        let slot = self.schema.slot(&field);
+        if slot.is_none() {
+            let near = nearest(&field, self.schema.fields().iter().map(|field| field.name.as_str()));
+            self.faults
+                .error("E201", format!("nothing is named `{field}`"), name.span)
+                .label("not a field of the schema")
+                .help_maybe(near.map(|near| format!("did you mean `{near}`?")));
+        }
+        slot
+    }
+}

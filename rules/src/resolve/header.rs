@@ -1,0 +1,63 @@
+//! What stands in a pack beside its sections of names: time zone, inherited cooldown, values set from outside.
+
+use super::resolver::Resolver;
+use crate::diagnostic::Span;
+use crate::function;
+use crate::options::Overrides;
+use crate::pack::{self, CooldownText, Pack, ParamText, ParamValue};
+
+/// Puts overrides in place of defaults, within each parameter's own range.
+pub(crate) fn override_params(resolver: &mut Resolver<'_>, packs: &[Pack], overrides: &Overrides) {
+    for (name, written) in overrides {
+        let text = packs.iter().flat_map(|pack| &pack.params).find(|param| param.name.text == *name);
+        let Some((text, value)) = text.zip(pack::parsed_value(written)) else {
+            resolver.faults.error(
+                "S011",
+                format!("`${name}` cannot be set to `{written}`: no such parameter, or no number"),
+                Span::default(),
+            );
+            continue;
+        };
+        if let Some(side) = outside(text, value) {
+            resolver
+                .faults
+                .error("S011", format!("`${name}` cannot be set to {written}"), text.name.span)
+                .label(format!("{written} is {side}"));
+        }
+        if let Some(entry) = resolver.params.get_mut(name.as_str()) {
+            entry.value = Some(value);
+        }
+    }
+}
+
+fn outside(param: &ParamText, value: ParamValue) -> Option<String> {
+    let value = pack::as_decimal(value);
+    let below = param.min.filter(|min| value.compare(*min).is_lt()).map(|min| format!("below {min}"));
+    below.or_else(|| param.max.filter(|max| value.compare(*max).is_gt()).map(|max| format!("above {max}")))
+}
+
+/// A pack's time zone and the cooldown that its rules inherit.
+pub(crate) fn check_header(resolver: &mut Resolver<'_>, pack: &Pack) {
+    if let Some(zone) = &pack.timezone
+        && function::zone(&zone.text).is_none()
+    {
+        resolver
+            .faults
+            .error("E309", format!("no time zone named \"{}\"", zone.text), zone.span)
+            .label("not in the tz database")
+            .help("such as \"America/New_York\" or \"UTC\"");
+    }
+    if let Some(cooldown) = &pack.default_cooldown {
+        check_cooldown(resolver, cooldown);
+    }
+}
+
+pub(super) fn check_cooldown(resolver: &mut Resolver<'_>, cooldown: &CooldownText) {
+    let field = format!("{}.id", cooldown.entity.text);
+    if resolver.schema.slot(&field).is_none() {
+        resolver
+            .faults
+            .error("E201", format!("nothing is named `{field}`"), cooldown.entity.span)
+            .label("not a field of the schema");
+    }
+}
