@@ -1,0 +1,83 @@
+//! The layers of every crate, lowest first: a module may import from its own layer and from those below it. A module that no
+//! layer lists fails, and so does a listed one that no longer exists.
+
+use std::collections::BTreeSet;
+
+use crate::cycles::{ITSELF, level};
+use crate::modules::Tree;
+use crate::resolve::edges;
+
+/// A crate's root file and its top-level modules.
+pub struct Crate<'a> {
+    pub root: &'a str,
+    pub layers: &'a [&'a [&'a str]],
+}
+
+pub const CRATES: [Crate<'static>; 5] = [
+    Crate { root: "rules/src/lib.rs", layers: &[&["yaml"]] },
+    Crate { root: "models/src/lib.rs", layers: &[&["model"], &["profile", "metrics", "protocol"]] },
+    Crate {
+        root: "engine/core/src/lib.rs",
+        layers: &[
+            &["limits", "batch"],
+            &["event", "outputs", "clock", "snapshot"],
+            &["decode", "suppress", "simulate"],
+            // Facts are computed over rows, and ledgers hold the caches of their totals.
+            &["ledger", "fact", "counts", "labels"],
+            &["verdict", "alert", "settings", "space", "signals"],
+            &["judge", "lines"],
+            &["engine", "spaces"],
+        ],
+    },
+    Crate { root: "engine/src/lib.rs", layers: &[&["names"], &["edge", "config"], &["cli"]] },
+    Crate { root: "benches/src/lib.rs", layers: &[&["cost"]] },
+];
+
+/// What does not fit a crate's layers.
+pub fn problems(tree: &Tree, layers: &[&[&str]]) -> Vec<String> {
+    let layer = |module: &str| layers.iter().position(|layer| layer.contains(&module));
+    let root = &tree.modules[0];
+    let mut found = Vec::new();
+    for name in root.children.keys().filter(|name| layer(name).is_none()) {
+        found.push(format!("{}: module {name} is in no layer", root.file));
+    }
+    for name in layers.iter().flat_map(|layer| layer.iter()) {
+        if !root.children.contains_key(*name) {
+            found.push(format!("{}: the layers list module {name}, which does not exist", root.file));
+        }
+    }
+    for ((from, to), place) in level(tree, 0, &edges(tree)) {
+        if to == ITSELF {
+            found.push(format!("{place} imports from the root of the crate"));
+        } else if layer(&from).zip(layer(&to)).is_some_and(|(from, to)| to > from) {
+            found.push(format!("{place} imports from a higher layer ({from} is below {to})"));
+        }
+    }
+    found
+}
+
+/// Every file that is the root of a crate: libraries, programs, tests and benches.
+pub fn roots<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    paths.filter(|path| is_root(path)).collect()
+}
+
+fn is_root(path: &str) -> bool {
+    let parts: Vec<&str> = path.rsplit('/').collect();
+    match parts[..] {
+        ["lib.rs" | "main.rs", "src", ..] | ["main.rs", _, "bin", "src", ..] | [_, "bin", "src", ..] => true,
+        // A folder `tests` of a crate, not one of its modules.
+        ["main.rs", _, "tests" | "benches", ref above @ ..]
+        | [_, "tests" | "benches" | "fuzz_targets", ref above @ ..] => !above.contains(&"src"),
+        _ => false,
+    }
+}
+
+/// Files that no root leads to: no check of imports would see them.
+pub fn unreached<'a>(trees: &[Tree], paths: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let reached: BTreeSet<&str> =
+        trees.iter().flat_map(|tree| &tree.modules).map(|module| module.file.as_str()).collect();
+    paths
+        .filter(|path| !reached.contains(path))
+        .map(|path| format!("{path} is no module of any crate"))
+        .collect()
+}
