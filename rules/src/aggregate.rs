@@ -156,7 +156,7 @@ pub struct Aggregate {
     pub value: Option<Slot>,
     /// Kind of `value` (how the row's word is read), meaningless without one.
     pub value_kind: Kind,
-    /// Index into [`Plan::lanes`].
+    /// Index into [`AggregatePlan::lanes`].
     pub lane: usize,
     /// Length of the window; `None` reads the rows held.
     pub over: Option<Ms>,
@@ -214,7 +214,7 @@ impl Population {
 /// A fact's coverage, read by `coverage(fact)` and put on alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coverage {
-    /// Index into [`Plan::aggregates`].
+    /// Index into [`AggregatePlan::aggregates`].
     pub aggregate: usize,
     /// Register of the share of the window that is held, in [0, 1].
     pub slot: Slot,
@@ -231,7 +231,7 @@ pub struct KeySpace {
 
 /// All that a key space must compute: what `tripline-core` builds its ledgers and facts from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub struct AggregatePlan {
     /// Which key space.
     pub space: KeySpace,
     /// Distinct lanes; lane 0 is the whole ledger.

@@ -1,7 +1,7 @@
 //! Tripline's rule language.
 //!
 //! From the outside in: a [`schema`] says which fields exist; a pack (YAML) defines aggregates, features and rules over
-//! them; compiling gives a [`ruleset`]: per key space a [`Plan`](aggregate::Plan) of what must be looked back at, and one
+//! them; compiling gives a [`ruleset`]: per key space a [`AggregatePlan`](aggregate::AggregatePlan) of what must be looked back at, and one
 //! [`program`] that evaluates conditions over [`Registers`](value::Registers).
 //! Everything here is pure: it reads no clock, no file, no environment.
 

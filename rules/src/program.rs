@@ -15,7 +15,7 @@ pub(crate) use shared::{Amounts, Shared, currency as event_currency};
 pub use trace::{Fired, Trace};
 pub(crate) use types::{ForType, Types, Want};
 
-use crate::aggregate::{FactSet, Plan, Tags};
+use crate::aggregate::{AggregatePlan, FactSet, Tags};
 use crate::schema::EVENT_TYPE;
 use crate::value::{NoTexts, Registers, Slot, TextSource};
 use std::sync::Arc;
@@ -23,19 +23,19 @@ use std::sync::Arc;
 /// Everything one key space evaluates.
 #[derive(Debug)]
 pub struct Program {
-    plan: Plan,
+    plan: AggregatePlan,
     space_index: u8,
     shared: Arc<Shared>,
     types: Types,
 }
 
 impl Program {
-    pub(crate) fn new(plan: Plan, space_index: u8, shared: &Arc<Shared>, types: Types) -> Program {
+    pub(crate) fn new(plan: AggregatePlan, space_index: u8, shared: &Arc<Shared>, types: Types) -> Program {
         Program { plan, space_index, shared: Arc::clone(shared), types }
     }
 
     /// What the key space must look back at.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &AggregatePlan {
         &self.plan
     }
 

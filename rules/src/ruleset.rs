@@ -59,7 +59,7 @@ pub enum ReadFrom {
         slot: Slot,
         /// Its key space.
         space: u8,
-        /// Position in [`Plan::aggregates`](crate::aggregate::Plan::aggregates); `None` for population ranks.
+        /// Position in [`AggregatePlan::aggregates`](crate::aggregate::AggregatePlan::aggregates); `None` for population ranks.
         aggregate: Option<usize>,
     },
     /// A signal or a model's score.

@@ -6,7 +6,7 @@ use super::by_type::{JudgedRule, ProgramBuilder};
 use super::emit::Emitter;
 use super::hash::hash;
 use crate::action::{Cooldown, Mode};
-use crate::aggregate::{FactSet, Plan};
+use crate::aggregate::{AggregatePlan, FactSet};
 use crate::function::{self, Zones};
 use crate::graph::{Graph, NodeId};
 use crate::options::Overrides;
@@ -28,7 +28,7 @@ pub(super) struct TooLarge;
 
 /// What is known of a key space when its program is built.
 struct Space {
-    plan: Plan,
+    plan: AggregatePlan,
     tags: Vec<NodeId>,
     facts: BTreeMap<Slot, usize>,
 }

@@ -3,7 +3,8 @@
 //! It does not know expressions; conditions come as nodes.
 
 use crate::aggregate::{
-    AGGREGATES_MAX, Aggregate, Coverage, KeySpace, Lane, Plan, Population, TAGS_MAX, TagId, WINDOWS_MAX,
+    AGGREGATES_MAX, Aggregate, AggregatePlan, Coverage, KeySpace, Lane, Population, TAGS_MAX, TagId,
+    WINDOWS_MAX,
 };
 use crate::graph::NodeId;
 use crate::time::Ms;
@@ -19,7 +20,7 @@ pub(crate) enum Placed {
 /// A plan that is being built.
 #[derive(Debug)]
 pub(crate) struct PlanBuilder {
-    plan: Plan,
+    plan: AggregatePlan,
     tags: Vec<NodeId>,
     /// Different lengths and delays.
     windows: Vec<(Option<Ms>, Ms)>,
@@ -27,7 +28,7 @@ pub(crate) struct PlanBuilder {
 
 impl PlanBuilder {
     pub(crate) fn new(space: KeySpace) -> PlanBuilder {
-        let plan = Plan {
+        let plan = AggregatePlan {
             space,
             lanes: vec![Lane { fields: Vec::new() }],
             tags: 0,
@@ -122,7 +123,7 @@ impl PlanBuilder {
     }
 
     /// The plan, and the conditions of its tags in order.
-    pub(crate) fn finish(mut self) -> (Plan, Vec<NodeId>) {
+    pub(crate) fn finish(mut self) -> (AggregatePlan, Vec<NodeId>) {
         self.plan.tags = self.tags.len();
         (self.plan, self.tags)
     }

@@ -1,6 +1,6 @@
 //! A pack over every kind of rule, and what the tests ask of its programs.
 
-use tripline_rules::aggregate::{FactSet, Plan};
+use tripline_rules::aggregate::{AggregatePlan, FactSet};
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
 use tripline_rules::money::Currency;
@@ -119,7 +119,7 @@ impl House {
         self.schema.event_types().code(kind).unwrap_or_else(|| panic!("{kind}"))
     }
 
-    pub(crate) fn plan(&self, space: usize) -> &Plan {
+    pub(crate) fn plan(&self, space: usize) -> &AggregatePlan {
         self.rules.programs()[space].plan()
     }
 

@@ -3,7 +3,7 @@
 
 use crate::batch::Timestamp;
 use crate::ledger::layout::{Bit, Layout, Likeness, Place};
-use tripline_rules::aggregate::{Aggregate, FactSet, Op, Plan};
+use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, Op};
 use tripline_rules::time::Ms;
 use tripline_rules::value::Slot;
 
@@ -84,7 +84,7 @@ pub(crate) struct Lens {
 impl Lens {
     /// # Panics
     /// When the plan reads a field that rows do not keep; compiling a pack refuses that.
-    pub(crate) fn new(plan: &Plan, layout: &Layout) -> Lens {
+    pub(crate) fn new(plan: &AggregatePlan, layout: &Layout) -> Lens {
         let facts: Vec<Fact> = plan.aggregates.iter().map(|aggregate| fact(aggregate, layout)).collect();
         let lanes = plan.lanes.iter().enumerate().map(|(lane, fields)| LaneLens {
             likeness: layout

@@ -9,7 +9,7 @@ use crate::batch::Timestamp;
 use crate::ledger::layout::mixed;
 use hashbrown::HashTable;
 use std::collections::VecDeque;
-use tripline_rules::aggregate::{Plan, Tags};
+use tripline_rules::aggregate::{AggregatePlan, Tags};
 use tripline_rules::aggregate::{Population as Rank, TagId};
 use tripline_rules::value::{Registers, Slot};
 
@@ -275,7 +275,7 @@ pub struct Populations {
 
 impl Populations {
     /// The plan's ranks, nothing counted yet.
-    pub fn new(plan: &Plan) -> Populations {
+    pub fn new(plan: &AggregatePlan) -> Populations {
         let ranked = |rank: &Rank| Ranked {
             value: rank.value,
             group: rank.group,

@@ -6,7 +6,7 @@
 mod wire;
 
 use crate::batch::Timestamp;
-use tripline_rules::aggregate::{Plan, TagId, Tags};
+use tripline_rules::aggregate::{AggregatePlan, TagId, Tags};
 use tripline_rules::money::Currency;
 use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TIME, EVENT_TYPE, Kind, Schema, TX_CURRENCY};
 use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers, Slot};
@@ -204,7 +204,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// The layout of a schema's rows with a plan's conditions.
-    pub(crate) fn new(schema: &Schema, plan: &Plan) -> Layout {
+    pub(crate) fn new(schema: &Schema, plan: &AggregatePlan) -> Layout {
         let (tags, mut free) = (plan.tags, 0);
         let event_type = packed_place(&mut free, bits_for(schema.event_types().values().len()));
         let mut kept: Vec<Kept> = Vec::new();

@@ -39,7 +39,7 @@ use rows::Rows;
 pub(crate) use rows::Rows as RowsView;
 use saving::Saving;
 use sweep::Tally;
-use tripline_rules::aggregate::{FactSet, Plan, Tags};
+use tripline_rules::aggregate::{AggregatePlan, FactSet, Tags};
 use tripline_rules::schema::Schema;
 use tripline_rules::time::Ms;
 use tripline_rules::value::{Registers, Slot};
@@ -146,7 +146,7 @@ impl Ledgers {
     /// # Panics
     /// When the plan reads fields that the schema does not keep, or limits contradict themselves; both are refused when
     /// they are configured.
-    pub fn new(plan: &Plan, schema: &Schema, limits: LedgerLimits) -> Ledgers {
+    pub fn new(plan: &AggregatePlan, schema: &Schema, limits: LedgerLimits) -> Ledgers {
         assert!((1..=ROWS_MAX).contains(&limits.rows_per_ledger), "rows of a ledger: 1 to {ROWS_MAX}");
         assert!(limits.retention >= limits.lateness + CLOCK_AHEAD_MS_MAX, "rows outlive the lateness");
         let layout = Layout::new(schema, plan);
@@ -326,7 +326,7 @@ impl Ledgers {
     /// When the plan reads fields that the schema does not keep.
     pub fn install(
         &mut self,
-        plan: &Plan,
+        plan: &AggregatePlan,
         schema: &Schema,
         registers: &mut Registers,
         retag: impl FnMut(&mut Registers) -> Tags,

@@ -155,7 +155,7 @@ mod tests {
     use crate::batch::Timestamp;
     use crate::ledger::{Arrival, Inserted, LedgerLimits};
     use crate::snapshot::chunk::Kind;
-    use tripline_rules::aggregate::{KeySpace, Lane, Plan, Tags};
+    use tripline_rules::aggregate::{AggregatePlan, KeySpace, Lane, Tags};
     use tripline_rules::diagnostic::File;
     use tripline_rules::schema::{ACCOUNT_ID, TX_AMOUNT};
     use tripline_rules::value::Registers;
@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn ledgers(schema: &Schema, rows_per_ledger: u16) -> Ledgers {
-        let plan = Plan {
+        let plan = AggregatePlan {
             space: KeySpace { entity: "account".to_owned(), key: ACCOUNT_ID },
             lanes: vec![Lane { fields: Vec::new() }],
             tags: 0,

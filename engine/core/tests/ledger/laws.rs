@@ -9,7 +9,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::RefCell;
 use tripline_core::ledger::{Inserted, LedgerLimits};
-use tripline_rules::aggregate::{Aggregate, FactSet, Op, Plan, TagId, Tags};
+use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, Op, TagId, Tags};
 use tripline_rules::schema::{EVENT_TIME, EVENT_TYPE, TX_AMOUNT, TX_DECLINED};
 use tripline_rules::value::{Registers, Slot};
 
@@ -383,7 +383,7 @@ fn a_new_pack_finds_the_truth_of_its_conditions_in_the_rows() {
     });
 }
 
-fn install(bank: &mut Bank, plan: Plan) {
+fn install(bank: &mut Bank, plan: AggregatePlan) {
     let tags = plan.tags;
     bank.registers = Registers::new(usize::from(crate::world::FACTS) + plan.aggregates.len());
     let retag = |registers: &mut Registers| tags_of(registers, tags);

@@ -3,7 +3,7 @@
 use crate::world::{Answer, DEVICE, Event, LABEL, MCC, RISK, condition};
 use std::collections::{BTreeMap, BTreeSet};
 use tripline_core::ledger::LedgerLimits;
-use tripline_rules::aggregate::{Aggregate, Op, Plan};
+use tripline_rules::aggregate::{Aggregate, AggregatePlan, Op};
 use tripline_rules::schema::{EVENT_TIME, EVENT_TYPE, TX_AMOUNT, TX_DECLINED};
 use tripline_rules::value::Slot;
 
@@ -96,11 +96,11 @@ impl Oracle {
         self.held(key).into_iter().rev().find(|row| row.id == id && row.event_type != LABEL)
     }
 
-    pub fn facts(&self, event: &Event, plan: &Plan) -> Vec<Answer> {
+    pub fn facts(&self, event: &Event, plan: &AggregatePlan) -> Vec<Answer> {
         plan.aggregates.iter().map(|aggregate| self.fact(event, plan, aggregate)).collect()
     }
 
-    fn fact(&self, event: &Event, plan: &Plan, aggregate: &Aggregate) -> Answer {
+    fn fact(&self, event: &Event, plan: &AggregatePlan, aggregate: &Aggregate) -> Answer {
         let lane = &plan.lanes[aggregate.lane].fields;
         if lane.iter().any(|slot| value(event, *slot).is_none()) {
             return (None, false);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tripline_core::batch::Timestamp;
 use tripline_core::fact::FactMarks;
 use tripline_core::ledger::{Arrival, Inserted, LedgerLimits, Ledgers, RowRef};
-use tripline_rules::aggregate::{Aggregate, FactSet, KeySpace, Lane, Op, Plan, TagId, Tags};
+use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, KeySpace, Lane, Op, TagId, Tags};
 use tripline_rules::schema::{
     ACCOUNT_ID, Codes, CurrencyOf, EVENT_TIME, EVENT_TYPE, Field, Kind, Schema, TX_AMOUNT, TX_DECLINED,
 };
@@ -135,12 +135,12 @@ pub fn aggregate(op: Op, value: Option<Slot>) -> Aggregate {
 }
 
 /// A plan of these aggregates, each with a register of its own. Lanes: all, device, device and mcc.
-pub fn plan(mut aggregates: Vec<Aggregate>, tags: usize) -> Plan {
+pub fn plan(mut aggregates: Vec<Aggregate>, tags: usize) -> AggregatePlan {
     for (slot, aggregate) in (FACTS..).zip(&mut aggregates) {
         aggregate.slot = Slot(slot);
     }
     let lane = |fields: &[Slot]| Lane { fields: fields.to_vec() };
-    Plan {
+    AggregatePlan {
         space: KeySpace { entity: "account".to_owned(), key: ACCOUNT_ID },
         lanes: vec![lane(&[]), lane(&[DEVICE]), lane(&[DEVICE, MCC])],
         tags,
@@ -167,7 +167,7 @@ pub fn limits() -> LedgerLimits {
 /// Ledgers with the registers of a caller.
 pub struct Bank {
     pub ledgers: Ledgers,
-    pub plan: Plan,
+    pub plan: AggregatePlan,
     pub registers: Registers,
     pub watermark: i64,
 }
@@ -176,7 +176,7 @@ pub struct Bank {
 pub type Answer = (Option<u64>, bool);
 
 impl Bank {
-    pub fn new(plan: Plan, limits: LedgerLimits) -> Bank {
+    pub fn new(plan: AggregatePlan, limits: LedgerLimits) -> Bank {
         let registers = Registers::new(usize::from(FACTS) + plan.aggregates.len());
         Bank { ledgers: Ledgers::new(&plan, &schema(), limits), plan, registers, watermark: i64::MIN }
     }

@@ -5,7 +5,7 @@ use crate::snapshot::bytes::{Reader, put_number, put_word};
 use crate::snapshot::chunk::Filling;
 use crate::snapshot::{PopulationCut, SnapshotFault, fingerprint, kind_text};
 use hashbrown::HashTable;
-use tripline_rules::aggregate::Plan;
+use tripline_rules::aggregate::AggregatePlan;
 use tripline_rules::schema::Schema;
 
 /// What a rank counts, whatever it is called and whichever pack asks.
@@ -112,7 +112,7 @@ impl Populations {
     /// Writes all counts; `pack` is the hash of what the plan was compiled from.
     pub(crate) fn save(
         &self,
-        plan: &Plan,
+        plan: &AggregatePlan,
         schema: &Schema,
         pack: &str,
         filling: &mut Filling,
@@ -132,7 +132,7 @@ impl Populations {
     pub(crate) fn begin_load(
         &mut self,
         cuts: &[PopulationCut],
-        plan: &Plan,
+        plan: &AggregatePlan,
         schema: &Schema,
         pack: &str,
     ) -> Result<Vec<u64>, SnapshotFault> {
