@@ -20,7 +20,7 @@ use tripline_core::engine::Settings;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{Diagnostics, File, Span};
 use tripline_rules::ruleset::Ruleset;
-use tripline_rules::schema::{Doubts, Schema};
+use tripline_rules::schema::{Schema, SchemaGaps};
 use tripline_rules::value::{Slot, TextKey};
 use tripline_rules::yaml::{self, Keys, Node};
 
@@ -144,14 +144,14 @@ impl Reader<'_, '_> {
         let models = self.models();
         let sections = Sections::read(self.keys, self.faults);
         let key = self.secret();
-        let (schema, doubts) = self.schema();
+        let (schema, gaps) = self.schema();
         let schema = Arc::new(schema);
         let input = self.keys.required("input", START, self.faults);
         let packs = self.keys.optional("packs");
         // A schema with faults hides no fault of what reads it; what only follows from its own is not told.
-        let input = input.and_then(|node| self.input(node, (&schema, &doubts), key));
+        let input = input.and_then(|node| self.input(node, (&schema, &gaps), key));
         let options = PackOptions { key, models: &models, retention: sections.time.retention_ms };
-        let ruleset = self.packs(packs, (&schema, &doubts), &options);
+        let ruleset = self.packs(packs, (&schema, &gaps), &options);
         let (input, mapping) = input?;
         Some(Config {
             stream: stream?,
@@ -209,14 +209,14 @@ impl Reader<'_, '_> {
     }
 
     /// The schema as far as it can be read, and what that leaves open.
-    fn schema(&mut self) -> (Schema, Doubts) {
+    fn schema(&mut self) -> (Schema, SchemaGaps) {
         let node = self.keys.required("schema", START, self.faults);
         let Some(file) = node.and_then(|node| self.file(node)) else {
-            return (Schema::built_in(), Doubts::all());
+            return (Schema::built_in(), SchemaGaps::all());
         };
         let partial = Schema::load_partly(&file);
         self.faults.extend(partial.faults);
-        (partial.schema, partial.doubts)
+        (partial.schema, partial.gaps)
     }
 
     /// A file that the configuration names, by its path from the configuration's folder.
@@ -234,19 +234,19 @@ impl Reader<'_, '_> {
     fn input(
         &mut self,
         node: &Node,
-        (schema, doubts): (&Schema, &Doubts),
+        (schema, gaps): (&Schema, &SchemaGaps),
         key: TextKey,
     ) -> Option<(Input, Mapping)> {
         let mut keys = Keys::of(node, "`input`", self.faults)?;
         let input = Input::read(&mut keys, self.faults);
-        let mapping = mapping::read(&mut keys, Fields { schema, doubts }, self.faults);
+        let mapping = mapping::read(&mut keys, Fields { schema, gaps }, self.faults);
         if let Some((mapping, faulty)) = &mapping {
             // The decoder knows what fits together: all fields wanted, so that every fault shows.
             let all: Vec<Slot> = (0u16..).map(Slot).take(schema.fields().len()).collect();
             for fault in DecodePlan::compile(mapping, schema, &all, &[], key).err().into_iter().flatten() {
                 let message = fault.to_string();
                 let follows = faulty.iter().any(|name| message.contains(&format!("`{name}`")));
-                if !follows && !doubts.named(&message) {
+                if !follows && !gaps.named(&message) {
                     self.faults.error("C014", message, place::of(&fault, &keys)).label("here");
                 }
             }
@@ -258,13 +258,13 @@ impl Reader<'_, '_> {
     fn packs(
         &mut self,
         node: Option<&Node>,
-        (schema, doubts): (&Schema, &Doubts),
+        (schema, gaps): (&Schema, &SchemaGaps),
         options: &PackOptions<'_>,
     ) -> Option<Ruleset> {
         let items = node.map_or(&[][..], |node| node.items("`packs`", self.faults));
         let files: Vec<File> = items.iter().filter_map(|item| self.file(item)).collect();
         let (ruleset, mut faults) = compile_from(&files, schema, options, self.files);
-        faults.retain(|fault| !doubts.explain(fault));
+        faults.retain(|fault| !gaps.explains(fault));
         self.faults.extend(faults);
         ruleset
     }

@@ -2,11 +2,11 @@
 //!
 //! It does not know where a field sits in a bank's record: that is the decoder's mapping.
 
-mod doubts;
 mod file;
+mod gaps;
 
-pub use doubts::Doubts;
 pub use file::{CODES_MAX, ENTITIES_MAX, FIELDS_MAX, Partial};
+pub use gaps::SchemaGaps;
 
 use crate::money::Currency;
 use crate::value::Slot;

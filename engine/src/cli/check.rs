@@ -97,7 +97,7 @@ impl Check {
             Some(path) => Some(path.clone()),
             None => schema_beside(Path::new(&*packs[0].name)),
         };
-        let Partial { schema, doubts, faults: mut all } = match path {
+        let Partial { schema, gaps, faults: mut all } = match path {
             Some(path) => Schema::load_partly(&config::read(&path)?),
             None => Partial::built_in(),
         };
@@ -106,7 +106,7 @@ impl Check {
         let options = PackOptions { key: TextKey::default(), models: &models, retention: None };
         let (_, mut faults) = config::compile(packs, &schema, &options);
         let took = began.elapsed();
-        faults.retain(|fault| !doubts.explain(fault));
+        faults.retain(|fault| !gaps.explains(fault));
         if all.list().is_empty() {
             all = faults;
         } else {

@@ -6,7 +6,7 @@ use tripline_core::decode::{
     TimeFormat,
 };
 use tripline_rules::diagnostic::{Diagnostics, nearest};
-use tripline_rules::schema::{Doubts, Kind, LABEL_OUTCOME, Schema};
+use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema, SchemaGaps};
 use tripline_rules::value::Slot;
 use tripline_rules::yaml::{Keys, Node, Value};
 
@@ -16,7 +16,7 @@ pub(super) struct Fields<'a> {
     /// Those that could be read.
     pub(super) schema: &'a Schema,
     /// What is not known of the others.
-    pub(super) doubts: &'a Doubts,
+    pub(super) gaps: &'a SchemaGaps,
 }
 
 /// Reads `format`, `delimiter`, `fields`, `labels` and `pan` of the input section. Also gives the fields whose mapping
@@ -78,7 +78,7 @@ fn fields(
 fn slot(node: &Node, known: Fields<'_>, faults: &mut Diagnostics) -> Option<Slot> {
     let name = node.text("a field", faults)?;
     let slot = known.schema.slot(name);
-    if slot.is_none() && !known.doubts.field(name) {
+    if slot.is_none() && !known.gaps.field(name) {
         let near = nearest(name, known.schema.fields().iter().map(|field| field.name.as_str()));
         faults
             .error("C011", format!("the schema has no field `{name}`"), node.span)

@@ -2,7 +2,7 @@
 //!
 //! It does not know where a field sits in a bank's record.
 
-use super::{BUILT_IN_FIELDS, Codes, CurrencyOf, Doubts, EVENT_ID, EVENT_TYPE, Field, Kind, Schema};
+use super::{BUILT_IN_FIELDS, Codes, CurrencyOf, EVENT_ID, EVENT_TYPE, Field, Kind, Schema, SchemaGaps};
 use crate::catalogue::{self, EVENT_TYPES, FIELDS};
 use crate::diagnostic::{Diagnostics, File, Span, nearest};
 use crate::money::Currency;
@@ -25,16 +25,16 @@ pub struct Partial {
     /// The readable part; all of it when nothing is wrong.
     pub schema: Schema,
     /// What is missing in it.
-    pub doubts: Doubts,
+    pub gaps: SchemaGaps,
     /// What is wrong with the file.
     pub faults: Diagnostics,
 }
 
 impl Partial {
-    /// Where there is no file: the built-in fields, and no doubt.
+    /// Where there is no file: the built-in fields, and no gaps.
     pub fn built_in() -> Partial {
-        let (doubts, faults) = (Doubts::default(), Diagnostics::default());
-        Partial { schema: Schema::built_in(), doubts, faults }
+        let (gaps, faults) = (SchemaGaps::default(), Diagnostics::default());
+        Partial { schema: Schema::built_in(), gaps, faults }
     }
 }
 
@@ -48,14 +48,14 @@ impl Schema {
     /// Reads of a schema file what can be read, so that the faults of other files can be found in the same run.
     pub fn load_partly(file: &File) -> Partial {
         let mut faults = Diagnostics::new(std::slice::from_ref(file));
-        let mut doubts = Doubts::default();
-        let schema = yaml::parse(0, &mut faults).and_then(|root| read(&root, &mut doubts, &mut faults));
+        let mut gaps = SchemaGaps::default();
+        let schema = yaml::parse(0, &mut faults).and_then(|root| read(&root, &mut gaps, &mut faults));
         if schema.is_none() && faults.errors() == 0 {
             faults.error("S002", "the schema file is empty", Span::default());
         }
         faults.sort();
-        let doubts = if schema.is_some() { doubts } else { Doubts::all() };
-        Partial { schema: schema.unwrap_or_else(Schema::built_in), doubts, faults }
+        let gaps = if schema.is_some() { gaps } else { SchemaGaps::all() };
+        Partial { schema: schema.unwrap_or_else(Schema::built_in), gaps, faults }
     }
 
     /// The built-in fields alone.
@@ -131,26 +131,26 @@ fn currencies() -> Kind {
     Kind::OneOf(Arc::new(Codes::new(Currency::all().map(Currency::code))))
 }
 
-fn read(root: &Node, doubts: &mut Doubts, faults: &mut Diagnostics) -> Option<Schema> {
+fn read(root: &Node, gaps: &mut SchemaGaps, faults: &mut Diagnostics) -> Option<Schema> {
     let mut keys = Keys::of(root, "a schema", faults)?;
     if let Some(version) = keys.required("version", Span { end: root.span.start, ..root.span }, faults) {
         version.form("schema", faults);
     }
     let is_misspelt = |(key, _): &(Node, Node)| !KEYS.contains(&key.scalar().unwrap_or_default());
     let misspelt = keys.entries().iter().any(is_misspelt);
-    doubts.all = misspelt && !keys.has("fields");
-    doubts.entities = doubts.all || misspelt && !keys.has("entities");
-    doubts.keep = doubts.all || misspelt && !keys.has("keep");
+    gaps.all = misspelt && !keys.has("fields");
+    gaps.entities = gaps.all || misspelt && !keys.has("entities");
+    gaps.keep = gaps.all || misspelt && !keys.has("keep");
     let mut fields = built_in();
     if let Some(written) = keys.optional("fields") {
         // Without a mapping of fields any field may be meant.
         let written = Keys::of(written, "`fields`", faults);
-        doubts.all |= written.is_none();
+        gaps.all |= written.is_none();
         for (name, kind) in written.iter().flat_map(Keys::entries) {
             let before = faults.errors();
             read_field(name, kind, &mut fields, faults);
             if faults.errors() > before {
-                doubts.fields.extend(name.scalar().map(str::to_owned));
+                gaps.fields.extend(name.scalar().map(str::to_owned));
             }
         }
     }
@@ -160,11 +160,11 @@ fn read(root: &Node, doubts: &mut Doubts, faults: &mut Diagnostics) -> Option<Sc
     }
     let before = faults.errors();
     let entities = keys.optional("entities");
-    let entities = entities.map_or(Vec::new(), |node| read_entities(node, &fields, doubts, faults));
-    doubts.entities |= doubts.all || faults.errors() > before;
+    let entities = entities.map_or(Vec::new(), |node| read_entities(node, &fields, gaps, faults));
+    gaps.entities |= gaps.all || faults.errors() > before;
     let before = faults.errors();
-    let keep = keys.optional("keep").map_or(Vec::new(), |node| read_keep(node, &fields, doubts, faults));
-    doubts.keep |= doubts.all || faults.errors() > before;
+    let keep = keys.optional("keep").map_or(Vec::new(), |node| read_keep(node, &fields, gaps, faults));
+    gaps.keep |= gaps.all || faults.errors() > before;
     keys.finish(faults);
     Some(Schema::new(fields, keep, entities))
 }
@@ -231,12 +231,12 @@ fn slot_of(name: &str, fields: &[Field]) -> Option<Slot> {
     u16::try_from(at).ok().map(Slot)
 }
 
-fn read_keep(node: &Node, fields: &[Field], doubts: &Doubts, faults: &mut Diagnostics) -> Vec<Slot> {
+fn read_keep(node: &Node, fields: &[Field], gaps: &SchemaGaps, faults: &mut Diagnostics) -> Vec<Slot> {
     let mut keep = Vec::new();
     for item in node.items("`keep`", faults) {
         let Some(name) = item.text("a kept field", faults) else { continue };
         match slot_of(name, fields) {
-            None if doubts.field(name) => {}
+            None if gaps.field(name) => {}
             None => {
                 let help = nearest(name, fields.iter().map(|field| field.name.as_str()))
                     .map(|near| format!("did you mean `{near}`?"));
@@ -263,7 +263,7 @@ fn read_keep(node: &Node, fields: &[Field], doubts: &Doubts, faults: &mut Diagno
 fn read_entities(
     node: &Node,
     fields: &[Field],
-    doubts: &mut Doubts,
+    gaps: &mut SchemaGaps,
     faults: &mut Diagnostics,
 ) -> Vec<String> {
     let mut entities: Vec<String> = Vec::new();
@@ -278,8 +278,8 @@ fn read_entities(
             faults
                 .error("S009", format!("`{name}` lives in the account's key space"), item.span)
                 .label("not to be declared");
-        } else if key.is_none() && doubts.field(&format!("{name}.id")) {
-            doubts.entities = true;
+        } else if key.is_none() && gaps.field(&format!("{name}.id")) {
+            gaps.entities = true;
         } else if key != Some(&Kind::Text) {
             faults
                 .error("S009", format!("entity `{name}` needs a text field `{name}.id`"), item.span)

@@ -1,13 +1,13 @@
-//! What is not known of a schema that has faults, so that its readers' faults that only follow from them are not told.
+//! What the errors of a schema file leave open: errors of its readers that only follow from them are not reported.
 //!
-//! It does not know why something is in doubt: the schema's own faults say so.
+//! It does not know why something cannot be read: the schema's own errors say so.
 
 use crate::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
 
-/// What a schema's faults leave open.
+/// The parts of a schema that its errors leave open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Doubts {
+pub struct SchemaGaps {
     /// Fields that are declared and whose kind cannot be read.
     pub(super) fields: BTreeSet<String>,
     /// Something of `keep:` cannot be read.
@@ -18,10 +18,10 @@ pub struct Doubts {
     pub(super) all: bool,
 }
 
-impl Doubts {
+impl SchemaGaps {
     /// Of a schema that cannot be read at all.
-    pub fn all() -> Doubts {
-        Doubts { all: true, keep: true, entities: true, fields: BTreeSet::new() }
+    pub fn all() -> SchemaGaps {
+        SchemaGaps { all: true, keep: true, entities: true, fields: BTreeSet::new() }
     }
 
     /// Whether a field may be declared, or be of another kind than the readable part of the schema says.
@@ -29,8 +29,8 @@ impl Doubts {
         self.fields.contains(name) || self.all && name.contains('.')
     }
 
-    /// Whether a fault of what reads the schema only follows from the schema's own.
-    pub fn explain(&self, fault: &Diagnostic) -> bool {
+    /// Whether an error in a file that reads the schema only follows from the schema's own errors.
+    pub fn explains(&self, fault: &Diagnostic) -> bool {
         match fault.code.0 {
             "E402" if self.keep => true,
             "E405" if self.entities => true,
