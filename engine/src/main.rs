@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use tripline::cli::{Arguments, Outcome};
+use tripline::cli::{Arguments, Exit};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -11,8 +11,8 @@ fn main() -> ExitCode {
     tripline::failpoint::start();
     let arguments = Arguments::parse();
     match tripline::cli::run(arguments).map_err(anyhow::Error::from) {
-        Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::FoundFaults) => ExitCode::from(1),
+        Ok(Exit::Success) => ExitCode::SUCCESS,
+        Ok(Exit::Problems) => ExitCode::from(1),
         Err(error) => {
             eprintln!("tripline: {error:#}");
             ExitCode::from(2)

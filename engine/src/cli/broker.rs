@@ -1,6 +1,7 @@
 //! Which broker a command talks to: a configuration's, or one named on the command line.
 
-use super::{CliError, configured};
+use super::configured::configured;
+use super::error::CliError;
 use crate::config::Config;
 use crate::io::kafka::KafkaSettings;
 use crate::runtime::recovery::Reach;

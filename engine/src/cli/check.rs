@@ -1,7 +1,9 @@
 //! `tripline check`: every fault of a configuration, a schema or packs, and how much of a sample the mapping finds.
 
+use super::error::CliError;
 use super::feed::header_fault;
-use super::{CliError, Outcome, Report, broker, words};
+use super::report::{Exit, Report};
+use super::{broker, words};
 use crate::config::{self, MODELS, PackOptions};
 use crate::io::file::{FileFormat, FileSource};
 use crate::runtime::recovery::Keep;
@@ -47,7 +49,7 @@ impl Check {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let mut is_fine = true;
         let mut packs = Vec::new();
         for path in &self.files {
@@ -63,7 +65,7 @@ impl Check {
         if !packs.is_empty() {
             is_fine &= self.packs(&packs)?;
         }
-        Ok(if is_fine { Outcome::Fine } else { Outcome::FoundFaults })
+        Ok(if is_fine { Exit::Success } else { Exit::Problems })
     }
 
     fn configuration(&self, path: &Path) -> Result<bool, CliError> {

@@ -1,7 +1,8 @@
 //! `tripline compare`: two sets of alerts, whatever order their partitions came in.
 
 use super::dumped::{self, Dumped};
-use super::{CliError, Outcome, Report};
+use super::error::CliError;
+use super::report::{Exit, Report};
 use crate::io::file::{Lines, open};
 use clap::Args;
 use serde::Serialize;
@@ -49,7 +50,7 @@ impl Compare {
     ///
     /// # Errors
     /// When a file cannot be read or holds no alerts.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let (first, second) = (read(&self.first)?, read(&self.second)?);
         let difference = first_difference(&first, &second);
         let count = |set: &Set| set.values().map(Vec::len).sum();
@@ -75,7 +76,7 @@ impl Compare {
                 )
             }
         })?;
-        Ok(if compared.equal { Outcome::Fine } else { Outcome::FoundFaults })
+        Ok(if compared.equal { Exit::Success } else { Exit::Problems })
     }
 }
 

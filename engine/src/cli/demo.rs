@@ -12,8 +12,10 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use super::broker;
+use super::error::CliError;
 use super::feed::Progress;
-use super::{CliError, Outcome, Report, broker};
+use super::report::{Exit, Report};
 use crate::config::Config;
 use crate::io::kafka::mock::{MockBroker, MockError};
 use crate::io::kafka::transfer::{TopicWriter, follow_topic};
@@ -108,15 +110,15 @@ impl Demo {
     ///
     /// # Errors
     /// When the broker cannot listen on loopback, or the engine ends early.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         match self.show() {
             // Who reads has seen enough, as `head` does.
-            Err(CliError::Stream(fault)) if fault.kind() == ErrorKind::BrokenPipe => Ok(Outcome::Fine),
+            Err(CliError::Stream(fault)) if fault.kind() == ErrorKind::BrokenPipe => Ok(Exit::Success),
             ended => ended,
         }
     }
 
-    fn show(&self) -> Result<Outcome, CliError> {
+    fn show(&self) -> Result<Exit, CliError> {
         let config = files::config()?;
         let mut screen = screen::open(self.json);
         let broker = MockBroker::start()?;
@@ -145,7 +147,7 @@ impl Demo {
             screen.summary(&summary)?;
             Report::new(self.json).json(&summary)?;
         }
-        Ok(Outcome::Fine)
+        Ok(Exit::Success)
     }
 
     /// Loads the past, goes live, and tells the story to its end; nothing when it was ended before it began.

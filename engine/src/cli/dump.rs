@@ -1,7 +1,9 @@
 //! `tripline dump`: a topic as JSON lines, the form that `replay` and `compare` read.
 
+use super::broker;
 use super::dumped::Dumped;
-use super::{CliError, Outcome, broker};
+use super::error::CliError;
+use super::report::Exit;
 use crate::io::kafka::transfer::read_topic;
 use clap::Args;
 use std::fs::File;
@@ -29,7 +31,7 @@ impl Dump {
     ///
     /// # Errors
     /// When the topic cannot be read or the file not be written.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let settings = self.broker.settings()?;
         let place = self.output.clone().unwrap_or_else(|| PathBuf::from("standard output"));
         let mut file: Box<dyn Write> = match &self.output {
@@ -48,6 +50,6 @@ impl Dump {
         })?;
         file.flush().map_err(CliError::file(&place))?;
         eprintln!("{count} records of {}", self.topic);
-        Ok(Outcome::Fine)
+        Ok(Exit::Success)
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! The labels are read from the mapping's `labels:`; the engine itself sees each only when it becomes known.
 
+use super::configured::configured;
+use super::error::CliError;
 use super::feed::{Feed, Progress};
-use super::{CliError, Outcome, Report, configured};
+use super::report::{Exit, Report};
 use crate::config::Config;
 use clap::Args;
 use jiff::civil::Date;
@@ -95,7 +97,7 @@ impl Evaluate {
     ///
     /// # Errors
     /// When a file cannot be read, the configuration has faults, or its mapping has no labels.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         if config.mapping.labels.is_none() {
             return Err(CliError::Other("the mapping has no `labels:` to judge against".to_owned()));
@@ -122,7 +124,7 @@ impl Evaluate {
                 report.text(|| table(&whole, true))?;
             }
         }
-        Ok(Outcome::Fine)
+        Ok(Exit::Success)
     }
 
     fn span(&self, name: &'static str, scored: &[Scored]) -> Figures {

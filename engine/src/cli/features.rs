@@ -1,8 +1,10 @@
 //! `tripline features`: the feature matrix from history, from the same code that runs live.
 
+use super::configured::configured;
+use super::error::CliError;
 use super::feed::{Feed, Progress};
+use super::report::Exit;
 use super::usage::Usage;
-use super::{CliError, Outcome, configured};
 use clap::Args;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -35,7 +37,7 @@ impl Features {
     ///
     /// # Errors
     /// When a file cannot be read or written, the configuration has faults, or no pack has a feature.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         let features = config.ruleset.features();
         if features.is_empty() {
@@ -85,6 +87,6 @@ impl Features {
             spent.seconds,
             spent.per_cpu_second(records),
         );
-        Ok(Outcome::Fine)
+        Ok(Exit::Success)
     }
 }

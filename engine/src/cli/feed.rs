@@ -1,7 +1,7 @@
 //! Files through every key space: what `replay`, `features`, `evaluate` and `check --sample` share.
 
-use super::CliError;
 use super::dumped::{self, Dumped};
+use super::error::CliError;
 use crate::config::Config;
 use crate::io::file::{FileFormat, FileSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -1,8 +1,10 @@
 //! `tripline replay`: the engine over files, deterministic, without Kafka.
 
+use super::configured::configured;
+use super::error::CliError;
 use super::feed::{Feed, Progress};
+use super::report::{Exit, Report};
 use super::usage::{Spent, Usage};
-use super::{CliError, Outcome, Report, configured};
 use clap::Args;
 use serde::Serialize;
 use std::fs::File;
@@ -73,7 +75,7 @@ impl Replay {
     ///
     /// # Errors
     /// When a file cannot be read or written, or the configuration has faults.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         let mut settings = config.settings();
         settings.judge_from = self.judge_from.map(|time| Timestamp(time.as_millisecond()));
@@ -97,7 +99,7 @@ impl Replay {
         let mut report = Report::new(self.json);
         report.json(&summary)?;
         report.text(|| summary.text(&counts, &config.ruleset))?;
-        Ok(Outcome::Fine)
+        Ok(Exit::Success)
     }
 }
 

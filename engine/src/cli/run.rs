@@ -1,6 +1,9 @@
 //! `tripline run`: the service on Kafka.
 
-use super::{CliError, Outcome, broker, configured};
+use super::broker;
+use super::configured::configured;
+use super::error::CliError;
+use super::report::Exit;
 use crate::config::Config;
 use crate::io::kafka;
 use crate::io::snapshot::{Catalogue, Saver, Store, Writer};
@@ -30,7 +33,7 @@ impl Run {
     ///
     /// # Errors
     /// When the configuration cannot be run, or the service ended before it was asked to.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         refuse_derived(&config)?;
         let settings = broker::of_config(&config)?;
@@ -62,7 +65,7 @@ impl Run {
         };
         kafka::run(&settings, &status, &metrics, snapshots, engines)
             .map_err(|fault| CliError::Other(chain(&fault)))?;
-        Ok(Outcome::Fine)
+        Ok(Exit::Success)
     }
 }
 

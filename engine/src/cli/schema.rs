@@ -1,6 +1,8 @@
 //! `tripline schema`: the fields a rule may read, and JSON Schemas for what Tripline writes and reads.
 
-use super::{CliError, Outcome, configured};
+use super::configured::configured;
+use super::error::CliError;
+use super::report::Exit;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tripline_rules::schema::{CurrencyOf, Field, Kind, Schema};
@@ -57,7 +59,7 @@ impl SchemaCommand {
     ///
     /// # Errors
     /// When the configuration cannot be read or has faults.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         match self.what {
             What::Alert => print!("{ALERT_SCHEMA}"),
             What::Verdict => print!("{VERDICT_SCHEMA}"),
@@ -67,7 +69,7 @@ impl SchemaCommand {
             What::Fields { config: None } => show(Schema::built_in().fields()),
             What::Fields { config: Some(path) } => show(configured(&path)?.schema.fields()),
         }
-        Ok(Outcome::Fine)
+        Ok(Exit::Success)
     }
 }
 

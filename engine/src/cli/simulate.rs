@@ -1,6 +1,7 @@
 //! `tripline simulate`: a seeded stream of a simulated bank's events, to a file or to Kafka.
 
-use super::{CliError, Outcome};
+use super::error::CliError;
+use super::report::Exit;
 use crate::io::kafka::KafkaSettings;
 use crate::io::kafka::transfer::TopicWriter;
 use clap::Args;
@@ -71,7 +72,7 @@ impl Simulate {
     ///
     /// # Errors
     /// When the records cannot be written.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let faults = [self.out_of_order, self.duplicates, self.bad, self.conflicts];
         if self.accounts == 0
             || faults.iter().any(|share| !(0.0..=1.0).contains(share))
@@ -106,7 +107,7 @@ impl Simulate {
         }
         let kinds = simulation.campaigns().len();
         eprintln!("{} events of {} accounts, {kinds} campaigns", self.events, self.accounts);
-        Ok(Outcome::Fine)
+        Ok(Exit::Success)
     }
 
     fn settings(&self) -> SimulationSettings {

@@ -1,6 +1,9 @@
 //! `tripline status`: what running processes say of themselves and their shards.
 
-use super::{CliError, Outcome, Report, configured, words};
+use super::configured::configured;
+use super::error::CliError;
+use super::report::{Exit, Report};
+use super::words;
 use crate::json::JsonFault;
 use crate::ops::ask::{AskError, get};
 use crate::ops::overview::{Overview, ShardOverview};
@@ -48,7 +51,7 @@ impl Status {
     ///
     /// # Errors
     /// When nobody answers.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let places = self.places()?;
         let answers: Vec<Answer> = places.into_iter().map(asked).collect();
         if answers.iter().all(|answer| matches!(answer, Answer::Silent { .. })) {
@@ -65,7 +68,7 @@ impl Status {
             report.text(|| text(answer))?;
             is_ready &= matches!(answer, Answer::Told { overview, .. } if overview.is_ready);
         }
-        Ok(if is_ready { Outcome::Fine } else { Outcome::FoundFaults })
+        Ok(if is_ready { Exit::Success } else { Exit::Problems })
     }
 
     /// `host:port` of every process to ask.

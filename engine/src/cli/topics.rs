@@ -1,6 +1,9 @@
 //! `tripline topics`: whether the topics that `run` needs are there and as they must be, and making those that are not.
 
-use super::{CliError, Outcome, Report, broker, configured, words};
+use super::configured::configured;
+use super::error::CliError;
+use super::report::{Exit, Report};
+use super::{broker, words};
 use crate::io::kafka::{Flaw, KafkaSettings, Surveyed, create_topics, survey};
 use clap::Args;
 use serde::Serialize;
@@ -45,7 +48,7 @@ impl Topics {
     ///
     /// # Errors
     /// When no broker answers, or topics cannot be created.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         let settings = broker::of_config(&config)?;
         let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
@@ -58,7 +61,7 @@ impl Topics {
         let mut report = Report::new(self.json);
         report.json(&Told { is_fine, created: &created, topics: &topics })?;
         report.text(|| text(&settings.brokers, &created, &topics))?;
-        Ok(if is_fine { Outcome::Fine } else { Outcome::FoundFaults })
+        Ok(if is_fine { Exit::Success } else { Exit::Problems })
     }
 
     /// Creates what is missing. Gives the names.

@@ -272,5 +272,5 @@ fn a_command_that_needs_a_configuration_ends_with_2_when_it_has_faults() {
     example.change("tripline.yaml", "lateness: 24h", "lateness: soon");
     let path = example.path();
     let ended = tripline(["replay", "--config", path.to_str().unwrap(), "--input", "x.jsonl"]).with(2);
-    assert!(ended.stderr.contains("lateness") && ended.stderr.contains("has faults"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("lateness") && ended.stderr.contains("has errors"), "{}", ended.stderr);
 }

@@ -2,7 +2,7 @@
 //!
 //! It knows records and partitions; where positions are committed is its caller's business.
 
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::cli::feed::{Progress, Records};
 use crate::config::Config;
 use crate::io::kafka::KafkaSettings;

@@ -2,9 +2,12 @@
 
 mod fill;
 
+use super::configured::configured;
+use super::error::CliError;
 use super::feed::Records;
+use super::report::{Exit, Report};
 use super::usage::{Spent, Usage};
-use super::{CliError, Outcome, Report, broker, configured, run};
+use super::{broker, run};
 use crate::config::Config;
 use crate::io::kafka::Group;
 use crate::io::snapshot::Catalogue;
@@ -82,7 +85,7 @@ impl Bootstrap {
     ///
     /// # Errors
     /// When a file cannot be read, the group is not free, or brokers or store do not take what they are given.
-    pub fn run(self) -> Result<Outcome, CliError> {
+    pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         run::refuse_derived(&config)?;
         refuse_numbers(&config)?;
@@ -115,7 +118,7 @@ impl Bootstrap {
         let mut report = Report::new(self.json);
         report.json(&summary)?;
         report.text(|| summary.text(&filled, &settings.group, &settings.topic))?;
-        Ok(Outcome::Fine)
+        Ok(Exit::Success)
     }
 
     /// Where every partition goes on, of a group that is free to begin.

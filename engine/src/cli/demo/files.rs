@@ -2,7 +2,8 @@
 //!
 //! They are the files of `deploy/examples/demo`, read by the same code as any configuration.
 
-use crate::cli::{CliError, show};
+use crate::cli::configured::show;
+use crate::cli::error::CliError;
 use crate::config::{self, Config};
 use std::io;
 use std::path::Path;
@@ -38,7 +39,7 @@ pub fn config() -> Result<Config, CliError> {
     let loaded = config::load_from(path, &read)?;
     loaded.config.ok_or_else(|| {
         show(&loaded.faults);
-        CliError::Faults(path.to_path_buf())
+        CliError::Invalid(path.to_path_buf())
     })
 }
 

@@ -1,0 +1,25 @@
+//! Configurations of commands: loaded, and their problems shown. It knows no command.
+
+use super::error::CliError;
+use crate::config::{self, Config};
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use tripline_rules::diagnostic::{Diagnostics, Paint};
+
+/// Loads a configuration and shows its problems on standard error.
+///
+/// # Errors
+/// When the file cannot be read or has errors.
+pub fn configured(path: &Path) -> Result<Config, CliError> {
+    let loaded = config::load(path)?;
+    show(&loaded.faults);
+    loaded.config.ok_or_else(|| CliError::Invalid(path.to_path_buf()))
+}
+
+/// Shows problems on standard error, in colour on a terminal.
+pub fn show(problems: &Diagnostics) {
+    if !problems.list().is_empty() {
+        let paint = if io::stderr().is_terminal() { Paint::Colour } else { Paint::Plain };
+        eprintln!("{}", problems.render(paint));
+    }
+}
