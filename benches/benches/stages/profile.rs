@@ -6,10 +6,10 @@ use ndarray::ArrayView2;
 use std::hint::black_box;
 use tripline_benches::load;
 use tripline_core::engine::Derived;
-use tripline_core::fact::profile::ProfileReader;
 use tripline_core::ledger::RowRef;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::profile::ProfileReader;
 use tripline_models::model::Model;
 use tripline_models::profile::{INPUTS, Profile};
 

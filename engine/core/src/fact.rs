@@ -2,25 +2,23 @@
 //!
 //! `tripline_rules::aggregate` defines what each aggregate means. It knows neither how rows came nor what reads the facts.
 //!
-//! - `lens`: a plan against a layout of rows, once a pack
+//! - `bound`: a plan against a layout of rows, once a pack
 //! - `scan`: fact by fact over the rows of its lane, for small ledgers
 //! - `totals`: running totals of a large ledger, a cache
 //! - `answer`: from what was gathered to a register, the same for every way of gathering
 //! - `order`, `distinct`: statistics that need the values themselves
 //! - `population`: what is usual among everybody, without rows
-//! - `profile`: the inputs of the profile model
 
 mod answer;
+pub(crate) mod bound;
 mod distinct;
-pub(crate) mod lens;
 mod order;
 pub mod population;
-pub mod profile;
 pub(crate) mod scan;
 pub(crate) mod totals;
 
 use crate::batch::Timestamp;
-use crate::ledger::RowsView;
+use crate::row::Rows;
 use tripline_rules::aggregate::FactSet;
 
 /// What is to be said about computed facts.
@@ -33,7 +31,7 @@ pub struct FactMarks {
 /// A ledger as one event sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
-    pub(crate) rows: RowsView<'a>,
+    pub(crate) rows: Rows<'a>,
     /// Position of the event's own row.
     pub(crate) event: usize,
     /// Rows at or before this time are not held.

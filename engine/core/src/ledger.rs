@@ -1,50 +1,50 @@
 //! Ledgers: every key's recent rows, in event-time order. The rows are the only state.
 //!
-//! It knows neither rules nor alerts: a plan says what to look back at, a closure the truth of conditions over rows.
-//! A row's place among rows of the same time follows from its type and id, so any arrival order gives one ledger.
+//! It knows neither rules nor alerts: a plan says which aggregates look back, a closure the truth of conditions over rows.
+//! A row's position among rows of the same time follows from its type and id, so any order of arrival gives one ledger.
 //!
-//! - `layout`: how a row lies in memory
-//! - `pool`: blocks of rows in size classes
 //! - `index`: from a key to its ledger
-//! - `rows`: placing and dropping rows
-//! - `touch`: ledgers into the cache before their events
-//! - `sweep`: what is held and for how long
+//! - `store`: from a ledger to its rows
+//! - `insert`: a row takes its place
+//! - `prefetch`: ledgers into the processor's cache before their events
+//! - `expiry`: rows and keys within the retention, counted by hour
 //! - `evict`: retention and caps at work
 //! - `caches`: running totals and ids of large ledgers
-//! - `saving`, `loading`: ledgers into a snapshot and out of one
+//! - `save`, `saving`, `loading`: ledgers into a snapshot and out of one
+//! - `install`: all rows under another plan
 
 mod caches;
 mod evict;
+mod expiry;
 mod index;
-pub(crate) mod layout;
+mod insert;
+mod install;
 mod loading;
-mod pool;
-mod rows;
+mod prefetch;
+mod save;
 mod saving;
-mod sweep;
-mod touch;
+mod store;
+
+pub use install::MissingCurrency;
+pub(crate) use loading::Loaded;
 
 use crate::batch::Timestamp;
-use crate::fact::lens::Lens;
+use crate::fact::bound::BoundPlan;
 use crate::fact::scan::Scan;
 use crate::fact::{FactMarks, View};
 use crate::limits::FUTURE_MS_MAX;
+use crate::row::{Identity, Layout, Rows};
 use caches::Caches;
+use expiry::ExpiryCounts;
 use hashbrown::HashTable;
-use index::Index;
-use layout::{Identity, Layout, Place};
-pub(crate) use loading::Loaded;
-use pool::Pool;
-use rows::Rows;
-pub(crate) use rows::Rows as RowsView;
-use saving::Saving;
-use sweep::Tally;
+use save::Save;
+use store::Store;
 use tripline_rules::aggregate::{AggregatePlan, FactSet, Tags};
 use tripline_rules::schema::Schema;
 use tripline_rules::time::Ms;
 use tripline_rules::value::{Registers, Slot};
 
-pub use layout::ROWS_MAX;
+pub use crate::row::ROWS_MAX;
 
 /// So far back beyond the lateness a repeat is recognised: an event's clock may run ahead of the record's.
 pub const CLOCK_AHEAD_MS_MAX: Ms = FUTURE_MS_MAX;
@@ -65,6 +65,13 @@ pub struct LedgerLimits {
     pub retention: Ms,
     /// How late an event may come, ms.
     pub lateness: Ms,
+}
+
+impl LedgerLimits {
+    fn check(&self) {
+        assert!((1..=ROWS_MAX).contains(&self.rows_per_ledger), "rows of a ledger: 1 to {ROWS_MAX}");
+        assert!(self.retention >= self.lateness + CLOCK_AHEAD_MS_MAX, "rows outlive the lateness");
+    }
 }
 
 /// An event that takes its place in a ledger.
@@ -121,11 +128,9 @@ pub struct Evicted {
 #[derive(Debug)]
 pub struct Ledgers {
     limits: LedgerLimits,
-    layout: Layout,
     label: Option<u16>,
-    index: Index,
-    pool: Pool,
-    tally: Tally,
+    store: Store,
+    expiry: ExpiryCounts,
     watermark: Timestamp,
     /// Capped ledgers and the time of their newest dropped row.
     capped: HashTable<(u32, Timestamp)>,
@@ -134,10 +139,10 @@ pub struct Ledgers {
     sweep_at: u32,
     sweep_in: u32,
     arriving: Vec<u64>,
-    lens: Lens,
+    plan: BoundPlan,
     scan: Scan,
     caches: Caches,
-    saving: Option<Box<Saving>>,
+    save: Option<Box<Save>>,
 }
 
 impl Ledgers {
@@ -147,33 +152,30 @@ impl Ledgers {
     /// When the plan reads fields that the schema does not keep, or limits contradict themselves; both are refused when
     /// they are configured.
     pub fn new(plan: &AggregatePlan, schema: &Schema, limits: LedgerLimits) -> Ledgers {
-        assert!((1..=ROWS_MAX).contains(&limits.rows_per_ledger), "rows of a ledger: 1 to {ROWS_MAX}");
-        assert!(limits.retention >= limits.lateness + CLOCK_AHEAD_MS_MAX, "rows outlive the lateness");
+        limits.check();
         let layout = Layout::new(schema, plan);
-        let lens = Lens::new(plan, &layout);
+        let plan = BoundPlan::new(plan, &layout);
         Ledgers {
             label: schema.event_types().code("label"),
-            index: Index::new(),
-            pool: rows::pool_for(&layout, &limits),
-            tally: Tally::default(),
+            arriving: vec![0; layout.width()],
+            store: Store::new(layout, limits.rows_per_ledger),
+            expiry: ExpiryCounts::default(),
             watermark: Timestamp(i64::MIN),
             capped: HashTable::new(),
             evicted: Evicted::default(),
             sweep_at: 0,
             sweep_in: 0,
-            arriving: vec![0; layout.width()],
             scan: Scan::default(),
             caches: Caches::default(),
-            saving: None,
-            lens,
-            layout,
+            save: None,
+            plan,
             limits,
         }
     }
 
     /// Whether a key has a row, held or not yet swept.
     pub fn holds(&self, key: u128) -> bool {
-        self.index.find(key).is_some()
+        self.store.index.find(key).is_some()
     }
 
     /// Gives an event its row, unless it came before. `watermark`: the greatest event time the shard has seen.
@@ -186,13 +188,13 @@ impl Ledgers {
         tags: Tags,
         watermark: Timestamp,
     ) -> Inserted {
-        self.pass(watermark.max(arrival.at));
+        self.advance_watermark(watermark.max(arrival.at));
         self.keep_within_caps();
         self.sweep_some();
         let own = Identity { at: arrival.at, event_type: arrival.event_type, id: arrival.id };
         let mut row = std::mem::take(&mut self.arriving);
-        self.layout.encode(&mut row, &own, registers, tags);
-        let inserted = match self.index.find(arrival.key) {
+        self.store.layout().encode(&mut row, &own, registers, tags);
+        let inserted = match self.store.index.find(arrival.key) {
             Some(ledger) => self.insert_among(ledger, &own, &row, arrival.inherited),
             None => self.insert_first(arrival.key, &row),
         };
@@ -204,15 +206,15 @@ impl Ledgers {
     pub fn facts(&mut self, event: RowRef, want: &FactSet, registers: &mut Registers, marks: &mut FactMarks) {
         let held_after = self.held_after();
         let dropped_at = self.dropped_at(event.ledger);
-        let rows = Rows::of(&self.index, &self.pool, &self.layout, event.ledger);
+        let rows = self.store.rows(event.ledger);
         let view = View { rows, event: event.position, held_after, dropped_at };
         let is_newest = || rows.at(rows.len() - 1) == rows.at(event.position);
         if let Some(cache) = self.caches.of_mut(event.ledger).filter(|_| is_newest())
             && cache.totals.is_ready()
         {
-            return cache.totals.facts(&self.lens, &view, want, registers, marks);
+            return cache.totals.facts(&self.plan, &view, want, registers, marks);
         }
-        self.scan.facts(&self.lens, &view, want, registers, marks);
+        self.scan.facts(&self.plan, &view, want, registers, marks);
     }
 
     /// A row's ledger, as the row's event sees it.
@@ -225,14 +227,14 @@ impl Ledgers {
         }
     }
 
-    /// Where rows keep a field.
-    pub(crate) fn place_of(&self, slot: Slot) -> Option<Place> {
-        self.layout.place(slot)
+    /// How rows lie in memory.
+    pub(crate) fn layout(&self) -> &Layout {
+        self.store.layout()
     }
 
     /// The newest row of a key with that id, labels aside.
     pub fn find(&self, key: u128, id: u64) -> Option<RowRef> {
-        let ledger = self.index.find(key)?;
+        let ledger = self.store.index.find(key)?;
         let rows = self.rows(ledger);
         let is_no_label = |position: usize| Some(rows.event_type(position)) != self.label;
         self.newest_with(ledger, &rows, id, self.held_after(), is_no_label)
@@ -250,7 +252,7 @@ impl Ledgers {
 
     /// The rows that a key holds, oldest first.
     pub fn rows_of(&self, key: u128) -> impl Iterator<Item = RowRef> {
-        let held = self.index.find(key).map(|ledger| {
+        let held = self.store.index.find(key).map(|ledger| {
             let rows = self.rows(ledger);
             let surplus = rows.len().saturating_sub(usize::from(self.limits.rows_per_ledger));
             (ledger, rows.until(self.held_after()).max(surplus), rows.len())
@@ -273,19 +275,20 @@ impl Ledgers {
 
     /// A kept field of a row, as registers hold it.
     pub fn read(&self, row: RowRef, slot: Slot) -> Option<u64> {
-        let place = self.layout.place(slot)?;
-        place.read(self.rows(row.ledger).row(row.position)).map(|held| place.to_register(held))
+        let column = self.store.layout().column(slot)?;
+        column.read(self.rows(row.ledger).row(row.position)).map(|raw| column.to_register(raw))
     }
 
     /// The currency of a row's money and the register it belongs into, where conditions need it and no kept field says it.
     pub(crate) fn currency(&self, row: RowRef) -> Option<(Slot, u64)> {
-        let word = self.layout.currency_of(self.rows(row.ledger).row(row.position))?;
-        self.layout.currency().map(|slot| (slot, word))
+        let layout = self.store.layout();
+        let word = layout.currency_of(self.rows(row.ledger).row(row.position))?;
+        layout.currency().map(|slot| (slot, word))
     }
 
     /// Sets the registers of all kept fields of a row, its event's type and time included.
     pub fn load(&self, row: RowRef, registers: &mut Registers) {
-        self.layout.load(self.rows(row.ledger).row(row.position), registers);
+        self.store.layout().load(self.rows(row.ledger).row(row.position), registers);
     }
 
     /// Changes a kept field of a row and with it the truth of its conditions; `registers` are overwritten.
@@ -298,54 +301,35 @@ impl Ledgers {
         registers: &mut Registers,
         retag: impl FnOnce(&mut Registers) -> Tags,
     ) -> bool {
-        if !self.layout.keeps(slot) {
+        if !self.store.layout().keeps(slot) {
             return false;
         }
         self.before_change(row.ledger);
-        let rows = Rows::of(&self.index, &self.pool, &self.layout, row.ledger);
+        let rows = self.store.rows(row.ledger);
         if let Some(cache) = self.caches.of_mut(row.ledger) {
-            cache.totals.withdraw(&self.lens, &rows, row.position);
+            cache.totals.withdraw(&self.plan, &rows, row.position);
         }
-        let words = rows::row_mut(&self.index, &mut self.pool, &self.layout, row.ledger, row.position);
-        self.layout.amend(words, slot, word);
+        let (words, layout) = self.store.row_mut(row.ledger, row.position);
+        layout.amend(words, slot, word);
         registers.clear();
-        self.layout.load(words, registers);
-        self.layout.set_tags(words, retag(registers));
+        layout.load(words, registers);
+        layout.set_tags(words, retag(registers));
         if let Some(cache) = self.caches.of_mut(row.ledger) {
-            let rows = Rows::of(&self.index, &self.pool, &self.layout, row.ledger);
-            let has_moved = self.lens.lane_fields.contains(&slot);
-            cache.totals.restore(&self.lens, &rows, row.position, has_moved);
+            let rows = self.store.rows(row.ledger);
+            let has_moved = self.plan.lane_fields.contains(&slot);
+            cache.totals.restore(&self.plan, &rows, row.position, has_moved);
         }
         true
     }
 
-    /// Takes a new pack's plan: the truth of its conditions is found for every row; `registers` are overwritten.
-    /// Kept fields and limits stay as they were. A save that is under way is given up.
-    ///
-    /// # Panics
-    /// When the plan reads fields that the schema does not keep.
-    pub fn install(
-        &mut self,
-        plan: &AggregatePlan,
-        schema: &Schema,
-        registers: &mut Registers,
-        retag: impl FnMut(&mut Registers) -> Tags,
-    ) {
-        let layout = Layout::new(schema, plan);
-        self.lens = Lens::new(plan, &layout);
-        self.caches = Caches::default();
-        self.abandon_save();
-        self.rewrite(layout, registers, retag);
-    }
-
     /// Keys with a row, held or not yet swept.
     pub fn keys(&self) -> usize {
-        self.index.len()
+        self.store.index.len()
     }
 
     /// Rows held, counted by whole hours: a function of the log alone.
     pub fn rows_held(&self) -> usize {
-        self.tally.rows()
+        self.expiry.rows()
     }
 
     /// What went for lack of room so far.
@@ -357,7 +341,7 @@ impl Ledgers {
     pub fn counted_bytes(&self) -> usize {
         let capped = self.capped.allocation_size();
         let caches = self.caches.counted_bytes();
-        self.pool.bytes() + self.index.bytes() + self.tally.bytes() + capped + caches
+        self.store.counted_bytes() + self.expiry.counted_bytes() + capped + caches
     }
 
     /// Time at or before which rows are not held.
@@ -366,6 +350,6 @@ impl Ledgers {
     }
 
     fn rows(&self, ledger: u32) -> Rows<'_> {
-        Rows::of(&self.index, &self.pool, &self.layout, ledger)
+        self.store.rows(ledger)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! It knows no clock, no file, no network and no randomness: time enters with the records. From the outside in:
 //! [`spaces`] runs every key space of an installation; an [`engine`] is one partition of the input and its `step`;
-//! [`decode`] makes an [`event`] of a record's bytes; a [`space`] gives it its row in [`ledger`]s and computes [`fact`]s;
+//! [`decode`] makes an [`event`] of a record's bytes; a [`space`] gives it its row in [`ledger`]s and computes [`fact`]s and
+//! the inputs of the [`profile`];
 //! [`judge`] decides, [`suppress`] silences, and [`alert`]s and [`verdict`]s go into [`outputs`].
 
 pub mod alert;
@@ -19,6 +20,8 @@ pub mod ledger;
 pub mod limits;
 pub mod lines;
 pub mod outputs;
+pub mod profile;
+mod row;
 pub mod settings;
 pub mod signals;
 pub mod simulate;

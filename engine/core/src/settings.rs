@@ -2,9 +2,9 @@
 
 use crate::batch::Timestamp;
 use crate::decode::Mapping;
-use crate::fact::profile::{LOOK_BACK_MS, POPULATION_MS};
 use crate::ledger::LedgerLimits;
 use crate::limits::FUTURE_MS_MAX;
+use crate::profile::{LOOK_BACK_MS, POPULATION_MS};
 use crate::suppress::INCIDENT_GAP_MS;
 use tripline_rules::aggregate::Population;
 use tripline_rules::ruleset::Ruleset;

@@ -140,7 +140,7 @@ impl Space {
     /// Brings events' ledgers into the cache.
     pub fn touch<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
         let mut touched = std::mem::take(&mut self.touched);
-        self.ledgers.touch(events.filter_map(|event| self.key(event)), &mut touched);
+        self.ledgers.prefetch(events.filter_map(|event| self.key(event)), &mut touched);
         self.touched = touched;
     }
 
@@ -150,7 +150,7 @@ impl Space {
         let Some(key) = self.key(event) else { return Taken::Elsewhere };
         self.watermark = self.watermark.max(event.at);
         // The event's own time counts for what is held: it must not refer to a row that it makes pass.
-        self.ledgers.pass(self.watermark);
+        self.ledgers.advance_watermark(self.watermark);
         let resolved = self.inherit(key, event);
         let tags = self.program.tags(&mut event.registers);
         let arrival = Arrival {

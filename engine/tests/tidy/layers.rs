@@ -21,9 +21,10 @@ pub const CRATES: [Crate<'static>; 5] = [
         layers: &[
             &["limits", "batch"],
             &["event", "outputs", "clock", "snapshot"],
-            &["decode", "suppress", "simulate"],
-            // Facts are computed over rows, and ledgers hold the caches of their totals.
-            &["ledger", "fact", "counts", "labels"],
+            &["decode", "suppress", "simulate", "row"],
+            &["fact"],
+            &["ledger", "counts", "labels"],
+            &["profile"],
             &["verdict", "alert", "settings", "space", "signals"],
             &["judge", "lines"],
             &["engine", "spaces"],

@@ -1,7 +1,7 @@
 //! From what was gathered of the matching rows to the fact in its register. Every way of gathering ends here, and all
 //! that is gathered is exact, so that none of them can give another bit.
 
-use super::lens::Fact;
+use super::bound::BoundAggregate;
 use super::order::{self, float};
 use tripline_rules::aggregate::Op;
 use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers};
@@ -25,7 +25,7 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// Takes a matching row in: all that does not depend on which rows came before it.
     #[inline]
-    pub(super) fn take(&mut self, fact: &Fact, row: &[u64], word: u64) {
+    pub(super) fn take(&mut self, fact: &BoundAggregate, row: &[u64], word: u64) {
         match fact.op {
             Op::Sum | Op::Avg => self.add(word),
             Op::Stddev => self.add_square(word),
@@ -77,7 +77,7 @@ impl Gathered {
 /// Writes the fact, or makes its register unknown. `values`: those of an order statistic; `own`: the event's value.
 /// Says whether the fact is less than exact.
 pub(crate) fn answer(
-    fact: &Fact,
+    fact: &BoundAggregate,
     gathered: &Gathered,
     values: &mut [i64],
     own: Option<i64>,

@@ -1,6 +1,6 @@
 //! A set of different values that allocates nothing once it has grown.
 
-use crate::ledger::layout::mixed;
+use crate::row::mix;
 use hashbrown::HashTable;
 
 /// Up to so many values are compared one by one.
@@ -33,7 +33,7 @@ impl Distinct {
             return true;
         }
         let before = self.table.len();
-        self.table.entry(mixed(word), |held| *held == word, |held| mixed(*held)).or_insert(word);
+        self.table.entry(mix(word), |held| *held == word, |held| mix(*held)).or_insert(word);
         self.table.len() > before
     }
 }

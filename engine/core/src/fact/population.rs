@@ -6,7 +6,7 @@
 mod wire;
 
 use crate::batch::Timestamp;
-use crate::ledger::layout::mixed;
+use crate::row::mix;
 use hashbrown::HashTable;
 use std::collections::VecDeque;
 use tripline_rules::aggregate::{AggregatePlan, Tags};
@@ -85,7 +85,7 @@ struct Entry {
 }
 
 fn entry_hash(histogram: u16, bin: u16) -> u64 {
-    mixed(u64::from(histogram) << 16 | u64::from(bin))
+    mix(u64::from(histogram) << 16 | u64::from(bin))
 }
 
 /// Histograms of one field, one for each group.
@@ -176,7 +176,7 @@ impl Population {
             let group = histogram.group;
             let own = |held: &(u64, u16)| *held == (group, number);
             if histogram.count == 0
-                && let Ok(held) = self.groups.find_entry(mixed(group), own)
+                && let Ok(held) = self.groups.find_entry(mix(group), own)
             {
                 held.remove();
                 self.vacant.push(number);
@@ -185,12 +185,12 @@ impl Population {
     }
 
     fn find(&self, group: u64) -> Option<&Histogram> {
-        let held = self.groups.find(mixed(group), |held| held.0 == group)?;
+        let held = self.groups.find(mix(group), |held| held.0 == group)?;
         Some(&self.histograms[usize::from(held.1)])
     }
 
     fn histogram(&mut self, group: u64) -> Option<u16> {
-        if let Some(held) = self.groups.find(mixed(group), |held| held.0 == group) {
+        if let Some(held) = self.groups.find(mix(group), |held| held.0 == group) {
             return Some(held.1);
         }
         let number = match self.vacant.pop() {
@@ -202,7 +202,7 @@ impl Population {
             }
         };
         self.histograms[usize::from(number)].group = group;
-        self.groups.insert_unique(mixed(group), (group, number), |held| mixed(held.0));
+        self.groups.insert_unique(mix(group), (group, number), |held| mix(held.0));
         Some(number)
     }
 

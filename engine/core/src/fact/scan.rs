@@ -3,11 +3,11 @@
 //! The rows of a lane are found once for all facts that look at it.
 
 use super::answer::{Gathered, answer};
+use super::bound::{BoundAggregate, BoundLane, BoundPlan};
 use super::distinct::Distinct;
-use super::lens::{Fact, LaneLens, Lens};
 use super::{FactMarks, View};
 use crate::batch::Timestamp;
-use crate::ledger::layout;
+use crate::row;
 use tripline_rules::aggregate::{FactSet, ORDER_ROWS_MAX, Op};
 use tripline_rules::value::Registers;
 
@@ -33,27 +33,27 @@ impl Scan {
     /// Writes every wanted fact into its register, or makes the register unknown.
     pub(crate) fn facts(
         &mut self,
-        lens: &Lens,
+        plan: &BoundPlan,
         view: &View<'_>,
         want: &FactSet,
         registers: &mut Registers,
         marks: &mut FactMarks,
     ) {
         let event = view.rows.row(view.event);
-        for lane in &lens.lanes {
+        for lane in &plan.lanes {
             let asked = want.of_both(&lane.facts);
             if asked.is_empty() {
                 continue;
             }
-            if !lane.likeness.is_known(event) {
-                each(lens, &asked, |index| registers.unset(lens.facts[index].slot));
+            if !lane.key.is_known(event) {
+                each(plan, &asked, |index| registers.unset(plan.facts[index].slot));
                 continue;
             }
             self.members.clear();
             let mut older = view.rows.words();
-            each(lens, &asked, |index| {
-                let fact = &lens.facts[index];
-                let window = fact.span.at(layout::at(event), view.held_after);
+            each(plan, &asked, |index| {
+                let fact = &plan.facts[index];
+                let window = fact.span.at(row::at(event), view.held_after);
                 older = self.look_for(lane, older, event, window.0);
                 let gathered = self.gather(fact, view, window);
                 let own = if fact.op == Op::Rank { fact.value_of(event) } else { None };
@@ -70,17 +70,17 @@ impl Scan {
     #[inline]
     fn look_for<'a>(
         &mut self,
-        lane: &LaneLens,
+        lane: &BoundLane,
         mut older: &'a [u64],
         event: &[u64],
         after: Timestamp,
     ) -> &'a [u64] {
         while let Some((before, row)) = older.split_at_checked(older.len().wrapping_sub(event.len())) {
-            let at = layout::at(row);
+            let at = row::at(row);
             if at <= after {
                 break;
             }
-            if lane.likeness.agrees(row, event) {
+            if lane.key.agrees(row, event) {
                 self.members.push(Member { at, from: before.len() });
             }
             older = before;
@@ -91,7 +91,7 @@ impl Scan {
     /// What the matching members of a window come to. Each operation has a loop of its own, which does nothing else and
     /// has all of the processor's registers.
     #[inline(never)]
-    fn gather(&mut self, fact: &Fact, view: &View<'_>, window: (Timestamp, Timestamp)) -> Gathered {
+    fn gather(&mut self, fact: &BoundAggregate, view: &View<'_>, window: (Timestamp, Timestamp)) -> Gathered {
         let Scan { members, values, distinct } = self;
         let mut gathered = Gathered::default();
         let left_out = if fact.include_current { usize::MAX } else { view.event * view.rows.width() };
@@ -142,7 +142,7 @@ struct Matching<'a> {
     members: &'a [Member],
     /// The words of all rows.
     words: &'a [u64],
-    fact: &'a Fact,
+    fact: &'a BoundAggregate,
     window: (Timestamp, Timestamp),
     /// Where the row begins that does not count.
     left_out: usize,
@@ -167,8 +167,8 @@ impl Matching<'_> {
 
 /// Calls with the index of every fact in a set.
 #[inline]
-pub(super) fn each(lens: &Lens, facts: &FactSet, mut call: impl FnMut(usize)) {
-    for (word, bits) in facts.0.iter().take(lens.words).enumerate() {
+pub(super) fn each(plan: &BoundPlan, facts: &FactSet, mut call: impl FnMut(usize)) {
+    for (word, bits) in facts.0.iter().take(plan.words).enumerate() {
         let mut bits = *bits;
         while bits != 0 {
             call(word * 64 + bits.trailing_zeros() as usize);

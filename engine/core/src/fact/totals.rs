@@ -5,12 +5,11 @@
 //! is kept exact, so that taking a row out undoes exactly what putting it in did.
 
 use super::answer::{Gathered, answer};
-use super::lens::{Fact, LaneLens, Lens};
+use super::bound::{BoundAggregate, BoundLane, BoundPlan};
 use super::scan::each;
 use super::{FactMarks, View};
 use crate::batch::Timestamp;
-use crate::ledger::RowsView;
-use crate::ledger::layout::mixed;
+use crate::row::{Rows, mix};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
 use tripline_rules::aggregate::{FactSet, ORDER_ROWS_MAX, Op};
@@ -36,17 +35,17 @@ struct Running {
 }
 
 impl Running {
-    fn add(&mut self, fact: &Fact, row: &[u64]) {
+    fn add(&mut self, fact: &BoundAggregate, row: &[u64]) {
         let Some(word) = fact.admitted(row) else { return };
         self.gathered.take(fact, row, word);
         if matches!(fact.op, Op::Distinct { .. }) {
             let same = |held: &(u64, u32)| held.0 == word;
-            let entry = self.values.entry(mixed(word), same, |held| mixed(held.0));
+            let entry = self.values.entry(mix(word), same, |held| mix(held.0));
             entry.or_insert((word, 0)).get_mut().1 += 1;
         }
     }
 
-    fn remove(&mut self, fact: &Fact, row: &[u64]) {
+    fn remove(&mut self, fact: &BoundAggregate, row: &[u64]) {
         let Some(word) = fact.admitted(row) else { return };
         let (gathered, number) = (&mut self.gathered, i128::from(word.cast_signed()));
         gathered.rows -= 1;
@@ -59,7 +58,7 @@ impl Running {
             Op::Ratio(_) => gathered.hits -= u32::from(fact.is_hit(row)),
             Op::Min | Op::Max => self.is_stale |= gathered.word == Some(word),
             Op::Distinct { .. } => {
-                let entry = self.values.find_entry(mixed(word), |held| held.0 == word);
+                let entry = self.values.find_entry(mix(word), |held| held.0 == word);
                 let mut entry = entry.expect("a row that was counted");
                 entry.get_mut().1 -= 1;
                 if entry.get().1 == 0 {
@@ -93,12 +92,12 @@ impl Group {
     }
 
     /// The oldest row leaves the ledger.
-    fn pop_front(&mut self, lens: &Lens, lane: &LaneLens, row: &[u64]) {
+    fn pop_front(&mut self, plan: &BoundPlan, lane: &BoundLane, row: &[u64]) {
         let place = self.left;
         for (running, index) in self.running.iter_mut().zip(&lane.each) {
             if running.tail == place {
                 if running.head > place {
-                    running.remove(&lens.facts[*index], row);
+                    running.remove(&plan.facts[*index], row);
                 }
                 running.tail = place + 1;
                 running.head = running.head.max(place + 1);
@@ -109,13 +108,13 @@ impl Group {
     }
 
     /// The newest row is taken out, to be put back after another.
-    fn pop_back(&mut self, lens: &Lens, lane: &LaneLens, row: &[u64]) {
+    fn pop_back(&mut self, plan: &BoundPlan, lane: &BoundLane, row: &[u64]) {
         self.rows.pop_back();
         let place = self.end();
         for (running, index) in self.running.iter_mut().zip(&lane.each) {
             if running.head > place {
                 if running.tail <= place {
-                    running.remove(&lens.facts[*index], row);
+                    running.remove(&plan.facts[*index], row);
                 }
                 running.head = place;
                 running.tail = running.tail.min(place);
@@ -124,7 +123,7 @@ impl Group {
     }
 
     /// Calls for every total that covers a row.
-    fn covering(&mut self, lane: &LaneLens, number: u32, mut call: impl FnMut(&mut Running, usize)) {
+    fn covering(&mut self, lane: &BoundLane, number: u32, mut call: impl FnMut(&mut Running, usize)) {
         let place = self.left + self.rows.partition_point(|held| *held < number) as u64;
         for (running, index) in self.running.iter_mut().zip(&lane.each) {
             if (running.tail..running.head).contains(&place) {
@@ -157,19 +156,19 @@ pub(crate) struct Totals {
 
 impl Totals {
     /// Totals of a ledger's rows.
-    pub(crate) fn new(lens: &Lens, rows: &RowsView<'_>) -> Totals {
+    pub(crate) fn new(plan: &BoundPlan, rows: &Rows<'_>) -> Totals {
         let mut totals =
             Totals { first: 0, lanes: Vec::new(), is_dropped: true, waits: 0, values: Vec::new() };
-        totals.build(lens, rows);
+        totals.build(plan, rows);
         totals
     }
 
-    fn build(&mut self, lens: &Lens, rows: &RowsView<'_>) {
+    fn build(&mut self, plan: &BoundPlan, rows: &Rows<'_>) {
         self.first = 0;
         self.is_dropped = false;
         self.lanes.clear();
-        self.lanes.resize_with(lens.lanes.len(), Lane::default);
-        (0..rows.len()).for_each(|position| self.push(lens, rows, position));
+        self.lanes.resize_with(plan.lanes.len(), Lane::default);
+        (0..rows.len()).for_each(|position| self.push(plan, rows, position));
     }
 
     fn drop(&mut self) {
@@ -182,24 +181,24 @@ impl Totals {
         self.first + u32::try_from(position).expect("at most 32,001 rows")
     }
 
-    fn group(&self, lens: &Lens, lane: usize, rows: &RowsView<'_>, row: &[u64]) -> Option<u32> {
-        let (likeness, lane) = (&lens.lanes[lane].likeness, &self.lanes[lane]);
+    fn group(&self, plan: &BoundPlan, lane: usize, rows: &Rows<'_>, row: &[u64]) -> Option<u32> {
+        let (key, lane) = (&plan.lanes[lane].key, &self.lanes[lane]);
         let same = |group: &u32| {
             let number = lane.groups[*group as usize].rows.front();
-            number.is_some_and(|number| likeness.agrees(rows.row((number - self.first) as usize), row))
+            number.is_some_and(|number| key.agrees(rows.row((number - self.first) as usize), row))
         };
-        lane.by_value.find(likeness.hash(row), same).copied()
+        lane.by_value.find(key.hash(row), same).copied()
     }
 
     /// Puts a row at the end of its lanes.
-    fn push(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize) {
+    fn push(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
         let (row, number) = (rows.row(position), self.number(position));
         for lane in 0..self.lanes.len() {
-            if !lens.lanes[lane].likeness.is_known(row) {
+            if !plan.lanes[lane].key.is_known(row) {
                 continue;
             }
-            let group = self.group(lens, lane, rows, row).unwrap_or_else(|| {
-                let (likeness, lane) = (&lens.lanes[lane].likeness, &mut self.lanes[lane]);
+            let group = self.group(plan, lane, rows, row).unwrap_or_else(|| {
+                let (key, lane) = (&plan.lanes[lane].key, &mut self.lanes[lane]);
                 let group = lane.vacant.pop().unwrap_or_else(|| {
                     lane.groups.push(Group { rows: VecDeque::new(), left: 0, running: Vec::new() });
                     u32::try_from(lane.groups.len() - 1).expect("no more than rows")
@@ -208,9 +207,9 @@ impl Totals {
                 // A group that is being made has no row yet, and its hash is known.
                 let rehash = |held: &u32| {
                     let number = groups[*held as usize].rows.front();
-                    number.map_or(0, |number| likeness.hash(rows.row((number - first) as usize)))
+                    number.map_or(0, |number| key.hash(rows.row((number - first) as usize)))
                 };
-                lane.by_value.insert_unique(likeness.hash(row), group, rehash);
+                lane.by_value.insert_unique(key.hash(row), group, rehash);
                 group
             });
             self.lanes[lane].groups[group as usize].rows.push_back(number);
@@ -218,84 +217,84 @@ impl Totals {
     }
 
     /// Takes a row out of its lanes, at the front or the end of them.
-    fn pop(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize, at_front: bool) {
+    fn pop(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize, at_front: bool) {
         let row = rows.row(position);
-        for (lane, held) in lens.lanes.iter().enumerate() {
-            if !held.likeness.is_known(row) {
+        for (lane, held) in plan.lanes.iter().enumerate() {
+            if !held.key.is_known(row) {
                 continue;
             }
-            let group = self.group(lens, lane, rows, row).expect("every row is in its lanes");
+            let group = self.group(plan, lane, rows, row).expect("every row is in its lanes");
             let lane = &mut self.lanes[lane];
             if lane.groups[group as usize].rows.len() == 1 {
-                let hash = held.likeness.hash(row);
+                let hash = held.key.hash(row);
                 if let Ok(entry) = lane.by_value.find_entry(hash, |other| *other == group) {
                     entry.remove();
                 }
                 lane.groups[group as usize] = Group { rows: VecDeque::new(), left: 0, running: Vec::new() };
                 lane.vacant.push(group);
             } else if at_front {
-                lane.groups[group as usize].pop_front(lens, held, row);
+                lane.groups[group as usize].pop_front(plan, held, row);
             } else {
-                lane.groups[group as usize].pop_back(lens, held, row);
+                lane.groups[group as usize].pop_back(plan, held, row);
             }
         }
     }
 
     /// The oldest rows are about to leave.
-    pub(crate) fn retire(&mut self, lens: &Lens, rows: &RowsView<'_>, count: usize) {
+    pub(crate) fn retire(&mut self, plan: &BoundPlan, rows: &Rows<'_>, count: usize) {
         if self.is_dropped || self.first > NUMBER_MAX {
             return self.drop();
         }
         for position in 0..count {
             // Numbers are counted from the front, which moves only when all have left.
-            self.pop(lens, rows, position, true);
+            self.pop(plan, rows, position, true);
         }
         self.first += u32::try_from(count).expect("at most 32,001 rows");
     }
 
     /// A row is about to take its place before the row at a position: those after it are taken out.
-    pub(crate) fn make_way(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize) {
+    pub(crate) fn make_way(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
         if self.is_dropped || rows.len() - position > WOVEN_ROWS_MAX {
             return self.drop();
         }
-        (position..rows.len()).rev().for_each(|position| self.pop(lens, rows, position, false));
+        (position..rows.len()).rev().for_each(|position| self.pop(plan, rows, position, false));
     }
 
     /// A row has taken its place: it and those after it are put in.
-    pub(crate) fn follow(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize) {
+    pub(crate) fn follow(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
         if !self.is_dropped {
-            (position..rows.len()).for_each(|position| self.push(lens, rows, position));
+            (position..rows.len()).for_each(|position| self.push(plan, rows, position));
         }
     }
 
     /// A row is about to be amended.
-    pub(crate) fn withdraw(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize) {
-        self.each_covering(lens, rows, position, |fact, running, row| running.remove(fact, row));
+    pub(crate) fn withdraw(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
+        self.each_covering(plan, rows, position, |fact, running, row| running.remove(fact, row));
     }
 
     /// A row was amended; `has_moved`: it may be in other lanes now.
-    pub(crate) fn restore(&mut self, lens: &Lens, rows: &RowsView<'_>, position: usize, has_moved: bool) {
+    pub(crate) fn restore(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize, has_moved: bool) {
         if has_moved {
             return self.drop();
         }
-        self.each_covering(lens, rows, position, |fact, running, row| running.add(fact, row));
+        self.each_covering(plan, rows, position, |fact, running, row| running.add(fact, row));
     }
 
     fn each_covering(
         &mut self,
-        lens: &Lens,
-        rows: &RowsView<'_>,
+        plan: &BoundPlan,
+        rows: &Rows<'_>,
         position: usize,
-        mut call: impl FnMut(&Fact, &mut Running, &[u64]),
+        mut call: impl FnMut(&BoundAggregate, &mut Running, &[u64]),
     ) {
         if self.is_dropped {
             return;
         }
         let (row, number) = (rows.row(position), self.number(position));
-        for (lane, held) in lens.lanes.iter().enumerate() {
-            if let Some(group) = self.group(lens, lane, rows, row).filter(|_| held.likeness.is_known(row)) {
+        for (lane, held) in plan.lanes.iter().enumerate() {
+            if let Some(group) = self.group(plan, lane, rows, row).filter(|_| held.key.is_known(row)) {
                 let group = &mut self.lanes[lane].groups[group as usize];
-                group.covering(held, number, |running, index| call(&lens.facts[index], running, row));
+                group.covering(held, number, |running, index| call(&plan.facts[index], running, row));
             }
         }
     }
@@ -309,27 +308,27 @@ impl Totals {
     /// Writes every wanted fact into its register, or makes the register unknown. The event has no newer row.
     pub(crate) fn facts(
         &mut self,
-        lens: &Lens,
+        plan: &BoundPlan,
         view: &View<'_>,
         want: &FactSet,
         registers: &mut Registers,
         marks: &mut FactMarks,
     ) {
         if self.is_dropped {
-            self.build(lens, &view.rows);
+            self.build(plan, &view.rows);
         }
         let event = view.rows.row(view.event);
         let mut values = std::mem::take(&mut self.values);
-        for (lane, held) in lens.lanes.iter().enumerate() {
+        for (lane, held) in plan.lanes.iter().enumerate() {
             let asked = want.of_both(&held.facts);
             if asked.is_empty() {
                 continue;
             }
-            if !held.likeness.is_known(event) {
-                each(lens, &asked, |index| registers.unset(lens.facts[index].slot));
+            if !held.key.is_known(event) {
+                each(plan, &asked, |index| registers.unset(plan.facts[index].slot));
                 continue;
             }
-            let group = self.group(lens, lane, &view.rows, event).expect("the event is in its lanes");
+            let group = self.group(plan, lane, &view.rows, event).expect("the event is in its lanes");
             let own = self.number(view.event);
             let group = &mut self.lanes[lane].groups[group as usize];
             if group.running.is_empty() {
@@ -338,7 +337,7 @@ impl Totals {
             }
             let mut window = Asked { group, first: self.first, own, view };
             for (which, index) in held.each.iter().enumerate().filter(|(_, index)| asked.has(**index)) {
-                let fact = &lens.facts[*index];
+                let fact = &plan.facts[*index];
                 let (from, to) = fact.span.at(view.at(), view.held_after);
                 let gathered = window.gather(fact, which, from, to, &mut values);
                 let own = fact.value_of(event);
@@ -385,7 +384,7 @@ impl Asked<'_> {
     }
 
     /// The value of a row that matches in all respects but the window's start.
-    fn matching(&self, fact: &Fact, place: u64, to: Timestamp) -> Option<u64> {
+    fn matching(&self, fact: &BoundAggregate, place: u64, to: Timestamp) -> Option<u64> {
         let is_left_out = !fact.include_current && self.group.number(place) == self.own;
         if is_left_out || self.at(place) > to {
             return None;
@@ -394,7 +393,7 @@ impl Asked<'_> {
     }
 
     /// Moves the total to the window: it holds the rows before the event's own.
-    fn advance(&mut self, fact: &Fact, which: usize, from: Timestamp, to: Timestamp) -> Running {
+    fn advance(&mut self, fact: &BoundAggregate, which: usize, from: Timestamp, to: Timestamp) -> Running {
         let mut running = std::mem::take(&mut self.group.running[which]);
         let left = self.group.left;
         if running.head > left && self.group.number(running.head - 1) >= self.own {
@@ -428,7 +427,7 @@ impl Asked<'_> {
     /// What the fact comes to: the total, and the event's own row and those of its time after it.
     fn gather(
         &mut self,
-        fact: &Fact,
+        fact: &BoundAggregate,
         which: usize,
         from: Timestamp,
         to: Timestamp,
@@ -441,7 +440,7 @@ impl Asked<'_> {
             let is_inside = self.at(place) > from;
             let Some(word) = self.matching(fact, place, to).filter(|_| is_inside) else { continue };
             gathered.take(fact, self.row(place), word);
-            let is_new = running.values.find(mixed(word), |held| held.0 == word).is_none();
+            let is_new = running.values.find(mix(word), |held| held.0 == word).is_none();
             if matches!(fact.op, Op::Distinct { .. }) && is_new && !values.contains(&word.cast_signed()) {
                 values.push(word.cast_signed());
             }
@@ -471,7 +470,7 @@ impl Asked<'_> {
     }
 
     /// The value of the `nth`-newest of so many matching rows.
-    fn newest(&self, fact: &Fact, nth: u32, rows: u32, to: Timestamp) -> Option<u64> {
+    fn newest(&self, fact: &BoundAggregate, nth: u32, rows: u32, to: Timestamp) -> Option<u64> {
         if nth == 0 || nth > rows {
             return None;
         }

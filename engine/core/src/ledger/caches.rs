@@ -2,11 +2,10 @@
 //!
 //! Only so many ledgers at once, those that are used; nothing that is answered depends on which. Never saved.
 
-use super::layout::{self, mixed};
-use super::rows::Rows;
 use crate::batch::Timestamp;
-use crate::fact::lens::Lens;
+use crate::fact::bound::BoundPlan;
 use crate::fact::totals::Totals;
+use crate::row::{self, Rows, mix};
 use hashbrown::HashTable;
 
 /// Ledgers with a cache; the others are scanned. One with 40 aggregates over many lanes may take 100 kB.
@@ -20,13 +19,13 @@ pub(super) struct Ids {
 
 impl Ids {
     fn insert(&mut self, row: &[u64]) {
-        let (id, at) = (layout::id(row), layout::at(row));
-        self.table.insert_unique(mixed(id), (id, at), |held| mixed(held.0));
+        let (id, at) = (row::id(row), row::at(row));
+        self.table.insert_unique(mix(id), (id, at), |held| mix(held.0));
     }
 
     fn remove(&mut self, row: &[u64]) {
-        let own = (layout::id(row), layout::at(row));
-        if let Ok(entry) = self.table.find_entry(mixed(own.0), |held| *held == own) {
+        let own = (row::id(row), row::at(row));
+        if let Ok(entry) = self.table.find_entry(mix(own.0), |held| *held == own) {
             entry.remove();
         }
     }
@@ -39,7 +38,7 @@ impl Ids {
         after: Timestamp,
         is_meant: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let times = self.table.iter_hash(mixed(id)).filter(|held| held.0 == id && held.1 > after);
+        let times = self.table.iter_hash(mix(id)).filter(|held| held.0 == id && held.1 > after);
         let of_time = |at: Timestamp| {
             let mut positions = (0..rows.until(at)).rev().take_while(|position| rows.at(*position) == at);
             positions.find(|position| rows.id(*position) == id && is_meant(*position))
@@ -58,22 +57,22 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    fn new(ledger: u32, lens: &Lens, rows: &Rows<'_>) -> Cache {
+    fn new(ledger: u32, plan: &BoundPlan, rows: &Rows<'_>) -> Cache {
         let mut ids = Ids::default();
         (0..rows.len()).for_each(|position| ids.insert(rows.row(position)));
-        Cache { ledger, is_used: true, ids, totals: Totals::new(lens, rows) }
+        Cache { ledger, is_used: true, ids, totals: Totals::new(plan, rows) }
     }
 
     /// The oldest rows are about to leave.
-    pub(super) fn retire(&mut self, lens: &Lens, rows: &Rows<'_>, count: usize) {
+    pub(super) fn retire(&mut self, plan: &BoundPlan, rows: &Rows<'_>, count: usize) {
         (0..count).for_each(|position| self.ids.remove(rows.row(position)));
-        self.totals.retire(lens, rows, count);
+        self.totals.retire(plan, rows, count);
     }
 
     /// A row has taken its place; [`Totals::make_way`] was called before.
-    pub(super) fn follow(&mut self, lens: &Lens, rows: &Rows<'_>, position: usize) {
+    pub(super) fn follow(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
         self.ids.insert(rows.row(position));
-        self.totals.follow(lens, rows, position);
+        self.totals.follow(plan, rows, position);
     }
 }
 
@@ -90,7 +89,7 @@ impl Caches {
         if self.slots.is_empty() {
             return None;
         }
-        let hash = mixed(u64::from(ledger));
+        let hash = mix(u64::from(ledger));
         self.by_ledger.find(hash, |held| held.0 == ledger).map(|held| held.1)
     }
 
@@ -103,13 +102,13 @@ impl Caches {
     }
 
     /// Gives a large ledger a cache, if it has none and there is room or another was not used lately.
-    pub(super) fn admit(&mut self, ledger: u32, lens: &Lens, rows: &Rows<'_>) {
+    pub(super) fn admit(&mut self, ledger: u32, plan: &BoundPlan, rows: &Rows<'_>) {
         if let Some(cache) = self.of_mut(ledger) {
             cache.is_used = true;
             return;
         }
         if self.slots.len() < CACHES_MAX {
-            self.slots.push(Cache::new(ledger, lens, rows));
+            self.slots.push(Cache::new(ledger, plan, rows));
             self.index(ledger, self.slots.len() - 1);
             return;
         }
@@ -119,19 +118,19 @@ impl Caches {
             held.is_used = false;
         } else {
             let other = held.ledger;
-            *held = Cache::new(ledger, lens, rows);
+            *held = Cache::new(ledger, plan, rows);
             self.unindex(other);
             self.index(ledger, self.hand);
         }
     }
 
     fn index(&mut self, ledger: u32, slot: usize) {
-        let hash = mixed(u64::from(ledger));
-        self.by_ledger.insert_unique(hash, (ledger, slot), |held| mixed(u64::from(held.0)));
+        let hash = mix(u64::from(ledger));
+        self.by_ledger.insert_unique(hash, (ledger, slot), |held| mix(u64::from(held.0)));
     }
 
     fn unindex(&mut self, ledger: u32) {
-        if let Ok(entry) = self.by_ledger.find_entry(mixed(u64::from(ledger)), |held| held.0 == ledger) {
+        if let Ok(entry) = self.by_ledger.find_entry(mix(u64::from(ledger)), |held| held.0 == ledger) {
             entry.remove();
         }
     }

@@ -2,8 +2,7 @@
 //!
 //! Many small tables instead of a large one: each grows alone, so no event pays for copying a million entries.
 
-use super::layout::mixed;
-use super::pool::Block;
+use crate::row::{Block, mix};
 use hashbrown::HashTable;
 
 const TABLES: usize = 256;
@@ -80,7 +79,7 @@ pub(crate) struct Index {
 
 fn hash(key: u128) -> u64 {
     let halves = halves(key);
-    mixed(halves[0] ^ halves[1].rotate_left(32))
+    mix(halves[0] ^ halves[1].rotate_left(32))
 }
 
 fn halves(key: u128) -> [u64; 2] {

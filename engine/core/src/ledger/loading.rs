@@ -1,11 +1,9 @@
 //! Ledgers from a snapshot: each gets its block once and its rows at once, in the order they were written in.
 
-use super::layout::RowForm;
-use super::pool::class_for;
-use super::rows::with_room;
-use super::saving::CAPPED;
-use super::{Ledgers, ROWS_MAX, layout};
+use super::save::CAPPED;
+use super::{Ledgers, ROWS_MAX};
 use crate::batch::Timestamp;
+use crate::row::{self, RowForm};
 use crate::snapshot::bytes::Reader;
 use crate::snapshot::{LedgersCut, SnapshotFault};
 use tripline_rules::aggregate::Tags;
@@ -27,11 +25,11 @@ impl Ledgers {
     /// # Errors
     /// When rows here must tell their currency and those of the snapshot do not.
     pub(crate) fn begin_load(&mut self, cut: &LedgersCut) -> Result<(), SnapshotFault> {
-        if self.layout.holds_currency() && !cut.currency {
+        if self.store.layout().holds_currency() && !cut.currency {
             return Err(SnapshotFault::NoCurrency);
         }
         if let Some(watermark) = cut.watermark {
-            self.pass(Timestamp(watermark));
+            self.advance_watermark(Timestamp(watermark));
         }
         Ok(())
     }
@@ -53,19 +51,19 @@ impl Ledgers {
         }
         let dropped_at = if head & CAPPED == 0 { None } else { Some(from.time()?) };
         self.read_rows(form, from, count, rows)?;
-        let width = self.layout.width();
+        let width = self.store.layout().width();
         // What the retention has passed stays out, as it would be swept; so do rows beyond a cap that is lower now.
-        let passed = rows.chunks_exact(width).take_while(|row| !self.tally.counts(layout::at(row))).count();
+        let passed = rows.chunks_exact(width).take_while(|row| !self.expiry.counts(row::at(row))).count();
         let surplus = (count - passed).saturating_sub(usize::from(self.limits.rows_per_ledger) + 1);
         let dropped_at = match surplus {
             0 => dropped_at,
-            _ => dropped_at.max(Some(layout::at(&rows[(passed + surplus - 1) * width..]))),
+            _ => dropped_at.max(Some(row::at(&rows[(passed + surplus - 1) * width..]))),
         };
         let held = &mut rows[(passed + surplus) * width..];
         for row in held.chunks_exact_mut(width) {
             registers.clear();
-            self.layout.load(row, registers);
-            self.layout.set_tags(row, retag(registers));
+            self.store.layout().load(row, registers);
+            self.store.layout().set_tags(row, retag(registers));
         }
         if !held.is_empty() {
             self.settle(key, held, dropped_at)?;
@@ -81,7 +79,7 @@ impl Ledgers {
         count: usize,
         rows: &mut Vec<u64>,
     ) -> Result<(), SnapshotFault> {
-        let width = self.layout.width();
+        let width = self.store.layout().width();
         rows.clear();
         rows.resize(count * width, 0);
         let mut before = 0;
@@ -90,9 +88,9 @@ impl Ledgers {
             let delta = from.signed()?;
             let at = crate::snapshot::bytes::time(delta.saturating_add(before))?;
             before = at.0;
-            layout::set_at(row, at);
-            self.layout.read(form, from, row)?;
-            let order = self.layout.order(row);
+            row::set_at(row, at);
+            self.store.layout().read(form, from, row)?;
+            let order = self.store.layout().order(row);
             if at > self.watermark || last.is_some_and(|last| last > order) {
                 return Err(SnapshotFault::malformed("rows are not in order"));
             }
@@ -108,23 +106,16 @@ impl Ledgers {
         rows: &[u64],
         dropped_at: Option<Timestamp>,
     ) -> Result<(), SnapshotFault> {
-        if self.index.find(key).is_some() || self.index.slots() == LEDGERS_MAX {
+        if self.store.index.find(key).is_some() || self.store.index.slots() == LEDGERS_MAX {
             return Err(SnapshotFault::malformed("a key twice, or too many keys"));
         }
-        let width = self.layout.width();
-        let count = rows.len() / width;
-        let ledger = self.index.insert(key);
-        let block = self.pool.allocate(class_for(with_room(count)), ledger);
-        self.pool.rows_mut(block)[..rows.len()].copy_from_slice(rows);
-        let header = self.index.header_mut(ledger);
-        header.set_block(block);
-        header.set_len(count);
+        let ledger = self.store.insert(key, rows);
         let mut newest = Timestamp(i64::MIN);
-        for row in rows.chunks_exact(width) {
-            newest = layout::at(row);
-            self.tally.add_row(newest);
+        for row in rows.chunks_exact(self.store.layout().width()) {
+            newest = row::at(row);
+            self.expiry.add_row(newest);
         }
-        self.tally.add_key(newest);
+        self.expiry.add_key(newest);
         dropped_at.into_iter().for_each(|dropped_at| self.note_dropped(ledger, dropped_at));
         Ok(())
     }
@@ -134,7 +125,7 @@ impl Ledgers {
         if cut.retention != self.limits.retention || cut.rows_per_ledger > self.limits.rows_per_ledger {
             return Ok(());
         }
-        let (rows, keys) = (self.tally.rows() as u64, self.tally.keys() as u64);
+        let (rows, keys) = (self.expiry.rows() as u64, self.expiry.keys() as u64);
         let pairs = [("rows within the retention", cut.held_rows, rows), ("held keys", cut.held_keys, keys)];
         match pairs.into_iter().find(|(_, expected, found)| expected != found) {
             Some((what, expected, found)) => Err(SnapshotFault::Incomplete { what, expected, found }),

@@ -4,64 +4,33 @@
 //! saved pays one branch a change.
 
 use super::Ledgers;
-use super::layout::{RowForm, at};
-use super::rows::Rows;
+use super::save::{CAPPED, Save};
+use crate::row::{RowForm, at};
 use crate::snapshot::bytes::{put_key, put_number, put_signed};
 use crate::snapshot::chunk::{Filling, Kind};
 use crate::snapshot::{Chunk, LedgersCut};
 use tripline_rules::schema::Schema;
 
-/// Flag beside the number of rows: the cap dropped some.
-pub(super) const CAPPED: u64 = 1;
-
-/// A save that is under way.
-#[derive(Debug)]
-pub(super) struct Saving {
-    form: RowForm,
-    /// The next ledger to be looked at, and how many there were at the cut: younger ones are no part of it.
-    next: u32,
-    slots: u32,
-    /// One bit a ledger of the cut: written, or vacant at the cut.
-    done: Vec<u64>,
-    /// Keys at the cut.
-    keys: u64,
-    cut: LedgersCut,
-    filling: Filling,
-}
-
-impl Saving {
-    /// Marks a ledger as done; false if it was, or is no part of the cut.
-    fn claim(&mut self, ledger: u32) -> bool {
-        if ledger >= self.slots {
-            return false;
-        }
-        let (word, bit) = (ledger as usize / 64, 1 << (ledger % 64));
-        let is_open = self.done[word] & bit == 0;
-        self.done[word] |= bit;
-        is_open
-    }
-}
-
 impl Ledgers {
     /// The rows as they are now will be saved; a save that was under way is given up.
     pub(crate) fn begin_save(&mut self, schema: &Schema) {
-        let slots = self.index.slots();
+        let slots = self.store.index.slots();
         let cut = LedgersCut {
             watermark: (self.watermark.0 > i64::MIN).then_some(self.watermark.0),
             retention: self.limits.retention,
             rows_per_ledger: self.limits.rows_per_ledger,
-            currency: self.layout.holds_currency(),
+            currency: self.store.layout().holds_currency(),
             ledgers: 0,
             rows: 0,
-            held_rows: self.tally.rows() as u64,
-            held_keys: self.tally.keys() as u64,
+            held_rows: self.expiry.rows() as u64,
+            held_keys: self.expiry.keys() as u64,
         };
-        self.saving = Some(Box::new(Saving {
+        self.save = Some(Box::new(Save {
             form: RowForm::new(schema),
             next: 0,
             slots,
             done: vec![0; (slots as usize).div_ceil(64)],
-            keys: self.index.len() as u64,
+            keys: self.store.index.len() as u64,
             cut,
             filling: Filling::new(Kind::Ledgers),
         }));
@@ -70,20 +39,20 @@ impl Ledgers {
     /// Writes ledgers of at least so many rows together, or all that are left. Hands out finished chunks; once all are
     /// out, what they add up to.
     pub(crate) fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<LedgersCut> {
-        let mut saving = self.saving.take()?;
+        let mut saving = self.save.take()?;
         let mut budget = rows.max(1);
         while budget > 0 && saving.next < saving.slots {
             let ledger = saving.next;
             saving.next += 1;
             if saving.claim(ledger) {
                 self.write(&mut saving, ledger);
-                budget = budget.saturating_sub(self.index.header(ledger).len());
+                budget = budget.saturating_sub(self.store.index.header(ledger).len());
             }
             budget = budget.saturating_sub(1);
         }
         if saving.next < saving.slots {
             saving.filling.drain(chunks);
-            self.saving = Some(saving);
+            self.save = Some(saving);
             return None;
         }
         assert_eq!(saving.cut.ledgers, saving.keys, "every key of the cut is written");
@@ -93,41 +62,41 @@ impl Ledgers {
 
     /// Gives up the save that is under way.
     pub(crate) fn abandon_save(&mut self) {
-        self.saving = None;
+        self.save = None;
     }
 
     /// To be called before anything changes the rows of a ledger or forgets it.
     #[inline]
     pub(super) fn before_change(&mut self, ledger: u32) {
-        if self.saving.is_some() {
+        if self.save.is_some() {
             self.save_before_change(ledger);
         }
     }
 
     #[cold]
     fn save_before_change(&mut self, ledger: u32) {
-        let Some(mut saving) = self.saving.take() else { return };
+        let Some(mut saving) = self.save.take() else { return };
         if saving.claim(ledger) {
             self.write(&mut saving, ledger);
         }
-        self.saving = Some(saving);
+        self.save = Some(saving);
     }
 
     /// To be called when a ledger comes into being: a number that was vacant at the cut is no part of it.
     #[inline]
     pub(super) fn after_birth(&mut self, ledger: u32) {
-        if let Some(saving) = &mut self.saving {
+        if let Some(saving) = &mut self.save {
             saving.claim(ledger);
         }
     }
 
     /// One ledger: its key, its rows, and the time of the newest that the cap dropped.
-    fn write(&self, saving: &mut Saving, ledger: u32) {
-        let header = self.index.header(ledger);
+    fn write(&self, saving: &mut Save, ledger: u32) {
+        let header = self.store.index.header(ledger);
         if header.len() == 0 {
             return;
         }
-        let rows = Rows::of(&self.index, &self.pool, &self.layout, ledger);
+        let rows = self.store.rows(ledger);
         let dropped_at = self.dropped_at(ledger);
         let form = &saving.form;
         saving.filling.put(|out| {
@@ -141,7 +110,7 @@ impl Ledgers {
                 let at = at(row).0;
                 put_signed(out, at - before);
                 before = at;
-                self.layout.write(form, row, out);
+                self.store.layout().write(form, row, out);
             }
         });
         saving.cut.ledgers += 1;

@@ -3,7 +3,7 @@
 use super::Space;
 use crate::batch::Timestamp;
 use crate::ledger::Loaded;
-use crate::ledger::layout::RowForm;
+use crate::row::RowForm;
 use crate::snapshot::bytes::{Reader, put_text, put_word};
 use crate::snapshot::chunk::{Filling, Kind};
 use crate::snapshot::{Chunk, LedgersCut, SnapshotFault, SpaceCut};

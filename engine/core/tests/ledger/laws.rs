@@ -1,152 +1,16 @@
 //! Laws that hold for every plan and every stream, with counts of how often the hard cases occurred.
 
 use crate::oracle::{Oracle, Verdict};
-use crate::world::{
-    Bank, DEVICE, Event, LABEL, LOGIN, MCC, PURCHASE, RISK, aggregate, condition, limits, plan, tags_of,
-};
+use crate::stream::{LATENESS, Next, bounds, look_back, next, run, stream};
+use crate::world::{Answer, Bank, Event, LABEL, aggregate, condition, contents, limits, plan, tags_of};
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, TestRunner};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use tripline_core::ledger::{Inserted, LedgerLimits};
 use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, Op, TagId, Tags};
-use tripline_rules::schema::{EVENT_TIME, EVENT_TYPE, TX_AMOUNT, TX_DECLINED};
-use tripline_rules::value::{Registers, Slot};
-
-const LATENESS: i64 = 600_000;
-
-fn op() -> impl Strategy<Value = (Op, Option<Slot>)> {
-    let numbers = || select(vec![TX_AMOUNT, RISK, EVENT_TIME]);
-    let all = || select(vec![TX_AMOUNT, RISK, EVENT_TIME, MCC, DEVICE, TX_DECLINED, EVENT_TYPE]);
-    let plain = select(vec![
-        Op::Sum,
-        Op::Avg,
-        Op::Min,
-        Op::Max,
-        Op::Stddev,
-        Op::Median,
-        Op::TrimmedMean,
-        Op::Rank,
-        Op::Quantile(0.0),
-        Op::Quantile(0.3),
-        Op::Quantile(0.95),
-    ]);
-    let any = prop_oneof![
-        Just(Op::Last),
-        Just(Op::First),
-        (1..5u32).prop_map(Op::Nth),
-        (1..6u32).prop_map(|max| Op::Distinct { max }),
-        Just(Op::Distinct { max: 1000 }),
-    ];
-    prop_oneof![
-        2 => select(vec![(Op::Count, None), (Op::Rate, None), (Op::Ratio(TagId(0)), None), (Op::Ratio(TagId(66)), None)]),
-        4 => (plain, numbers()).prop_map(|(op, slot)| (op, Some(slot))),
-        3 => (any, all()).prop_map(|(op, slot)| (op, Some(slot))),
-    ]
-}
-
-fn look_back() -> impl Strategy<Value = Aggregate> {
-    let over = select(vec![
-        None,
-        Some(1),
-        Some(1000),
-        Some(60_000),
-        Some(600_000),
-        Some(3_600_000),
-        Some(86_400_000),
-    ]);
-    let delay = prop_oneof![3 => Just(0), 1 => select(vec![1i64, 1000, 60_000, 1_000_000])];
-    let filter = prop_oneof![1 => Just(None), 1 => (0..70u8).prop_map(|tag| Some(TagId(tag)))];
-    (
-        op(),
-        0..3usize,
-        over,
-        delay,
-        filter,
-        any::<bool>(),
-        prop_oneof![6 => Just(0), 2 => 1..5u32, 1 => Just(130)],
-    )
-        .prop_map(|((op, value), lane, over, delay, filter, include_current, at_least)| Aggregate {
-            lane,
-            over,
-            delay,
-            filter,
-            include_current,
-            at_least,
-            ..aggregate(op, value)
-        })
-}
-
-/// What happens next: an event of its own, a repeat, or another event under an id that was used.
-#[derive(Clone, Debug)]
-enum Next {
-    New { step: i64, back: i64, event: Event },
-    Repeat { which: usize },
-    Clash { which: usize, later: i64 },
-}
-
-fn next() -> impl Strategy<Value = Next> {
-    let step =
-        prop_oneof![3 => Just(0i64), 2 => 1..3i64, 2 => 1..2000i64, 2 => 1..90_000i64, 1 => 1..2_000_000i64];
-    let back = prop_oneof![5 => Just(0i64), 1 => Just(1i64), 1 => 1..1000i64, 1 => 1..LATENESS];
-    let amount =
-        prop_oneof![1 => Just(None), 8 => (-200..20_000i64).prop_map(Some), 1 => Just(Some(1i64 << 53))];
-    let risk = prop_oneof![1 => Just(None), 4 => (-5..5_000_000i64).prop_map(Some)];
-    let some = |max: u64| prop_oneof![1 => Just(None), 5 => (0..max).prop_map(Some)];
-    let declined = select(vec![None, Some(false), Some(true)]);
-    let what =
-        (1..3u128, select(vec![PURCHASE, PURCHASE, LOGIN, LABEL]), amount, declined, some(5), some(3), risk);
-    let new = (step, back, what).prop_map(
-        |(step, back, (key, event_type, amount, declined, mcc, device, risk))| Next::New {
-            step,
-            back,
-            event: Event { key, at: 0, event_type, id: 0, amount, declined, mcc, device, risk },
-        },
-    );
-    let which = 0..1000usize;
-    prop_oneof![
-        8 => new,
-        1 => which.clone().prop_map(|which| Next::Repeat { which }),
-        1 => (which, 0..2i64).prop_map(|(which, later)| Next::Clash { which, later }),
-    ]
-}
-
-/// Events in their order of arrival; none later than the lateness.
-fn stream(nexts: &[Next]) -> Vec<Event> {
-    let mut clock: i64 = 1_700_000_000_000;
-    let mut events: Vec<Event> = Vec::new();
-    for next in nexts {
-        let event = match next {
-            Next::New { step, back, event } => {
-                clock += step;
-                // Ids in no order, so that rows of equal time are not sorted as they come.
-                let id = (events.len() as u64 * 37) % 101 + events.len() as u64 / 101 * 101;
-                Event { at: clock - back, id, ..event.clone() }
-            }
-            _ if events.is_empty() => continue,
-            Next::Repeat { which } => events[which % events.len()].clone(),
-            Next::Clash { which, later } => {
-                let first = &events[which % events.len()];
-                Event { at: (first.at + later).min(clock), amount: Some(77), ..first.clone() }
-            }
-        };
-        if event.at > clock - LATENESS {
-            events.push(event);
-        }
-    }
-    events
-}
-
-fn bounds() -> impl Strategy<Value = LedgerLimits> {
-    let cap = prop_oneof![2 => Just(4096u16), 1 => 1..8u16, 1 => 8..40u16];
-    let beyond = prop_oneof![1 => Just(0i64), 1 => 0..10_000_000i64];
-    (cap, beyond).prop_map(|(rows_per_ledger, beyond)| LedgerLimits {
-        rows_per_ledger,
-        retention: LATENESS + 300_000 + beyond,
-        lateness: LATENESS,
-        ..limits()
-    })
-}
+use tripline_rules::schema::TX_AMOUNT;
+use tripline_rules::value::Registers;
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -160,14 +24,6 @@ struct Seen {
     duplicates: u64,
     conflicts: u64,
     capped_rows: u64,
-    passed: u64,
-}
-
-fn run<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    if let Err(fault) = TestRunner::new(config).run(&strategy, test) {
-        panic!("{fault}");
-    }
 }
 
 fn agreed(verdict: Verdict, inserted: &Inserted) -> bool {
@@ -175,6 +31,74 @@ fn agreed(verdict: Verdict, inserted: &Inserted) -> bool {
         (Verdict::New { out_of_order: one }, Inserted::New { out_of_order: other, .. }) => one == *other,
         (Verdict::Duplicate, Inserted::Duplicate) | (Verdict::Conflict, Inserted::Conflict) => true,
         _ => false,
+    }
+}
+
+/// One case of the law of facts: a stream, seen by banks with different thresholds and by the oracle.
+struct Case {
+    plan: AggregatePlan,
+    banks: Vec<Bank>,
+    oracle: Oracle,
+    times: BTreeSet<(u128, i64)>,
+}
+
+impl Case {
+    fn new(plan: AggregatePlan, limits: LedgerLimits) -> Case {
+        let with =
+            |totals_threshold| Bank::new(plan.clone(), LedgerLimits { totals_threshold, ..limits.clone() });
+        let banks = [usize::MAX, 0, 3, 64].map(with).into();
+        Case { plan, banks, oracle: Oracle::new(limits), times: BTreeSet::new() }
+    }
+
+    /// What the oracle says of an event, and its facts if it is new.
+    fn expect(&mut self, event: &Event, seen: &mut Seen) -> (Verdict, Vec<Answer>) {
+        seen.events += 1;
+        let verdict = self.oracle.insert(event);
+        let expected = match verdict {
+            Verdict::New { out_of_order } => {
+                seen.out_of_order += u64::from(out_of_order);
+                seen.equal_times += u64::from(!self.times.insert((event.key, event.at)));
+                self.oracle.facts(event, &self.plan)
+            }
+            Verdict::Duplicate => {
+                seen.duplicates += 1;
+                Vec::new()
+            }
+            Verdict::Conflict => {
+                seen.conflicts += 1;
+                Vec::new()
+            }
+        };
+        seen.facts += expected.len() as u64;
+        seen.known += expected.iter().filter(|(word, _)| word.is_some()).count() as u64;
+        seen.approximate += expected.iter().filter(|(_, approximate)| *approximate).count() as u64;
+        (verdict, expected)
+    }
+
+    fn check(&mut self, event: &Event, want: &FactSet, seen: &mut Seen) -> Result<(), TestCaseError> {
+        let (verdict, expected) = self.expect(event, seen);
+        for bank in &mut self.banks {
+            let inserted = bank.insert(event, &[]);
+            prop_assert!(agreed(verdict, &inserted), "{event:?} is {verdict:?}, not {inserted:?}");
+            let Inserted::New { row, .. } = inserted else { continue };
+            let answers = bank.facts(row, want);
+            for (index, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
+                if want.has(index) {
+                    prop_assert_eq!(answer, expected, "{:?} at {:?}", &self.plan.aggregates[index], event);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_found(&self) -> Result<(), TestCaseError> {
+        for (key, id) in (1..3).flat_map(|key| (0..20).map(move |id| (key, id))) {
+            for bank in &self.banks {
+                let found = bank.ledgers.find(key, id).map(|row| bank.ledgers.at(row).0);
+                prop_assert_eq!(found, self.oracle.find(key, id).map(|row| row.at));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -188,64 +112,17 @@ fn every_fact_equals_brute_force_whatever_the_threshold_of_totals() {
         0..u64::MAX,
     );
     run(10_000, case, |(aggregates, nexts, limits, wanted)| {
-        let plan = plan(aggregates, 70);
-        let mut banks: Vec<Bank> = [usize::MAX, 0, 3, 64]
-            .map(|totals_threshold| {
-                Bank::new(plan.clone(), LedgerLimits { totals_threshold, ..limits.clone() })
-            })
-            .into();
-        let mut oracle = Oracle::new(limits);
+        let mut case = Case::new(plan(aggregates, 70), limits);
         let mut seen = seen.borrow_mut();
         seen.cases += 1;
-        let mut times = std::collections::BTreeSet::new();
         for (count, event) in stream(&nexts).iter().enumerate() {
-            seen.events += 1;
-            let verdict = oracle.insert(event);
             // Not every event asks for every fact.
             let mask = if count % 3 == 0 { wanted } else { u64::MAX };
-            let want = FactSet([mask & ((1 << plan.aggregates.len()) - 1), 0, 0, 0]);
-            let expected = match verdict {
-                Verdict::New { out_of_order } => {
-                    seen.out_of_order += u64::from(out_of_order);
-                    seen.equal_times += u64::from(!times.insert((event.key, event.at)));
-                    oracle.facts(event, &plan)
-                }
-                Verdict::Duplicate => {
-                    seen.duplicates += 1;
-                    Vec::new()
-                }
-                Verdict::Conflict => {
-                    seen.conflicts += 1;
-                    Vec::new()
-                }
-            };
-            for bank in &mut banks {
-                let inserted = bank.insert(event, &[]);
-                prop_assert!(agreed(verdict, &inserted), "{event:?} is {verdict:?}, not {inserted:?}");
-                let Inserted::New { row, .. } = inserted else { continue };
-                let answers = bank.facts(row, &want);
-                for (index, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
-                    if want.has(index) {
-                        prop_assert_eq!(answer, expected, "{:?} at {:?}", &plan.aggregates[index], event);
-                    }
-                }
-            }
-            seen.facts += expected.len() as u64;
-            seen.known += expected.iter().filter(|(word, _)| word.is_some()).count() as u64;
-            seen.approximate += expected.iter().filter(|(_, approximate)| *approximate).count() as u64;
+            let want = FactSet([mask & ((1 << case.plan.aggregates.len()) - 1), 0, 0, 0]);
+            case.check(event, &want, &mut seen)?;
         }
-        seen.capped_rows += banks[0].ledgers.evicted().capped_rows;
-        for key in 1..3 {
-            let held = oracle.held(key);
-            seen.passed += u64::from(held.len() < stream(&nexts).len());
-            for bank in &banks {
-                for id in 0..20 {
-                    let found = bank.ledgers.find(key, id).map(|row| bank.ledgers.at(row).0);
-                    prop_assert_eq!(found, oracle.find(key, id).map(|row| row.at));
-                }
-            }
-        }
-        Ok(())
+        seen.capped_rows += case.banks[0].ledgers.evicted().capped_rows;
+        case.check_found()
     });
     let seen = seen.into_inner();
     println!("{seen:?}");
@@ -311,7 +188,7 @@ fn more_ledgers_than_may_keep_totals_answer_alike_while_keys_come_and_go() {
     let mut random = 1u64;
     for id in 0..60_000 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        // The keys in use move on, so that old ones pass and others are evicted.
+        // The keys in use move on, so that old ones expire and others are evicted.
         let key = u128::from(id / 60 + (random >> 40) % 800);
         let at = 1_700_000_000_000 + i64::try_from(id).unwrap() * 500;
         let event = Event { key, ..crate::world::purchase(at, id, (random >> 50).cast_signed()) };
@@ -321,18 +198,6 @@ fn more_ledgers_than_may_keep_totals_answer_alike_while_keys_come_and_go() {
     let evicted = scanned.ledgers.evicted().keys;
     println!("{} keys left, {evicted} evicted", scanned.ledgers.keys());
     assert!(evicted > 100);
-}
-
-/// A key and its rows: time, id, all kept fields.
-type Contents = (u128, Vec<(i64, u64, Registers)>);
-
-fn contents(bank: &Bank) -> Vec<Contents> {
-    let read = |row| {
-        let mut registers = Registers::new(bank.registers.len());
-        bank.ledgers.load(row, &mut registers);
-        (bank.ledgers.at(row).0, bank.ledgers.id(row), registers)
-    };
-    (1..12).map(|key| (key, bank.ledgers.rows_of(key).map(read).collect())).collect()
 }
 
 #[test]
@@ -358,37 +223,6 @@ fn any_shuffle_within_the_lateness_leaves_the_same_ledgers() {
         prop_assert_eq!(one.ledgers.rows_held(), other.ledgers.rows_held());
         Ok(())
     });
-}
-
-#[test]
-fn a_new_pack_finds_the_truth_of_its_conditions_in_the_rows() {
-    let case = (prop::collection::vec(look_back(), 1..6), prop::collection::vec(next(), 2..40), 0..40usize);
-    run(500, case, |(aggregates, nexts, swap)| {
-        let (before, after) = (plan(vec![aggregate(Op::Count, None)], 1), plan(aggregates, 70));
-        let limits = LedgerLimits { lateness: LATENESS, totals_threshold: 3, ..limits() };
-        let (mut swapped, mut fresh) = (Bank::new(before, limits.clone()), Bank::new(after.clone(), limits));
-        for (count, event) in stream(&nexts).iter().enumerate() {
-            if count == swap {
-                install(&mut swapped, after.clone());
-            }
-            let (one, other) = (swapped.insert(event, &[]), fresh.insert(event, &[]));
-            let (Inserted::New { row: one, .. }, Inserted::New { row: other, .. }) = (one, other) else {
-                continue;
-            };
-            let want = FactSet::first(if count < swap { 1 } else { after.aggregates.len() });
-            let answers = (swapped.facts(one, &want), fresh.facts(other, &want));
-            prop_assert!(count < swap || answers.0 == answers.1, "{:?}", answers);
-        }
-        Ok(())
-    });
-}
-
-fn install(bank: &mut Bank, plan: AggregatePlan) {
-    let tags = plan.tags;
-    bank.registers = Registers::new(usize::from(crate::world::FACTS) + plan.aggregates.len());
-    let retag = |registers: &mut Registers| tags_of(registers, tags);
-    bank.ledgers.install(&plan, &crate::world::schema(), &mut bank.registers, retag);
-    bank.plan = plan;
 }
 
 #[test]

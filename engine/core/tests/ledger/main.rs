@@ -9,7 +9,9 @@
 )]
 
 mod boundaries;
+mod install;
 mod laws;
 mod memory;
 mod oracle;
+mod stream;
 mod world;

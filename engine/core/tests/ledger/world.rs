@@ -212,3 +212,16 @@ impl Bank {
         self.take(event)[0].0.map(f64::from_bits)
     }
 }
+
+/// A key and its rows: time, id, all kept fields.
+pub type Contents = (u128, Vec<(i64, u64, Registers)>);
+
+/// What a bank's ledgers hold.
+pub fn contents(bank: &Bank) -> Vec<Contents> {
+    let read = |row| {
+        let mut registers = Registers::new(bank.registers.len());
+        bank.ledgers.load(row, &mut registers);
+        (bank.ledgers.at(row).0, bank.ledgers.id(row), registers)
+    };
+    (1..12).map(|key| (key, bank.ledgers.rows_of(key).map(read).collect())).collect()
+}

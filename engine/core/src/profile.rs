@@ -5,12 +5,12 @@
 
 mod wire;
 
-use super::View;
-use super::population::Population;
 use crate::batch::Timestamp;
 use crate::event::Event;
-use crate::ledger::layout::Place;
+use crate::fact::View;
+use crate::fact::population::Population;
 use crate::ledger::{Ledgers, RowRef};
+use crate::row::Column;
 use tripline_models::profile::{INPUTS, ROWS_MAX, surprise_of_unseen};
 use tripline_rules::money::Currency;
 use tripline_rules::schema::{Kind, Schema, TX_AMOUNT, TX_CURRENCY, TX_DECLINED};
@@ -58,9 +58,9 @@ pub struct ProfileReader {
     /// The newest day seen, and what was usual among everybody when it began, by group.
     today: i64,
     usual: Vec<Option<Usual>>,
-    amount: Place,
-    declined: Option<Place>,
-    fields: [Option<(Slot, Place)>; FIELDS.len()],
+    amount: Column,
+    declined: Option<Column>,
+    fields: [Option<(Slot, Column)>; FIELDS.len()],
     rows: Vec<Past>,
     sorted: Vec<f64>,
     words: Vec<u64>,
@@ -93,8 +93,8 @@ struct Baseline {
 impl ProfileReader {
     /// A reader for rows of this schema; none when rows do not keep amounts.
     pub fn new(schema: &Schema, ledgers: &Ledgers) -> Option<ProfileReader> {
-        let place = |slot| ledgers.place_of(slot);
-        let amount = place(TX_AMOUNT)?;
+        let column = |slot| ledgers.layout().column(slot);
+        let amount = column(TX_AMOUNT)?;
         let habits = schema.event_types().values().iter().map(|name| match name.as_str() {
             "purchase" | "cash_withdrawal" => Some(Habit::Spending),
             "transfer" | "p2p" => Some(Habit::Payments),
@@ -104,7 +104,7 @@ impl ProfileReader {
             let slot = schema.slot(name)?;
             // Of one-ofs every value is known beforehand; novelty is about open texts.
             matches!(schema.field(slot).kind, Kind::Text)
-                .then(|| place(slot).map(|place| (slot, place)))
+                .then(|| column(slot).map(|column| (slot, column)))
                 .flatten()
         });
         Some(ProfileReader {
@@ -113,7 +113,7 @@ impl ProfileReader {
             today: i64::MIN,
             usual: vec![None; GROUPS],
             amount,
-            declined: place(TX_DECLINED),
+            declined: column(TX_DECLINED),
             fields,
             rows: Vec::with_capacity(ROWS_MAX),
             sorted: Vec::with_capacity(ROWS_MAX),
@@ -178,7 +178,8 @@ impl ProfileReader {
         ];
         inputs[..values.len()].copy_from_slice(&values);
         for (input, field) in inputs[values.len()..INPUTS.len()].iter_mut().zip(self.fields) {
-            *input = field.map_or(0.0, |(slot, place)| self.novelty(&view, event.registers.get(slot), place));
+            *input =
+                field.map_or(0.0, |(slot, column)| self.novelty(&view, event.registers.get(slot), column));
         }
     }
 
@@ -218,7 +219,7 @@ impl ProfileReader {
                 continue;
             }
             let Some(amount) = self.amount.number(row) else { continue };
-            let declined = self.declined.is_some_and(|place| place.read(row) == Some(1));
+            let declined = self.declined.is_some_and(|column| column.read(row) == Some(1));
             self.rows.push(Past { position, age_ms: at.0 - past.0, amount: minor(amount), declined });
         }
     }
@@ -257,11 +258,11 @@ impl ProfileReader {
     }
 
     /// Surprise of a value the account never had, in decades; 0 for a known or absent one.
-    fn novelty(&mut self, view: &View<'_>, word: Option<u64>, place: Place) -> f64 {
+    fn novelty(&mut self, view: &View<'_>, word: Option<u64>, column: Column) -> f64 {
         let (Some(word), false) = (word, self.rows.is_empty()) else { return 0.0 };
         self.words.clear();
         for past in &self.rows {
-            let Some(held) = place.read(view.rows.row(past.position)) else { continue };
+            let Some(held) = column.read(view.rows.row(past.position)) else { continue };
             if held == word {
                 return 0.0;
             }

@@ -2,17 +2,17 @@
 //! aggregates that share its rows.
 
 use crate::batch::Timestamp;
-use crate::ledger::layout::{Bit, Layout, Likeness, Place};
+use crate::row::{Bit, Column, GroupKey, Layout};
 use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, Op};
 use tripline_rules::time::Ms;
 use tripline_rules::value::Slot;
 
 /// One aggregate, ready to be computed.
 #[derive(Clone, Debug)]
-pub(crate) struct Fact {
+pub(crate) struct BoundAggregate {
     pub(crate) op: Op,
     /// What is read of a row; 0 where the operation reads nothing.
-    pub(crate) value: Place,
+    pub(crate) value: Column,
     pub(crate) lane: usize,
     pub(crate) span: Span,
     /// Set in the rows that are admitted: the filter's, and that the value is known.
@@ -24,12 +24,12 @@ pub(crate) struct Fact {
     pub(crate) slot: Slot,
 }
 
-impl Fact {
+impl BoundAggregate {
     /// The value of a row that matches but for its lane and time; 0 where the operation reads none.
     #[inline]
     pub(crate) fn admitted(&self, row: &[u64]) -> Option<u64> {
         let [one, other] = self.needs;
-        (one.is_set(row) && other.is_set(row)).then(|| self.value.held(row))
+        (one.is_set(row) && other.is_set(row)).then(|| self.value.raw(row))
     }
 
     /// The value of a row, whether or not the row matches.
@@ -63,8 +63,8 @@ impl Span {
 
 /// Aggregates that share a lane.
 #[derive(Clone, Debug)]
-pub(crate) struct LaneLens {
-    pub(crate) likeness: Likeness,
+pub(crate) struct BoundLane {
+    pub(crate) key: GroupKey,
     pub(crate) facts: FactSet,
     /// The same, one by one.
     pub(crate) each: Vec<usize>,
@@ -72,28 +72,29 @@ pub(crate) struct LaneLens {
 
 /// The plan, as rows are seen through it.
 #[derive(Clone, Debug)]
-pub(crate) struct Lens {
-    pub(crate) facts: Vec<Fact>,
-    pub(crate) lanes: Vec<LaneLens>,
+pub(crate) struct BoundPlan {
+    pub(crate) facts: Vec<BoundAggregate>,
+    pub(crate) lanes: Vec<BoundLane>,
     /// Words of a [`FactSet`] in use.
     pub(crate) words: usize,
     /// Fields of all lanes.
     pub(crate) lane_fields: Vec<Slot>,
 }
 
-impl Lens {
+impl BoundPlan {
     /// # Panics
     /// When the plan reads a field that rows do not keep; compiling a pack refuses that.
-    pub(crate) fn new(plan: &AggregatePlan, layout: &Layout) -> Lens {
-        let facts: Vec<Fact> = plan.aggregates.iter().map(|aggregate| fact(aggregate, layout)).collect();
-        let lanes = plan.lanes.iter().enumerate().map(|(lane, fields)| LaneLens {
-            likeness: layout
-                .likeness(&fields.fields)
+    pub(crate) fn new(plan: &AggregatePlan, layout: &Layout) -> BoundPlan {
+        let facts: Vec<BoundAggregate> =
+            plan.aggregates.iter().map(|aggregate| fact(aggregate, layout)).collect();
+        let lanes = plan.lanes.iter().enumerate().map(|(lane, fields)| BoundLane {
+            key: layout
+                .group_key(&fields.fields)
                 .unwrap_or_else(|| panic!("lane {lane} compares fields that rows keep")),
             facts: those(&facts, |fact| fact.lane == lane),
             each: (0..facts.len()).filter(|index| facts[*index].lane == lane).collect(),
         });
-        Lens {
+        BoundPlan {
             lanes: lanes.collect(),
             words: facts.len().div_ceil(64),
             lane_fields: plan.lanes.iter().flat_map(|lane| lane.fields.iter().copied()).collect(),
@@ -102,18 +103,18 @@ impl Lens {
     }
 }
 
-fn fact(aggregate: &Aggregate, layout: &Layout) -> Fact {
+fn fact(aggregate: &Aggregate, layout: &Layout) -> BoundAggregate {
     let value = aggregate.value.map(|slot| {
-        let place = layout.place(slot);
-        place.unwrap_or_else(|| panic!("`{}` reads a field that rows keep", aggregate.name))
+        let column = layout.column(slot);
+        column.unwrap_or_else(|| panic!("`{}` reads a field that rows keep", aggregate.name))
     });
-    let value = value.unwrap_or(Place::NOTHING);
-    Fact {
+    let value = value.unwrap_or(Column::NOTHING);
+    BoundAggregate {
         op: aggregate.op,
         value,
         lane: aggregate.lane,
         span: Span { over: aggregate.over, delay: aggregate.delay },
-        needs: value.known().beside(aggregate.filter.map_or(Bit::NONE, |tag| layout.tag(tag))),
+        needs: value.known().both(aggregate.filter.map_or(Bit::NONE, |tag| layout.tag(tag))),
         hit: if let Op::Ratio(tag) = aggregate.op { layout.tag(tag) } else { Bit::NONE },
         include_current: aggregate.include_current,
         at_least: aggregate.at_least,
@@ -121,7 +122,7 @@ fn fact(aggregate: &Aggregate, layout: &Layout) -> Fact {
     }
 }
 
-fn those(facts: &[Fact], which: impl Fn(&Fact) -> bool) -> FactSet {
+fn those(facts: &[BoundAggregate], which: impl Fn(&BoundAggregate) -> bool) -> FactSet {
     let mut set = FactSet::default();
     facts.iter().enumerate().filter(|(_, fact)| which(fact)).for_each(|(index, _)| set.insert(index));
     set

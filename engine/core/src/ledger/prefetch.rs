@@ -14,19 +14,19 @@ const LINES: usize = 8;
 
 impl Ledgers {
     /// Reads what the keys' ledgers consist of. `ledgers` is room, reused from piece to piece.
-    pub fn touch(&self, keys: impl Iterator<Item = u128>, ledgers: &mut Vec<u32>) {
+    pub fn prefetch(&self, keys: impl Iterator<Item = u128>, ledgers: &mut Vec<u32>) {
         ledgers.clear();
         let mut events = 0;
-        ledgers.extend(keys.inspect(|_| events += 1).filter_map(|key| self.index.likely(key)));
-        let lines = ledgers.iter().map(|ledger| self.index.header(*ledger).lines());
+        ledgers.extend(keys.inspect(|_| events += 1).filter_map(|key| self.store.index.likely(key)));
+        let lines = ledgers.iter().map(|ledger| self.store.index.header(*ledger).lines());
         black_box(lines.fold(0, |all, word| all | word));
-        for ledger in ledgers.iter().filter(|ledger| self.index.header(**ledger).len() > 0) {
+        for ledger in ledgers.iter().filter(|ledger| self.store.index.header(**ledger).len() > 0) {
             let words = self.rows(*ledger).words();
             black_box(words.iter().rev().step_by(LINE_WORDS).take(LINES).fold(0, |all, word| all | word));
         }
         // The sweep looks at a ledger an event, at its oldest row, some at once.
         let swept = self.next_swept(u32::next_multiple_of(events, SWEPT_AT_ONCE));
-        let swept = swept.filter(|ledger| self.index.header(*ledger).len() > 0);
+        let swept = swept.filter(|ledger| self.store.index.header(*ledger).len() > 0);
         black_box(swept.fold(0, |all, ledger| all | self.rows(ledger).words()[0]));
     }
 }

@@ -1,6 +1,6 @@
 //! What a shard holds, as a function of its log alone, and when the oldest of it must go.
 //!
-//! Rows past their retention leave the memory lazily, so memory in use is not a function of the log. The tally is: it
+//! Rows past their retention leave the memory lazily, so memory in use is not a function of the log. The counts is: it
 //! counts by hour of event time, and an hour is counted until the retention has passed all of it.
 
 use crate::batch::Timestamp;
@@ -17,14 +17,14 @@ struct Hour {
 
 /// Rows and keys by hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct ExpiryCounts {
     /// Hour of the first entry, since 1970.
     base: i64,
     hours: VecDeque<Hour>,
     total: Hour,
 }
 
-impl Tally {
+impl ExpiryCounts {
     /// Rows held.
     pub(crate) fn rows(&self) -> usize {
         self.total.rows
@@ -41,7 +41,7 @@ impl Tally {
     }
 
     /// The last instant before the hours that are counted.
-    pub(crate) fn passed(&self) -> Timestamp {
+    pub(crate) fn expired_until(&self) -> Timestamp {
         Timestamp(self.base * HOUR_MS - 1)
     }
 
@@ -85,7 +85,7 @@ impl Tally {
         self.change(newest, |hour| hour.keys -= 1);
     }
 
-    pub(crate) fn bytes(&self) -> usize {
+    pub(crate) fn counted_bytes(&self) -> usize {
         self.hours.capacity() * size_of::<Hour>()
     }
 }
@@ -96,19 +96,19 @@ mod tests {
 
     #[test]
     fn an_hour_counts_until_the_retention_has_passed_all_of_it() {
-        let mut tally = Tally::default();
-        tally.advance(Timestamp(-5 * HOUR_MS));
-        tally.add_row(Timestamp(0));
-        tally.add_row(Timestamp(HOUR_MS - 1));
-        tally.add_row(Timestamp(HOUR_MS));
-        tally.add_key(Timestamp(HOUR_MS));
-        tally.advance(Timestamp(HOUR_MS - 1));
-        assert_eq!((tally.rows(), tally.keys()), (3, 1));
-        tally.advance(Timestamp(HOUR_MS));
-        assert_eq!((tally.rows(), tally.keys()), (1, 1));
-        tally.add_row(Timestamp(3));
-        assert_eq!(tally.rows(), 1, "older than all that is held");
-        tally.advance(Timestamp(100 * HOUR_MS));
-        assert_eq!((tally.rows(), tally.keys()), (0, 0));
+        let mut counts = ExpiryCounts::default();
+        counts.advance(Timestamp(-5 * HOUR_MS));
+        counts.add_row(Timestamp(0));
+        counts.add_row(Timestamp(HOUR_MS - 1));
+        counts.add_row(Timestamp(HOUR_MS));
+        counts.add_key(Timestamp(HOUR_MS));
+        counts.advance(Timestamp(HOUR_MS - 1));
+        assert_eq!((counts.rows(), counts.keys()), (3, 1));
+        counts.advance(Timestamp(HOUR_MS));
+        assert_eq!((counts.rows(), counts.keys()), (1, 1));
+        counts.add_row(Timestamp(3));
+        assert_eq!(counts.rows(), 1, "older than all that is held");
+        counts.advance(Timestamp(100 * HOUR_MS));
+        assert_eq!((counts.rows(), counts.keys()), (0, 0));
     }
 }

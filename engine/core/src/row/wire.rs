@@ -4,7 +4,8 @@
 //! values in the schema's order: codes and whole numbers short, hashes and locations as words. The layout may change
 //! without the form.
 
-use super::{ID, Kept, Layout, NUMBER_FIXED_MAX, Place};
+use super::column::{Column, ID, NUMBER_FIXED_MAX};
+use super::layout::{Kept, Layout};
 use crate::limits::{MONEY_MINOR_MAX, TIME_MS_MAX, TIME_MS_MIN};
 use crate::snapshot::SnapshotFault;
 use crate::snapshot::bytes::{Reader, put_number, put_signed, put_word};
@@ -75,12 +76,12 @@ impl Layout {
         let amended = if has_amended { HAS_AMENDED } else { 0 };
         let flags = if currency.is_some() { amended | HAS_CURRENCY } else { amended };
         put_number(out, u64::from(self.event_type(row)) << FLAGS | flags);
-        self.put_bits(out, |kept| kept.place.known.is_set(row));
+        self.put_bits(out, |kept| kept.column.known.is_set(row));
         if has_amended {
             self.put_bits(out, |kept| kept.amended.is_set(row));
         }
         for (kept, written) in self.kept.iter().zip(&form.fields) {
-            let Some(held) = kept.place.read(row) else { continue };
+            let Some(held) = kept.column.read(row) else { continue };
             match written {
                 Written::Code(_) => put_number(out, held),
                 Written::Whole(..) => put_signed(out, held.cast_signed()),
@@ -116,7 +117,7 @@ impl Layout {
         let is_set = |bits: &[u8], at: usize| bits.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
         for (at, (kept, written)) in self.kept.iter().zip(&form.fields).enumerate() {
             if is_set(known, at) {
-                kept.place.write(row, Some(value(*written, from)?));
+                kept.column.write(row, Some(value(*written, from)?));
             }
             if is_set(amended, at) {
                 kept.amended.put(row, true);
@@ -127,7 +128,7 @@ impl Layout {
             if Currency::by_number(code).is_none() {
                 return Err(SnapshotFault::malformed("a currency that there is not"));
             }
-            self.currency.iter().for_each(|(_, place): &(_, Place)| place.write(row, Some(code)));
+            self.currency.iter().for_each(|(_, column): &(_, Column)| column.write(row, Some(code)));
         }
         Ok(())
     }

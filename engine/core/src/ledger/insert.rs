@@ -1,0 +1,104 @@
+//! A row takes its place in its ledger, unless its event came before.
+
+use super::{CLOCK_AHEAD_MS_MAX, Inserted, Ledgers, RowRef};
+use crate::batch::Timestamp;
+use crate::row::{self, Identity, Rows};
+use tripline_rules::value::Slot;
+
+impl Ledgers {
+    /// Whether the ledger holds an event of the same type and id.
+    fn came_before(
+        &self,
+        ledger: u32,
+        rows: &Rows<'_>,
+        own: &Identity,
+        row: &[u64],
+        inherited: &[Slot],
+    ) -> Option<Inserted> {
+        // One more: what is exactly so old may still be repeated, and rows are looked for after this time.
+        let since = self.watermark.0.saturating_sub(self.limits.lateness + CLOCK_AHEAD_MS_MAX + 1);
+        let is_same_type = |position: usize| rows.event_type(position) == own.event_type;
+        let position = self.newest_with(ledger, rows, own.id, Timestamp(since), is_same_type)?;
+        let same = self.store.layout().same_event(rows.row(position), row, inherited);
+        Some(if same { Inserted::Duplicate } else { Inserted::Conflict })
+    }
+
+    /// Position of the newest row after a time that has the id and satisfies a condition.
+    pub(super) fn newest_with(
+        &self,
+        ledger: u32,
+        rows: &Rows<'_>,
+        id: u64,
+        after: Timestamp,
+        is_meant: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        if let Some(cache) = self.caches.of(ledger) {
+            return cache.ids.newest(rows, id, after, is_meant);
+        }
+        (0..rows.len())
+            .rev()
+            .take_while(|position| rows.at(*position) > after)
+            .find(|position| rows.id(*position) == id && is_meant(*position))
+    }
+
+    /// A ledger that has become large gets a cache.
+    fn admit(&mut self, ledger: u32) {
+        if self.store.index.header(ledger).len() > self.limits.totals_threshold {
+            let rows = self.store.rows(ledger);
+            self.caches.admit(ledger, &self.plan, &rows);
+        }
+    }
+
+    pub(super) fn insert_first(&mut self, key: u128, row: &[u64]) -> Inserted {
+        let ledger = self.store.insert(key, row);
+        self.after_birth(ledger);
+        self.expiry.add_row(row::at(row));
+        self.expiry.add_key(row::at(row));
+        self.admit(ledger);
+        Inserted::New { out_of_order: false, row: RowRef { ledger, position: 0 } }
+    }
+
+    /// Gives an event its row in a ledger that has rows, unless it came before.
+    pub(super) fn insert_among(
+        &mut self,
+        ledger: u32,
+        own: &Identity,
+        row: &[u64],
+        inherited: &[Slot],
+    ) -> Inserted {
+        self.before_change(ledger);
+        let rows = self.rows(ledger);
+        if let Some(verdict) = self.came_before(ledger, &rows, own, row, inherited) {
+            return verdict;
+        }
+        let (at, newest) = (own.at, rows.at(rows.len() - 1));
+        let position = rows.position_for(row);
+        let may_drop =
+            !self.expiry.counts(rows.at(0)) || rows.len() > usize::from(self.limits.rows_per_ledger);
+        // A ledger whose rows have all passed is a new key, whether it was swept or not.
+        if !self.expiry.counts(newest) {
+            self.expiry.add_key(at);
+        } else if at > newest {
+            self.expiry.remove_key(newest);
+            self.expiry.add_key(at);
+        }
+        self.expiry.add_row(at);
+        let dropped = if may_drop { self.drop_oldest(ledger) } else { 0 };
+        // It may have its place before rows that went.
+        let position = position.saturating_sub(dropped);
+        self.put(ledger, row, position);
+        self.admit(ledger);
+        Inserted::New { out_of_order: at < newest, row: RowRef { ledger, position } }
+    }
+
+    /// Puts a row before the one at a position.
+    fn put(&mut self, ledger: u32, row: &[u64], position: usize) {
+        if let Some(cache) = self.caches.of_mut(ledger) {
+            cache.totals.make_way(&self.plan, &self.store.rows(ledger), position);
+        }
+        self.store.put(ledger, row, position);
+        if let Some(cache) = self.caches.of_mut(ledger) {
+            cache.follow(&self.plan, &self.store.rows(ledger), position);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Where one value lies in a row, and how it is written there: words, bits and encodings.
+
+use tripline_rules::schema::Kind;
+use tripline_rules::value::MONEY_MINOR_MAX_EXACT;
+
+/// Rows hold numbers in units of 10⁻⁶, exactly as the decoder rounds them.
+const NUMBER_UNITS: f64 = 1e6;
+/// Largest magnitude of a number in a row, in units of 10⁻⁶: 3.6 · 10¹⁰. A larger one is not held: the row's value is unknown.
+/// With at most [`ROWS_MAX`](super::ROWS_MAX) rows no sum of squares passes 2¹²⁵.
+pub(super) const NUMBER_FIXED_MAX: i64 = 1 << 55;
+pub(super) const AT: usize = 0;
+pub(super) const ID: usize = 1;
+pub(super) const PACKED: usize = 2;
+
+/// How a value is written in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// The register's word as it is.
+    Raw,
+    /// A whole number that registers hold as `f64`: minor units, milliseconds.
+    Whole,
+    /// A number in units of 10⁻⁶.
+    Fixed,
+}
+
+/// A bit of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bit {
+    pub(super) word: usize,
+    pub(super) mask: u64,
+}
+
+impl Bit {
+    /// No bit at all: every row has it.
+    pub(crate) const NONE: Bit = Bit { word: PACKED, mask: 0 };
+
+    pub(super) fn at(position: usize) -> Bit {
+        Bit { word: PACKED + position / 64, mask: 1 << (position % 64) }
+    }
+
+    #[inline]
+    pub(crate) fn is_set(self, row: &[u64]) -> bool {
+        row[self.word] & self.mask == self.mask
+    }
+
+    /// Two bits that are set where this one and another are: one of them none, where a single look tells.
+    pub(crate) fn both(self, other: Bit) -> [Bit; 2] {
+        if self.word == other.word || other == Bit::NONE {
+            [Bit { word: self.word, mask: self.mask | other.mask }, Bit::NONE]
+        } else if self == Bit::NONE {
+            [other, Bit::NONE]
+        } else {
+            [self, other]
+        }
+    }
+
+    #[inline]
+    pub(super) fn put(self, row: &mut [u64], on: bool) {
+        row[self.word] = row[self.word] & !self.mask | if on { self.mask } else { 0 };
+    }
+}
+
+/// Where a value lies in a row and how it is written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(super) word: usize,
+    pub(super) shift: u32,
+    pub(super) mask: u64,
+    pub(super) known: Bit,
+    pub(super) encoding: Encoding,
+}
+
+impl Column {
+    /// No value: every row holds 0.
+    pub(crate) const NOTHING: Column =
+        Column { word: AT, shift: 0, mask: 0, known: Bit::NONE, encoding: Encoding::Raw };
+
+    /// The value as the row holds it.
+    #[inline]
+    pub(crate) fn read(&self, row: &[u64]) -> Option<u64> {
+        self.known.is_set(row).then(|| self.raw(row))
+    }
+
+    /// The value as the row holds it where it is known.
+    #[inline]
+    pub(crate) fn raw(&self, row: &[u64]) -> u64 {
+        // Shifts are below 64.
+        row[self.word].wrapping_shr(self.shift) & self.mask
+    }
+
+    /// Set in the rows in which the value is known.
+    pub(crate) fn known(&self) -> Bit {
+        self.known
+    }
+
+    /// Whether a row holds what one holds in which the value is known.
+    #[inline]
+    pub(super) fn agrees(&self, row: &[u64], known: &[u64]) -> bool {
+        self.known.is_set(row) && self.raw(row) == self.raw(known)
+    }
+
+    /// The value as a whole number of [`Column::units`].
+    #[inline]
+    pub(crate) fn number(&self, row: &[u64]) -> Option<i64> {
+        self.read(row).map(u64::cast_signed)
+    }
+
+    /// How many units of the row make one of the register's.
+    pub(crate) fn units(&self) -> f64 {
+        if self.encoding == Encoding::Fixed { NUMBER_UNITS } else { 1.0 }
+    }
+
+    /// A row's value as registers hold it.
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest f64, which is the decoder's own")]
+    pub(crate) fn to_register(self, held: u64) -> u64 {
+        match self.encoding {
+            Encoding::Raw => held,
+            Encoding::Whole => (held.cast_signed() as f64).to_bits(),
+            Encoding::Fixed => (held.cast_signed() as f64 / NUMBER_UNITS).to_bits(),
+        }
+    }
+
+    /// A register's value as rows hold it; `None` for what a row cannot hold exactly.
+    #[inline]
+    pub(super) fn to_row(self, word: u64) -> Option<u64> {
+        match self.encoding {
+            Encoding::Raw => (word <= self.mask).then_some(word),
+            Encoding::Whole => whole(f64::from_bits(word), MONEY_MINOR_MAX_EXACT),
+            Encoding::Fixed => whole(f64::from_bits(word) * NUMBER_UNITS, NUMBER_FIXED_MAX),
+        }
+    }
+
+    /// Writes the value of a row that is all 0 so far.
+    #[inline]
+    pub(super) fn fill(&self, row: &mut [u64], held: Option<u64>) {
+        if let Some(held) = held {
+            // Shifts are below 64.
+            row[self.word] |= held.wrapping_shl(self.shift);
+            row[self.known.word] |= self.known.mask;
+        }
+    }
+
+    /// Writes a row's value, or makes it unknown; an unknown value's bits are 0.
+    pub(super) fn write(&self, row: &mut [u64], held: Option<u64>) {
+        row[self.word] = row[self.word] & !(self.mask << self.shift) | held.unwrap_or(0) << self.shift;
+        self.known.put(row, held.is_some());
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "within ±2^55 when converted, or compared with what it was; the bounds are powers of two"
+)]
+fn whole(value: f64, max: i64) -> Option<u64> {
+    let near = value as i64;
+    if near as f64 == value && near.unsigned_abs() <= max.unsigned_abs() {
+        return Some(near.cast_unsigned());
+    }
+    let rounded = libm::round(value);
+    (rounded.abs() <= max as f64).then(|| (rounded as i64).cast_unsigned())
+}
+
+pub(super) fn encoding_of(kind: &Kind) -> Encoding {
+    match kind {
+        Kind::Bool | Kind::OneOf(_) | Kind::Text | Kind::Geo => Encoding::Raw,
+        Kind::Money(_) | Kind::Time | Kind::Duration => Encoding::Whole,
+        Kind::Number => Encoding::Fixed,
+    }
+}
+
+/// Bits that tell so many values apart, at least one.
+pub(super) fn bits_for(values: usize) -> usize {
+    let bits = usize::BITS - values.saturating_sub(1).leading_zeros();
+    usize::try_from(bits.max(1)).expect("at most 64")
+}
+
+/// Takes that many adjacent bits of one word.
+pub(super) fn packed_column(free: &mut usize, bits: usize) -> Column {
+    if *free % 64 + bits > 64 {
+        *free = free.next_multiple_of(64);
+    }
+    let bit = Bit::at(*free);
+    *free += bits;
+    let shift = bit.mask.trailing_zeros();
+    Column { word: bit.word, shift, mask: (1 << bits) - 1, known: Bit::NONE, encoding: Encoding::Raw }
+}

@@ -1,0 +1,229 @@
+//! How a row lies in memory: eight-byte words, in this order: time, hash of the id, packed bits, one word a kept value.
+//!
+//! Packed are the event's type, a known and an amended bit for every kept field, codes and yes/no values, and one bit for
+//! every distinct condition of the pack. Nothing outside this module knows a position, so a denser layout may replace it.
+
+use super::column::{AT, Bit, Column, Encoding, ID, PACKED, bits_for, encoding_of, packed_column};
+use super::group_key::GroupKey;
+use crate::batch::Timestamp;
+use tripline_rules::aggregate::{AggregatePlan, TagId, Tags};
+use tripline_rules::money::Currency;
+use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TIME, EVENT_TYPE, Kind, Schema, TX_CURRENCY};
+use tripline_rules::value::{Registers, Slot};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) slot: Slot,
+    pub(super) column: Column,
+    pub(super) amended: Bit,
+}
+
+/// What of an event is its own: two arrivals of one event agree in it.
+pub(crate) struct Identity {
+    pub(crate) at: Timestamp,
+    pub(crate) event_type: u16,
+    pub(crate) id: u64,
+}
+
+/// The positions of one schema's kept fields and one plan's conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(super) kept: Vec<Kept>,
+    pub(super) event_type: Column,
+    /// The currency of the event's money, where a condition depends on it and no kept field says it, and the register it
+    /// is loaded into. It belongs to the conditions: events are the same or not whatever it is.
+    pub(super) currency: Option<(Slot, Column)>,
+    tags_from: usize,
+    tags: usize,
+    width: usize,
+}
+
+impl Layout {
+    /// The layout of a schema's rows with a plan's conditions.
+    pub(crate) fn new(schema: &Schema, plan: &AggregatePlan) -> Layout {
+        let (tags, mut free) = (plan.tags, 0);
+        let event_type = packed_column(&mut free, bits_for(schema.event_types().values().len()));
+        let mut kept: Vec<Kept> = Vec::new();
+        for slot in schema.keep() {
+            let (known, amended) = (Bit::at(free), Bit::at(free + 1));
+            free += 2;
+            let kind = &schema.field(*slot).kind;
+            let column = match kind {
+                Kind::Bool => packed_column(&mut free, 1),
+                Kind::OneOf(codes) => packed_column(&mut free, bits_for(codes.values().len())),
+                other => Column {
+                    word: usize::MAX,
+                    shift: 0,
+                    mask: u64::MAX,
+                    known: Bit::NONE,
+                    encoding: encoding_of(other),
+                },
+            };
+            kept.push(Kept { slot: *slot, column: Column { known, ..column }, amended });
+        }
+        let unkept = [TX_CURRENCY, ACCOUNT_CURRENCY].into_iter().find(|slot| !schema.keep().contains(slot));
+        let currency = unkept.filter(|_| plan.currency).map(|slot| {
+            let known = Bit::at(free);
+            free += 1;
+            let column = packed_column(&mut free, bits_for(Currency::COUNT));
+            (slot, Column { known, ..column })
+        });
+        let packed = (free + tags).div_ceil(64);
+        let words = kept.iter_mut().filter(|kept| kept.column.word == usize::MAX);
+        (PACKED + packed..).zip(words).for_each(|(word, kept)| kept.column.word = word);
+        let words = kept.iter().filter(|kept| kept.column.mask == u64::MAX).count();
+        Layout { kept, event_type, currency, tags_from: free, tags, width: PACKED + packed + words }
+    }
+
+    /// Words of a row.
+    #[inline]
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Where a field lies; `None` when rows do not keep it.
+    pub(crate) fn column(&self, slot: Slot) -> Option<Column> {
+        let time = Column { word: AT, shift: 0, mask: u64::MAX, known: Bit::NONE, encoding: Encoding::Whole };
+        match slot {
+            EVENT_TIME => Some(time),
+            EVENT_TYPE => Some(self.event_type),
+            _ => self.kept.iter().find(|kept| kept.slot == slot).map(|kept| kept.column),
+        }
+    }
+
+    /// The field that rows hold for their conditions' sake alone.
+    pub(crate) fn currency(&self) -> Option<Slot> {
+        self.currency.map(|(slot, _)| slot)
+    }
+
+    /// The currency of a row's money as the register of [`Layout::currency`] holds it.
+    pub(crate) fn currency_of(&self, row: &[u64]) -> Option<u64> {
+        self.currency.and_then(|(_, column)| column.read(row))
+    }
+
+    /// Writes a whole row.
+    pub(crate) fn encode(&self, row: &mut [u64], own: &Identity, registers: &Registers, tags: Tags) {
+        row.fill(0);
+        row[AT] = own.at.0.cast_unsigned();
+        row[ID] = own.id;
+        self.event_type.fill(row, Some(u64::from(own.event_type) & self.event_type.mask));
+        for kept in &self.kept {
+            kept.column.fill(row, registers.get(kept.slot).and_then(|word| kept.column.to_row(word)));
+        }
+        if let Some((_, column)) = self.currency {
+            let own = registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY));
+            column.fill(row, own.and_then(|word| column.to_row(word)));
+        }
+        self.set_tags(row, tags);
+    }
+
+    /// Sets the registers of the event's type and time and of every kept field.
+    pub(crate) fn load(&self, row: &[u64], registers: &mut Registers) {
+        registers.set(EVENT_TYPE, u64::from(self.event_type(row)));
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
+        registers.set_number(EVENT_TIME, at(row).0 as f64);
+        for kept in &self.kept {
+            registers.put(kept.slot, kept.column.read(row).map(|held| kept.column.to_register(held)));
+        }
+        if let Some((slot, column)) = self.currency {
+            registers.put(slot, column.read(row));
+        }
+    }
+
+    /// Whether rows keep a field, beside their type and time.
+    pub(crate) fn keeps(&self, slot: Slot) -> bool {
+        self.kept.iter().any(|kept| kept.slot == slot)
+    }
+
+    /// Replaces a kept field and marks it amended.
+    pub(crate) fn amend(&self, row: &mut [u64], slot: Slot, word: Option<u64>) {
+        for kept in self.kept.iter().filter(|kept| kept.slot == slot) {
+            kept.column.write(row, word.and_then(|word| kept.column.to_row(word)));
+            kept.amended.put(row, true);
+        }
+    }
+
+    /// Whether an arriving row is the same event as a held one of equal identity: equal in time and in every kept
+    /// field, but for those that were amended since and those that another event filled in.
+    pub(crate) fn same_event(&self, held: &[u64], arriving: &[u64], inherited: &[Slot]) -> bool {
+        at(held) == at(arriving)
+            && self.kept.iter().all(|kept| {
+                kept.column.read(held) == kept.column.read(arriving)
+                    || kept.amended.is_set(held)
+                    || inherited.contains(&kept.slot)
+            })
+    }
+
+    /// Code of the event's type.
+    #[inline]
+    pub(crate) fn event_type(&self, row: &[u64]) -> u16 {
+        u16::try_from(row[self.event_type.word] & self.event_type.mask).expect("codes are 16 bits")
+    }
+
+    /// The order of rows in a ledger: a function of what arrived, not of when.
+    #[inline]
+    pub(crate) fn order(&self, row: &[u64]) -> (i64, u16, u64) {
+        (at(row).0, self.event_type(row), row[ID])
+    }
+
+    /// The bit that says whether a condition holds.
+    pub(crate) fn tag(&self, tag: TagId) -> Bit {
+        Bit::at(self.tags_from + usize::from(tag.0))
+    }
+
+    /// Replaces the conditions.
+    pub(crate) fn set_tags(&self, row: &mut [u64], tags: Tags) {
+        for (word, tags) in tags.0.iter().enumerate().take(self.tags.div_ceil(64)) {
+            let from = self.tags_from + 64 * word;
+            let (first, shift) = (PACKED + from / 64, from % 64);
+            let mask = low_bits((self.tags - 64 * word).min(64));
+            row[first] = row[first] & !(mask << shift) | (tags & mask) << shift;
+            let beyond = mask.checked_shr(64 - u32::try_from(shift).expect("below 64")).unwrap_or(0);
+            if beyond != 0 {
+                row[first + 1] = row[first + 1] & !beyond | (tags & mask) >> (64 - shift);
+            }
+        }
+    }
+
+    /// Copies a row of another layout of the same schema, without its conditions.
+    pub(crate) fn adopt(&self, row: &mut [u64], other: &Layout, theirs: &[u64]) {
+        row.fill(0);
+        row[AT] = theirs[AT];
+        row[ID] = theirs[ID];
+        self.event_type.write(row, Some(u64::from(other.event_type(theirs))));
+        for (kept, old) in self.kept.iter().zip(&other.kept) {
+            kept.column.write(row, old.column.read(theirs));
+            kept.amended.put(row, old.amended.is_set(theirs));
+        }
+        if let Some((_, column)) = self.currency {
+            column.write(row, other.currency_of(theirs));
+        }
+    }
+
+    /// Equality in the given fields; `None` when rows lack one of them.
+    pub(crate) fn group_key(&self, fields: &[Slot]) -> Option<GroupKey> {
+        fields.iter().map(|slot| self.column(*slot)).collect::<Option<Vec<Column>>>().map(GroupKey::new)
+    }
+}
+
+/// A row's event time.
+#[inline]
+pub(crate) fn at(row: &[u64]) -> Timestamp {
+    Timestamp(row[AT].cast_signed())
+}
+
+/// Writes a row's event time.
+#[inline]
+pub(crate) fn set_at(row: &mut [u64], at: Timestamp) {
+    row[AT] = at.0.cast_unsigned();
+}
+
+/// A row's id hash.
+#[inline]
+pub(crate) fn id(row: &[u64]) -> u64 {
+    row[ID]
+}
+
+fn low_bits(count: usize) -> u64 {
+    if count == 64 { u64::MAX } else { (1 << count) - 1 }
+}
