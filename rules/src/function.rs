@@ -27,7 +27,6 @@ pub enum Unary {
 
 /// The smaller or the larger one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "named as the functions of the language are")]
 pub enum Extreme {
     Min,
     Max,

@@ -14,9 +14,11 @@ use crate::pack::{CooldownText, Pack, ParamValue, as_decimal};
 use crate::program::{Amounts, Block, Program, Shared, Types};
 use crate::reason::Printed;
 use crate::resolve::{
-    CheckedFeature, CheckedRule, CheckedSignal, Placed, PlanBuilder, Read, Resolver, Source, ToldNode,
+    CheckedFeature, CheckedRule, CheckedSignal, Placed, PlanBuilder, Read, ResolvedPart, Resolver, Source,
 };
-use crate::ruleset::{Decision, EventTypes, Feature, ReadFrom, ReadValue, Rule, Ruleset, Signal, Told};
+use crate::ruleset::{
+    DecideLine, EventTypes, Feature, ReadFrom, ReadValue, ReasonPart, Rule, Ruleset, Signal,
+};
 use crate::schema::{ACCOUNT_ID, Kind, Schema};
 use crate::value::Slot;
 use jiff::tz::TimeZone;
@@ -107,8 +109,8 @@ pub(super) fn build(
     })
 }
 
-fn decision(line: &crate::pack::DecideText) -> Decision {
-    Decision { score: line.score, action: line.action.clone() }
+fn decision(line: &crate::pack::DecideText) -> DecideLine {
+    DecideLine { score: line.score, action: line.action.clone() }
 }
 
 fn shared(resolver: &Resolver<'_>, graph: &Graph, amounts: Amounts) -> Shared {
@@ -159,10 +161,10 @@ impl Compiled<'_> {
 
     fn rule(&mut self, rule: &CheckedRule<'_>, schema: &Schema) -> Rule {
         let text = rule.text;
-        let nodes: Vec<NodeId> = rule.told.iter().filter_map(ToldNode::node).collect();
+        let nodes: Vec<NodeId> = rule.reason.iter().filter_map(ResolvedPart::node).collect();
         let block = self.block(nodes);
         let mut results = block.results.iter();
-        let reason = rule.told.iter().map(|told| told_part(told, results.by_ref())).collect();
+        let reason = rule.reason.iter().map(|part| reason_part(part, results.by_ref())).collect();
         let mut events = EventTypes::default();
         rule.events.iter().for_each(|code| events.insert(*code));
         let cooldown = match &text.cooldown {
@@ -222,10 +224,10 @@ impl Compiled<'_> {
     }
 }
 
-fn told_part<'a>(part: &ToldNode, mut results: impl Iterator<Item = &'a Slot>) -> Told {
+fn reason_part<'a>(part: &ResolvedPart, mut results: impl Iterator<Item = &'a Slot>) -> ReasonPart {
     match part {
-        ToldNode::Words(words) => Told::Words(words.clone()),
-        ToldNode::Value { kind, shape, format, text, .. } => Told::Value(Printed {
+        ResolvedPart::Words(words) => ReasonPart::Words(words.clone()),
+        ResolvedPart::Value { kind, shape, format, text, .. } => ReasonPart::Value(Printed {
             slot: *results.next().expect("a result for every value"),
             kind: kind.clone(),
             shape: *shape,
@@ -240,7 +242,7 @@ fn judged(at: usize, rule: &CheckedRule<'_>) -> JudgedRule {
         rule: at,
         space: rule.space,
         when: rule.when.expect("a rule without faults has a condition"),
-        told: rule.told.iter().filter_map(ToldNode::node).collect(),
+        reason: rule.reason.iter().filter_map(ResolvedPart::node).collect(),
         events: rule.events.clone(),
     }
 }
@@ -305,10 +307,10 @@ fn field_slots(
     features: &[CheckedFeature<'_>],
 ) -> BTreeSet<Slot> {
     let conditions = rules.iter().filter_map(|rule| rule.when);
-    let told = rules.iter().flat_map(|rule| rule.told.iter().filter_map(ToldNode::node));
+    let reasons = rules.iter().flat_map(|rule| rule.reason.iter().filter_map(ResolvedPart::node));
     let tags = spaces.iter().flat_map(|space| space.tags.iter().copied());
     let nodes = conditions
-        .chain(told)
+        .chain(reasons)
         .chain(tags)
         .chain(signals.iter().map(|signal| signal.node))
         .chain(features.iter().map(|feature| feature.node));

@@ -25,7 +25,7 @@ pub(crate) struct JudgedRule {
     pub(crate) space: usize,
     pub(crate) when: NodeId,
     /// Further nodes that are read when it fires: its reason.
-    pub(crate) told: Vec<NodeId>,
+    pub(crate) reason: Vec<NodeId>,
     /// Codes of the event types it judges.
     pub(crate) events: BTreeSet<u16>,
 }
@@ -212,7 +212,7 @@ impl ProgramBuilder<'_> {
     fn wants(&self, live: &[Live<'_>]) -> Vec<Want<NodeId>> {
         let mut wants = vec![Want { guard: None, check: None, first: self.always, then: FactSet::default() }];
         for Live { rule, when, guard, check, .. } in live {
-            let all = self.graph.facts_of(self.facts, rule.told.iter().copied().chain([*when]));
+            let all = self.graph.facts_of(self.facts, rule.reason.iter().copied().chain([*when]));
             let (first, then) = match check {
                 Some(check) => (self.graph.facts_of(self.facts, [*check]), all),
                 None => (all, FactSet::default()),

@@ -2,7 +2,8 @@
 //!
 //! It does not know fields and key spaces.
 
-use super::{AggregateText, Name, OpText, Pack, declared, expression, name, section};
+use super::nodes::{declared, expression, name, section};
+use super::parts::{AggregateText, Name, OpText, Pack};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::yaml::{Keys, Node};
 

@@ -2,7 +2,9 @@
 //!
 //! It does not know names of fields and facts.
 
-use super::{Name, Pack, RULES_MAX, RuleText, expression, items, name, sections};
+use super::nodes::{expression, items, name};
+use super::parts::{Name, Pack, RULES_MAX, RuleText};
+use super::sections;
 use crate::action::Severity;
 use crate::diagnostic::{Diagnostics, Span};
 use crate::reason;
@@ -64,7 +66,6 @@ fn rule(node: &Node, faults: &mut Diagnostics) -> Option<RuleText> {
     keys.finish(faults);
     Some(RuleText {
         id: id?,
-        span: start,
         title: title.unwrap_or_default().to_owned(),
         event,
         by,

@@ -2,9 +2,9 @@
 //!
 //! It does not know rules and aggregates.
 
-use super::{
-    CooldownText, DecideText, ListText, Name, NamedText, Pack, ParamText, ParamValue, SignalText, declared,
-    expression, items, name, section,
+use super::nodes::{declared, expression, items, name, section};
+use super::parts::{
+    CooldownText, DecideText, ListText, Name, NamedText, Pack, ParamText, ParamValue, SignalText,
 };
 use crate::action::{Action, Mode, Target, Verb};
 use crate::diagnostic::Diagnostics;

@@ -11,8 +11,8 @@ use crate::reason::{Format, Part, Shape, Template};
 use crate::schema::{CurrencyOf, Kind};
 use crate::value::Slot;
 
-/// A part of a reason with its meaning.
-pub(crate) enum ToldNode {
+/// A part of a reason whose names are known.
+pub(crate) enum ResolvedPart {
     Words(String),
     Value {
         node: NodeId,
@@ -24,12 +24,12 @@ pub(crate) enum ToldNode {
     },
 }
 
-impl ToldNode {
+impl ResolvedPart {
     /// The node of a value.
     pub(crate) fn node(&self) -> Option<NodeId> {
         match self {
-            ToldNode::Words(_) => None,
-            ToldNode::Value { node, .. } => Some(*node),
+            ResolvedPart::Words(_) => None,
+            ResolvedPart::Value { node, .. } => Some(*node),
         }
     }
 }
@@ -43,19 +43,19 @@ pub(super) fn expressions(template: &Template) -> impl Iterator<Item = &Expr> {
 }
 
 /// Types of all values; faults are reported.
-pub(super) fn check(resolver: &mut Resolver<'_>, template: &Template) -> Vec<ToldNode> {
-    let mut told = Vec::new();
+pub(super) fn check(resolver: &mut Resolver<'_>, template: &Template) -> Vec<ResolvedPart> {
+    let mut resolved = Vec::new();
     for part in &template.parts {
         match part {
-            Part::Words(words) => told.push(ToldNode::Words(words.clone())),
-            Part::Value(Some(expr), format) => told.extend(value(resolver, expr, *format)),
+            Part::Words(words) => resolved.push(ResolvedPart::Words(words.clone())),
+            Part::Value(Some(expr), format) => resolved.extend(value(resolver, expr, *format)),
             Part::Value(None, _) => {}
         }
     }
-    told
+    resolved
 }
 
-fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Option<ToldNode> {
+fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Option<ResolvedPart> {
     let mut typed = resolver.expr(expr);
     if format == Some(Format::Money) {
         resolver.as_money(&mut typed, &Ty::Is(Kind::Money(CurrencyOf::Account)));
@@ -63,7 +63,7 @@ fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Op
     let kind = match typed.ty {
         Ty::Is(kind) => kind,
         Ty::Fault => return None,
-        Ty::Quoted(text) => return Some(ToldNode::Words(text)),
+        Ty::Quoted(text) => return Some(ResolvedPart::Words(text)),
     };
     let text = match kind {
         Kind::Text => {
@@ -92,7 +92,7 @@ fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Op
         return None;
     }
     let shape = shape(resolver, expr);
-    Some(ToldNode::Value { node: typed.node, kind, shape, format, text })
+    Some(ResolvedPart::Value { node: typed.node, kind, shape, format, text })
 }
 
 fn fits(format: Format, kind: &Kind) -> bool {

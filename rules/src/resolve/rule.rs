@@ -1,7 +1,7 @@
 //! Rules, features and signals with the names they read.
 
 use super::header::check_cooldown;
-use super::reason::{self, ToldNode};
+use super::reason::{self, ResolvedPart};
 use super::resolver::Resolver;
 use super::types::{Looked, Read, Ty, Typed, called};
 use crate::ast::{Expr, ExprKind};
@@ -19,7 +19,7 @@ pub(crate) struct CheckedRule<'a> {
     pub(crate) space: usize,
     pub(crate) events: BTreeSet<u16>,
     pub(crate) reads: Vec<Read>,
-    pub(crate) told: Vec<ToldNode>,
+    pub(crate) reason: Vec<ResolvedPart>,
 }
 
 /// A feature whose names are known.
@@ -53,7 +53,7 @@ pub(crate) fn check_rule<'a>(
     }
     let events = event_codes(resolver, text);
     let space = text.by.as_ref().map_or(0, |by| space_of(resolver, by));
-    let told = text.reason.as_ref().map_or(Vec::new(), |reason| reason::check(resolver, reason));
+    let reason = text.reason.as_ref().map_or(Vec::new(), |reason| reason::check(resolver, reason));
     let mut reads = text.when.as_ref().map_or(Vec::new(), |when| resolver.reads_of(when));
     for expr in text.reason.iter().flat_map(reason::expressions) {
         for read in resolver.reads_of(expr) {
@@ -62,7 +62,7 @@ pub(crate) fn check_rule<'a>(
             }
         }
     }
-    CheckedRule { text, pack, when, space, events, reads, told }
+    CheckedRule { text, pack, when, space, events, reads, reason }
 }
 
 fn check_size(resolver: &mut Resolver<'_>, text: &RuleText, when: &Expr) {

@@ -2,7 +2,7 @@
 //!
 //! It does not know alerts.
 
-use super::{ReadFrom, Ruleset};
+use super::rule::{ReadFrom, ReadValue};
 use crate::money::Currency;
 use crate::program::event_currency;
 use crate::schema::{CurrencyOf, Kind};
@@ -30,30 +30,24 @@ pub enum Described<'a> {
     Geo(Geo),
 }
 
-impl Ruleset {
-    /// Names and values of what a rule reads, in the order written; texts that are known by hash alone are left out.
-    pub fn values<'a>(
-        &'a self,
-        rule: usize,
-        registers: &'a Registers,
-        texts: &'a dyn TextSource,
-    ) -> impl Iterator<Item = (&'a str, Described<'a>)> {
-        self.rules[rule].values.iter().filter_map(move |value| {
-            let described = match value.from {
-                ReadFrom::Param(number) => match value.kind {
-                    Kind::Duration => Described::Duration(number),
-                    _ => Described::Number(number),
-                },
-                ReadFrom::Field(slot) if value.kind == Kind::Text => {
-                    texts.text(slot).map_or(Described::Missing, Described::Text)
-                }
-                ReadFrom::Field(slot) | ReadFrom::Fact { slot, .. } | ReadFrom::Other(slot) => {
-                    describe(&value.kind, slot, registers)?
-                }
-            };
-            Some((value.name.as_str(), described))
-        })
-    }
+/// What a rule reads, as it can leave the engine; `None` for a text that only its hash is known of.
+pub(super) fn described<'a>(
+    value: &'a ReadValue,
+    registers: &'a Registers,
+    texts: &'a dyn TextSource,
+) -> Option<Described<'a>> {
+    Some(match value.from {
+        ReadFrom::Param(number) => match value.kind {
+            Kind::Duration => Described::Duration(number),
+            _ => Described::Number(number),
+        },
+        ReadFrom::Field(slot) if value.kind == Kind::Text => {
+            texts.text(slot).map_or(Described::Missing, Described::Text)
+        }
+        ReadFrom::Field(slot) | ReadFrom::Fact { slot, .. } | ReadFrom::Other(slot) => {
+            describe(&value.kind, slot, registers)?
+        }
+    })
 }
 
 /// A register's value; `None` for the hash of a text.

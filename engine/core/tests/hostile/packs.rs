@@ -3,8 +3,7 @@
 use crate::bank::compiled;
 use std::fmt::Write;
 use tripline_rules::aggregate::WINDOWS_MAX;
-use tripline_rules::pack::{NODES_MAX, RULES_MAX};
-use tripline_rules::parser::DEPTH_MAX;
+use tripline_rules::pack::{DEPTH_MAX, NODES_MAX, RULES_MAX};
 
 /// Its faults; none when it compiles.
 fn faults(pack: &str) -> String {

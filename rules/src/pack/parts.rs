@@ -1,0 +1,197 @@
+//! The parts of a pack as written, with their places.
+//!
+//! It does not know how they are read, nor what a name means.
+
+use crate::action::{Action, Mode, Severity};
+use crate::ast::Expr;
+use crate::diagnostic::Span;
+use crate::money::Decimal;
+use crate::reason::Template;
+use crate::time::Ms;
+
+/// Rules of one ruleset.
+pub const RULES_MAX: usize = 500;
+/// Operators and references of one rule's condition.
+pub const NODES_MAX: usize = 500;
+
+/// A name and where it is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// The name.
+    pub(crate) text: String,
+    /// Its place.
+    pub(crate) span: Span,
+}
+
+/// An entry of `lists:`.
+#[derive(Clone, Debug)]
+pub(crate) struct ListText {
+    /// Its name.
+    pub(crate) name: Name,
+    /// The CSV file, relative to the pack.
+    pub(crate) file: Name,
+    /// Which column; the first without one.
+    pub(crate) column: Option<Name>,
+    /// Whether entries are numbers; else they are texts.
+    pub(crate) numbers: bool,
+    /// More entries are refused.
+    pub(crate) entries_max: usize,
+}
+
+/// An entry of `params:`.
+#[derive(Clone, Debug)]
+pub(crate) struct ParamText {
+    /// Its name.
+    pub(crate) name: Name,
+    /// Its value unless overridden; `None` when it could not be read.
+    pub(crate) default: Option<ParamValue>,
+    /// Smallest value allowed.
+    pub(crate) min: Option<Decimal>,
+    /// Largest value allowed.
+    pub(crate) max: Option<Decimal>,
+}
+
+/// What a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum ParamValue {
+    /// A number; true: written as a percentage.
+    Number(Decimal, bool),
+    /// A length of time, ms.
+    Duration(Ms),
+}
+
+/// A named expression: a term or a feature.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedText {
+    /// Its name.
+    pub(crate) name: Name,
+    /// The expression; `None` when it could not be read.
+    pub(crate) expr: Option<Expr>,
+}
+
+/// The operation of an aggregate as written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum OpText {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Stddev,
+    Median,
+    TrimmedMean,
+    Quantile(f64),
+    Distinct,
+    Last,
+    First,
+    Nth(u32),
+    Rate,
+    Ratio,
+    Rank,
+}
+
+/// An entry of `aggregates:`.
+#[derive(Clone, Debug)]
+pub(crate) struct AggregateText {
+    /// Its name.
+    pub(crate) name: Name,
+    /// Its operation; `None` when it could not be read.
+    pub(crate) op: Option<OpText>,
+    /// What it reads of each row.
+    pub(crate) value: Option<Expr>,
+    /// Entity first, then fields.
+    pub(crate) by: Vec<Name>,
+    /// Window.
+    pub(crate) over: Option<Ms>,
+    /// Where the window is written.
+    pub(crate) over_span: Option<Span>,
+    /// How far back the window ends.
+    pub(crate) delay: Ms,
+    /// Which rows.
+    pub(crate) filter: Option<Expr>,
+    /// Whether the event itself counts.
+    pub(crate) include_current: bool,
+    /// Fewer rows: missing.
+    pub(crate) at_least: u32,
+    /// Where `distinct` stops.
+    pub(crate) distinct_max: u32,
+    /// Whether every part could be read.
+    pub(crate) whole: bool,
+}
+
+/// An entry of `signals:`.
+#[derive(Clone, Debug)]
+pub(crate) struct SignalText {
+    /// `entity.name`.
+    pub(crate) name: Name,
+    /// What is published.
+    pub(crate) value: Option<Expr>,
+    /// Smaller moves are not published.
+    pub(crate) step: Option<Decimal>,
+    /// How long it holds, ms.
+    pub(crate) valid_for: Ms,
+}
+
+/// A line of `decide:`.
+#[derive(Clone, Debug)]
+pub(crate) struct DecideText {
+    /// Holds from this score on.
+    pub(crate) score: i32,
+    /// What is then done.
+    pub(crate) action: Action,
+}
+
+/// What a cooldown is about, and for how long it silences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CooldownText {
+    /// Entity of `by: rule+<entity>`.
+    pub(crate) entity: Name,
+    /// How long, ms.
+    pub(crate) length: Ms,
+    /// Whether a higher score speaks again.
+    pub(crate) unless_score_increases: bool,
+}
+
+/// An entry of `rules:`.
+#[derive(Clone, Debug)]
+pub(crate) struct RuleText {
+    pub(crate) id: Name,
+    pub(crate) title: String,
+    pub(crate) event: Option<Vec<Name>>,
+    pub(crate) by: Option<Name>,
+    pub(crate) when: Option<Expr>,
+    pub(crate) score: i32,
+    pub(crate) severity: Severity,
+    pub(crate) action: Option<Action>,
+    pub(crate) reason: Option<Template>,
+    /// `None`: the default's; `Some(None)`: none.
+    pub(crate) cooldown: Option<Option<CooldownText>>,
+    pub(crate) typology: Vec<String>,
+    pub(crate) mode: Option<Mode>,
+    /// Changes when the rule's own text changes.
+    pub(crate) version: String,
+}
+
+/// A whole pack.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pack {
+    pub(crate) name: String,
+    pub(crate) owner: String,
+    pub(crate) timezone: Option<Name>,
+    pub(crate) lists: Vec<ListText>,
+    pub(crate) params: Vec<ParamText>,
+    pub(crate) terms: Vec<NamedText>,
+    pub(crate) aggregates: Vec<AggregateText>,
+    pub(crate) features: Vec<NamedText>,
+    pub(crate) signals: Vec<SignalText>,
+    pub(crate) decide: Vec<DecideText>,
+    pub(crate) default_cooldown: Option<CooldownText>,
+    pub(crate) default_mode: Option<Mode>,
+    pub(crate) rules: Vec<RuleText>,
+    /// Rules as written, also those that could not be read.
+    pub(crate) rules_written: usize,
+    /// Operators and references of all conditions.
+    pub(crate) nodes: usize,
+    /// Bytes that are equal for equal content, whatever its layout.
+    pub(crate) content: Vec<u8>,
+}

@@ -1,0 +1,103 @@
+//! A compiled rule: what it is about, what it reads, what follows from it.
+
+use crate::action::{Action, Cooldown, Mode, Severity};
+use crate::program::Block;
+use crate::reason::Printed;
+use crate::schema::Kind;
+use crate::value::Slot;
+use jiff::tz::TimeZone;
+
+/// A set of event types.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventTypes(Vec<u64>);
+
+impl EventTypes {
+    /// Whether the type of this code is in the set.
+    #[inline]
+    pub fn has(&self, code: u16) -> bool {
+        self.0.get(usize::from(code) / 64).is_some_and(|word| word >> (code % 64) & 1 == 1)
+    }
+
+    pub(crate) fn insert(&mut self, code: u16) {
+        let at = usize::from(code) / 64;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
+        }
+        self.0[at] |= 1 << (code % 64);
+    }
+}
+
+/// A value that a rule reads: what an alert reports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadValue {
+    /// As it is written, a parameter with its `$`.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is found.
+    pub from: ReadFrom,
+}
+
+/// Where a read value is found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ReadFrom {
+    /// A field of the event.
+    Field(Slot),
+    /// A fact, by its position in the plan of a program of this key space.
+    Fact {
+        /// Its register.
+        slot: Slot,
+        /// Its key space.
+        space: u8,
+        /// Position in [`AggregatePlan::aggregates`](crate::aggregate::AggregatePlan::aggregates); `None` for population ranks.
+        aggregate: Option<usize>,
+    },
+    /// A signal or a model's score.
+    Other(Slot),
+    /// A parameter: numbers as they are, lengths of time in ms.
+    Param(f64),
+}
+
+impl ReadFrom {
+    /// The register, unless it is a parameter.
+    pub fn slot(self) -> Option<Slot> {
+        match self {
+            ReadFrom::Field(slot) | ReadFrom::Fact { slot, .. } | ReadFrom::Other(slot) => Some(slot),
+            ReadFrom::Param(_) => None,
+        }
+    }
+}
+
+/// A rule.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "named as the keys of packs")]
+pub struct Rule {
+    pub id: String,
+    pub title: String,
+    pub pack: String,
+    /// Changes when the rule's own text changes.
+    pub version: String,
+    pub mode: Mode,
+    pub severity: Severity,
+    /// −100 to 100.
+    pub score: i32,
+    pub action: Option<Action>,
+    /// Which types it judges.
+    pub events: EventTypes,
+    /// Number of its key space.
+    pub space: u8,
+    pub cooldown: Option<Cooldown>,
+    pub typology: Vec<String>,
+    /// What its condition and its reason read, in the order written.
+    pub values: Vec<ReadValue>,
+    pub(crate) reason: Vec<ReasonPart>,
+    pub(crate) block: Block,
+    pub(crate) zone: TimeZone,
+}
+
+/// A part of a reason, ready to print.
+#[derive(Debug)]
+pub(crate) enum ReasonPart {
+    Words(String),
+    Value(Printed),
+}
