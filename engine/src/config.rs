@@ -4,10 +4,9 @@
 //! files come in one run.
 
 mod mapping;
-mod place;
 mod sections;
 
-use mapping::Fields;
+use mapping::{Fields, ReadMapping};
 use sections::Sections;
 pub use sections::{Delivery, Http, Input, Kafka, Limits, Log, Time};
 
@@ -15,13 +14,13 @@ use crate::io::snapshot::SnapshotSettings;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tripline_core::decode::{DecodePlan, Mapping};
+use tripline_core::decode::{CheckedMapping, Mapping};
 use tripline_core::engine::Settings;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{Diagnostics, File, Span};
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::{Schema, SchemaGaps};
-use tripline_rules::value::{Slot, TextKey};
+use tripline_rules::value::TextKey;
 use tripline_rules::yaml::{self, Keys, Node};
 
 /// Models that a configuration may name.
@@ -149,7 +148,7 @@ impl Reader<'_, '_> {
         let input = self.keys.required("input", START, self.faults);
         let packs = self.keys.optional("packs");
         // A schema with faults hides no fault of what reads it; what only follows from its own is not told.
-        let input = input.and_then(|node| self.input(node, (&schema, &gaps), key));
+        let input = input.and_then(|node| self.input(node, (&schema, &gaps)));
         let options = PackOptions { key, models: &models, retention: sections.time.retention_ms };
         let ruleset = self.packs(packs, (&schema, &gaps), &options);
         let (input, mapping) = input?;
@@ -231,28 +230,18 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn input(
-        &mut self,
-        node: &Node,
-        (schema, gaps): (&Schema, &SchemaGaps),
-        key: TextKey,
-    ) -> Option<(Input, Mapping)> {
+    fn input(&mut self, node: &Node, (schema, gaps): (&Schema, &SchemaGaps)) -> Option<(Input, Mapping)> {
         let mut keys = Keys::of(node, "`input`", self.faults)?;
         let input = Input::read(&mut keys, self.faults);
-        let mapping = mapping::read(&mut keys, Fields { schema, gaps }, self.faults);
-        if let Some((mapping, faulty)) = &mapping {
-            // The decoder knows what fits together: all fields wanted, so that every fault shows.
-            let all: Vec<Slot> = (0u16..).map(Slot).take(schema.fields().len()).collect();
-            for fault in DecodePlan::compile(mapping, schema, &all, &[], key).err().into_iter().flatten() {
-                let message = fault.to_string();
-                let follows = faulty.iter().any(|name| message.contains(&format!("`{name}`")));
-                if !follows && !gaps.named(&message) {
-                    self.faults.error("C014", message, place::of(&fault, &keys)).label("here");
-                }
-            }
+        let fields = Fields { schema, gaps };
+        let mapping = mapping::read(&mut keys, fields, self.faults);
+        if let Some(ReadMapping { mapping, unread }) = &mapping
+            && let Err(errors) = CheckedMapping::new(mapping, schema)
+        {
+            mapping::report(&errors, unread, fields, self.faults);
         }
         keys.finish(self.faults);
-        Some((input, mapping?.0))
+        Some((input, mapping?.mapping))
     }
 
     fn packs(

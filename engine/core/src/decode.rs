@@ -35,6 +35,7 @@ mod decimal;
 mod fields;
 mod json;
 mod mapping;
+mod mapping_error;
 mod money;
 mod pan;
 mod plan;
@@ -50,10 +51,12 @@ mod word;
 
 pub use checked::CheckedMapping;
 pub use coverage::{Coverage, FieldCoverage};
+pub use csv::HeaderError;
 pub use mapping::{
-    AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, HeaderError, LabelMapping,
-    Mapping, MappingError, MoneyForm, TimeFormat,
+    AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, Mapping,
+    MappingSpans, MoneyForm, Spanned, TimeFormat,
 };
+pub use mapping_error::{MappingError, MappingErrorKind};
 pub use plan::DecodePlan;
 pub use reject::{Reason, Reject};
 

@@ -52,7 +52,7 @@ fn bank(aggregates: &[&str]) -> Bank {
     let field = |name: &str| {
         let place = format!("/{}", name.replace('.', "_"));
         let slot = schema.slot(name).expect("a field");
-        let mut field = FieldMapping::new(slot, FieldSource::Pointer(place));
+        let mut field = FieldMapping::new(slot, FieldSource::Pointer(place.into()));
         field.time = TimeFormat::EpochMillis;
         field.money.amount = AmountForm::Major;
         field
@@ -60,7 +60,7 @@ fn bank(aggregates: &[&str]) -> Bank {
     let names = ["event.id", "event.type", "event.time", "event.ref", "account.id", "account.currency"];
     let more = ["tx.amount", "tx.declined", "label.outcome"];
     let fields = names.iter().chain(&more).map(|name| field(name)).collect();
-    let mapping = Mapping { format: Format::Json, fields, labels: None, pan_exempt: Vec::new() };
+    let mapping = Mapping::new(Format::Json, fields);
     Bank { schema, ruleset, mapping }
 }
 

@@ -103,7 +103,7 @@ const EFFECTS: [Effect; 54] = [
         "input.fields.*.values",
         "PURCHASE: purchase",
         "SALE: purchase",
-        |c| field(c, "event.type").values[0].0.clone(),
+        |c| field(c, "event.type").values[0].0.value.clone(),
         "SALE",
     ),
     effect(
@@ -184,7 +184,7 @@ const EFFECTS: [Effect; 54] = [
         "input.labels.when",
         LABELS,
         "labels: {when: /fraud, is: \"1\", after: 7d}",
-        |c| c.mapping.labels.clone().map_or_else(String::new, |labels| labels.source),
+        |c| c.mapping.labels.clone().map_or_else(String::new, |labels| labels.source.value),
         "/fraud",
     ),
     effect(

@@ -3,13 +3,14 @@
 use super::capture::{Raw, SourceId};
 use super::convert::{Conversion, Table};
 use super::mapping::{
-    CurrencySource, Fallback, FieldMapping, FieldSource, Format, Mapping, MappingError, TimeFormat,
+    CurrencySource, Fallback, FieldMapping, FieldSource, Format, Mapping, Spanned, TimeFormat,
 };
+use super::mapping_error::{MappingError, MappingErrorKind};
 use super::money::{CurrencyPlan, MoneyPlan, is_amount};
 use super::steps::{FieldConversion, LabelPlan, REQUIRED, Step, Substitution, ValueSource};
 use super::time::TimeReader;
 use crate::limits::{DEPTH_MAX, SOURCES_MAX};
-use std::collections::BTreeSet;
+use tripline_rules::diagnostic::Span;
 use tripline_rules::money::Currency;
 use tripline_rules::schema::{
     ACCOUNT_CURRENCY, CurrencyOf, EVENT_ID, EVENT_REF, Kind, LABEL_OUTCOME, Schema, TX_CURRENCY,
@@ -69,51 +70,59 @@ impl Checker<'_> {
         self.schema.field(slot).name.clone()
     }
 
-    fn error(&mut self, error: MappingError) {
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
+    /// Adds an error, unless the same one has been found elsewhere.
+    fn error(&mut self, kind: MappingErrorKind, span: Span, field: Option<Slot>) {
+        if !self.errors.iter().any(|error| error.kind == kind) {
+            self.errors.push(MappingError { kind, span, field });
         }
+    }
+
+    /// Adds an error in the mapping of a field.
+    fn field_error(&mut self, kind: MappingErrorKind, span: Span, field: &FieldMapping) {
+        self.error(kind, span, Some(field.slot));
     }
 
     fn check_fields(&mut self) {
-        let mut mapped = BTreeSet::new();
-        for field in &self.mapping.fields {
-            if !mapped.insert(field.slot) {
-                self.error(MappingError::Twice(self.name(field.slot)));
+        let fields = &self.mapping.fields;
+        for (at, field) in fields.iter().enumerate() {
+            let name = self.name(field.slot);
+            if let Some(first) = fields[..at].iter().find(|first| first.slot == field.slot) {
+                self.field_error(MappingErrorKind::Twice(name.clone()), first.span, field);
             }
-            let unreadable = field.fallback == Fallback::Missing;
-            if unreadable && REQUIRED.contains(&field.slot) {
-                self.error(MappingError::Required(self.name(field.slot)));
+            if field.fallback == Fallback::Missing && REQUIRED.contains(&field.slot) {
+                self.field_error(MappingErrorKind::Required(name.clone()), field.span, field);
             }
-            let mut raws = BTreeSet::new();
-            for (raw, _) in &field.values {
-                if !raws.insert(raw) {
-                    self.error(MappingError::Repeated { field: self.name(field.slot), raw: raw.clone() });
+            for (at, (raw, _)) in field.values.iter().enumerate() {
+                if let Some((first, _)) =
+                    field.values[..at].iter().find(|(first, _)| first.value == raw.value)
+                {
+                    let kind = MappingErrorKind::Repeated { field: name.clone(), raw: raw.value.clone() };
+                    self.field_error(kind, first.span, field);
                 }
             }
         }
-        for slot in REQUIRED.into_iter().filter(|slot| !mapped.contains(slot)) {
-            self.error(MappingError::Unmapped(self.name(slot)));
+        for slot in REQUIRED.into_iter().filter(|slot| !fields.iter().any(|field| field.slot == *slot)) {
+            self.error(MappingErrorKind::Unmapped(self.name(slot)), self.mapping.spans.fields, Some(slot));
         }
     }
 
-    /// The number of a place in the record.
-    fn source(&mut self, place: &str, slot: Option<Slot>) -> SourceId {
-        let at = self.names.iter().position(|known| known == place).unwrap_or_else(|| {
+    /// The number of a pointer or column. `slot`: the field that reads it, if the source is its own.
+    fn source(&mut self, name: &Spanned<String>, slot: Option<Slot>) -> SourceId {
+        let at = self.names.iter().position(|known| *known == name.value).unwrap_or_else(|| {
             if matches!(self.mapping.format, Format::Json) {
-                let path = pointer(place);
+                let path = pointer(name);
                 if path.is_none() {
-                    self.error(MappingError::Pointer(place.to_owned()));
+                    self.error(MappingErrorKind::Pointer(name.value.clone()), name.span, None);
                 }
                 self.paths.push(path.unwrap_or_default());
             }
-            self.names.push(place.to_owned());
+            self.names.push(name.value.clone());
             self.slots.push(None);
             self.names.len() - 1
         });
         self.slots[at] = self.slots[at].or(slot);
         if at >= SOURCES_MAX {
-            self.error(MappingError::TooMany);
+            self.error(MappingErrorKind::TooMany, self.mapping.spans.fields, None);
         }
         SourceId::try_from(at.min(SOURCES_MAX)).expect("far fewer than 65,536 sources")
     }
@@ -136,14 +145,15 @@ impl Checker<'_> {
                 FieldSource::RowNumber => "the row number",
                 FieldSource::Pair { .. } => "a pair of latitude and longitude",
             };
-            self.error(MappingError::Source { field: self.name(field.slot), from });
+            let kind = MappingErrorKind::Source { field: self.name(field.slot), from };
+            self.field_error(kind, field.span, field);
             return None;
         }
         Some(match &field.source {
-            FieldSource::Pointer(place) | FieldSource::Column(place) => {
-                ValueSource::Source(self.source(place, Some(field.slot)))
+            FieldSource::Pointer(name) | FieldSource::Column(name) => {
+                ValueSource::Source(self.source(name, Some(field.slot)))
             }
-            FieldSource::Constant(text) => ValueSource::Constant(text.clone()),
+            FieldSource::Constant(text) => ValueSource::Constant(text.value.clone()),
             FieldSource::RowNumber => ValueSource::RowNumber,
             FieldSource::Pair { latitude, longitude } => ValueSource::Pair(
                 self.source(latitude, Some(field.slot)),
@@ -157,7 +167,9 @@ impl Checker<'_> {
         let conversion = self.conversion(field)?;
         self.check_values(field, &conversion);
         let in_table = matches!(conversion, FieldConversion::Value(Conversion::OneOf(_)));
-        let values = if in_table { Vec::new() } else { field.values.clone() };
+        let values = if in_table { &[][..] } else { &field.values };
+        let values: Vec<(String, String)> =
+            values.iter().map(|(raw, value)| (raw.value.clone(), value.value.clone())).collect();
         let fallback = field.fallback.clone();
         let substitution = (!values.is_empty() || fallback != Fallback::Reject)
             .then(|| Box::new(Substitution { values, fallback }));
@@ -185,7 +197,7 @@ impl Checker<'_> {
             Kind::Time => match TimeReader::new(&field.time) {
                 Ok(reader) => FieldConversion::Value(Conversion::Time(reader)),
                 Err(error) => {
-                    self.error(error);
+                    self.error(error.value, error.span, None);
                     return None;
                 }
             },
@@ -193,13 +205,15 @@ impl Checker<'_> {
                 TimeFormat::EpochSeconds => FieldConversion::Value(Conversion::Duration { places: 3 }),
                 TimeFormat::EpochMillis => FieldConversion::Value(Conversion::Duration { places: 0 }),
                 _ => {
-                    self.error(MappingError::Duration(name));
+                    self.field_error(MappingErrorKind::Duration(name), field.span, field);
                     return None;
                 }
             },
             Kind::OneOf(codes) => {
-                let mapped =
-                    field.values.iter().filter_map(|(raw, value)| Some((raw.clone(), codes.code(value)?)));
+                let code = |(raw, value): &(Spanned<String>, Spanned<String>)| {
+                    Some((raw.value.clone(), codes.code(value)?))
+                };
+                let mapped = field.values.iter().filter_map(code);
                 let own = codes.values().iter().cloned().zip(0u16..);
                 FieldConversion::Value(Conversion::OneOf(Table::new(mapped.chain(own))))
             }
@@ -213,26 +227,28 @@ impl Checker<'_> {
             CurrencyOf::Account => None,
         };
         let currency = match (&field.money.currency, own) {
-            (CurrencySource::From(place), _) if self.is_account_currency(place) => CurrencyPlan::Account,
-            (CurrencySource::From(place), _) => {
-                let source = self.source(place, None);
-                CurrencyPlan::Source(source, self.currencies(place))
+            (CurrencySource::From(from), _) if self.is_account_currency(from) => CurrencyPlan::Account,
+            (CurrencySource::From(from), _) => {
+                let source = self.source(from, None);
+                CurrencyPlan::Source(source, self.currencies(from))
             }
             (CurrencySource::Constant(code), _) => {
                 let Some(number) = Currency::by_code(code).map(Currency::number) else {
-                    self.error(MappingError::Currency(code.clone()));
+                    self.error(MappingErrorKind::Currency(code.value.clone()), code.span, None);
                     return None;
                 };
                 if own.is_some_and(|own| own != number) {
-                    let (field, currency) = (self.name(field.slot), code.clone());
-                    self.error(MappingError::OtherCurrency { field, currency });
+                    let (name, currency) = (self.name(field.slot), code.value.clone());
+                    let kind = MappingErrorKind::OtherCurrency { field: name, currency };
+                    self.field_error(kind, code.span, field);
                 }
                 CurrencyPlan::Fixed(number)
             }
             (CurrencySource::OfField, Some(own)) => CurrencyPlan::Fixed(own),
             (CurrencySource::OfField, None) => {
                 if !self.mapping.fields.iter().any(|other| other.slot == ACCOUNT_CURRENCY) {
-                    self.error(MappingError::NoCurrency(self.name(field.slot)));
+                    let kind = MappingErrorKind::NoCurrency(self.name(field.slot));
+                    self.field_error(kind, field.span, field);
                 }
                 CurrencyPlan::Account
             }
@@ -240,33 +256,36 @@ impl Checker<'_> {
         Some(MoneyPlan { form: field.money.amount, currency, own })
     }
 
-    /// Whether a currency from this place is the one that `account.currency` has been read as before.
-    fn is_account_currency(&self, place: &str) -> bool {
-        let from = |field: &FieldMapping| matches!(&field.source, FieldSource::Pointer(from) | FieldSource::Column(from) if from == place);
-        let account =
-            |field: &FieldMapping| field.slot == ACCOUNT_CURRENCY && field.fallback == Fallback::Reject;
-        let fields = &self.mapping.fields;
-        fields.iter().any(|field| from(field) && account(field))
-            && !fields.iter().any(|field| from(field) && field.slot == TX_CURRENCY)
+    /// Whether a currency from this source is the one that `account.currency` has been read as before.
+    fn is_account_currency(&self, from: &str) -> bool {
+        let mut account = self.fields_from(from).filter(|field| field.slot == ACCOUNT_CURRENCY);
+        account.any(|field| field.fallback == Fallback::Reject)
+            && !self.fields_from(from).any(|field| field.slot == TX_CURRENCY)
     }
 
-    /// The currencies, and what the value maps of currency fields from the same place add.
-    fn currencies(&self, place: &str) -> Table {
-        let same = |field: &&FieldMapping| {
-            let from = matches!(&field.source, FieldSource::Pointer(from) | FieldSource::Column(from) if from == place);
-            from && (field.slot == TX_CURRENCY || field.slot == ACCOUNT_CURRENCY)
-        };
-        let values = self.mapping.fields.iter().filter(same).flat_map(|field| &field.values);
+    /// The currencies, and what the value maps of currency fields from the same source add.
+    fn currencies(&self, from: &str) -> Table {
+        let same = self.fields_from(from);
+        let same = same.filter(|field| field.slot == TX_CURRENCY || field.slot == ACCOUNT_CURRENCY);
+        let values = same.flat_map(|field| &field.values);
         let mapped =
-            values.filter_map(|(raw, value)| Some((raw.clone(), Currency::by_code(value)?.number())));
-        Table::new(
-            mapped.chain(Currency::all().map(|currency| (currency.code().to_owned(), currency.number()))),
-        )
+            values.filter_map(|(raw, value)| Some((raw.value.clone(), Currency::by_code(value)?.number())));
+        let own = Currency::all().map(|currency| (currency.code().to_owned(), currency.number()));
+        Table::new(mapped.chain(own))
+    }
+
+    /// The fields that are read from one pointer or column.
+    fn fields_from(&self, name: &str) -> impl Iterator<Item = &FieldMapping> {
+        let is_from = move |field: &&FieldMapping| match &field.source {
+            FieldSource::Pointer(from) | FieldSource::Column(from) => from.value == name,
+            _ => false,
+        };
+        self.mapping.fields.iter().filter(is_from)
     }
 
     /// Constants and mapped values must be values of the field.
     fn check_values(&mut self, field: &FieldMapping, conversion: &FieldConversion) {
-        let mut written: Vec<&String> = field.values.iter().map(|(_, value)| value).collect();
+        let mut written: Vec<&Spanned<String>> = field.values.iter().map(|(_, value)| value).collect();
         if let FieldSource::Constant(text) = &field.source {
             written.push(text);
         }
@@ -284,7 +303,9 @@ impl Checker<'_> {
                 (FieldConversion::Location, _) => false,
             };
             if !valid {
-                self.error(MappingError::Value { field: self.name(field.slot), value: text.clone() });
+                let (name, value) = (self.name(field.slot), text.value.clone());
+                let kind = MappingErrorKind::Value { field: name, value };
+                self.field_error(kind, text.span, field);
             }
         }
     }
@@ -296,7 +317,7 @@ impl Checker<'_> {
             _ => false,
         };
         if !known || label.after_ms < 0 {
-            self.error(MappingError::Label);
+            self.error(MappingErrorKind::Label, self.mapping.spans.labels, None);
         }
         let source = self.source(&label.source, None);
         Some(LabelPlan {
@@ -331,7 +352,7 @@ impl Checker<'_> {
         let Format::Csv { delimiter } = self.mapping.format else { return };
         let is_end = matches!(delimiter, b'"' | b'\r' | b'\n');
         if !delimiter.is_ascii() || delimiter.is_ascii_digit() || is_end {
-            self.error(MappingError::Delimiter);
+            self.error(MappingErrorKind::Delimiter, self.mapping.spans.format, None);
         }
     }
 }

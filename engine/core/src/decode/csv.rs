@@ -4,12 +4,29 @@
 //! as something, and a record that two readers could read differently must be refused. It is tested against `csv`.
 
 use super::capture::{Captures, Form, SourceId};
-use super::mapping::HeaderError;
 use super::pan;
 use super::record::byte_pos;
 use super::reject::{ReadError, Reason};
 use memchr::{memchr, memchr3};
 use std::sync::Arc;
+use thiserror::Error;
+
+/// What is wrong with a CSV header.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HeaderError {
+    /// Mapped columns that the header does not have.
+    #[error("the header has no column {}", listed(.0))]
+    Missing(Vec<String>),
+    /// Mapped columns that the header has twice.
+    #[error("the header has twice the column {}", listed(.0))]
+    Twice(Vec<String>),
+    /// Not one line of comma-separated values in UTF-8.
+    #[error("the header is not one line of comma-separated values in UTF-8")]
+    Malformed,
+    /// The mapping is not one of CSV.
+    #[error("records of this format have no header")]
+    NotCsv,
+}
 
 /// How cells are separated, and the columns that a header must have.
 #[derive(Clone, Debug)]
@@ -164,4 +181,8 @@ impl CsvReader {
 fn without_line_end(line: &str) -> &str {
     let line = line.strip_suffix('\n').unwrap_or(line);
     line.strip_suffix('\r').unwrap_or(line)
+}
+
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

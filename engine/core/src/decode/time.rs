@@ -4,7 +4,8 @@
 //! A leap second counts as the second before it, and is one only at the end of a UTC day.
 
 use super::decimal::{Rounding, scaled};
-use super::mapping::{MappingError, TimeFormat};
+use super::mapping::{Spanned, TimeFormat};
+use super::mapping_error::MappingErrorKind;
 use super::word::above_nine;
 use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};
 use jiff::civil::DateTime;
@@ -40,7 +41,10 @@ pub(super) struct LocalReader {
 
 impl TimeReader {
     /// A reader of a format.
-    pub(super) fn new(format: &TimeFormat) -> Result<TimeReader, MappingError> {
+    ///
+    /// # Errors
+    /// When the pattern or the zone is none, which it gives.
+    pub(super) fn new(format: &TimeFormat) -> Result<TimeReader, Spanned<MappingErrorKind>> {
         Ok(match format {
             TimeFormat::Rfc3339 => TimeReader::Rfc3339,
             TimeFormat::EpochSeconds => TimeReader::Epoch { places: 3 },
@@ -66,22 +70,28 @@ impl TimeReader {
 }
 
 impl LocalReader {
-    fn new(pattern: &str, zone: &str) -> Result<LocalReader, MappingError> {
+    fn new(
+        pattern: &Spanned<String>,
+        zone: &Spanned<String>,
+    ) -> Result<LocalReader, Spanned<MappingErrorKind>> {
         let tz = match offset(zone.as_bytes()) {
             Some(ms) => {
                 let seconds = i32::try_from(ms / SECOND_MS).expect("an offset is below a day");
                 TimeZone::fixed(Offset::from_seconds(seconds).expect("an offset is below a day"))
             }
-            None => TimeZoneDatabase::bundled().get(zone).map_err(|_| MappingError::Zone(zone.to_owned()))?,
+            None => TimeZoneDatabase::bundled().get(zone).map_err(|_| zone.to(MappingErrorKind::Zone))?,
         };
-        let plain = match pattern {
+        let plain = match pattern.as_str() {
             "%Y-%m-%d %H:%M:%S" | "%F %T" => Some(b' '),
             "%Y-%m-%dT%H:%M:%S" | "%FT%T" => Some(b'T'),
             _ => None,
         };
         let offset_ms = tz.to_fixed_offset().ok().map(|offset| i64::from(offset.seconds()) * SECOND_MS);
-        let reader = LocalReader { pattern: pattern.to_owned(), plain, zone: tz, offset_ms };
-        reader.check().ok_or_else(|| MappingError::Pattern(pattern.to_owned())).map(|()| reader)
+        let reader = LocalReader { pattern: pattern.value.clone(), plain, zone: tz, offset_ms };
+        match reader.check() {
+            Some(()) => Ok(reader),
+            None => Err(pattern.to(MappingErrorKind::Pattern)),
+        }
     }
 
     /// The pattern reads a date and what it writes itself; a date alone is a day's first moment.
@@ -345,9 +355,9 @@ mod tests {
         let refused = |pattern: &str, zone: &str| {
             TimeReader::new(&TimeFormat::Local { pattern: pattern.into(), zone: zone.into() }).unwrap_err()
         };
-        assert_eq!(refused("%Y-%m-%d", "Mars/Olympus"), MappingError::Zone("Mars/Olympus".into()));
+        assert_eq!(refused("%Y-%m-%d", "Mars/Olympus").value, MappingErrorKind::Zone("Mars/Olympus".into()));
         for pattern in ["%H:%M", "%Y-%m", "noon", "%Q%", ""] {
-            assert_eq!(refused(pattern, "UTC"), MappingError::Pattern(pattern.into()));
+            assert_eq!(refused(pattern, "UTC").value, MappingErrorKind::Pattern(pattern.into()));
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::fixture::{Feed, column, full, slot};
 use proptest::prelude::*;
 use tripline_core::decode::{
-    CurrencySource, FieldMapping, FieldSource, Format, HeaderError, LabelMapping, Mapping, Reason, TimeFormat,
+    CurrencySource, FieldMapping, FieldSource, Format, HeaderError, LabelMapping, Mapping, MappingSpans,
+    Reason, TimeFormat,
 };
 
 /// The columns of a public simulated data set.
@@ -32,6 +33,7 @@ fn mapping() -> Mapping {
             after_ms: 604_800_000,
         }),
         pan_exempt: Vec::new(),
+        spans: MappingSpans::default(),
     }
 }
 

@@ -69,7 +69,7 @@ pub fn required() -> Vec<FieldMapping> {
 pub fn json(mut more: Vec<FieldMapping>) -> Mapping {
     let mut fields = required();
     fields.append(&mut more);
-    Mapping { format: Format::Json, fields, labels: None, pan_exempt: Vec::new() }
+    Mapping::new(Format::Json, fields)
 }
 
 /// Most fields, at places of several depths.

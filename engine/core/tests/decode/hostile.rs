@@ -94,12 +94,8 @@ fn card_numbers_are_found_in_cells_too() {
         field.source = FieldSource::Column(name.into());
     }
     fields.push(column("merchant.name", "merchant"));
-    let mapping = Mapping {
-        format: Format::Csv { delimiter: b';' },
-        fields,
-        labels: None,
-        pan_exempt: vec![slot("event.id")],
-    };
+    let mut mapping = Mapping::new(Format::Csv { delimiter: b';' }, fields);
+    mapping.pan_exempt = vec![slot("event.id")];
     let mut feed = Feed::new(&mapping);
     feed.decoder.set_header(b"id;type;time;account;merchant;unread").unwrap();
     let row = |id: &str, merchant: &str, unread: &str| {

@@ -2,7 +2,8 @@
 
 use crate::fixture::{Feed, column, full, json, pointer};
 use tripline_core::decode::{
-    CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, MappingError, TimeFormat,
+    CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, MappingError,
+    MappingErrorKind, TimeFormat,
 };
 
 fn faults(mapping: &tripline_core::decode::Mapping) -> Vec<String> {
@@ -74,6 +75,6 @@ fn one_fault_each() {
     assert_eq!(faults(&mapping), ["`event.id` cannot be missing, so nothing can be mapped to missing"]);
     let mut mapping = json(vec![]);
     mapping.format = Format::Csv { delimiter: b'"' };
-    assert_eq!(faults(&mapping).last().unwrap(), &MappingError::Delimiter.to_string());
+    assert_eq!(faults(&mapping).last().unwrap(), &MappingErrorKind::Delimiter.to_string());
     assert!(faults(&full()).is_empty());
 }

@@ -76,18 +76,18 @@ pub fn mapping(format: Format) -> Mapping {
     let schema = &house().schema;
     let fields = PLACES.map(|(name, place)| {
         let source = match format {
-            Format::Json => FieldSource::Pointer(format!("/{place}")),
-            Format::Csv { .. } => FieldSource::Column(place.to_owned()),
+            Format::Json => FieldSource::Pointer(format!("/{place}").into()),
+            Format::Csv { .. } => FieldSource::Column(place.into()),
         };
         let mut field = FieldMapping::new(schema.slot(name).expect("a field of the schema"), source);
         field.time = TimeFormat::EpochMillis;
         if name == "tx.amount" || name == "account.balance" {
-            let currency = CurrencySource::Constant("EUR".to_owned());
+            let currency = CurrencySource::Constant("EUR".into());
             field.money = MoneyForm { amount: AmountForm::Minor, currency };
         }
         field
     });
-    Mapping { format, fields: fields.to_vec(), labels: None, pan_exempt: Vec::new() }
+    Mapping::new(format, fields.to_vec())
 }
 
 /// A day of lateness, a day of memory, everything collected.

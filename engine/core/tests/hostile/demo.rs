@@ -104,23 +104,23 @@ fn mapping(schema: &Schema) -> Mapping {
         .iter()
         .map(|(name, place)| {
             let slot = schema.slot(name).unwrap_or_else(|| panic!("the demo's schema has {name}"));
-            let mut field = FieldMapping::new(slot, FieldSource::Pointer((*place).to_owned()));
+            let mut field = FieldMapping::new(slot, FieldSource::Pointer((*place).into()));
             field.time = TimeFormat::Rfc3339;
             if matches!(schema.field(slot).kind, Kind::Money(_)) {
-                field.money.currency = CurrencySource::From("/account/currency".to_owned());
+                field.money.currency = CurrencySource::From("/account/currency".into());
             }
             if *name == "account.money_unit" {
                 field.values = [("USD", "1"), ("EUR", "1"), ("GBP", "1"), ("JPY", "150"), ("SEK", "10")]
-                    .map(|(from, to)| (from.to_owned(), to.to_owned()))
+                    .map(|(from, to)| (from.into(), to.into()))
                     .to_vec();
                 field.fallback = Fallback::Missing;
             }
             field
         })
         .collect();
-    let geo = FieldSource::Pair { latitude: "/tx/lat".to_owned(), longitude: "/tx/lon".to_owned() };
+    let geo = FieldSource::Pair { latitude: "/tx/lat".into(), longitude: "/tx/lon".into() };
     fields.push(FieldMapping::new(schema.slot("tx.geo").expect("the demo's schema has it"), geo));
-    Mapping { format: Format::Json, fields, labels: None, pan_exempt: Vec::new() }
+    Mapping::new(Format::Json, fields)
 }
 
 /// A small bank with much fraud on a bad day, up to `days`.

@@ -82,7 +82,7 @@ fn labels(schema: &Schema) -> LabelMapping {
     let slot = schema.slot("label.outcome").expect("built in");
     let Kind::OneOf(outcomes) = &schema.field(slot).kind else { panic!("an outcome is one of a closed set") };
     LabelMapping {
-        source: "/told".to_owned(),
+        source: "/told".into(),
         equals: "fraud".to_owned(),
         outcome: outcomes.code("fraud").expect("an outcome"),
         after_ms: LABEL_AFTER,
@@ -92,19 +92,17 @@ fn labels(schema: &Schema) -> LabelMapping {
 fn mapping(schema: &Schema, labels: Option<LabelMapping>) -> Mapping {
     let fields = PLACES.iter().map(|(name, place)| {
         let slot = schema.slot(name).unwrap_or_else(|| panic!("the schema has {name}"));
-        let mut field = FieldMapping::new(slot, FieldSource::Pointer((*place).to_owned()));
+        let mut field = FieldMapping::new(slot, FieldSource::Pointer((*place).into()));
         match *name {
-            "event.type" => field.values = vec![("cash".to_owned(), "cash_withdrawal".to_owned())],
+            "event.type" => field.values = vec![("cash".into(), "cash_withdrawal".into())],
             "event.time" => field.time = TimeFormat::EpochMillis,
             "tx.amount" => {
-                field.money = MoneyForm {
-                    amount: AmountForm::Major,
-                    currency: CurrencySource::Constant("EUR".to_owned()),
-                };
+                field.money =
+                    MoneyForm { amount: AmountForm::Major, currency: CurrencySource::Constant("EUR".into()) };
             }
             _ => field.fallback = Fallback::Reject,
         }
         field
     });
-    Mapping { format: Format::Json, fields: fields.collect(), labels, pan_exempt: Vec::new() }
+    Mapping { labels, ..Mapping::new(Format::Json, fields.collect()) }
 }
