@@ -214,7 +214,7 @@ impl Reader<'_, '_> {
             return (Schema::built_in(), SchemaGaps::all());
         };
         let partial = Schema::load_partly(&file);
-        self.faults.extend(partial.faults);
+        self.faults.extend(partial.problems);
         (partial.schema, partial.gaps)
     }
 

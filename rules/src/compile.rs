@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostics, File, Span};
 use crate::lint;
 use crate::pack::{self, Pack, RULES_MAX};
 use crate::resolve::{
-    CheckedRule, Resolver, check_features, check_header, check_rule, check_signals, look_at_unused,
+    CheckedRule, Resolver, check_features, check_header, check_rule, check_signals, check_unused,
     override_params,
 };
 use crate::ruleset::Ruleset;
@@ -47,7 +47,7 @@ impl Ruleset {
     pub fn empty(schema: &Schema, key: TextKey) -> Ruleset {
         let no_list = |_: &str| Err(String::new());
         let options = CompileOptions { key, models: &[], retention: None, list: &no_list, now: None };
-        Ruleset::compile(&[], schema, &options).0.expect("no pack, no fault")
+        Ruleset::compile(&[], schema, &options).0.expect("no pack, no error")
     }
 }
 
@@ -57,15 +57,15 @@ fn compile(
     options: &CompileOptions<'_>,
     overrides: &Overrides,
 ) -> (Option<Ruleset>, Diagnostics) {
-    let mut faults = Diagnostics::new(files);
-    let packs: Vec<Pack> = (0..files.len()).map(|file| pack::read(file, &mut faults)).collect();
-    faults.rules = packs.iter().map(|pack| pack.rules_written).sum();
-    faults.nodes = packs.iter().map(|pack| pack.nodes).sum();
-    if faults.rules > RULES_MAX {
-        faults.error("S007", format!("a ruleset has at most {RULES_MAX} rules"), Span::default());
+    let mut problems = Diagnostics::new(files);
+    let packs: Vec<Pack> = (0..files.len()).map(|file| pack::read(file, &mut problems)).collect();
+    problems.rules = packs.iter().map(|pack| pack.rules_written).sum();
+    problems.nodes = packs.iter().map(|pack| pack.nodes).sum();
+    if problems.rules > RULES_MAX {
+        problems.error("S007", format!("a ruleset has at most {RULES_MAX} rules"), Span::default());
     }
-    lint::duplicate::check(&packs, &mut faults);
-    let mut resolver = Resolver::new(&packs, schema, options, &mut faults);
+    lint::duplicate::check(&packs, &mut problems);
+    let mut resolver = Resolver::new(&packs, schema, options, &mut problems);
     override_params(&mut resolver, &packs, overrides);
     packs.iter().for_each(|pack| check_header(&mut resolver, pack));
     let rules: Vec<CheckedRule<'_>> = packs
@@ -75,19 +75,19 @@ fn compile(
         .collect();
     let signals = check_signals(&mut resolver, &packs);
     let features = check_features(&mut resolver, &packs);
-    look_at_unused(&mut resolver);
+    check_unused(&mut resolver);
     lint::run(&mut resolver, &rules, &signals, &features);
-    let ruleset = (resolver.faults.errors() == 0)
+    let ruleset = (resolver.problems.errors() == 0)
         .then(|| build::build(resolver, &packs, rules, &signals, &features, overrides));
     let ruleset = ruleset.and_then(|built| match built {
         Ok(ruleset) => Some(ruleset),
         Err(build::TooLarge) => {
-            faults
+            problems
                 .error("S007", "the packs need more registers than there are", Span::default())
                 .help("split the largest rules, or remove unused features");
             None
         }
     });
-    faults.sort();
-    (ruleset, faults)
+    problems.sort();
+    (ruleset, problems)
 }

@@ -6,7 +6,7 @@ mod codes;
 
 pub use codes::CODES;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub struct Code(pub &'static str);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
+pub enum Level {
     /// Nothing compiles until it is mended.
     Error,
     /// It compiles, and probably does not do what was meant.
@@ -73,7 +73,7 @@ pub struct Diagnostic {
     /// Which kind.
     pub code: Code,
     /// How bad.
-    pub weight: Weight,
+    pub level: Level,
     /// What is wrong, one line.
     pub message: String,
     /// Where.
@@ -142,18 +142,18 @@ impl Diagnostics {
 
     /// Adds an error.
     pub fn error(&mut self, code: &'static str, message: impl Into<String>, span: Span) -> &mut Diagnostic {
-        self.add(Weight::Error, code, message.into(), span)
+        self.add(Level::Error, code, message.into(), span)
     }
 
     /// Adds a warning.
     pub fn warning(&mut self, code: &'static str, message: impl Into<String>, span: Span) -> &mut Diagnostic {
-        self.add(Weight::Warning, code, message.into(), span)
+        self.add(Level::Warning, code, message.into(), span)
     }
 
-    fn add(&mut self, weight: Weight, code: &'static str, message: String, span: Span) -> &mut Diagnostic {
+    fn add(&mut self, level: Level, code: &'static str, message: String, span: Span) -> &mut Diagnostic {
         self.list.push(Diagnostic {
             code: Code(code),
-            weight,
+            level,
             message,
             span,
             label: None,
@@ -169,10 +169,10 @@ impl Diagnostics {
         self.rules += other.rules;
         self.nodes += other.nodes;
         self.files.extend(other.files);
-        self.list.extend(other.list.into_iter().map(|mut fault| {
-            fault.span.file += base;
-            fault.context.iter_mut().for_each(|(span, _)| span.file += base);
-            fault
+        self.list.extend(other.list.into_iter().map(|mut problem| {
+            problem.span.file += base;
+            problem.context.iter_mut().for_each(|(span, _)| span.file += base);
+            problem
         }));
     }
 
@@ -193,26 +193,26 @@ impl Diagnostics {
 
     /// Orders by file and place; faults at one place keep the order in which they were found.
     pub fn sort(&mut self) {
-        self.list.sort_by_key(|fault| (fault.span.file, fault.span.start));
+        self.list.sort_by_key(|problem| (problem.span.file, problem.span.start));
     }
 
     /// How many errors.
     pub fn errors(&self) -> usize {
-        self.count(Weight::Error)
+        self.count(Level::Error)
     }
 
     /// How many warnings.
     pub fn warnings(&self) -> usize {
-        self.count(Weight::Warning)
+        self.count(Level::Warning)
     }
 
-    fn count(&self, weight: Weight) -> usize {
-        self.list.iter().filter(|fault| fault.weight == weight).count()
+    fn count(&self, level: Level) -> usize {
+        self.list.iter().filter(|problem| problem.level == level).count()
     }
 
     /// Whether some fault lies inside a place.
     pub fn any_inside(&self, span: Span) -> bool {
-        self.list.iter().any(|fault| span.holds(fault.span))
+        self.list.iter().any(|problem| span.holds(problem.span))
     }
 
     /// Line and column of a place, both from 1; columns count characters.
@@ -229,31 +229,31 @@ impl Diagnostics {
             Paint::Plain => Renderer::plain(),
         };
         let mut out = String::new();
-        for fault in &self.list {
-            out.push_str(&renderer.render(&[self.group(fault)]));
+        for problem in &self.list {
+            out.push_str(&renderer.render(&[self.group(problem)]));
             out.push_str("\n\n");
         }
         out
     }
 
-    fn group<'a>(&'a self, fault: &'a Diagnostic) -> Group<'a> {
-        let file = &self.files[fault.span.file];
-        let level = match fault.weight {
-            Weight::Error => Level::ERROR,
-            Weight::Warning => Level::WARNING,
+    fn group<'a>(&'a self, problem: &'a Diagnostic) -> Group<'a> {
+        let file = &self.files[problem.span.file];
+        let title = match problem.level {
+            Level::Error => Title::ERROR,
+            Level::Warning => Title::WARNING,
         };
-        let mut primary = AnnotationKind::Primary.span(fault.span.range());
-        if let Some(label) = &fault.label {
+        let mut primary = AnnotationKind::Primary.span(problem.span.range());
+        if let Some(label) = &problem.label {
             primary = primary.label(label.as_str());
         }
-        let context = fault
+        let context = problem
             .context
             .iter()
             .map(|(span, text)| AnnotationKind::Context.span(span.range()).label(text.as_str()));
         let snippet = Snippet::source(&*file.text).path(&*file.name).annotation(primary).annotations(context);
-        let group = level.primary_title(fault.message.as_str()).id(fault.code.0).element(snippet);
-        match &fault.help {
-            Some(help) => group.element(Level::HELP.message(help.as_str())),
+        let group = title.primary_title(problem.message.as_str()).id(problem.code.0).element(snippet);
+        match &problem.help {
+            Some(help) => group.element(Title::HELP.message(help.as_str())),
             None => group,
         }
     }
@@ -272,26 +272,26 @@ impl Diagnostics {
     /// All faults as one JSON array; `line` and `column` count from 1, columns in characters.
     pub fn json(&self) -> String {
         let mut out = String::from("[");
-        for (at, fault) in self.list.iter().enumerate() {
-            let (line, column) = self.position(fault.span);
+        for (at, problem) in self.list.iter().enumerate() {
+            let (line, column) = self.position(problem.span);
             let (end_line, end_column) =
-                self.position(Span { start: fault.span.end, end: fault.span.end, ..fault.span });
-            let weight = match fault.weight {
-                Weight::Error => "error",
-                Weight::Warning => "warning",
+                self.position(Span { start: problem.span.end, end: problem.span.end, ..problem.span });
+            let level = match problem.level {
+                Level::Error => "error",
+                Level::Warning => "warning",
             };
             let comma = if at == 0 { "" } else { "," };
             // Writing to a String cannot fail.
             let _ =
-                write!(out, "{comma}{{\"code\":\"{}\",\"severity\":\"{weight}\",\"message\":", fault.code.0);
-            json_text(&mut out, &fault.message);
+                write!(out, "{comma}{{\"code\":\"{}\",\"severity\":\"{level}\",\"message\":", problem.code.0);
+            json_text(&mut out, &problem.message);
             out.push_str(",\"file\":");
-            json_text(&mut out, &self.files[fault.span.file].name);
+            json_text(&mut out, &self.files[problem.span.file].name);
             let _ = write!(
                 out,
                 ",\"line\":{line},\"column\":{column},\"end_line\":{end_line},\"end_column\":{end_column}"
             );
-            for (name, text) in [("label", &fault.label), ("help", &fault.help)] {
+            for (name, text) in [("label", &problem.label), ("help", &problem.help)] {
                 if let Some(text) = text {
                     let _ = write!(out, ",\"{name}\":");
                     json_text(&mut out, text);
@@ -341,13 +341,17 @@ mod tests {
 
     #[test]
     fn columns_count_characters_and_lines_count_from_one() {
-        let mut faults = Diagnostics::new(&[File::new("a.yaml", "x: 1\ntitle: Zürich é oops\n")]);
+        let mut problems = Diagnostics::new(&[File::new("a.yaml", "x: 1\ntitle: Zürich é oops\n")]);
         let start = "x: 1\ntitle: Zürich é ".len();
-        faults.error("E201", "no \"such\" name", Span { file: 0, start, end: start + 4 }).label("here");
-        assert_eq!(faults.position(faults.list()[0].span), (2, 17));
-        assert!(faults.render(Paint::Plain).contains("--> a.yaml:2:17"), "{}", faults.render(Paint::Plain));
+        problems.error("E201", "no \"such\" name", Span { file: 0, start, end: start + 4 }).label("here");
+        assert_eq!(problems.position(problems.list()[0].span), (2, 17));
         assert!(
-            faults.json().contains(r#""message":"no \"such\" name","file":"a.yaml","line":2,"column":17"#)
+            problems.render(Paint::Plain).contains("--> a.yaml:2:17"),
+            "{}",
+            problems.render(Paint::Plain)
+        );
+        assert!(
+            problems.json().contains(r#""message":"no \"such\" name","file":"a.yaml","line":2,"column":17"#)
         );
     }
 

@@ -65,7 +65,7 @@ impl Written<'_> {
 }
 
 /// All tokens, or `None` when a character belongs to no token (every such fault is reported).
-pub fn tokens(written: Written<'_>, faults: &mut Diagnostics) -> Option<Vec<Lexeme>> {
+pub fn tokens(written: Written<'_>, problems: &mut Diagnostics) -> Option<Vec<Lexeme>> {
     let mut found = Vec::new();
     let mut fine = true;
     let mut at = 0;
@@ -82,7 +82,7 @@ pub fn tokens(written: Written<'_>, faults: &mut Diagnostics) -> Option<Vec<Lexe
             }
             Err(Wrong { code, message, help }) => {
                 fine = false;
-                faults.error(code, message, written.span(at, at + length)).label("here").help_maybe(help);
+                problems.error(code, message, written.span(at, at + length)).label("here").help_maybe(help);
             }
         }
         at += length;
@@ -180,12 +180,12 @@ fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
     }
     let whole = length + unit;
     let Some(duration) = parse_duration(&rest[..whole]) else {
-        let fault = Wrong {
+        let wrong = Wrong {
             code: "E106",
             message: format!("`{}` is neither a number nor a length of time", &rest[..whole]),
             help: Some("lengths of time: `30s`, `10m`, `24h`, `90d`; shares: `5%`".to_owned()),
         };
-        return (Err(fault), whole);
+        return (Err(wrong), whole);
     };
     (Ok(Token::Duration(duration)), whole)
 }

@@ -23,7 +23,7 @@ pub enum Entries {
 /// What is wrong with the file, one line.
 pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, String> {
     let mut csv = csv::ReaderBuilder::new().flexible(false).from_reader(text.as_bytes());
-    let headers = csv.headers().map_err(|fault| fault.to_string())?.clone();
+    let headers = csv.headers().map_err(|error| error.to_string())?.clone();
     let column = match &list.column {
         None if headers.is_empty() => return Err("the file is empty".to_owned()),
         None => 0,
@@ -35,7 +35,7 @@ pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, Str
     let expires = headers.iter().position(|header| header.trim() == "expires");
     let mut texts = Vec::new();
     for record in csv.records() {
-        let record = record.map_err(|fault| fault.to_string())?;
+        let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(0, csv::Position::line);
         if let Some(day) = expires.and_then(|at| record.get(at)).map(str::trim).filter(|day| !day.is_empty())
             && is_over(day, now)

@@ -23,30 +23,32 @@ use crate::yaml::{self, Keys, Node};
 const LATER: &[&str] = &["lookups", "segments", "marks", "tests", "sequences"];
 
 /// Reads one pack, `file` being its number in `faults`. Gives what could be read.
-pub(crate) fn read(file: usize, faults: &mut Diagnostics) -> Pack {
+pub(crate) fn read(file: usize, problems: &mut Diagnostics) -> Pack {
     let mut pack = Pack::default();
     let start = Span { file, start: 0, end: 0 };
-    let Some(root) = yaml::parse(file, faults) else {
-        if !faults.list().iter().any(|fault| fault.span.file == file) {
-            faults.error("S002", "the pack is empty", start);
+    let Some(root) = yaml::parse(file, problems) else {
+        if !problems.list().iter().any(|problem| problem.span.file == file) {
+            problems.error("S002", "the pack is empty", start);
         }
         return pack;
     };
     root.content(&mut |bytes| pack.content.extend_from_slice(bytes));
-    let Some(mut keys) = Keys::of(&root, "a pack", faults).map(|keys| keys.later(LATER)) else { return pack };
-    if let Some(version) = keys.required("version", start, faults) {
-        version.form("pack", faults);
-    }
-    let text = |node: Option<&Node>, what: &str, faults: &mut Diagnostics| {
-        node.and_then(|node| node.text(what, faults)).map(str::to_owned)
+    let Some(mut keys) = Keys::of(&root, "a pack", problems).map(|keys| keys.later(LATER)) else {
+        return pack;
     };
-    pack.name = text(keys.optional("pack"), "`pack`", faults).unwrap_or_default();
-    pack.owner = text(keys.optional("owner"), "`owner`", faults).unwrap_or_default();
-    pack.timezone = keys.optional("timezone").and_then(|node| nodes::name(node, "`timezone`", faults));
-    sections::read(&mut keys, &mut pack, faults);
-    aggregates::read(&mut keys, &mut pack, faults);
-    rules::read(&mut keys, &mut pack, faults);
-    keys.finish(faults);
+    if let Some(version) = keys.required("version", start, problems) {
+        version.form("pack", problems);
+    }
+    let text = |node: Option<&Node>, what: &str, problems: &mut Diagnostics| {
+        node.and_then(|node| node.text(what, problems)).map(str::to_owned)
+    };
+    pack.name = text(keys.optional("pack"), "`pack`", problems).unwrap_or_default();
+    pack.owner = text(keys.optional("owner"), "`owner`", problems).unwrap_or_default();
+    pack.timezone = keys.optional("timezone").and_then(|node| nodes::name(node, "`timezone`", problems));
+    sections::read(&mut keys, &mut pack, problems);
+    aggregates::read(&mut keys, &mut pack, problems);
+    rules::read(&mut keys, &mut pack, problems);
+    keys.finish(problems);
     pack.nodes = pack.condition_nodes();
     pack
 }

@@ -12,28 +12,28 @@ pub const TOKENS_MAX: usize = 4_000;
 const NESTING_MAX: usize = 64;
 
 /// Parses one expression. Faults are reported; `None` when no meaning is left.
-pub fn expression(written: Written<'_>, faults: &mut Diagnostics) -> Option<Expr> {
-    let tokens = tokens(written, faults)?;
+pub fn expression(written: Written<'_>, problems: &mut Diagnostics) -> Option<Expr> {
+    let tokens = tokens(written, problems)?;
     let end = written.span(0, written.text.trim_end().len());
     if tokens.len() > TOKENS_MAX {
-        faults
+        problems
             .error("E105", format!("an expression has at most {TOKENS_MAX} words and signs"), end)
             .help("long lists of values belong under `lists:`");
         return None;
     }
     if tokens.is_empty() {
-        faults.error("E103", "an expression is missing here", end);
+        problems.error("E103", "an expression is missing here", end);
         return None;
     }
     let last = Span { start: end.end, end: end.end, ..end };
-    let mut parser = Parser { tokens: &tokens, at: 0, end: last, nesting: 0, faults };
+    let mut parser = Parser { tokens: &tokens, at: 0, end: last, nesting: 0, problems };
     let expr = parser.binary(0)?;
     if let Some(extra) = tokens.get(parser.at) {
         parser.unexpected(extra);
         return None;
     }
     if depth(&expr) > DEPTH_MAX {
-        faults
+        problems
             .error("E104", format!("nested more than {DEPTH_MAX} deep"), expr.span)
             .help("give parts of it names under `terms:`");
         return None;
@@ -56,7 +56,7 @@ struct Parser<'a> {
     at: usize,
     end: Span,
     nesting: usize,
-    faults: &'a mut Diagnostics,
+    problems: &'a mut Diagnostics,
 }
 
 const OR: u8 = 1;
@@ -104,10 +104,10 @@ impl Parser<'_> {
             Token::Text(_) => "this text".to_owned(),
             Token::Number(_) | Token::Duration(_) => "this number".to_owned(),
         };
-        let fault =
-            self.faults.error("E103", format!("{what} is not expected here"), lexeme.span).label("here");
+        let problem =
+            self.problems.error("E103", format!("{what} is not expected here"), lexeme.span).label("here");
         if lexeme.token == Token::Sign("%") {
-            fault.help("shares are written `5%`, without a space");
+            problem.help("shares are written `5%`, without a space");
         }
     }
 
@@ -116,7 +116,7 @@ impl Parser<'_> {
         self.nesting += 1;
         if self.nesting > NESTING_MAX {
             let here = self.here();
-            self.faults.error("E104", format!("nested more than {DEPTH_MAX} deep"), here);
+            self.problems.error("E104", format!("nested more than {DEPTH_MAX} deep"), here);
             return None;
         }
         let mut left = self.prefix(least)?;
@@ -127,7 +127,7 @@ impl Parser<'_> {
                     if let Some(again) = self.tokens.get(self.at)
                         && self.sign().and_then(power) == Some(COMPARE)
                     {
-                        self.faults
+                        self.problems
                             .error("E103", "comparisons do not chain", again.span)
                             .label("second comparison")
                             .help("write `a < b and b < c`, or `b between a and c`");
@@ -165,7 +165,7 @@ impl Parser<'_> {
             "not" => {
                 if !self.take("in") {
                     let here = self.here();
-                    self.faults.error("E103", "`in` is expected after `not`", here).label("here");
+                    self.problems.error("E103", "`in` is expected after `not`", here).label("here");
                     return None;
                 }
                 self.within(left, true)?
@@ -174,7 +174,9 @@ impl Parser<'_> {
                 let low = self.binary(SUM)?;
                 if !self.take("and") {
                     let here = self.here();
-                    self.faults.error("E103", "`between` needs `and` and an upper bound", here).label("here");
+                    self.problems
+                        .error("E103", "`between` needs `and` and an upper bound", here)
+                        .label("here");
                     return None;
                 }
                 let high = self.binary(SUM)?;
@@ -185,7 +187,7 @@ impl Parser<'_> {
                 let not = self.take("not");
                 let end = self.here();
                 if !self.take("missing") {
-                    self.faults
+                    self.problems
                         .error("E103", "`missing` is expected after `is`", end)
                         .label("here")
                         .help("values are compared with `==`");
@@ -211,7 +213,7 @@ impl Parser<'_> {
     fn atom(&mut self) -> Option<Expr> {
         let Some(lexeme) = self.tokens.get(self.at) else {
             let end = self.end;
-            self.faults
+            self.problems
                 .error("E103", "the expression stops too early", end)
                 .label("something is missing here");
             return None;
@@ -288,7 +290,7 @@ impl Parser<'_> {
             }
         };
         let opened = if close == ")" { '(' } else { '[' };
-        self.faults
+        self.problems
             .error("E102", format!("missing `{close}`"), at)
             .label(format!("expected `{close}` here"))
             .context(open, format!("this `{opened}` is never closed"));
@@ -296,7 +298,7 @@ impl Parser<'_> {
     }
 
     fn last_character(&self, span: Span) -> usize {
-        let text = &self.faults.files()[span.file].text[span.start..span.end];
+        let text = &self.problems.files()[span.file].text[span.start..span.end];
         span.start + text.char_indices().last().map_or(0, |(at, _)| at)
     }
 }

@@ -38,7 +38,7 @@ impl Pattern {
             .configure(bounds)
             .syntax(syntax::Config::new().nest_limit(32))
             .build(text)
-            .map_err(|fault| match fault.size_limit() {
+            .map_err(|error| match error.size_limit() {
                 Some(most) => format!("it would take more than {most} bytes"),
                 None => "it cannot be read as a regular expression".to_owned(),
             })?;

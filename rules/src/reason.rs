@@ -58,7 +58,7 @@ pub struct Template {
 }
 
 /// Reads a reason; `{{` and `}}` are braces.
-pub(crate) fn parse(text: &str, positions: &Positions, faults: &mut Diagnostics) -> Template {
+pub(crate) fn parse(text: &str, positions: &Positions, problems: &mut Diagnostics) -> Template {
     let mut parts = Vec::new();
     let mut words = String::new();
     let mut at = 0;
@@ -69,7 +69,7 @@ pub(crate) fn parse(text: &str, positions: &Positions, faults: &mut Diagnostics)
             at += 2;
         } else if first == '{' {
             let Some(length) = closing(rest) else {
-                faults
+                problems
                     .error("E102", "missing `}`", positions.span(at..at + 1))
                     .label("this `{` is never closed")
                     .help("a brace that is meant as one is written twice");
@@ -78,7 +78,7 @@ pub(crate) fn parse(text: &str, positions: &Positions, faults: &mut Diagnostics)
             if !words.is_empty() {
                 parts.push(Part::Words(std::mem::take(&mut words)));
             }
-            parts.push(value(&rest[1..length], at + 1, positions, faults));
+            parts.push(value(&rest[1..length], at + 1, positions, problems));
             at += length + 1;
         } else {
             words.push(first);
@@ -110,7 +110,7 @@ fn outside_quotes(text: &str, wanted: char) -> Option<usize> {
     None
 }
 
-fn value(text: &str, base: usize, positions: &Positions, faults: &mut Diagnostics) -> Part {
+fn value(text: &str, base: usize, positions: &Positions, problems: &mut Diagnostics) -> Part {
     let bar = outside_quotes(text, '|').filter(|at| !text[*at..].starts_with("||"));
     let (expr, format) = match bar {
         None => (text, None),
@@ -119,18 +119,18 @@ fn value(text: &str, base: usize, positions: &Positions, faults: &mut Diagnostic
             let name = written.trim();
             let start = base + at + 1 + (written.len() - written.trim_start().len());
             let span = positions.span(start..start + name.len());
-            (&text[..at], self::format(name, span, faults))
+            (&text[..at], self::format(name, span, problems))
         }
     };
-    Part::Value(parser::expression(Written { text: expr, base, positions }, faults), format)
+    Part::Value(parser::expression(Written { text: expr, base, positions }, problems), format)
 }
 
-fn format(name: &str, span: Span, faults: &mut Diagnostics) -> Option<Format> {
+fn format(name: &str, span: Span, problems: &mut Diagnostics) -> Option<Format> {
     let found = FORMATS.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
     if found.is_none() {
         let near = nearest(name, FORMATS.iter().map(|(known, _)| *known));
         let all = FORMATS.map(|(known, _)| known).join(", ");
-        faults
+        problems
             .error("E312", format!("no format named `{name}`"), span)
             .label("unknown format")
             .help(near.map_or(format!("one of {all}"), |near| format!("did you mean `{near}`?")));
@@ -145,16 +145,16 @@ mod tests {
     use crate::yaml;
 
     #[test]
-    fn faults_in_a_reason_are_found_where_they_stand() {
+    fn problems_in_a_reason_are_found_where_they_stand() {
         let source = "r: \"é {{x}} {tx.amount | mony} and {\"\n";
         let source = source.to_owned();
-        let mut faults = Diagnostics::new(&[File::new("f", source.clone())]);
-        let root = yaml::parse(0, &mut faults).unwrap();
+        let mut problems = Diagnostics::new(&[File::new("f", source.clone())]);
+        let root = yaml::parse(0, &mut problems).unwrap();
         let node = root.value_of("r").unwrap();
-        let template = parse(node.scalar().unwrap(), &Positions::new(node, &source), &mut faults);
+        let template = parse(node.scalar().unwrap(), &Positions::new(node, &source), &mut problems);
         assert_eq!(template.parts[0], Part::Words("é {x} ".to_owned()));
         let places: Vec<_> =
-            faults.list().iter().map(|fault| &source[fault.span.start..fault.span.end]).collect();
+            problems.list().iter().map(|problem| &source[problem.span.start..problem.span.end]).collect();
         assert_eq!(places, ["mony", "{"]);
     }
 }

@@ -23,5 +23,5 @@ pub(crate) use resolver::Resolver;
 pub(crate) use rule::{
     CheckedFeature, CheckedRule, CheckedSignal, check_features, check_rule, check_signals,
 };
-pub(crate) use types::{Looked, Read, Source};
-pub(crate) use unused::look_at_unused;
+pub(crate) use types::{Origin, Read, Resolution};
+pub(crate) use unused::check_unused;

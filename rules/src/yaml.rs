@@ -85,10 +85,10 @@ pub fn parse(file: usize, diagnostics: &mut Diagnostics) -> Option<Node> {
                     return None;
                 }
             }
-            Err(fault) => {
-                let start = builder.byte(fault.marker().index());
+            Err(error) => {
+                let start = builder.byte(error.marker().index());
                 let span = Span { file, start, end: start };
-                builder.diagnostics.error("Y000", format!("not valid YAML: {}", fault.info()), span);
+                builder.diagnostics.error("Y000", format!("not valid YAML: {}", error.info()), span);
                 return None;
             }
         }

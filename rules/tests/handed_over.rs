@@ -18,9 +18,9 @@ fn read(folder: &Path, name: &str) -> File {
 }
 
 fn compile(folder: &Path, pack: File) -> (Option<Ruleset>, Diagnostics) {
-    let (schema, faults) = Schema::load(&read(folder, "schema.yaml"));
-    let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
-    let list = |path: &str| fs::read_to_string(folder.join(path)).map_err(|fault| fault.to_string());
+    let (schema, problems) = Schema::load(&read(folder, "schema.yaml"));
+    let schema = schema.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
+    let list = |path: &str| fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
     let options = CompileOptions {
         key: TextKey::default(),
         models: &["profile"],
@@ -34,9 +34,9 @@ fn compile(folder: &Path, pack: File) -> (Option<Ruleset>, Diagnostics) {
 #[test]
 fn the_broken_pack_gets_exactly_the_diagnostics_asked_for() {
     let folder = folder();
-    let (ruleset, faults) = compile(&folder, read(&folder, "broken.yaml"));
+    let (ruleset, problems) = compile(&folder, read(&folder, "broken.yaml"));
     assert!(ruleset.is_none());
-    let shown = format!("{}{}", faults.render(Paint::Plain), faults.summary());
+    let shown = format!("{}{}", problems.render(Paint::Plain), problems.summary());
     let expected = fs::read_to_string(folder.join("broken.expected.txt")).unwrap();
     // The summary's last part is how long it took.
     let expected = expected.trim_end().rsplit_once(", ").unwrap().0;
@@ -49,15 +49,15 @@ fn the_broken_pack_gets_exactly_the_diagnostics_asked_for() {
 #[test]
 fn the_full_pack_is_refused_only_for_what_comes_later() {
     let folder = folder();
-    let (_, faults) = compile(&folder, read(&folder, "card-core.yaml"));
-    let errors: Vec<_> = faults
+    let (_, problems) = compile(&folder, read(&folder, "card-core.yaml"));
+    let errors: Vec<_> = problems
         .list()
         .iter()
-        .filter(|fault| fault.code.0.starts_with(['E', 'S', 'Y']) && fault.code.0 != "S005")
+        .filter(|problem| problem.code.0.starts_with(['E', 'S', 'Y']) && problem.code.0 != "S005")
         .collect();
-    assert!(errors.is_empty(), "{}", faults.render(Paint::Plain));
+    assert!(errors.is_empty(), "{}", problems.render(Paint::Plain));
     let later = |name: &str| {
-        faults.list().iter().any(|fault| fault.message.starts_with(&format!("`{name}` is known")))
+        problems.list().iter().any(|problem| problem.message.starts_with(&format!("`{name}` is known")))
     };
     for name in ["segments", "exceptions", "expect", "sequence", "effective"] {
         assert!(later(name), "{name}");
@@ -93,8 +93,8 @@ fn reduced(text: &str) -> String {
 fn the_rest_of_the_full_pack_compiles() {
     let folder = folder();
     let whole = read(&folder, "card-core.yaml");
-    let (ruleset, faults) = compile(&folder, File::new("card-core.yaml", reduced(&whole.text)));
-    let ruleset = ruleset.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
+    let (ruleset, problems) = compile(&folder, File::new("card-core.yaml", reduced(&whole.text)));
+    let ruleset = ruleset.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
     assert_eq!(ruleset.rules().len(), 9);
     assert_eq!(ruleset.programs().len(), 2);
     assert_eq!(ruleset.programs()[1].plan().aggregates.len(), 3);

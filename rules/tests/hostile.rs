@@ -31,18 +31,20 @@ const SHARDS: [&str; 24] = [
 ];
 
 fn survives(schema: &str, pack: &str) {
-    let (loaded, faults) = Schema::load(&File::new("schema.yaml", schema));
-    let shown = faults.render(Paint::Plain) + &faults.json();
-    assert_eq!(loaded.is_none(), faults.errors() > 0, "{shown}");
+    let (loaded, problems) = Schema::load(&File::new("schema.yaml", schema));
+    let shown = problems.render(Paint::Plain) + &problems.json();
+    assert_eq!(loaded.is_none(), problems.errors() > 0, "{shown}");
     let (fallback, _) = Schema::load(&File::new("schema.yaml", SCHEMA));
     let Some(schema) = loaded.or(fallback) else { panic!("the schema loads") };
     let list = |_: &str| Ok("code\nx\n".to_owned());
     let options =
         CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list, now: None };
-    let (ruleset, faults) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
-    let shown =
-        faults.render(Paint::Plain) + &faults.render(Paint::Colour) + &faults.json() + &faults.summary();
-    assert_eq!(ruleset.is_none(), faults.errors() > 0, "{shown}");
+    let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
+    let shown = problems.render(Paint::Plain)
+        + &problems.render(Paint::Colour)
+        + &problems.json()
+        + &problems.summary();
+    assert_eq!(ruleset.is_none(), problems.errors() > 0, "{shown}");
 }
 
 /// Cuts, repeats and splinters at random places.

@@ -11,8 +11,8 @@ use tripline_rules::value::TextKey;
 const SCHEMA: &str = include_str!("golden/schema.yaml");
 
 fn compile_with(pack: &str, overrides: &Overrides) -> (Option<Ruleset>, Diagnostics) {
-    let (schema, faults) = Schema::load(&File::new("schema.yaml", SCHEMA));
-    let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
+    let (schema, problems) = Schema::load(&File::new("schema.yaml", SCHEMA));
+    let schema = schema.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
     let list = |path: &str| match path {
         "mcc.csv" => Ok("code,doc\n7995,Gambling\n6051,Crypto\n".to_owned()),
         "amounts.csv" => Ok("n\n5\n7.5\n".to_owned()),
@@ -30,9 +30,9 @@ fn compile_with(pack: &str, overrides: &Overrides) -> (Option<Ruleset>, Diagnost
 
 /// Codes found in a pack, in the order of their places.
 fn codes(pack: &str) -> Vec<&'static str> {
-    let (ruleset, faults) = compile_with(pack, &Overrides::new());
-    assert_eq!(ruleset.is_none(), faults.errors() > 0);
-    faults.list().iter().map(|fault| fault.code.0).collect()
+    let (ruleset, problems) = compile_with(pack, &Overrides::new());
+    assert_eq!(ruleset.is_none(), problems.errors() > 0);
+    problems.list().iter().map(|problem| problem.code.0).collect()
 }
 
 /// Codes found in a condition of a rule that judges purchases.
@@ -305,8 +305,8 @@ fn values_outside_what_is_allowed() {
     }
     let range = "version: 1\nparams: {p: {default: 5, min: 1, max: 9}}\nfeatures: {f: $p}\n";
     let set = |value: &str| {
-        let (ruleset, faults) = compile_with(range, &Overrides::from([("p".to_owned(), value.to_owned())]));
-        (ruleset.is_some(), faults.list().iter().map(|fault| fault.code.0).collect::<Vec<_>>())
+        let (ruleset, problems) = compile_with(range, &Overrides::from([("p".to_owned(), value.to_owned())]));
+        (ruleset.is_some(), problems.list().iter().map(|problem| problem.code.0).collect::<Vec<_>>())
     };
     assert_eq!(set("9"), (true, vec![]));
     assert_eq!(set("10"), (false, vec!["S011"]));
@@ -317,16 +317,16 @@ fn values_outside_what_is_allowed() {
 #[test]
 fn a_pack_with_everything_wrong_shows_all_of_it_at_once() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/broken/expected.txt");
-    let (ruleset, faults) = compile_with(include_str!("golden/broken/pack.yaml"), &Overrides::new());
+    let (ruleset, problems) = compile_with(include_str!("golden/broken/pack.yaml"), &Overrides::new());
     assert!(ruleset.is_none());
-    let shown = format!("{}{}\n", faults.render(Paint::Plain), faults.summary());
+    let shown = format!("{}{}\n", problems.render(Paint::Plain), problems.summary());
     if std::env::var_os("TRIPLINE_BLESS").is_some() {
         std::fs::write(path, &shown).expect("the golden can be written");
     }
     let expected = std::fs::read_to_string(path).expect("the golden can be read");
     assert_eq!(shown, expected);
-    let json = faults.json();
-    assert_eq!(json.matches("\"code\":").count(), faults.list().len());
+    let json = problems.json();
+    assert_eq!(json.matches("\"code\":").count(), problems.list().len());
 }
 
 #[test]
@@ -340,8 +340,8 @@ fn five_hundred_rules_and_as_many_faults_are_linted_in_well_under_a_second() {
         ));
     }
     let start = Instant::now();
-    let (_, faults) = compile_with(&pack, &Overrides::new());
-    assert_eq!(faults.errors(), 500);
+    let (_, problems) = compile_with(&pack, &Overrides::new());
+    assert_eq!(problems.errors(), 500);
     assert!(start.elapsed().as_millis() < 3_000, "{:?}", start.elapsed());
     let start = Instant::now();
     let fine = pack
@@ -349,7 +349,7 @@ fn five_hundred_rules_and_as_many_faults_are_linted_in_well_under_a_second() {
         .map(|line| line.split(" and tx.amout").next().unwrap_or(line))
         .collect::<Vec<_>>()
         .join("\n");
-    let (ruleset, faults) = compile_with(&fine, &Overrides::new());
-    assert!(ruleset.is_some(), "{}", faults.render(Paint::Plain));
+    let (ruleset, problems) = compile_with(&fine, &Overrides::new());
+    assert!(ruleset.is_some(), "{}", problems.render(Paint::Plain));
     println!("compiled in {:?}", start.elapsed());
 }

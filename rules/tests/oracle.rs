@@ -362,8 +362,8 @@ fn registers(event: &Event, schema: &Schema, count: usize) -> Registers {
 
 #[test]
 fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
-    let (schema, faults) = Schema::load(&File::new("schema.yaml", SCHEMA));
-    let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
+    let (schema, problems) = Schema::load(&File::new("schema.yaml", SCHEMA));
+    let schema = schema.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
     let list = |_: &str| Err(String::new());
     let options =
         CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list, now: None };
@@ -384,12 +384,14 @@ fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
         for (at, condition) in conditions.iter().enumerate() {
             pack.push_str(&format!("  - id: R{at}\n    when: >-\n      {}\n", condition.text()));
         }
-        let (ruleset, faults) = Ruleset::compile(&[File::new("p.yaml", pack)], &schema, &options);
+        let (ruleset, problems) = Ruleset::compile(&[File::new("p.yaml", pack)], &schema, &options);
         let Some(ruleset) = ruleset else {
             // A condition that never changes is refused; nothing else may be wrong.
-            let only =
-                faults.list().iter().all(|fault| fault.code.0 == "E310" || fault.code.0.starts_with('W'));
-            prop_assert!(only, "{}", faults.render(Paint::Plain));
+            let only = problems
+                .list()
+                .iter()
+                .all(|problem| problem.code.0 == "E310" || problem.code.0.starts_with('W'));
+            prop_assert!(only, "{}", problems.render(Paint::Plain));
             constant.set(constant.get() + 1);
             return Ok(());
         };
@@ -436,7 +438,7 @@ fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
         unknown.get(),
         constant.get()
     );
-    result.unwrap_or_else(|fault| panic!("{fault}"));
+    result.unwrap_or_else(|error| panic!("{error}"));
     assert!(held.get() > 10_000 && failed.get() > 10_000 && unknown.get() > 10_000);
     assert!(constant.get() < 5_000, "most packs must be judged");
 }

@@ -16,18 +16,18 @@ fn root() -> PathBuf {
 }
 
 fn file(path: &str) -> File {
-    let text = fs::read_to_string(root().join(path)).unwrap_or_else(|fault| panic!("{path}: {fault}"));
+    let text = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     File::new(path, text)
 }
 
-fn spotless(faults: &Diagnostics) {
-    assert!(faults.list().is_empty(), "{}", faults.render(Paint::Plain));
+fn spotless(problems: &Diagnostics) {
+    assert!(problems.list().is_empty(), "{}", problems.render(Paint::Plain));
 }
 
 fn schema(file: &File) -> Schema {
-    let (schema, faults) = Schema::load(file);
-    spotless(&faults);
-    schema.expect("a schema without faults")
+    let (schema, problems) = Schema::load(file);
+    spotless(&problems);
+    schema.expect("a schema without problems")
 }
 
 /// Compiles the packs of an example, and texts beside them.
@@ -37,7 +37,7 @@ fn compiled(example: &str, packs: &[&str], more: &[File]) -> Ruleset {
     let mut files: Vec<File> = packs.iter().map(|pack| file(&format!("{folder}/packs/{pack}"))).collect();
     files.extend_from_slice(more);
     let lists = root().join(folder).join("packs");
-    let list = |path: &str| fs::read_to_string(lists.join(path)).map_err(|fault| fault.to_string());
+    let list = |path: &str| fs::read_to_string(lists.join(path)).map_err(|error| error.to_string());
     let options = CompileOptions {
         key: TextKey::default(),
         models: &["profile"],
@@ -45,9 +45,9 @@ fn compiled(example: &str, packs: &[&str], more: &[File]) -> Ruleset {
         list: &list,
         now: None,
     };
-    let (ruleset, faults) = Ruleset::compile(&files, &schema, &options);
-    spotless(&faults);
-    ruleset.expect("packs without faults")
+    let (ruleset, problems) = Ruleset::compile(&files, &schema, &options);
+    spotless(&problems);
+    ruleset.expect("packs without problems")
 }
 
 /// The fenced blocks of a guide in one language.

@@ -99,7 +99,7 @@ impl Check {
             Some(path) => Some(path.clone()),
             None => schema_beside(Path::new(&*packs[0].name)),
         };
-        let Partial { schema, gaps, faults: mut all } = match path {
+        let Partial { schema, gaps, problems: mut all } = match path {
             Some(path) => Schema::load_partly(&config::read(&path)?),
             None => Partial::built_in(),
         };

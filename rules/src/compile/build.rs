@@ -14,7 +14,7 @@ use crate::pack::{CooldownText, Pack, ParamValue, as_decimal};
 use crate::program::{Amounts, Block, Program, Shared, Types};
 use crate::reason::Printed;
 use crate::resolve::{
-    CheckedFeature, CheckedRule, CheckedSignal, Placed, PlanBuilder, Read, ResolvedPart, Resolver, Source,
+    CheckedFeature, CheckedRule, CheckedSignal, Origin, Placed, PlanBuilder, Read, ResolvedPart, Resolver,
 };
 use crate::ruleset::{
     DecideLine, EventTypes, Feature, ReadFrom, ReadValue, ReasonPart, Rule, Ruleset, Signal,
@@ -241,7 +241,7 @@ fn judged(at: usize, rule: &CheckedRule<'_>) -> JudgedRule {
     JudgedRule {
         rule: at,
         space: rule.space,
-        when: rule.when.expect("a rule without faults has a condition"),
+        when: rule.when.expect("a rule without problems has a condition"),
         reason: rule.reason.iter().filter_map(ResolvedPart::node).collect(),
         events: rule.events.clone(),
     }
@@ -277,17 +277,17 @@ fn described_feature(feature: &CheckedFeature<'_>, graph: &Graph, spaces: &[Spac
 }
 
 fn read_value(read: &Read) -> ReadValue {
-    let (kind, from) = match &read.source {
-        Source::Field(slot, kind) => (kind.clone(), ReadFrom::Field(*slot)),
-        Source::Other(slot, kind) => (kind.clone(), ReadFrom::Other(*slot)),
-        Source::Fact(fact) => {
+    let (kind, from) = match &read.origin {
+        Origin::Field(slot, kind) => (kind.clone(), ReadFrom::Field(*slot)),
+        Origin::Other(slot, kind) => (kind.clone(), ReadFrom::Other(*slot)),
+        Origin::Fact(fact) => {
             let aggregate = match fact.placed {
                 Placed::Aggregate(at) => Some(at),
                 Placed::Population => None,
             };
             (fact.kind.clone(), ReadFrom::Fact { slot: fact.slot, space: number(fact.space), aggregate })
         }
-        Source::Param(value) => {
+        Origin::Param(value) => {
             let kind = match value {
                 ParamValue::Number(..) => Kind::Number,
                 ParamValue::Duration(_) => Kind::Duration,
@@ -322,8 +322,8 @@ fn field_slots(
         slots.extend(space.plan.populations.iter().map(|population| population.value));
         slots.extend(space.plan.populations.iter().filter_map(|population| population.group));
     }
-    slots.extend(rules.iter().flat_map(|rule| &rule.reads).filter_map(|read| match read.source {
-        Source::Field(slot, _) => Some(slot),
+    slots.extend(rules.iter().flat_map(|rule| &rule.reads).filter_map(|read| match read.origin {
+        Origin::Field(slot, _) => Some(slot),
         _ => None,
     }));
     let cooldowns = rules.iter().filter_map(|rule| match &rule.text.cooldown {

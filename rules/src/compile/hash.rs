@@ -3,7 +3,7 @@
 use crate::list::Entries;
 use crate::options::Overrides;
 use crate::pack::Pack;
-use crate::resolve::{Looked, Resolver};
+use crate::resolve::{Resolution, Resolver};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 
@@ -18,8 +18,10 @@ pub(super) fn hash(packs: &[Pack], resolver: &Resolver<'_>, overrides: &Override
     for (name, entry) in &resolver.lists {
         eat(name.as_bytes());
         match &entry.entries {
-            Looked::Done(Some(Entries::Texts(texts))) => texts.iter().for_each(|text| eat(text.as_bytes())),
-            Looked::Done(Some(Entries::Numbers(numbers))) => {
+            Resolution::Done(Some(Entries::Texts(texts))) => {
+                texts.iter().for_each(|text| eat(text.as_bytes()))
+            }
+            Resolution::Done(Some(Entries::Numbers(numbers))) => {
                 numbers.iter().for_each(|number| eat(number.to_string().as_bytes()));
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! An amount compared with an average that it is part of: the larger it is, the more it hides itself.
 
 use crate::ast::{Compare, Expr, ExprKind};
-use crate::resolve::{CheckedRule, Resolver, Source};
+use crate::resolve::{CheckedRule, Origin, Resolver};
 use crate::value::Slot;
 
 pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
@@ -18,7 +18,7 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
     }
     for (span, fact) in found {
         resolver
-            .faults
+            .problems
             .warning("W502", format!("`{fact}` includes the very amount it is compared with"), span)
             .label("the event counts itself")
             .help(format!("add `include_current: false` to `{fact}`"));
@@ -30,13 +30,13 @@ fn inside(amount: &Expr, facts: &Expr, resolver: &Resolver<'_>) -> Option<String
     let fields: Vec<Slot> = resolver
         .reads_of(amount)
         .into_iter()
-        .filter_map(|read| match read.source {
-            Source::Field(slot, _) => Some(slot),
+        .filter_map(|read| match read.origin {
+            Origin::Field(slot, _) => Some(slot),
             _ => None,
         })
         .collect();
-    resolver.reads_of(facts).into_iter().find_map(|read| match &read.source {
-        Source::Fact(fact) if fact.includes.is_some_and(|field| fields.contains(&field)) => Some(read.name),
+    resolver.reads_of(facts).into_iter().find_map(|read| match &read.origin {
+        Origin::Fact(fact) if fact.includes.is_some_and(|field| fields.contains(&field)) => Some(read.name),
         _ => None,
     })
 }

@@ -4,38 +4,38 @@ use crate::diagnostic::Diagnostics;
 use crate::pack::{Name, Pack};
 use std::collections::BTreeMap;
 
-pub(crate) fn check(packs: &[Pack], faults: &mut Diagnostics) {
-    twice("E412", "rule", packs.iter().flat_map(|pack| pack.rules.iter().map(|rule| &rule.id)), faults);
-    twice("E413", "list", packs.iter().flat_map(|pack| pack.lists.iter().map(|list| &list.name)), faults);
+pub(crate) fn check(packs: &[Pack], problems: &mut Diagnostics) {
+    twice("E412", "rule", packs.iter().flat_map(|pack| pack.rules.iter().map(|rule| &rule.id)), problems);
+    twice("E413", "list", packs.iter().flat_map(|pack| pack.lists.iter().map(|list| &list.name)), problems);
     twice(
         "E413",
         "parameter",
         packs.iter().flat_map(|pack| pack.params.iter().map(|param| &param.name)),
-        faults,
+        problems,
     );
     twice(
         "E413",
         "signal",
         packs.iter().flat_map(|pack| pack.signals.iter().map(|signal| &signal.name)),
-        faults,
+        problems,
     );
     twice(
         "E413",
         "feature",
         packs.iter().flat_map(|pack| pack.features.iter().map(|feature| &feature.name)),
-        faults,
+        problems,
     );
     // Terms and aggregates are read by the same bare names.
     let terms = packs.iter().flat_map(|pack| pack.terms.iter().map(|term| &term.name));
     let aggregates = packs.iter().flat_map(|pack| pack.aggregates.iter().map(|aggregate| &aggregate.name));
-    twice("E413", "term or aggregate", terms.chain(aggregates), faults);
+    twice("E413", "term or aggregate", terms.chain(aggregates), problems);
 }
 
 fn twice<'a>(
     code: &'static str,
     what: &str,
     names: impl Iterator<Item = &'a Name>,
-    faults: &mut Diagnostics,
+    problems: &mut Diagnostics,
 ) {
     let mut first: BTreeMap<&str, &Name> = BTreeMap::new();
     for name in names {
@@ -45,9 +45,12 @@ fn twice<'a>(
             }
             // One mapping's repeated keys have been reported by the YAML reader.
             Some(_)
-                if faults.list().iter().any(|fault| fault.code.0 == "Y003" && fault.span == name.span) => {}
+                if problems
+                    .list()
+                    .iter()
+                    .any(|problem| problem.code.0 == "Y003" && problem.span == name.span) => {}
             Some(held) => {
-                faults
+                problems
                     .error(code, format!("a {what} named `{}` is declared twice", name.text), name.span)
                     .label("again here")
                     .context(held.span, "first here");

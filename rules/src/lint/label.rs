@@ -1,7 +1,7 @@
 //! A label read as if the purchase carried it: what is known later must not be seen earlier.
 
 use crate::graph::NodeId;
-use crate::resolve::{CheckedRule, Resolver, Source};
+use crate::resolve::{CheckedRule, Origin, Resolver};
 use crate::schema::EVENT_TYPE;
 use crate::value::Slot;
 use std::collections::BTreeMap;
@@ -11,13 +11,13 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
     for rule in rules {
         let Some(when) = rule.when else { continue };
         for read in &rule.reads {
-            let Source::Field(slot, _) = read.source else { continue };
+            let Origin::Field(slot, _) = read.origin else { continue };
             let elsewhere = |code: &&u16| Some(**code) != label;
             if read.name.starts_with("label.")
                 && rule.events.iter().filter(elsewhere).any(|code| reads(resolver, when, *code, slot))
             {
                 resolver
-                    .faults
+                    .problems
                     .error("E409", format!("`{}` is read on events that are no labels", read.name), read.span)
                     .label("known only later")
                     .help("say `event: label`, or count labels in an aggregate");

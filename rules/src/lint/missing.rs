@@ -21,7 +21,7 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
     }
     for (span, name) in found {
         resolver
-            .faults
+            .problems
             .warning("W501", format!("`not` over `{name}`, which may be missing"), span)
             .label("unknown, not true, when it is missing")
             .help(format!("write `coalesce({name}, false) == false` to count missing as no"));

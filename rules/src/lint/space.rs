@@ -1,7 +1,7 @@
 //! Who may read whose facts: an account's rules cannot see a terminal's ledger, which may lie in another process.
 
 use crate::diagnostic::Span;
-use crate::resolve::{CheckedFeature, CheckedRule, CheckedSignal, Read, Resolver, Source};
+use crate::resolve::{CheckedFeature, CheckedRule, CheckedSignal, Origin, Read, Resolver};
 
 pub(super) fn check(
     resolver: &mut Resolver<'_>,
@@ -22,8 +22,8 @@ pub(super) fn check(
 }
 
 fn derived(read: &Read) -> Option<(usize, Span)> {
-    match &read.source {
-        Source::Fact(fact) if fact.space != 0 => Some((fact.space, read.span)),
+    match &read.origin {
+        Origin::Fact(fact) if fact.space != 0 => Some((fact.space, read.span)),
         _ => None,
     }
 }
@@ -38,7 +38,7 @@ fn foreign(resolver: &mut Resolver<'_>, who: &str, own: usize, reads: &[Read]) {
         let Some((space, span)) = derived(read).filter(|(space, _)| *space != own) else { continue };
         let (theirs, ours) = (entity(resolver, space), entity(resolver, own));
         resolver
-            .faults
+            .problems
             .error("E403", format!("{who} runs by {ours} and cannot read `{}`", read.name), span)
             .label(format!("a fact by {theirs}"))
             .help(format!("publish it under `signals:` as `{theirs}.…`, or let the rule run `by: {theirs}`"));
@@ -54,7 +54,7 @@ fn two_spaces(resolver: &mut Resolver<'_>, feature: &CheckedFeature<'_>) {
     {
         let (one, other) = (entity(resolver, first), entity(resolver, last));
         resolver
-            .faults
+            .problems
             .error(
                 "E403",
                 format!("feature `{}` reads facts by {one} and by {other}", feature.name.text),

@@ -7,7 +7,7 @@ use crate::resolve::Resolver;
 pub(super) fn check(resolver: &mut Resolver<'_>) {
     for (name, entry) in resolver.aggregates.iter().filter(|(_, entry)| !entry.used) {
         resolver
-            .faults
+            .problems
             .warning(
                 "W401",
                 format!("aggregate `{name}` is used by no rule or feature"),
@@ -17,12 +17,12 @@ pub(super) fn check(resolver: &mut Resolver<'_>) {
             .help("remove it, or read it in a rule or a feature");
     }
     for (name, entry) in resolver.params.iter().filter(|(_, entry)| !entry.used) {
-        resolver.faults.warning("W402", format!("parameter `${name}` is used by nothing"), entry.span);
+        resolver.problems.warning("W402", format!("parameter `${name}` is used by nothing"), entry.span);
     }
     for (name, entry) in resolver.lists.iter().filter(|(_, entry)| !entry.used) {
-        resolver.faults.warning("W403", format!("list `@{name}` is used by nothing"), entry.text.name.span);
+        resolver.problems.warning("W403", format!("list `@{name}` is used by nothing"), entry.text.name.span);
     }
     for (name, entry) in resolver.terms.iter().filter(|(_, entry)| !entry.used) {
-        resolver.faults.warning("W404", format!("term `{name}` is used by nothing"), entry.text.name.span);
+        resolver.problems.warning("W404", format!("term `{name}` is used by nothing"), entry.text.name.span);
     }
 }

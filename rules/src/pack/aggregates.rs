@@ -32,43 +32,44 @@ const OPS: [(&str, OpText); 16] = [
     ("rank", OpText::Rank),
 ];
 
-pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, faults: &mut Diagnostics) {
-    for (key, value) in section(keys, "aggregates", faults) {
-        pack.aggregates.extend(aggregate(key, value, faults));
+pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnostics) {
+    for (key, value) in section(keys, "aggregates", problems) {
+        pack.aggregates.extend(aggregate(key, value, problems));
     }
 }
 
-fn aggregate(key: &Node, node: &Node, faults: &mut Diagnostics) -> Option<AggregateText> {
-    let name = declared(key, "an aggregate's name", faults)?;
+fn aggregate(key: &Node, node: &Node, problems: &mut Diagnostics) -> Option<AggregateText> {
+    let name = declared(key, "an aggregate's name", problems)?;
     let called = format!("aggregate `{}`", name.text);
-    let mut keys = Keys::of(node, called.clone(), faults)?.later(LATER);
-    let errors = faults.errors();
-    let (op, value) = operation(&mut keys, &name, &called, faults);
+    let mut keys = Keys::of(node, called.clone(), problems)?.later(LATER);
+    let errors = problems.errors();
+    let (op, value) = operation(&mut keys, &name, &called, problems);
     let over_node = keys.optional("over");
-    let delay = keys.optional("delay").and_then(|node| node.duration("`delay`", faults)).unwrap_or(0);
+    let delay = keys.optional("delay").and_then(|node| node.duration("`delay`", problems)).unwrap_or(0);
     let filter_node = keys.optional("where");
-    let filter = filter_node.and_then(|node| expression(node, "`where`", faults));
-    let current = keys.optional("include_current").and_then(|node| node.boolean("`include_current`", faults));
-    let mut number = |key, min, max, default, faults: &mut Diagnostics| {
-        let written = keys.optional(key).and_then(|node| node.whole(&format!("`{key}`"), min, max, faults));
+    let filter = filter_node.and_then(|node| expression(node, "`where`", problems));
+    let current =
+        keys.optional("include_current").and_then(|node| node.boolean("`include_current`", problems));
+    let mut number = |key, min, max, default, problems: &mut Diagnostics| {
+        let written = keys.optional(key).and_then(|node| node.whole(&format!("`{key}`"), min, max, problems));
         written.and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
     };
-    let at_least = number("at_least", 0, 4_096, 0, faults);
-    let distinct_max = number("max_distinct", 1, DISTINCT_MAX, DISTINCT_DEFAULT, faults);
+    let at_least = number("at_least", 0, 4_096, 0, problems);
+    let distinct_max = number("max_distinct", 1, DISTINCT_MAX, DISTINCT_DEFAULT, problems);
     let by = match keys.optional("by") {
-        Some(node) => by(node, faults),
+        Some(node) => by(node, problems),
         None => vec![Name { text: "account".to_owned(), span: name.span }],
     };
-    let over = over_node.and_then(|node| positive(node, faults));
+    let over = over_node.and_then(|node| positive(node, problems));
     let reads_held = matches!(op, Some(OpText::Last | OpText::First | OpText::Nth(_)) | None);
     if over_node.is_none() && !reads_held {
-        faults
+        problems
             .error("S021", format!("{called} has no window"), name.span)
             .label("add `over:`, e.g. `over: 24h`");
     }
-    keys.finish(faults);
+    keys.finish(problems);
     Some(AggregateText {
-        whole: faults.errors() == errors,
+        whole: problems.errors() == errors,
         name,
         op,
         value,
@@ -83,10 +84,10 @@ fn aggregate(key: &Node, node: &Node, faults: &mut Diagnostics) -> Option<Aggreg
     })
 }
 
-fn positive(node: &Node, faults: &mut Diagnostics) -> Option<i64> {
-    let over = node.duration("`over`", faults)?;
+fn positive(node: &Node, problems: &mut Diagnostics) -> Option<i64> {
+    let over = node.duration("`over`", problems)?;
     if over == 0 {
-        faults.error("S004", "a window has a length", node.span).label("nothing fits in");
+        problems.error("S004", "a window has a length", node.span).label("nothing fits in");
         return None;
     }
     Some(over)
@@ -97,7 +98,7 @@ fn operation(
     keys: &mut Keys<'_>,
     name: &Name,
     called: &str,
-    faults: &mut Diagnostics,
+    problems: &mut Diagnostics,
 ) -> (Option<OpText>, Option<crate::ast::Expr>) {
     let mut found: Option<(OpText, &Node, Span)> = None;
     for (key, op) in OPS {
@@ -106,7 +107,7 @@ fn operation(
         match found {
             None => found = Some((op, node, span)),
             Some((_, _, first)) => {
-                faults
+                problems
                     .error("S022", format!("{called} has two operations"), span)
                     .label("second operation")
                     .context(first, "first operation");
@@ -114,7 +115,7 @@ fn operation(
         }
     }
     let Some((op, node, span)) = found else {
-        faults
+        problems
             .error("S020", format!("{called} has no operation"), name.span)
             .label("add one, e.g. `count: events`")
             .help(OPS.map(|(key, _)| key).join(", "));
@@ -122,20 +123,20 @@ fn operation(
     };
     let op = match op {
         OpText::Quantile(_) => {
-            keys.required("q", span, faults).and_then(|node| quantile(node, faults)).map(OpText::Quantile)
+            keys.required("q", span, problems).and_then(|node| quantile(node, problems)).map(OpText::Quantile)
         }
         OpText::Nth(_) => keys
-            .required("n", span, faults)
-            .and_then(|node| node.whole("`n`", 1, 4_096, faults))
+            .required("n", span, problems)
+            .and_then(|node| node.whole("`n`", 1, 4_096, problems))
             .and_then(|n| u32::try_from(n).ok())
             .map(OpText::Nth),
         other => Some(other),
     };
     if !matches!(op, Some(OpText::Count | OpText::Rate)) {
-        return (op, expression(node, "an aggregate's value", faults));
+        return (op, expression(node, "an aggregate's value", problems));
     }
-    if node.text("what is counted", faults).is_some_and(|text| text != "events") {
-        faults
+    if node.text("what is counted", problems).is_some_and(|text| text != "events") {
+        problems
             .error("S006", "only `events` are counted", node.span)
             .label("here")
             .help("to count different values, write `distinct:`; to count some events, add `where:`");
@@ -143,15 +144,15 @@ fn operation(
     (op, None)
 }
 
-fn quantile(node: &Node, faults: &mut Diagnostics) -> Option<f64> {
-    let q = node.number("`q`", faults)?.number();
+fn quantile(node: &Node, problems: &mut Diagnostics) -> Option<f64> {
+    let q = node.number("`q`", problems)?.number();
     if !(0.0..=1.0).contains(&q) {
-        faults.error("S004", "`q` is between 0% and 100%", node.span).label("outside");
+        problems.error("S004", "`q` is between 0% and 100%", node.span).label("outside");
         return None;
     }
     Some(q)
 }
 
-fn by(node: &Node, faults: &mut Diagnostics) -> Vec<Name> {
-    node.items("`by`", faults).iter().filter_map(|item| name(item, "`by`", faults)).collect()
+fn by(node: &Node, problems: &mut Diagnostics) -> Vec<Name> {
+    node.items("`by`", problems).iter().filter_map(|item| name(item, "`by`", problems)).collect()
 }

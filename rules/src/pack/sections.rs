@@ -15,78 +15,78 @@ use crate::yaml::{Keys, Node};
 /// Entries of one list.
 pub const LIST_ENTRIES_MAX: usize = 1_000_000;
 
-pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, faults: &mut Diagnostics) {
-    for (key, value) in section(keys, "lists", faults) {
-        pack.lists.extend(list(key, value, faults));
+pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnostics) {
+    for (key, value) in section(keys, "lists", problems) {
+        pack.lists.extend(list(key, value, problems));
     }
-    for (key, value) in section(keys, "params", faults) {
-        pack.params.extend(param(key, value, faults));
+    for (key, value) in section(keys, "params", problems) {
+        pack.params.extend(param(key, value, problems));
     }
-    for (key, value) in section(keys, "terms", faults) {
-        pack.terms.extend(named(key, value, "a term", faults));
+    for (key, value) in section(keys, "terms", problems) {
+        pack.terms.extend(named(key, value, "a term", problems));
     }
-    for (key, value) in section(keys, "features", faults) {
-        pack.features.extend(named(key, value, "a feature", faults));
+    for (key, value) in section(keys, "features", problems) {
+        pack.features.extend(named(key, value, "a feature", problems));
     }
-    for (key, value) in section(keys, "signals", faults) {
-        pack.signals.extend(signal(key, value, faults));
+    for (key, value) in section(keys, "signals", problems) {
+        pack.signals.extend(signal(key, value, problems));
     }
-    for item in items(keys, "decide", faults) {
-        pack.decide.extend(decide(item, faults));
+    for item in items(keys, "decide", problems) {
+        pack.decide.extend(decide(item, problems));
     }
     if let Some(node) = keys.optional("defaults")
-        && let Some(mut defaults) = Keys::of(node, "`defaults`", faults)
+        && let Some(mut defaults) = Keys::of(node, "`defaults`", problems)
     {
         pack.default_cooldown =
-            defaults.optional("cooldown").and_then(|node| cooldown(node, faults)).flatten();
-        pack.default_mode = defaults.optional("mode").and_then(|node| mode(node, faults));
+            defaults.optional("cooldown").and_then(|node| cooldown(node, problems)).flatten();
+        pack.default_mode = defaults.optional("mode").and_then(|node| mode(node, problems));
         if let Some(owner) = defaults.optional("owner") {
-            owner.text("`owner`", faults);
+            owner.text("`owner`", problems);
         }
-        defaults.finish(faults);
+        defaults.finish(problems);
     }
 }
 
-fn list(key: &Node, value: &Node, faults: &mut Diagnostics) -> Option<ListText> {
-    let list = declared(key, "a list's name", faults)?;
-    let mut keys = Keys::of(value, format!("list `@{}`", list.text), faults)?;
-    let file = keys.required("file", list.span, faults).and_then(|node| name(node, "`file`", faults));
-    let column = keys.optional("column").and_then(|node| name(node, "`column`", faults));
+fn list(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<ListText> {
+    let list = declared(key, "a list's name", problems)?;
+    let mut keys = Keys::of(value, format!("list `@{}`", list.text), problems)?;
+    let file = keys.required("file", list.span, problems).and_then(|node| name(node, "`file`", problems));
+    let column = keys.optional("column").and_then(|node| name(node, "`column`", problems));
     let numbers = keys
         .optional("of")
-        .and_then(|node| node.word("`of`", &[("text", false), ("number", true)], faults))
+        .and_then(|node| node.word("`of`", &[("text", false), ("number", true)], problems))
         .unwrap_or(false);
     let most = i64::try_from(LIST_ENTRIES_MAX).expect("the bound is small");
     let entries_max = keys
         .optional("max_entries")
-        .and_then(|node| node.whole("`max_entries`", 1, most, faults))
+        .and_then(|node| node.whole("`max_entries`", 1, most, problems))
         .and_then(|most| usize::try_from(most).ok())
         .unwrap_or(LIST_ENTRIES_MAX);
     if let Some(doc) = keys.optional("doc") {
-        doc.text("`doc`", faults);
+        doc.text("`doc`", problems);
     }
-    keys.finish(faults);
+    keys.finish(problems);
     Some(ListText { name: list, file: file?, column, numbers, entries_max })
 }
 
-fn param(key: &Node, value: &Node, faults: &mut Diagnostics) -> Option<ParamText> {
-    let param = declared(key, "a parameter's name", faults)?;
-    let mut keys = Keys::of(value, format!("parameter `${}`", param.text), faults)?;
-    let default_node = keys.required("default", param.span, faults);
-    let default = default_node.and_then(|node| param_value(node, faults));
-    let min = keys.optional("min").and_then(|node| Some((as_decimal(param_value(node, faults)?), node)));
-    let max = keys.optional("max").and_then(|node| Some((as_decimal(param_value(node, faults)?), node)));
+fn param(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<ParamText> {
+    let param = declared(key, "a parameter's name", problems)?;
+    let mut keys = Keys::of(value, format!("parameter `${}`", param.text), problems)?;
+    let default_node = keys.required("default", param.span, problems);
+    let default = default_node.and_then(|node| param_value(node, problems));
+    let min = keys.optional("min").and_then(|node| Some((as_decimal(param_value(node, problems)?), node)));
+    let max = keys.optional("max").and_then(|node| Some((as_decimal(param_value(node, problems)?), node)));
     if let Some(doc) = keys.optional("doc") {
-        doc.text("`doc`", faults);
+        doc.text("`doc`", problems);
     }
-    keys.finish(faults);
+    keys.finish(problems);
     let sides = [(min, "below", "minimum"), (max, "above", "maximum")];
     for (bound, side, called) in sides {
         let (Some((limit, at)), Some(value), Some(node)) = (bound, default, default_node) else { continue };
         let order = as_decimal(value).compare(limit);
         if order == (if side == "below" { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater }) {
             let (written, limit) = (node.scalar().unwrap_or_default(), at.scalar().unwrap_or_default());
-            faults
+            problems
                 .error("S010", format!("default of `${}` is {side} its own {called}", param.text), node.span)
                 .label(format!("{written} is {side} {limit}"))
                 .context(at.span, format!("{called} set here"));
@@ -104,11 +104,11 @@ pub(crate) fn as_decimal(value: ParamValue) -> Decimal {
     }
 }
 
-fn param_value(node: &Node, faults: &mut Diagnostics) -> Option<ParamValue> {
-    let text = node.text("a parameter's value", faults)?;
+fn param_value(node: &Node, problems: &mut Diagnostics) -> Option<ParamValue> {
+    let text = node.text("a parameter's value", problems)?;
     let value = parsed_value(text);
     if value.is_none() {
-        faults
+        problems
             .error("S004", "a parameter is a number, a percentage or a length of time", node.span)
             .label("none of these");
     }
@@ -123,37 +123,38 @@ pub(crate) fn parsed_value(text: &str) -> Option<ParamValue> {
     }
 }
 
-fn named(key: &Node, value: &Node, what: &str, faults: &mut Diagnostics) -> Option<NamedText> {
-    let name = declared(key, what, faults)?;
-    let expr = expression(value, what, faults);
+fn named(key: &Node, value: &Node, what: &str, problems: &mut Diagnostics) -> Option<NamedText> {
+    let name = declared(key, what, problems)?;
+    let expr = expression(value, what, problems);
     Some(NamedText { name, expr })
 }
 
-fn signal(key: &Node, value: &Node, faults: &mut Diagnostics) -> Option<SignalText> {
-    let signal = name(key, "a signal's name", faults)?;
+fn signal(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<SignalText> {
+    let signal = name(key, "a signal's name", problems)?;
     if signal.text.split('.').count() != 2 {
-        faults
+        problems
             .error("S006", format!("`{}` is not a signal's name", signal.text), signal.span)
             .label("here")
             .help("an entity and a name: `terminal.fraud_rate_7d`");
         return None;
     }
-    let mut keys = Keys::of(value, format!("signal `{}`", signal.text), faults)?;
+    let mut keys = Keys::of(value, format!("signal `{}`", signal.text), problems)?;
     let value =
-        keys.required("value", signal.span, faults).and_then(|node| expression(node, "`value`", faults));
-    let step = keys.optional("step").and_then(|node| node.number("`step`", faults));
-    let valid_for =
-        keys.required("valid_for", signal.span, faults).and_then(|node| node.duration("`valid_for`", faults));
-    keys.finish(faults);
+        keys.required("value", signal.span, problems).and_then(|node| expression(node, "`value`", problems));
+    let step = keys.optional("step").and_then(|node| node.number("`step`", problems));
+    let valid_for = keys
+        .required("valid_for", signal.span, problems)
+        .and_then(|node| node.duration("`valid_for`", problems));
+    keys.finish(problems);
     Some(SignalText { name: signal, value, step, valid_for: valid_for.unwrap_or(0) })
 }
 
-fn decide(node: &Node, faults: &mut Diagnostics) -> Option<DecideText> {
-    let mut keys = Keys::of(node, "a line of `decide`", faults)?;
+fn decide(node: &Node, problems: &mut Diagnostics) -> Option<DecideText> {
+    let mut keys = Keys::of(node, "a line of `decide`", problems)?;
     let at = crate::diagnostic::Span { end: node.span.start, ..node.span };
-    let score = keys.required("score", at, faults).and_then(|node| node.whole("`score`", 0, 100, faults));
-    let action = keys.required("action", at, faults).and_then(|node| action(node, faults));
-    keys.finish(faults);
+    let score = keys.required("score", at, problems).and_then(|node| node.whole("`score`", 0, 100, problems));
+    let action = keys.required("action", at, problems).and_then(|node| action(node, problems));
+    keys.finish(problems);
     let score = i32::try_from(score?).expect("between 0 and 100");
     Some(DecideText { score, action: action? })
 }
@@ -168,53 +169,53 @@ const VERBS: [(&str, Verb); 6] = [
 ];
 
 /// A word, or `{do, target, for}`.
-pub(super) fn action(node: &Node, faults: &mut Diagnostics) -> Option<Action> {
+pub(super) fn action(node: &Node, problems: &mut Diagnostics) -> Option<Action> {
     if node.scalar().is_some() {
-        let verb = node.word("`action`", &VERBS, faults)?;
+        let verb = node.word("`action`", &VERBS, problems)?;
         return Some(Action { verb, target: None, length: None });
     }
-    let mut keys = Keys::of(node, "an action", faults)?;
+    let mut keys = Keys::of(node, "an action", problems)?;
     let at = crate::diagnostic::Span { end: node.span.start, ..node.span };
-    let verb = keys.required("do", at, faults).and_then(|node| node.word("`do`", &VERBS, faults));
+    let verb = keys.required("do", at, problems).and_then(|node| node.word("`do`", &VERBS, problems));
     let target = keys.optional("target").and_then(|node| {
         if node.scalar() == Some("transaction") {
-            faults
+            problems
                 .error("E407", "a transaction cannot be acted on: it has already happened", node.span)
                 .label("too late")
                 .help("actions apply from now on: to a card, an account or a payee");
             return None;
         }
         let targets = [("card", Target::Card), ("account", Target::Account), ("payee", Target::Payee)];
-        node.word("`target`", &targets, faults)
+        node.word("`target`", &targets, problems)
     });
-    let length = keys.optional("for").and_then(|node| node.duration("`for`", faults));
-    keys.finish(faults);
+    let length = keys.optional("for").and_then(|node| node.duration("`for`", problems));
+    keys.finish(problems);
     Some(Action { verb: verb?, target, length })
 }
 
-pub(super) fn mode(node: &Node, faults: &mut Diagnostics) -> Option<Mode> {
+pub(super) fn mode(node: &Node, problems: &mut Diagnostics) -> Option<Mode> {
     // `off` is also a word that YAML versions read differently; quoted it is fine, and bare it has been reported.
-    node.word("`mode`", &[("off", Mode::Off), ("shadow", Mode::Shadow), ("live", Mode::Live)], faults)
+    node.word("`mode`", &[("off", Mode::Off), ("shadow", Mode::Shadow), ("live", Mode::Live)], problems)
 }
 
 /// `none`, or `{by: rule+card, for: 30m, unless: score_increases}`.
-pub(super) fn cooldown(node: &Node, faults: &mut Diagnostics) -> Option<Option<CooldownText>> {
+pub(super) fn cooldown(node: &Node, problems: &mut Diagnostics) -> Option<Option<CooldownText>> {
     if node.scalar().is_some() {
-        return node.word("`cooldown`", &[("none", ())], faults).map(|()| None);
+        return node.word("`cooldown`", &[("none", ())], problems).map(|()| None);
     }
-    let mut keys = Keys::of(node, "a cooldown", faults)?;
+    let mut keys = Keys::of(node, "a cooldown", problems)?;
     let at = crate::diagnostic::Span { end: node.span.start, ..node.span };
-    let by = keys.required("by", at, faults).and_then(|node| name(node, "`by`", faults));
-    let length = keys.required("for", at, faults).and_then(|node| node.duration("`for`", faults));
+    let by = keys.required("by", at, problems).and_then(|node| name(node, "`by`", problems));
+    let length = keys.required("for", at, problems).and_then(|node| node.duration("`for`", problems));
     let unless = keys
         .optional("unless")
-        .and_then(|node| node.word("`unless`", &[("score_increases", true)], faults))
+        .and_then(|node| node.word("`unless`", &[("score_increases", true)], problems))
         .unwrap_or(false);
-    keys.finish(faults);
+    keys.finish(problems);
     let by = by?;
     let entity = by.text.strip_prefix("rule+").map(str::to_owned);
     let Some(text) = entity else {
-        faults
+        problems
             .error("S006", format!("a cooldown cannot be by `{}`", by.text), by.span)
             .label("unknown value")
             .help("`rule+card`, `rule+account`, or `rule+` and the entity of the rule's key space");

@@ -5,7 +5,7 @@
 use super::by::Whose;
 use super::plan::Placed;
 use super::resolver::Resolver;
-use super::types::{Fact, Looked, Source, Ty, called};
+use super::types::{Fact, Origin, Resolution, Ty, called};
 use crate::aggregate::{Aggregate, Lane, Op, Population, TAGS_MAX, TagId};
 use crate::ast::Expr;
 use crate::diagnostic::Span;
@@ -22,15 +22,15 @@ impl Resolver<'_> {
         entry.used = true;
         let text = entry.text;
         match &entry.fact {
-            Looked::Done(fact) => return fact.clone(),
-            Looked::Open => {
-                self.faults.error("E207", format!("aggregate `{name}` is part of itself"), span);
+            Resolution::Done(fact) => return fact.clone(),
+            Resolution::InProgress => {
+                self.problems.error("E207", format!("aggregate `{name}` is part of itself"), span);
                 return None;
             }
-            Looked::NotYet => entry.fact = Looked::Open,
+            Resolution::Pending => entry.fact = Resolution::InProgress,
         }
         let fact = self.resolved(text);
-        self.aggregates.get_mut(name)?.fact = Looked::Done(fact.clone());
+        self.aggregates.get_mut(name)?.fact = Resolution::Done(fact.clone());
         fact
     }
 
@@ -102,7 +102,7 @@ impl Resolver<'_> {
         let currency = [TX_CURRENCY, ACCOUNT_CURRENCY].iter().all(|slot| slots.contains(slot));
         let tag = self.plans[space].tag(node, currency);
         if tag.is_none() {
-            self.faults.error(
+            self.problems.error(
                 "S007",
                 format!("a key space has at most {TAGS_MAX} different `where` conditions"),
                 span,
@@ -122,7 +122,7 @@ impl Resolver<'_> {
                 Some(Fact { slot, kind, space, placed: Placed::Aggregate(index), includes: None })
             }
             Err(bound) => {
-                self.faults.error("S007", format!("a key space has at most {bound}"), span);
+                self.problems.error("S007", format!("a key space has at most {bound}"), span);
                 None
             }
         }
@@ -138,7 +138,7 @@ impl Resolver<'_> {
         let days =
             text.over.filter(|over| over % DAY_MS == 0).and_then(|over| u32::try_from(over / DAY_MS).ok());
         let Some(days) = days else {
-            self.faults
+            self.problems
                 .error("E414", "a rank among all counts whole days", text.over_span.unwrap_or(text.name.span))
                 .label("not whole days")
                 .help("such as `over: 30d`");
@@ -190,11 +190,11 @@ impl Resolver<'_> {
         let windowed = self.aggregates.get(name)?.text.over.is_some();
         let fact = self.fact(name, span)?;
         let Placed::Aggregate(index) = fact.placed else {
-            self.faults.error("E305", "a rank among all has no coverage", span).label("here");
+            self.problems.error("E305", "a rank among all has no coverage", span).label("here");
             return None;
         };
         if !windowed {
-            self.faults
+            self.problems
                 .error("E305", format!("`{name}` has no window to be covered"), span)
                 .label("reads the rows held");
             return None;
@@ -212,12 +212,12 @@ impl Resolver<'_> {
         let called = &text.name.text;
         let mut fine = true;
         for read in self.reads_of(expr) {
-            match read.source {
-                Source::Field(slot, _) => fine &= self.kept(slot, read.span, called),
-                Source::Param(_) => {}
+            match read.origin {
+                Origin::Field(slot, _) => fine &= self.kept(slot, read.span, called),
+                Origin::Param(_) => {}
                 _ => {
                     fine = false;
-                    self.faults
+                    self.problems
                         .error(
                             "E401",
                             "the condition of an aggregate reads rows, not facts or scores",
@@ -242,7 +242,7 @@ impl Resolver<'_> {
         let kept = slot == EVENT_TYPE || slot == EVENT_TIME || self.schema.keep().contains(&slot);
         if !kept {
             let name = &self.schema.field(slot).name;
-            self.faults
+            self.problems
                 .error("E402", format!("rows do not keep `{name}`, so `{aggregate}` cannot read it"), span)
                 .label("not kept")
                 .help(format!("add `{name}` to the schema's `keep:`; it counts from then on"));
@@ -258,8 +258,8 @@ impl Resolver<'_> {
         let expr = text.value.as_ref()?;
         let Some(slot) = self.plain_field(expr) else {
             let typed = self.expr(expr);
-            if typed.ty != Ty::Fault {
-                self.faults
+            if typed.ty != Ty::Invalid {
+                self.problems
                     .error("E406", "an aggregate reads one field of each row", expr.span)
                     .label("not a field");
             }
@@ -288,7 +288,7 @@ impl Resolver<'_> {
             _ => numeric,
         };
         if !fits {
-            self.faults
+            self.problems
                 .error("E302", "this operation reads numbers or money", at)
                 .label(format!("this is {}", called(&Ty::Is(kind.clone()))));
             return None;
@@ -297,7 +297,7 @@ impl Resolver<'_> {
             && !matches!(op, OpText::Distinct | OpText::Last | OpText::First | OpText::Nth(_));
         if reads_amounts && *kind == Kind::Money(CurrencyOf::Account) && whose.space != 0 {
             // One account has one currency; the accounts that meet at a terminal have many.
-            self.faults
+            self.problems
                 .error("E410", "this mixes the currencies of different accounts", at)
                 .label("each account's own currency")
                 .help("read a field in one currency (`money in EUR`), or count instead");
@@ -313,7 +313,7 @@ impl Resolver<'_> {
         let (Some(over), Some(retention)) = (text.over, self.options.retention) else { return };
         if over.saturating_add(text.delay) > retention {
             let days = |ms: i64| format!("{} h", ms / HOUR_MS);
-            self.faults
+            self.problems
                 .error(
                     "E411",
                     format!("aggregate `{}` looks further back than rows are kept", text.name.text),

@@ -51,7 +51,7 @@ impl Resolver<'_> {
 
     fn everybody(&mut self, text: &AggregateText, first: &Name, rest: &[Name]) -> Option<Whose> {
         if text.op != Some(OpText::Rank) || rest.len() > 1 {
-            self.faults
+            self.problems
                 .error(
                     "E415",
                     "only `rank` is taken among all, with one field to group by at most",
@@ -81,7 +81,7 @@ impl Resolver<'_> {
             None => "declare it under the schema's `entities:`, or pair it with the account: `[account, …]`"
                 .to_owned(),
         };
-        self.faults
+        self.problems
             .error("E405", format!("`{}` has no key space of its own", entity.text), entity.span)
             .label("not declared")
             .help(help);
@@ -93,7 +93,7 @@ impl Resolver<'_> {
         let slot = self.schema.slot(&field);
         if slot.is_none() {
             let near = nearest(&field, self.schema.fields().iter().map(|field| field.name.as_str()));
-            self.faults
+            self.problems
                 .error("E201", format!("nothing is named `{field}`"), name.span)
                 .label("not a field of the schema")
                 .help_maybe(near.map(|near| format!("did you mean `{near}`?")));

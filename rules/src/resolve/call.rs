@@ -41,7 +41,7 @@ impl Resolver<'_> {
         let Some((_, least, most)) = known else {
             let all = FUNCTIONS.iter().chain([&STARTS_WITH]).map(|(known, ..)| *known);
             let near = nearest(name, all).map(|near| format!("did you mean `{near}`?"));
-            self.faults
+            self.problems
                 .error("E204", format!("no function named `{name}`"), at)
                 .label("unknown function")
                 .help_maybe(near);
@@ -49,14 +49,14 @@ impl Resolver<'_> {
             args.iter().for_each(|arg| {
                 self.expr(arg);
             });
-            return self.fault(span);
+            return self.invalid(span);
         };
         if !(*least..=*most).contains(&args.len()) {
             let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
-            self.faults
+            self.problems
                 .error("E305", format!("`{name}` takes {takes} values, not {}", args.len()), span)
                 .label("here");
-            return self.fault(span);
+            return self.invalid(span);
         }
         let result = match name {
             "km_between" => self.km_between(&args[0], &args[1]).map(|node| (Kind::Number, node)),
@@ -82,7 +82,7 @@ impl Resolver<'_> {
         };
         match result {
             Some((kind, node)) => is(kind, node, span),
-            None => self.fault(span),
+            None => self.invalid(span),
         }
     }
 
@@ -91,7 +91,7 @@ impl Resolver<'_> {
         let typed = self.expr(expr);
         match &typed.ty {
             Ty::Is(kind) if kind == wanted => Some(typed.node),
-            Ty::Fault => None,
+            Ty::Invalid => None,
             other => {
                 self.wrong(expr.span, what, other);
                 None
@@ -100,7 +100,7 @@ impl Resolver<'_> {
     }
 
     fn wrong(&mut self, span: Span, what: &str, ty: &Ty) {
-        self.faults
+        self.problems
             .error("E305", format!("{what} is needed here"), span)
             .label(format!("this is {}", called(ty)));
     }
@@ -116,7 +116,7 @@ impl Resolver<'_> {
         let hours = self.since(time, HOUR_MS);
         let here = self.schema.slot("tx.geo").filter(|slot| self.schema.field(*slot).kind == Kind::Geo);
         let Some(here) = here else {
-            self.faults
+            self.problems
                 .error("E305", "`kmh` measures to `tx.geo`, which the schema does not have", span)
                 .label("here")
                 .help("add `tx.geo: location` to the schema's `fields:`");
@@ -138,7 +138,7 @@ impl Resolver<'_> {
     fn local(&mut self, what: Local, zone: &Expr) -> Option<(Kind, NodeId)> {
         let typed = self.expr(zone);
         let node = match &typed.ty {
-            Ty::Fault => return None,
+            Ty::Invalid => return None,
             Ty::Is(Kind::Text) => {
                 self.zones_by_field = true;
                 Node::LocalOf(what, typed.node)
@@ -158,7 +158,7 @@ impl Resolver<'_> {
             Some(at) => at,
             None => {
                 let Some(zone) = function::zone(name) else {
-                    self.faults
+                    self.problems
                         .error("E309", format!("no time zone named \"{name}\""), span)
                         .label("not in the tz database")
                         .help("such as \"America/New_York\" or \"UTC\"");
@@ -182,7 +182,7 @@ impl Resolver<'_> {
         for arg in args {
             all.push(self.expr(arg));
         }
-        if all.iter().any(|arg| arg.ty == Ty::Fault) {
+        if all.iter().any(|arg| arg.ty == Ty::Invalid) {
             return None;
         }
         // A kind that is plain to see decides what constants mean, wherever it stands.
@@ -197,7 +197,7 @@ impl Resolver<'_> {
             let span = arg.span;
             let ty = arg.ty.clone();
             let Some((_, node, own)) = self.alike(lead.clone(), arg, "never be chosen")? else {
-                self.faults
+                self.problems
                     .error("E305", format!("the values of `{name}` are of one kind"), span)
                     .label(format!("this is {}", called(&ty)))
                     .context(lead.span, format!("this is {}", called(&lead.ty)));
@@ -223,7 +223,7 @@ impl Resolver<'_> {
             Ty::Is(kind @ (Kind::Number | Kind::Money(_) | Kind::Duration)) => {
                 Some((kind, self.graph.add(Node::Unary(Unary::Abs, typed.node))))
             }
-            Ty::Fault => None,
+            Ty::Invalid => None,
             other => {
                 self.wrong(arg.span, "a number", &other);
                 None
@@ -245,7 +245,7 @@ impl Resolver<'_> {
         result: Kind,
     ) -> Option<(Kind, NodeId)> {
         let (a, b) = (self.expr(&args[0]), self.expr(&args[1]));
-        if a.ty == Ty::Fault || b.ty == Ty::Fault {
+        if a.ty == Ty::Invalid || b.ty == Ty::Invalid {
             return None;
         }
         let (span, left, right) = (b.span, a.ty.clone(), b.ty.clone());
@@ -254,7 +254,7 @@ impl Resolver<'_> {
                 Some((result, self.graph.add(node(a, b))))
             }
             _ => {
-                self.faults
+                self.problems
                     .error("E305", format!("`{name}` takes two numbers or two amounts"), span)
                     .label(format!("{} and {}", called(&left), called(&right)));
                 None
@@ -266,8 +266,8 @@ impl Resolver<'_> {
         let slot = self.plain_field(&args[0]).filter(|slot| self.schema.field(*slot).kind == Kind::Text);
         let Some(slot) = slot else {
             let typed = self.expr(&args[0]);
-            if typed.ty != Ty::Fault {
-                self.faults
+            if typed.ty != Ty::Invalid {
+                self.problems
                     .error("E404", "only the event's own text fields can be searched", args[0].span)
                     .label("not a text field of the event")
                     .help("facts and rows hold a text's hash, not the text");
@@ -275,13 +275,13 @@ impl Resolver<'_> {
             return None;
         };
         if self.over_rows {
-            self.faults
+            self.problems
                 .error("E401", "rows hold a text's hash, so an aggregate cannot search it", args[0].span)
                 .label("not in a row");
             return None;
         }
         let ExprKind::Text(text) = &args[1].kind else {
-            self.faults
+            self.problems
                 .error("E305", "the pattern is written here, in quotes", args[1].span)
                 .label("not a text");
             return None;
@@ -290,8 +290,10 @@ impl Resolver<'_> {
             TextTest::StartsWith => Pattern::Start(text.clone()),
             TextTest::Matches => match Pattern::regex(text) {
                 Ok(pattern) => pattern,
-                Err(fault) => {
-                    self.faults.error("E313", format!("not a pattern: {fault}"), args[1].span).label("here");
+                Err(error) => {
+                    self.problems
+                        .error("E313", format!("not a pattern: {error}"), args[1].span)
+                        .label("here");
                     return None;
                 }
             },
@@ -314,11 +316,11 @@ impl Resolver<'_> {
     /// Whether an earlier row of the account holds the event's value of a field.
     fn seen_before(&mut self, field: &Expr, span: Span) -> Option<(Kind, NodeId)> {
         let Some(slot) = self.plain_field(field) else {
-            self.faults.error("E305", "a field is needed here", field.span).label("not a field");
+            self.problems.error("E305", "a field is needed here", field.span).label("not a field");
             return None;
         };
         if self.over_rows {
-            self.faults
+            self.problems
                 .error("E401", "the condition of an aggregate reads rows, not facts", span)
                 .label("a fact");
             return None;
@@ -334,13 +336,13 @@ impl Resolver<'_> {
             ExprKind::Name(name) if self.aggregates.contains_key(name.as_str()) => name.clone(),
             _ => {
                 let typed = self.expr(fact);
-                if typed.ty != Ty::Fault {
+                if typed.ty != Ty::Invalid {
                     self.wrong(fact.span, "an aggregate", &typed.ty);
                 }
                 return None;
             }
         };
-        if self.expr(fact).ty == Ty::Fault {
+        if self.expr(fact).ty == Ty::Invalid {
             return None;
         }
         let slot = self.coverage_of(&name, fact.span)?;

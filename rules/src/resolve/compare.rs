@@ -1,7 +1,7 @@
 //! Comparisons, `between` and `in`: what may meet what.
 
 use super::resolver::Resolver;
-use super::types::{Looked, Ty, Typed, called, is, unquote_help};
+use super::types::{Resolution, Ty, Typed, called, is, unquote_help};
 use crate::ast::{Compare, Expr, ExprKind};
 use crate::diagnostic::{Span, nearest};
 use crate::graph::{Node, NodeId};
@@ -14,7 +14,7 @@ impl Resolver<'_> {
         let (a, b) = (self.expr(a), self.expr(b));
         match self.compared(op, a, b) {
             Some(node) => is(Kind::Bool, node, span),
-            None => self.fault(span),
+            None => self.invalid(span),
         }
     }
 
@@ -24,13 +24,13 @@ impl Resolver<'_> {
         let below = self.compared(Compare::Le, value, high);
         match (above, below) {
             (Some(above), Some(below)) => self.truth(span, Some(above), |above| Node::And(above, below)),
-            _ => self.fault(span),
+            _ => self.invalid(span),
         }
     }
 
     /// The node of a comparison; what cannot be compared is reported.
     fn compared(&mut self, op: Compare, a: Typed, b: Typed) -> Option<NodeId> {
-        if a.ty == Ty::Fault || b.ty == Ty::Fault {
+        if a.ty == Ty::Invalid || b.ty == Ty::Invalid {
             return None;
         }
         let never = match op {
@@ -68,7 +68,7 @@ impl Resolver<'_> {
         // The quoted side is the odd one; else the right one is.
         let quoted_left = matches!(a.ty, Ty::Quoted(_)) && !matches!(b.ty, Ty::Quoted(_));
         let (odd, other) = if quoted_left { ((a, left), (b, right)) } else { ((b, right), (a, left)) };
-        self.faults
+        self.problems
             .error("E301", format!("cannot compare {left} with {right} using `{}`", op.sign()), odd.0.span)
             .label(format!("this is {}", odd.1))
             .context(other.0.span, format!("this is {}", other.1))
@@ -118,7 +118,7 @@ impl Resolver<'_> {
         let code = codes.code(text);
         if code.is_none() {
             let near = nearest(text, codes.values().iter().map(String::as_str));
-            self.faults
+            self.problems
                 .error(
                     "E303",
                     format!("\"{text}\" is never a value of this field, so the test can {never}"),
@@ -136,7 +136,7 @@ impl Resolver<'_> {
             ExprKind::Array(items) => self.in_array(&value, items),
             ExprKind::List(name) => self.in_list(&value, name, list.span),
             _ => {
-                self.faults
+                self.problems
                     .error("E304", "`in` needs a list", list.span)
                     .label("not a list")
                     .help("write `[\"a\", \"b\"]` or `@list`; one value is compared with `==`");
@@ -145,7 +145,7 @@ impl Resolver<'_> {
         };
         match node {
             Some(node) => is(Kind::Bool, node, span).negated(not, &mut self.graph),
-            None => self.fault(span),
+            None => self.invalid(span),
         }
     }
 
@@ -156,7 +156,7 @@ impl Resolver<'_> {
         let mut fine = true;
         for item in items {
             let item = self.expr(item);
-            if value.ty == Ty::Fault || item.ty == Ty::Fault {
+            if value.ty == Ty::Invalid || item.ty == Ty::Invalid {
                 fine = false;
                 continue;
             }
@@ -184,7 +184,7 @@ impl Resolver<'_> {
                 },
             }
         }
-        if !fine || value.ty == Ty::Fault {
+        if !fine || value.ty == Ty::Invalid {
             return None;
         }
         let set = self.graph.within(value.node, words);
@@ -194,7 +194,7 @@ impl Resolver<'_> {
     fn in_list(&mut self, value: &Typed, name: &str, span: Span) -> Option<NodeId> {
         let entries = self.entries(name, span)?;
         let kind = match &value.ty {
-            Ty::Fault => return None,
+            Ty::Invalid => return None,
             Ty::Is(kind) => kind,
             Ty::Quoted(_) => &Kind::Text,
         };
@@ -211,7 +211,7 @@ impl Resolver<'_> {
             }
             _ => {
                 let of = if matches!(entries, Entries::Texts(_)) { "text" } else { "numbers" };
-                self.faults
+                self.problems
                     .error("E301", format!("list `@{name}` holds {of}"), span)
                     .label(format!("a list of {of}"))
                     .context(value.span, format!("this is {}", called(&value.ty)));
@@ -228,7 +228,7 @@ impl Resolver<'_> {
             return None;
         };
         entry.used = true;
-        if let Looked::Done(entries) = &entry.entries {
+        if let Resolution::Done(entries) = &entry.entries {
             return entries.clone();
         }
         let file = &entry.text.file;
@@ -236,20 +236,20 @@ impl Resolver<'_> {
             (self.options.list)(&file.text).and_then(|text| list::read(entry.text, &text, self.options.now));
         let entries = match read {
             Ok(entries) => Some(entries),
-            Err(fault) => {
-                self.faults
-                    .error("S030", format!("list `@{name}` cannot be read: {fault}"), file.span)
+            Err(error) => {
+                self.problems
+                    .error("S030", format!("list `@{name}` cannot be read: {error}"), file.span)
                     .label("this file");
                 None
             }
         };
-        entry.entries = Looked::Done(entries.clone());
+        entry.entries = Resolution::Done(entries.clone());
         entries
     }
 
     fn no_list(&mut self, name: &str, span: Span) {
         let near = nearest(name, self.lists.keys().copied()).map(str::to_owned);
-        self.faults
+        self.problems
             .error("E203", format!("no list named `@{name}`"), span)
             .label("not declared under `lists:`")
             .help_maybe(near.as_ref().map(|near| format!("did you mean `@{near}`?")));

@@ -11,7 +11,7 @@ pub(crate) fn override_params(resolver: &mut Resolver<'_>, packs: &[Pack], overr
     for (name, written) in overrides {
         let text = packs.iter().flat_map(|pack| &pack.params).find(|param| param.name.text == *name);
         let Some((text, value)) = text.zip(pack::parsed_value(written)) else {
-            resolver.faults.error(
+            resolver.problems.error(
                 "S011",
                 format!("`${name}` cannot be set to `{written}`: no such parameter, or no number"),
                 Span::default(),
@@ -20,7 +20,7 @@ pub(crate) fn override_params(resolver: &mut Resolver<'_>, packs: &[Pack], overr
         };
         if let Some(side) = outside(text, value) {
             resolver
-                .faults
+                .problems
                 .error("S011", format!("`${name}` cannot be set to {written}"), text.name.span)
                 .label(format!("{written} is {side}"));
         }
@@ -42,7 +42,7 @@ pub(crate) fn check_header(resolver: &mut Resolver<'_>, pack: &Pack) {
         && function::zone(&zone.text).is_none()
     {
         resolver
-            .faults
+            .problems
             .error("E309", format!("no time zone named \"{}\"", zone.text), zone.span)
             .label("not in the tz database")
             .help("such as \"America/New_York\" or \"UTC\"");
@@ -56,7 +56,7 @@ pub(super) fn check_cooldown(resolver: &mut Resolver<'_>, cooldown: &CooldownTex
     let field = format!("{}.id", cooldown.entity.text);
     if resolver.schema.slot(&field).is_none() {
         resolver
-            .faults
+            .problems
             .error("E201", format!("nothing is named `{field}`"), cooldown.entity.span)
             .label("not a field of the schema");
     }

@@ -3,7 +3,7 @@
 //! It does not know operators.
 
 use super::resolver::Resolver;
-use super::types::{Looked, Read, Source, Ty, Typed, called, is};
+use super::types::{Origin, Read, Resolution, Ty, Typed, called, is};
 use crate::ast::{Expr, ExprKind};
 use crate::catalogue;
 use crate::diagnostic::{Span, nearest};
@@ -38,8 +38,8 @@ impl Resolver<'_> {
 
     fn unknown(&mut self, name: &str, span: Span) -> Typed {
         if name.split('.').nth(1) == Some("mark") {
-            self.faults.error("S005", "marks are known but not in this version yet", span).label("not yet");
-            return self.fault(span);
+            self.problems.error("S005", "marks are known but not in this version yet", span).label("not yet");
+            return self.invalid(span);
         }
         let fields = self.schema.fields().iter().map(|field| ("field", field.name.as_str()));
         let aggregates = self.aggregates.keys().map(|name| ("aggregate", *name));
@@ -54,7 +54,7 @@ impl Resolver<'_> {
             (Some((kind, near)), None) => Some(format!("did you mean the {kind} `{near}`?")),
             (None, None) => None,
         };
-        self.faults
+        self.problems
             .error("E201", format!("nothing is named `{name}`"), span)
             .label("not a field, aggregate or term")
             .help_maybe(help);
@@ -65,67 +65,67 @@ impl Resolver<'_> {
         if let Some(term) = self.terms.get_mut(near.as_str()) {
             term.used = true;
         }
-        self.fault(span)
+        self.invalid(span)
     }
 
     fn term(&mut self, name: &str, span: Span) -> Typed {
         let entry = self.terms.get_mut(name).expect("the caller found it");
         entry.used = true;
         let expr = match (&entry.typed, &entry.text.expr) {
-            (Looked::Done(typed), _) => return Typed { span, constant: None, ..typed.clone() },
-            (Looked::Open, _) => {
-                self.faults
+            (Resolution::Done(typed), _) => return Typed { span, constant: None, ..typed.clone() },
+            (Resolution::InProgress, _) => {
+                self.problems
                     .error("E207", format!("term `{name}` is part of itself"), span)
                     .label("comes back to where it started");
-                return self.fault(span);
+                return self.invalid(span);
             }
-            (Looked::NotYet, None) => return self.fault(span),
-            (Looked::NotYet, Some(expr)) => expr,
+            (Resolution::Pending, None) => return self.invalid(span),
+            (Resolution::Pending, Some(expr)) => expr,
         };
         if self.term_depth == DEPTH_MAX {
-            self.faults
+            self.problems
                 .error("E104", format!("terms are nested more than {DEPTH_MAX} deep"), span)
                 .label("one term too many");
-            return self.fault(span);
+            return self.invalid(span);
         }
-        entry.typed = Looked::Open;
+        entry.typed = Resolution::InProgress;
         self.term_depth += 1;
         let node = self.condition(expr);
         self.term_depth -= 1;
         let typed = match node {
             Some(node) => is(Kind::Bool, node, span),
-            None => self.fault(span),
+            None => self.invalid(span),
         };
-        self.terms.get_mut(name).expect("the caller found it").typed = Looked::Done(typed.clone());
+        self.terms.get_mut(name).expect("the caller found it").typed = Resolution::Done(typed.clone());
         typed
     }
 
     fn fact_value(&mut self, name: &str, span: Span) -> Typed {
         if self.over_rows {
-            self.faults
+            self.problems
                 .error("E401", "the condition of an aggregate reads rows, not facts", span)
                 .label("a fact")
                 .help("compare facts in a rule's `when:`");
-            return self.fault(span);
+            return self.invalid(span);
         }
         match self.fact(name, span) {
             Some(fact) => self.read(fact.slot, fact.kind, span),
-            None => self.fault(span),
+            None => self.invalid(span),
         }
     }
 
     fn signal(&mut self, name: &str, span: Span) -> Typed {
         let Some(entry) = self.signals.get_mut(name) else {
             let near = nearest(name, self.signals.keys().copied()).map(str::to_owned);
-            self.faults
+            self.problems
                 .error("E205", format!("no signal named `{name}`"), span)
                 .label("not declared under `signals:`")
                 .help_maybe(near.map(|near| format!("did you mean `signal.{near}`?")));
-            return self.fault(span);
+            return self.invalid(span);
         };
         let slot = entry.slot;
         let typed = self.signal_value(name);
-        let Ty::Is(kind) = typed.ty else { return self.fault(span) };
+        let Ty::Is(kind) = typed.ty else { return self.invalid(span) };
         let slot = slot.unwrap_or_else(|| self.register());
         self.signals.get_mut(name).expect("found above").slot = Some(slot);
         self.read(slot, kind, span)
@@ -136,24 +136,24 @@ impl Resolver<'_> {
         let entry = self.signals.get_mut(name).expect("the caller found it");
         let at = entry.text.name.span;
         match (&entry.typed, &entry.text.value) {
-            (Looked::Done(typed), _) => typed.clone(),
-            (Looked::NotYet, Some(expr)) => {
-                entry.typed = Looked::Open;
+            (Resolution::Done(typed), _) => typed.clone(),
+            (Resolution::Pending, Some(expr)) => {
+                entry.typed = Resolution::InProgress;
                 let mut typed = self.expr(expr);
-                if !matches!(typed.ty, Ty::Is(Kind::Number | Kind::Money(_) | Kind::Bool) | Ty::Fault) {
-                    self.faults
+                if !matches!(typed.ty, Ty::Is(Kind::Number | Kind::Money(_) | Kind::Bool) | Ty::Invalid) {
+                    self.problems
                         .error("E308", "a signal publishes a number, money or yes/no", typed.span)
                         .label(format!("this is {}", called(&typed.ty)));
-                    typed = self.fault(at);
+                    typed = self.invalid(at);
                 }
-                self.signals.get_mut(name).expect("found above").typed = Looked::Done(typed.clone());
+                self.signals.get_mut(name).expect("found above").typed = Resolution::Done(typed.clone());
                 typed
             }
-            (Looked::Open, _) => {
-                self.faults.error("E207", format!("signal `{name}` is part of itself"), at);
-                self.fault(at)
+            (Resolution::InProgress, _) => {
+                self.problems.error("E207", format!("signal `{name}` is part of itself"), at);
+                self.invalid(at)
             }
-            (Looked::NotYet, None) => self.fault(at),
+            (Resolution::Pending, None) => self.invalid(at),
         }
     }
 
@@ -162,11 +162,11 @@ impl Resolver<'_> {
         let Some(name) = name else {
             let known = self.options.models.iter().map(|name| format!("{name}.score")).collect::<Vec<_>>();
             let near = nearest(path, known.iter().map(String::as_str)).map(str::to_owned);
-            self.faults
+            self.problems
                 .error("E206", format!("no model gives `model.{path}`"), span)
                 .label("not a configured model's score")
                 .help_maybe(near.map(|near| format!("did you mean `model.{near}`?")));
-            return self.fault(span);
+            return self.invalid(span);
         };
         let slot = match self.models.get(name) {
             Some(slot) => *slot,
@@ -189,55 +189,55 @@ impl Resolver<'_> {
     fn collect(&self, expr: &Expr, outer: Option<Span>, reads: &mut Vec<Read>) {
         expr.walk(&mut |part| {
             let span = outer.unwrap_or(part.span);
-            let (name, source) = match &part.kind {
+            let (name, origin) = match &part.kind {
                 ExprKind::Name(name) => match self.terms.get(name.as_str()) {
                     Some(term) => {
                         // A term that comes back to itself has no meaning, and has been reported.
-                        let sound = matches!(&term.typed, Looked::Done(typed) if typed.ty != Ty::Fault);
+                        let sound = matches!(&term.typed, Resolution::Done(typed) if typed.ty != Ty::Invalid);
                         if let (true, Some(expr)) = (sound, &term.text.expr) {
                             self.collect(expr, Some(span), reads);
                         }
                         return;
                     }
-                    None => (name.clone(), self.source(name)),
+                    None => (name.clone(), self.origin(name)),
                 },
                 ExprKind::Param(name) => {
                     let value = self.params.get(name.as_str()).and_then(|param| param.value);
-                    (format!("${name}"), value.map(Source::Param))
+                    (format!("${name}"), value.map(Origin::Param))
                 }
                 _ => return,
             };
-            if let Some(source) = source
+            if let Some(origin) = origin
                 && !reads.iter().any(|read| read.name == name)
             {
-                reads.push(Read { name, span, source });
+                reads.push(Read { name, span, origin });
             }
         });
     }
 
-    fn source(&self, name: &str) -> Option<Source> {
+    fn origin(&self, name: &str) -> Option<Origin> {
         if let Some(aggregate) = self.aggregates.get(name) {
             return match &aggregate.fact {
-                Looked::Done(Some(fact)) => Some(Source::Fact(fact.clone())),
+                Resolution::Done(Some(fact)) => Some(Origin::Fact(fact.clone())),
                 _ => None,
             };
         }
         if let Some(slot) = self.schema.slot(name) {
-            return Some(Source::Field(slot, self.schema.field(slot).kind.clone()));
+            return Some(Origin::Field(slot, self.schema.field(slot).kind.clone()));
         }
         match name.split_once('.') {
             Some(("signal", signal)) => {
                 let entry = self.signals.get(signal)?;
                 match &entry.typed {
-                    Looked::Done(Typed { ty: Ty::Is(kind), .. }) => {
-                        Some(Source::Other(entry.slot?, kind.clone()))
+                    Resolution::Done(Typed { ty: Ty::Is(kind), .. }) => {
+                        Some(Origin::Other(entry.slot?, kind.clone()))
                     }
                     _ => None,
                 }
             }
             Some(("model", model)) => {
                 let slot = self.models.get(model.strip_suffix(".score")?)?;
-                Some(Source::Other(*slot, Kind::Number))
+                Some(Origin::Other(*slot, Kind::Number))
             }
             _ => None,
         }

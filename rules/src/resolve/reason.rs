@@ -62,7 +62,7 @@ fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Op
     }
     let kind = match typed.ty {
         Ty::Is(kind) => kind,
-        Ty::Fault => return None,
+        Ty::Invalid => return None,
         Ty::Quoted(text) => return Some(ResolvedPart::Words(text)),
     };
     let text = match kind {
@@ -70,7 +70,7 @@ fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Op
             let field = resolver.plain_field(expr);
             if field.is_none() {
                 resolver
-                    .faults
+                    .problems
                     .error("E404", "only the event's own text fields can be printed", expr.span)
                     .label("known by its hash alone")
                     .help("rows keep a text's hash, never the text; compare it instead");
@@ -86,7 +86,7 @@ fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Op
     {
         let called = called(&Ty::Is(kind));
         resolver
-            .faults
+            .problems
             .error("E311", format!("the format `{}` does not fit {called}", name(format)), expr.span)
             .label(format!("this is {called}"));
         return None;

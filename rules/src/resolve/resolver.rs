@@ -1,7 +1,7 @@
 //! Types of expressions: operators, constants and parameters. Names, calls and comparisons lie beside it.
 
 use super::plan::PlanBuilder;
-use super::types::{Constant, Fact, Looked, Ty, Typed, called, is, unquote_help};
+use super::types::{Constant, Fact, Resolution, Ty, Typed, called, is, unquote_help};
 use crate::aggregate::KeySpace;
 use crate::ast::{Arithmetic, Expr, ExprKind};
 use crate::diagnostic::{Diagnostics, Span};
@@ -21,14 +21,14 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub(crate) struct TermEntry<'a> {
     pub(crate) text: &'a NamedText,
-    pub(crate) typed: Looked<Typed>,
+    pub(crate) typed: Resolution<Typed>,
     pub(crate) used: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct AggregateEntry<'a> {
     pub(crate) text: &'a AggregateText,
-    pub(crate) fact: Looked<Option<Fact>>,
+    pub(crate) fact: Resolution<Option<Fact>>,
     pub(crate) used: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct ParamEntry {
 #[derive(Debug)]
 pub(crate) struct ListEntry<'a> {
     pub(crate) text: &'a ListText,
-    pub(crate) entries: Looked<Option<Entries>>,
+    pub(crate) entries: Resolution<Option<Entries>>,
     pub(crate) used: bool,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct ListEntry<'a> {
 pub(crate) struct SignalEntry<'a> {
     pub(crate) text: &'a SignalText,
     /// Kind of the value once it is known.
-    pub(crate) typed: Looked<Typed>,
+    pub(crate) typed: Resolution<Typed>,
     pub(crate) slot: Option<Slot>,
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct SignalEntry<'a> {
 pub(crate) struct Resolver<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) options: &'a CompileOptions<'a>,
-    pub(crate) faults: &'a mut Diagnostics,
+    pub(crate) problems: &'a mut Diagnostics,
     pub(crate) graph: Graph,
     pub(crate) terms: BTreeMap<&'a str, TermEntry<'a>>,
     pub(crate) aggregates: BTreeMap<&'a str, AggregateEntry<'a>>,
@@ -86,7 +86,7 @@ impl<'a> Resolver<'a> {
         packs: &'a [Pack],
         schema: &'a Schema,
         options: &'a CompileOptions<'a>,
-        faults: &'a mut Diagnostics,
+        problems: &'a mut Diagnostics,
     ) -> Resolver<'a> {
         let account = KeySpace { entity: "account".to_owned(), key: ACCOUNT_ID };
         let derived = schema.entities().iter().map(|entity| KeySpace {
@@ -97,18 +97,20 @@ impl<'a> Resolver<'a> {
         Resolver {
             schema,
             options,
-            faults,
+            problems,
             graph: Graph::default(),
             terms: packs
                 .iter()
                 .flat_map(|pack| &pack.terms)
-                .map(|text| (text.name.text.as_str(), TermEntry { text, typed: Looked::NotYet, used: false }))
+                .map(|text| {
+                    (text.name.text.as_str(), TermEntry { text, typed: Resolution::Pending, used: false })
+                })
                 .collect(),
             aggregates: packs
                 .iter()
                 .flat_map(|pack| &pack.aggregates)
                 .map(|text| {
-                    (text.name.text.as_str(), AggregateEntry { text, fact: Looked::NotYet, used: false })
+                    (text.name.text.as_str(), AggregateEntry { text, fact: Resolution::Pending, used: false })
                 })
                 .collect(),
             params: packs
@@ -123,14 +125,14 @@ impl<'a> Resolver<'a> {
                 .iter()
                 .flat_map(|pack| &pack.lists)
                 .map(|text| {
-                    (text.name.text.as_str(), ListEntry { text, entries: Looked::NotYet, used: false })
+                    (text.name.text.as_str(), ListEntry { text, entries: Resolution::Pending, used: false })
                 })
                 .collect(),
             signals: packs
                 .iter()
                 .flat_map(|pack| &pack.signals)
                 .map(|text| {
-                    (text.name.text.as_str(), SignalEntry { text, typed: Looked::NotYet, slot: None })
+                    (text.name.text.as_str(), SignalEntry { text, typed: Resolution::Pending, slot: None })
                 })
                 .collect(),
             plans,
@@ -173,11 +175,11 @@ impl Resolver<'_> {
             ExprKind::Name(name) => self.name(name, span),
             ExprKind::Call(name, at, args) => self.call(name, *at, args, span),
             ExprKind::List(_) | ExprKind::Array(_) => {
-                self.faults
+                self.problems
                     .error("E304", "a list is tested with `in`", span)
                     .label("not a single value")
                     .help("write `x in [a, b]` or `x in @list`");
-                self.fault(span)
+                self.invalid(span)
             }
             ExprKind::Not(inner) => {
                 let inner = self.yes_no(inner, "`not`");
@@ -192,7 +194,7 @@ impl Resolver<'_> {
             ExprKind::Between(value, low, high) => self.between(value, low, high, span),
             ExprKind::IsMissing(value, not) => {
                 let value = self.expr(value);
-                let known = (value.ty != Ty::Fault).then_some(value.node);
+                let known = (value.ty != Ty::Invalid).then_some(value.node);
                 self.truth(span, known, Node::Known).negated(!*not, &mut self.graph)
             }
         }
@@ -203,9 +205,9 @@ impl Resolver<'_> {
         let typed = self.expr(expr);
         match typed.ty {
             Ty::Is(Kind::Bool) => Some(typed.node),
-            Ty::Fault => None,
+            Ty::Invalid => None,
             other => {
-                self.faults
+                self.problems
                     .error("E306", "a condition must be yes/no", expr.span)
                     .label(format!("this is {}", called(&other)));
                 None
@@ -213,9 +215,9 @@ impl Resolver<'_> {
         }
     }
 
-    pub(crate) fn fault(&mut self, span: Span) -> Typed {
+    pub(crate) fn invalid(&mut self, span: Span) -> Typed {
         let node = self.graph.add(Node::Missing);
-        Typed { ty: Ty::Fault, node, constant: None, span }
+        Typed { ty: Ty::Invalid, node, constant: None, span }
     }
 
     fn exact(&mut self, number: Decimal, span: Span) -> Typed {
@@ -234,11 +236,11 @@ impl Resolver<'_> {
             return match param.value {
                 Some(ParamValue::Number(number, _)) => self.exact(number, span),
                 Some(ParamValue::Duration(ms)) => self.duration(ms, span),
-                None => self.fault(span),
+                None => self.invalid(span),
             };
         }
         let near = crate::diagnostic::nearest(name, self.params.keys().copied()).map(str::to_owned);
-        self.faults
+        self.problems
             .error("E202", format!("no parameter named `${name}`"), span)
             .label("not declared under `params:`")
             .help_maybe(near.as_ref().map(|near| format!("did you mean `${near}`?")));
@@ -246,7 +248,7 @@ impl Resolver<'_> {
             // Probably meant: it is not also reported as unused.
             param.used = true;
         }
-        self.fault(span)
+        self.invalid(span)
     }
 
     /// An operand that must be yes/no.
@@ -254,9 +256,9 @@ impl Resolver<'_> {
         let typed = self.expr(expr);
         match typed.ty {
             Ty::Is(Kind::Bool) => Some(typed.node),
-            Ty::Fault => None,
+            Ty::Invalid => None,
             other => {
-                self.faults
+                self.problems
                     .error("E307", format!("{of} joins yes/no conditions"), typed.span)
                     .label(format!("this is {}", called(&other)));
                 None
@@ -275,7 +277,7 @@ impl Resolver<'_> {
         let (a, b) = (self.yes_no(a, of), self.yes_no(b, of));
         match (a, b) {
             (Some(a), Some(b)) => self.truth(span, Some(a), |a| node(a, b)),
-            _ => self.fault(span),
+            _ => self.invalid(span),
         }
     }
 
@@ -286,32 +288,32 @@ impl Resolver<'_> {
                 let node = self.graph.add(node(over));
                 is(Kind::Bool, node, span)
             }
-            None => self.fault(span),
+            None => self.invalid(span),
         }
     }
 
     fn negative(&mut self, inner: &Expr, span: Span) -> Typed {
         let inner = self.expr(inner);
         match &inner.ty {
-            Ty::Fault => self.fault(span),
+            Ty::Invalid => self.invalid(span),
             Ty::Is(kind @ (Kind::Number | Kind::Money(_) | Kind::Duration)) => {
                 let node = self.graph.add(Node::Unary(Unary::Negative, inner.node));
                 let opposite = |held: Constant| Some(Constant { value: held.value.negative()?, ..held });
                 Typed { constant: inner.constant.and_then(opposite), ..is(kind.clone(), node, span) }
             }
             other => {
-                self.faults
+                self.problems
                     .error("E302", "only numbers, money and lengths of time have a sign", inner.span)
                     .label(format!("this is {}", called(other)));
-                self.fault(span)
+                self.invalid(span)
             }
         }
     }
 
     fn arithmetic(&mut self, op: Arithmetic, a: &Expr, b: &Expr, span: Span) -> Typed {
         let (mut a, mut b) = (self.expr(a), self.expr(b));
-        if a.ty == Ty::Fault || b.ty == Ty::Fault {
-            return self.fault(span);
+        if a.ty == Ty::Invalid || b.ty == Ty::Invalid {
+            return self.invalid(span);
         }
         if matches!(op, Arithmetic::Add | Arithmetic::Sub) {
             self.as_money(&mut a, &b.ty);
@@ -337,12 +339,12 @@ impl Resolver<'_> {
 
     fn no_arithmetic(&mut self, op: Arithmetic, a: &Typed, b: &Typed, span: Span) -> Typed {
         let (left, right) = (called(&a.ty), called(&b.ty));
-        self.faults
+        self.problems
             .error("E302", format!("`{}` does not work on {left} and {right}", op.sign()), b.span)
             .label(format!("this is {right}"))
             .context(a.span, format!("this is {left}"))
             .help_maybe(unquote_help(&a.ty, &b.ty));
-        self.fault(span)
+        self.invalid(span)
     }
 
     /// A constant number that meets money means major units of that money's currency.

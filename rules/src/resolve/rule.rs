@@ -3,7 +3,7 @@
 use super::header::check_cooldown;
 use super::reason::{self, ResolvedPart};
 use super::resolver::Resolver;
-use super::types::{Looked, Read, Ty, Typed, called};
+use super::types::{Read, Resolution, Ty, Typed, called};
 use crate::ast::{Expr, ExprKind};
 use crate::diagnostic::nearest;
 use crate::graph::NodeId;
@@ -69,7 +69,7 @@ fn check_size(resolver: &mut Resolver<'_>, text: &RuleText, when: &Expr) {
     let nodes = resolver.expanded_nodes(when);
     if nodes > NODES_MAX {
         resolver
-            .faults
+            .problems
             .error("E105", format!("rule {} is too large", text.id.text), text.id.span)
             .label(format!("{nodes} operators and references, at most {NODES_MAX}"));
     }
@@ -90,7 +90,7 @@ fn event_codes(resolver: &mut Resolver<'_>, text: &RuleText) -> BTreeSet<u16> {
             None => {
                 let near = nearest(&name.text, types.values().iter().map(String::as_str));
                 resolver
-                    .faults
+                    .problems
                     .error("E208", format!("no event type is called `{}`", name.text), name.span)
                     .label("unknown event type")
                     .help(near.map_or_else(
@@ -141,10 +141,10 @@ pub(crate) fn check_features<'a>(resolver: &mut Resolver<'_>, packs: &'a [Pack])
                 let reads = resolver.reads_of(expr);
                 checked.push(CheckedFeature { name: &text.name, node: typed.node, kind, reads });
             }
-            Ty::Fault => {}
+            Ty::Invalid => {}
             other => {
                 resolver
-                    .faults
+                    .problems
                     .error("E308", "a feature is a number, money, a length of time or yes/no", expr.span)
                     .label(format!("this is {}", called(&other)));
             }
@@ -160,7 +160,7 @@ impl Resolver<'_> {
         expr.walk(&mut |part| {
             if let ExprKind::Name(name) = &part.kind
                 && let Some(term) = self.terms.get(name.as_str())
-                && matches!(term.typed, Looked::Done(_))
+                && matches!(term.typed, Resolution::Done(_))
                 && let Some(expr) = &term.text.expr
             {
                 terms += self.expanded_nodes(expr);

@@ -18,7 +18,7 @@ pub(crate) enum Ty {
     /// A quoted text whose meaning depends on what it meets.
     Quoted(String),
     /// Faulty, and reported.
-    Fault,
+    Invalid,
 }
 
 /// An expression with its type.
@@ -41,10 +41,10 @@ pub(crate) struct Constant {
 
 /// A declaration that is looked at when it is first read.
 #[derive(Debug)]
-pub(crate) enum Looked<T> {
-    NotYet,
+pub(crate) enum Resolution<T> {
+    Pending,
     /// Being looked at: who comes back here reads itself.
-    Open,
+    InProgress,
     Done(T),
 }
 
@@ -67,12 +67,12 @@ pub(crate) struct Read {
     pub(crate) name: String,
     /// Where the outermost expression reads it.
     pub(crate) span: Span,
-    pub(crate) source: Source,
+    pub(crate) origin: Origin,
 }
 
 /// Where a read name's value comes from.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Source {
+pub(crate) enum Origin {
     Field(Slot, Kind),
     Fact(Fact),
     /// A signal or a model's score.
@@ -83,7 +83,7 @@ pub(crate) enum Source {
 impl Typed {
     /// Its opposite where `really`.
     pub(super) fn negated(self, really: bool, graph: &mut Graph) -> Typed {
-        let node = if really && self.ty != Ty::Fault { graph.add(Node::Not(self.node)) } else { self.node };
+        let node = if really && self.ty != Ty::Invalid { graph.add(Node::Not(self.node)) } else { self.node };
         Typed { node, ..self }
     }
 }
@@ -103,7 +103,7 @@ pub(crate) fn called(ty: &Ty) -> &'static str {
         Ty::Is(Kind::Time) => "a time",
         Ty::Is(Kind::Duration) => "a length of time",
         Ty::Is(Kind::Geo) => "a location",
-        Ty::Fault => "faulty",
+        Ty::Invalid => "faulty",
     }
 }
 

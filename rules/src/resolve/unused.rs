@@ -6,7 +6,7 @@ use crate::diagnostic::Span;
 use std::collections::BTreeSet;
 
 /// Faults of what nothing reads are reported too; nothing of it is computed.
-pub(crate) fn look_at_unused(resolver: &mut Resolver<'_>) {
+pub(crate) fn check_unused(resolver: &mut Resolver<'_>) {
     resolver.dry = true;
     let terms: Vec<(&str, Span)> = resolver
         .terms

@@ -27,35 +27,35 @@ pub struct Partial {
     /// What is missing in it.
     pub gaps: SchemaGaps,
     /// What is wrong with the file.
-    pub faults: Diagnostics,
+    pub problems: Diagnostics,
 }
 
 impl Partial {
     /// Where there is no file: the built-in fields, and no gaps.
     pub fn built_in() -> Partial {
-        let (gaps, faults) = (SchemaGaps::default(), Diagnostics::default());
-        Partial { schema: Schema::built_in(), gaps, faults }
+        let (gaps, problems) = (SchemaGaps::default(), Diagnostics::default());
+        Partial { schema: Schema::built_in(), gaps, problems }
     }
 }
 
 impl Schema {
     /// Reads a schema file. `None` exactly when something is wrong with it.
     pub fn load(file: &File) -> (Option<Schema>, Diagnostics) {
-        let Partial { schema, faults, .. } = Schema::load_partly(file);
-        (Some(schema).filter(|_| faults.errors() == 0), faults)
+        let Partial { schema, problems, .. } = Schema::load_partly(file);
+        (Some(schema).filter(|_| problems.errors() == 0), problems)
     }
 
     /// Reads of a schema file what can be read, so that the faults of other files can be found in the same run.
     pub fn load_partly(file: &File) -> Partial {
-        let mut faults = Diagnostics::new(std::slice::from_ref(file));
+        let mut problems = Diagnostics::new(std::slice::from_ref(file));
         let mut gaps = SchemaGaps::default();
-        let schema = yaml::parse(0, &mut faults).and_then(|root| read(&root, &mut gaps, &mut faults));
-        if schema.is_none() && faults.errors() == 0 {
-            faults.error("S002", "the schema file is empty", Span::default());
+        let schema = yaml::parse(0, &mut problems).and_then(|root| read(&root, &mut gaps, &mut problems));
+        if schema.is_none() && problems.errors() == 0 {
+            problems.error("S002", "the schema file is empty", Span::default());
         }
-        faults.sort();
+        problems.sort();
         let gaps = if schema.is_some() { gaps } else { SchemaGaps::all() };
-        Partial { schema: schema.unwrap_or_else(Schema::built_in), gaps, faults }
+        Partial { schema: schema.unwrap_or_else(Schema::built_in), gaps, problems }
     }
 
     /// The built-in fields alone.
@@ -131,10 +131,10 @@ fn currencies() -> Kind {
     Kind::OneOf(Arc::new(Codes::new(Currency::all().map(Currency::code))))
 }
 
-fn read(root: &Node, gaps: &mut SchemaGaps, faults: &mut Diagnostics) -> Option<Schema> {
-    let mut keys = Keys::of(root, "a schema", faults)?;
-    if let Some(version) = keys.required("version", Span { end: root.span.start, ..root.span }, faults) {
-        version.form("schema", faults);
+fn read(root: &Node, gaps: &mut SchemaGaps, problems: &mut Diagnostics) -> Option<Schema> {
+    let mut keys = Keys::of(root, "a schema", problems)?;
+    if let Some(version) = keys.required("version", Span { end: root.span.start, ..root.span }, problems) {
+        version.form("schema", problems);
     }
     let is_misspelt = |(key, _): &(Node, Node)| !KEYS.contains(&key.scalar().unwrap_or_default());
     let misspelt = keys.entries().iter().any(is_misspelt);
@@ -144,59 +144,59 @@ fn read(root: &Node, gaps: &mut SchemaGaps, faults: &mut Diagnostics) -> Option<
     let mut fields = built_in();
     if let Some(written) = keys.optional("fields") {
         // Without a mapping of fields any field may be meant.
-        let written = Keys::of(written, "`fields`", faults);
+        let written = Keys::of(written, "`fields`", problems);
         gaps.all |= written.is_none();
         for (name, kind) in written.iter().flat_map(Keys::entries) {
-            let before = faults.errors();
-            read_field(name, kind, &mut fields, faults);
-            if faults.errors() > before {
+            let before = problems.errors();
+            read_field(name, kind, &mut fields, problems);
+            if problems.errors() > before {
                 gaps.fields.extend(name.scalar().map(str::to_owned));
             }
         }
     }
     if fields.len() > FIELDS_MAX {
-        faults.error("S007", format!("a schema has at most {FIELDS_MAX} fields"), root.span);
+        problems.error("S007", format!("a schema has at most {FIELDS_MAX} fields"), root.span);
         return None;
     }
-    let before = faults.errors();
+    let before = problems.errors();
     let entities = keys.optional("entities");
-    let entities = entities.map_or(Vec::new(), |node| read_entities(node, &fields, gaps, faults));
-    gaps.entities |= gaps.all || faults.errors() > before;
-    let before = faults.errors();
-    let keep = keys.optional("keep").map_or(Vec::new(), |node| read_keep(node, &fields, gaps, faults));
-    gaps.keep |= gaps.all || faults.errors() > before;
-    keys.finish(faults);
+    let entities = entities.map_or(Vec::new(), |node| read_entities(node, &fields, gaps, problems));
+    gaps.entities |= gaps.all || problems.errors() > before;
+    let before = problems.errors();
+    let keep = keys.optional("keep").map_or(Vec::new(), |node| read_keep(node, &fields, gaps, problems));
+    gaps.keep |= gaps.all || problems.errors() > before;
+    keys.finish(problems);
     Some(Schema::new(fields, keep, entities))
 }
 
-fn read_field(name: &Node, kind: &Node, fields: &mut Vec<Field>, faults: &mut Diagnostics) {
+fn read_field(name: &Node, kind: &Node, fields: &mut Vec<Field>, problems: &mut Diagnostics) {
     let Some(text) = name.scalar() else { return };
     if !is_field_name(text) {
-        faults
+        problems
             .error("S006", format!("`{text}` is not a field name"), name.span)
             .label("here")
             .help("lower-case words joined by dots: whose it is, then what, as in `merchant.mcc`");
         return;
     }
-    let Some(written) = kind.text("a kind", faults) else { return };
+    let Some(written) = kind.text("a kind", problems) else { return };
     let kind = match kind_of(written) {
         Ok(read) => read,
         Err(message) => {
-            faults.error("S008", message, kind.span).label("not a kind");
+            problems.error("S008", message, kind.span).label("not a kind");
             return;
         }
     };
     let at = fields.iter().position(|field| field.name == text);
     match at {
         None => fields.push(field(text, kind, None)),
-        Some(at) if at < BUILT_IN_FIELDS => built_in_field(name, kind, at, fields, faults),
+        Some(at) if at < BUILT_IN_FIELDS => built_in_field(name, kind, at, fields, problems),
         // Written twice: the YAML reader has said so.
         Some(_) => {}
     }
 }
 
 /// A built-in field keeps its kind, but for what a bank may say about it.
-fn built_in_field(name: &Node, kind: Kind, at: usize, fields: &mut [Field], faults: &mut Diagnostics) {
+fn built_in_field(name: &Node, kind: Kind, at: usize, fields: &mut [Field], problems: &mut Diagnostics) {
     let field = &mut fields[at];
     match (&field.kind, kind) {
         (Kind::OneOf(known), Kind::OneOf(own)) if at == EVENT_TYPE.index() => {
@@ -209,7 +209,7 @@ fn built_in_field(name: &Node, kind: Kind, at: usize, fields: &mut [Field], faul
         (known, written) if *known == written => {}
         _ => {
             let expected = catalogue::field(&field.name).map_or("", |known| known.kind);
-            faults
+            problems
                 .error("S008", format!("`{}` has another kind here than everywhere", field.name), name.span)
                 .label("a built-in field")
                 .help(format!("write `{expected}`, or leave the line out"));
@@ -231,28 +231,28 @@ fn slot_of(name: &str, fields: &[Field]) -> Option<Slot> {
     u16::try_from(at).ok().map(Slot)
 }
 
-fn read_keep(node: &Node, fields: &[Field], gaps: &SchemaGaps, faults: &mut Diagnostics) -> Vec<Slot> {
+fn read_keep(node: &Node, fields: &[Field], gaps: &SchemaGaps, problems: &mut Diagnostics) -> Vec<Slot> {
     let mut keep = Vec::new();
-    for item in node.items("`keep`", faults) {
-        let Some(name) = item.text("a kept field", faults) else { continue };
+    for item in node.items("`keep`", problems) {
+        let Some(name) = item.text("a kept field", problems) else { continue };
         match slot_of(name, fields) {
             None if gaps.field(name) => {}
             None => {
                 let help = nearest(name, fields.iter().map(|field| field.name.as_str()))
                     .map(|near| format!("did you mean `{near}`?"));
-                faults
+                problems
                     .error("E201", format!("nothing is named `{name}`"), item.span)
                     .label("not a field of this schema")
                     .help_maybe(help);
             }
             Some(EVENT_ID) => {
-                faults
+                problems
                     .error("S009", "`event.id` cannot be kept", item.span)
                     .label("here")
                     .help("every row holds the id's hash already");
             }
             Some(slot) if keep.contains(&slot) => {
-                faults.error("Y003", format!("`{name}` is written twice"), item.span).label("again here");
+                problems.error("Y003", format!("`{name}` is written twice"), item.span).label("again here");
             }
             Some(slot) => keep.push(slot),
         }
@@ -264,28 +264,28 @@ fn read_entities(
     node: &Node,
     fields: &[Field],
     gaps: &mut SchemaGaps,
-    faults: &mut Diagnostics,
+    problems: &mut Diagnostics,
 ) -> Vec<String> {
     let mut entities: Vec<String> = Vec::new();
-    let items = node.items("`entities`", faults);
+    let items = node.items("`entities`", problems);
     if items.len() > ENTITIES_MAX {
-        faults.error("S007", format!("a schema has at most {ENTITIES_MAX} entities"), node.span);
+        problems.error("S007", format!("a schema has at most {ENTITIES_MAX} entities"), node.span);
     }
     for item in items {
-        let Some(name) = item.text("an entity", faults) else { continue };
+        let Some(name) = item.text("an entity", problems) else { continue };
         let key = slot_of(&format!("{name}.id"), fields).map(|slot| &fields[slot.index()].kind);
         if ["account", "card"].contains(&name) {
-            faults
+            problems
                 .error("S009", format!("`{name}` lives in the account's key space"), item.span)
                 .label("not to be declared");
         } else if key.is_none() && gaps.field(&format!("{name}.id")) {
             gaps.entities = true;
         } else if key != Some(&Kind::Text) {
-            faults
+            problems
                 .error("S009", format!("entity `{name}` needs a text field `{name}.id`"), item.span)
                 .label("no such field");
         } else if entities.iter().any(|held| held == name) {
-            faults.error("Y003", format!("`{name}` is written twice"), item.span).label("again here");
+            problems.error("Y003", format!("`{name}` is written twice"), item.span).label("again here");
         } else {
             entities.push(name.to_owned());
         }
@@ -300,17 +300,17 @@ mod tests {
     use crate::schema::{ACCOUNT_CURRENCY, TX_AMOUNT};
 
     fn load(text: &str) -> (Option<Schema>, String) {
-        let (schema, faults) = Schema::load(&File::new("schema.yaml", text));
-        (schema, faults.render(Paint::Plain))
+        let (schema, problems) = Schema::load(&File::new("schema.yaml", text));
+        (schema, problems.render(Paint::Plain))
     }
 
     #[test]
     fn built_in_fields_are_there_unasked_and_may_be_narrowed() {
-        let (schema, faults) = load(
+        let (schema, problems) = load(
             "version: 1\nfields:\n  tx.amount: money in EUR\n  account.currency: text\n  event.type: one of purchase|parking\n  \
              terminal.id: text\nkeep: [tx.amount, event.type]\nentities: [terminal]\n",
         );
-        let schema = schema.expect(&faults);
+        let schema = schema.expect(&problems);
         assert_eq!(
             schema.field(TX_AMOUNT).kind,
             Kind::Money(CurrencyOf::Fixed(Currency::by_code("EUR").unwrap()))
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn every_fault_of_a_schema_is_reported_at_once() {
-        let (schema, faults) = load(
+        let (schema, problems) = load(
             "version: 2\nfields: {tx.geo: locaton, tx.declined: text, Bad: text, x.y: money in EUX}\n\
              keep: [event.id, tx.amout]\nentities: [card, ip]\nfeilds: {}\n",
         );
@@ -340,7 +340,7 @@ mod tests {
             "`ip.id`",
             "did you mean `fields`?",
         ] {
-            assert!(faults.contains(part), "{part}\n{faults}");
+            assert!(problems.contains(part), "{part}\n{problems}");
         }
     }
 }

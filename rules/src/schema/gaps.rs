@@ -30,12 +30,12 @@ impl SchemaGaps {
     }
 
     /// Whether an error in a file that reads the schema only follows from the schema's own errors.
-    pub fn explains(&self, fault: &Diagnostic) -> bool {
-        match fault.code.0 {
+    pub fn explains(&self, problem: &Diagnostic) -> bool {
+        match problem.code.0 {
             "E402" if self.keep => true,
             "E405" if self.entities => true,
             "E208" | "E303" if self.field("event.type") => true,
-            "E201" | "E305" => self.named(&fault.message),
+            "E201" | "E305" => self.named(&problem.message),
             _ => false,
         }
     }

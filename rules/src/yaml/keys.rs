@@ -19,18 +19,18 @@ pub struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// Starts reading `node`, which is `what` (as in "is not a setting of `what`"). Reports anything but a mapping.
-    pub fn of(node: &'a Node, what: impl Into<String>, faults: &mut Diagnostics) -> Option<Keys<'a>> {
+    pub fn of(node: &'a Node, what: impl Into<String>, problems: &mut Diagnostics) -> Option<Keys<'a>> {
         let what = what.into();
         match &node.value {
             Value::Map(entries) => {
                 Some(Keys { what, span: node.span, entries, known: Vec::new(), later: &[] })
             }
             _ => {
-                faults
+                problems
                     .error(
                         "S003",
                         format!("{what} is written as `name: value` lines"),
-                        first_line(node, faults),
+                        first_line(node, problems),
                     )
                     .label("not a mapping");
                 None
@@ -71,10 +71,12 @@ impl<'a> Keys<'a> {
     }
 
     /// The value of a key that must be there; its absence is reported at `at`.
-    pub fn required(&mut self, key: &'static str, at: Span, faults: &mut Diagnostics) -> Option<&'a Node> {
+    pub fn required(&mut self, key: &'static str, at: Span, problems: &mut Diagnostics) -> Option<&'a Node> {
         let found = self.optional(key);
         if found.is_none() {
-            faults.error("S002", format!("{} has no `{key}`", self.what), at).label(format!("add `{key}:`"));
+            problems
+                .error("S002", format!("{} has no `{key}`", self.what), at)
+                .label(format!("add `{key}:`"));
         }
         found
     }
@@ -85,7 +87,7 @@ impl<'a> Keys<'a> {
     }
 
     /// Reports every key that nothing asked for.
-    pub fn finish(self, faults: &mut Diagnostics) {
+    pub fn finish(self, problems: &mut Diagnostics) {
         for (key, value) in self.entries {
             let name = key.scalar().unwrap_or_default();
             if self.known.contains(&name) {
@@ -93,8 +95,8 @@ impl<'a> Keys<'a> {
             }
             if self.later.contains(&name) {
                 // A value that is already faulty is mended first; two messages about one line confuse.
-                if !faults.any_inside(value.span) {
-                    faults
+                if !problems.any_inside(value.span) {
+                    problems
                         .error("S005", format!("`{name}` is known but not in this version yet"), key.span)
                         .label("not yet");
                 }
@@ -102,7 +104,7 @@ impl<'a> Keys<'a> {
             }
             let help = nearest(name, self.known.iter().chain(self.later).copied())
                 .map(|near| format!("did you mean `{near}`?"));
-            faults
+            problems
                 .error("S001", format!("`{name}` is not a setting of {}", self.what), key.span)
                 .label("unknown setting")
                 .help_maybe(help);
@@ -111,8 +113,8 @@ impl<'a> Keys<'a> {
 }
 
 /// A long block is pointed at by its first line.
-fn first_line(node: &Node, faults: &Diagnostics) -> Span {
-    let text = &faults.files()[node.span.file].text;
+fn first_line(node: &Node, problems: &Diagnostics) -> Span {
+    let text = &problems.files()[node.span.file].text;
     let end =
         text[node.span.start..node.span.end].find('\n').map_or(node.span.end, |at| node.span.start + at);
     Span { end, ..node.span }
@@ -120,25 +122,25 @@ fn first_line(node: &Node, faults: &Diagnostics) -> Span {
 
 impl Node {
     /// The text of a scalar; anything else is reported.
-    pub fn text(&self, what: &str, faults: &mut Diagnostics) -> Option<&str> {
+    pub fn text(&self, what: &str, problems: &mut Diagnostics) -> Option<&str> {
         match self.scalar() {
             Some(text) if !self.is_nothing() => Some(text),
             _ => {
-                let span = first_line(self, faults);
-                faults.error("S003", format!("{what} is one text"), span).label("not a text");
+                let span = first_line(self, problems);
+                problems.error("S003", format!("{what} is one text"), span).label("not a text");
                 None
             }
         }
     }
 
     /// One of some words; anything else is reported with a suggestion.
-    pub fn word<T: Copy>(&self, what: &str, words: &[(&str, T)], faults: &mut Diagnostics) -> Option<T> {
-        let text = self.text(what, faults)?;
+    pub fn word<T: Copy>(&self, what: &str, words: &[(&str, T)], problems: &mut Diagnostics) -> Option<T> {
+        let text = self.text(what, problems)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
             let all = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
             let near = nearest(text, words.iter().map(|(word, _)| *word));
-            faults
+            problems
                 .error("S006", format!("{what} cannot be `{text}`"), self.span)
                 .label("unknown value")
                 .help(near.map_or(format!("one of {all}"), |near| format!("did you mean `{near}`?")));
@@ -147,26 +149,26 @@ impl Node {
     }
 
     /// `true` or `false`.
-    pub fn boolean(&self, what: &str, faults: &mut Diagnostics) -> Option<bool> {
-        self.word(what, &[("true", true), ("false", false)], faults)
+    pub fn boolean(&self, what: &str, problems: &mut Diagnostics) -> Option<bool> {
+        self.word(what, &[("true", true), ("false", false)], problems)
     }
 
     /// A decimal number, or a percentage as its share.
-    pub fn number(&self, what: &str, faults: &mut Diagnostics) -> Option<Decimal> {
-        let text = self.text(what, faults)?;
+    pub fn number(&self, what: &str, problems: &mut Diagnostics) -> Option<Decimal> {
+        let text = self.text(what, problems)?;
         let number = Decimal::parse_share(text);
         if number.is_none() {
-            faults.error("S004", format!("{what} is a number"), self.span).label("not a number");
+            problems.error("S004", format!("{what} is a number"), self.span).label("not a number");
         }
         number
     }
 
     /// A whole number within bounds, both included.
-    pub fn whole(&self, what: &str, min: i64, max: i64, faults: &mut Diagnostics) -> Option<i64> {
-        let text = self.text(what, faults)?;
+    pub fn whole(&self, what: &str, min: i64, max: i64, problems: &mut Diagnostics) -> Option<i64> {
+        let text = self.text(what, problems)?;
         let number = text.parse::<i64>().ok().filter(|number| (min..=max).contains(number));
         if number.is_none() {
-            faults
+            problems
                 .error("S004", format!("{what} is a whole number from {min} to {max}"), self.span)
                 .label("not such a number");
         }
@@ -174,20 +176,20 @@ impl Node {
     }
 
     /// The `version` of a file's form, of which there is one.
-    pub fn form(&self, what: &str, faults: &mut Diagnostics) {
-        if self.text("`version`", faults).is_some_and(|text| text != "1") {
-            faults
+    pub fn form(&self, what: &str, problems: &mut Diagnostics) {
+        if self.text("`version`", problems).is_some_and(|text| text != "1") {
+            problems
                 .error("S004", format!("this release reads {what}s of `version: 1`"), self.span)
                 .label("another form");
         }
     }
 
     /// A length of time such as `10m` or `90d`, in milliseconds.
-    pub fn duration(&self, what: &str, faults: &mut Diagnostics) -> Option<Ms> {
-        let text = self.text(what, faults)?;
+    pub fn duration(&self, what: &str, problems: &mut Diagnostics) -> Option<Ms> {
+        let text = self.text(what, problems)?;
         let duration = parse_duration(text);
         if duration.is_none() {
-            faults
+            problems
                 .error("S004", format!("{what} is a length of time"), self.span)
                 .label("not a length of time")
                 .help("a number and ms, s, m, h, d or w: `30s`, `10m`, `24h`, `90d`");
@@ -196,13 +198,13 @@ impl Node {
     }
 
     /// The items of a list; a single scalar is a list of one.
-    pub fn items(&self, what: &str, faults: &mut Diagnostics) -> &[Node] {
+    pub fn items(&self, what: &str, problems: &mut Diagnostics) -> &[Node] {
         match &self.value {
             Value::List(items) => items,
             Value::Scalar { .. } if !self.is_nothing() => std::slice::from_ref(self),
             _ => {
-                let span = first_line(self, faults);
-                faults.error("S003", format!("{what} is a list"), span).label("not a list");
+                let span = first_line(self, problems);
+                problems.error("S003", format!("{what} is a list"), span).label("not a list");
                 &[]
             }
         }

@@ -141,9 +141,9 @@ mod tests {
 
     /// Every `needle` in the value of `a` must be found at its place in the file.
     fn place(source: &str, needle: &str) -> (usize, usize) {
-        let mut faults = Diagnostics::new(&[File::new("f", source)]);
-        let root = parse(0, &mut faults).unwrap();
-        assert_eq!(faults.list(), []);
+        let mut problems = Diagnostics::new(&[File::new("f", source)]);
+        let root = parse(0, &mut problems).unwrap();
+        assert_eq!(problems.list(), []);
         let node = root.value_of("a").unwrap();
         let text = node.scalar().unwrap();
         let at = text.find(needle).unwrap();
