@@ -1,7 +1,7 @@
 //! Which broker a command talks to: a configuration's, or one named on the command line.
 
 use super::configured::configured;
-use super::error::CliError;
+use super::error::{ArgumentError, CliError, SetupError};
 use crate::config::Config;
 use crate::io::kafka::KafkaSettings;
 use crate::runtime::recovery::Reach;
@@ -27,12 +27,10 @@ impl Broker {
     /// When the configuration has faults or names no brokers.
     pub fn settings(&self) -> Result<KafkaSettings, CliError> {
         match (&self.brokers, &self.config) {
-            (Some(brokers), _) if brokers.trim().is_empty() => {
-                Err(CliError::Other("`--brokers` is empty: name a `host:port`".to_owned()))
-            }
+            (Some(brokers), _) if brokers.trim().is_empty() => Err(ArgumentError::EmptyBrokers.into()),
             (Some(brokers), _) => Ok(KafkaSettings::new(brokers, "none", "tripline-tools", "none")),
             (None, Some(path)) => of_config(&configured(path)?),
-            (None, None) => Err(CliError::Other("say `--brokers` or `--config`".to_owned())),
+            (None, None) => Err(ArgumentError::NoBrokers.into()),
         }
     }
 }
@@ -43,7 +41,7 @@ impl Broker {
 /// When it names no brokers.
 pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
     let Some(brokers) = &config.kafka.brokers else {
-        return Err(CliError::Other("the configuration has no `kafka: {brokers: …}`".to_owned()));
+        return Err(SetupError::NoBrokers.into());
     };
     Ok(KafkaSettings {
         instance: config.kafka.instance.clone(),

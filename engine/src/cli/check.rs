@@ -1,7 +1,7 @@
 //! `tripline check`: every fault of a configuration, a schema or packs, and how much of a sample the mapping finds.
 
 use super::error::CliError;
-use super::feed::header_fault;
+use super::feed::header_error;
 use super::report::{Exit, Report};
 use super::{broker, words};
 use crate::config::{self, MODELS, PackOptions};
@@ -141,11 +141,11 @@ impl Check {
         let mut source = FileSource::open(&[path.to_path_buf()], format, 256)?;
         let all: Vec<Slot> = config.mapping.fields.iter().map(|field| field.slot).collect();
         let plan = DecodePlan::compile(&config.mapping, &config.schema, &all, &[], config.key)
-            .map_err(|faults| CliError::Other(format!("{faults:?}")))?;
+            .map_err(CliError::Mapping)?;
         let mut decoder = Decoder::new(Arc::new(plan));
         if format != FileFormat::JsonLines {
             let header = decoder.set_header(source.header());
-            header.map_err(|fault| header_fault(&[path.to_path_buf()], &source, &fault))?;
+            header.map_err(|error| header_error(&[path.to_path_buf()], &source, error))?;
         }
         let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
         let mut event = Event::new(config.schema.fields().len());

@@ -1,7 +1,7 @@
 //! `tripline compare`: two sets of alerts, whatever order their partitions came in.
 
 use super::dumped::{self, Dumped};
-use super::error::CliError;
+use super::error::{CliError, InputError, LineError};
 use super::report::{Exit, Report};
 use crate::io::file::{Lines, open};
 use clap::Args;
@@ -98,32 +98,32 @@ fn read(path: &Path) -> Result<Set, CliError> {
     let mut number = 0;
     while lines.next(&mut line).map_err(CliError::file(path))? {
         number += 1;
-        let other = |fault: &dyn std::fmt::Display| {
-            CliError::Other(format!("{}, line {number}: {fault}", path.display()))
-        };
-        let value = if dumped::is_dumped(&line) {
-            Dumped::read(&line).map_err(|fault| other(&fault))?.value
-        } else {
-            std::mem::take(&mut line)
-        };
-        let text = String::from_utf8(value).map_err(|fault| other(&fault))?;
-        let id = id(&text).map_err(|fault| other(&fault))?;
+        let (id, text) = entry(std::mem::take(&mut line)).map_err(|source| InputError::Line {
+            path: path.to_path_buf(),
+            number,
+            source,
+        })?;
         set.entry(id).or_default().push(text);
-        line.clear();
     }
     // Several records of one identity are compared as a set, too.
     set.values_mut().for_each(|values| values.sort());
     Ok(set)
 }
 
+/// The identity and the text of the record in a line.
+fn entry(line: Vec<u8>) -> Result<(String, String), LineError> {
+    let value = if dumped::is_dumped(&line) { Dumped::read(&line)?.value } else { line };
+    let text = String::from_utf8(value).map_err(LineError::NotText)?;
+    Ok((id(&text)?, text))
+}
+
 /// An alert's id; of a verdict, which has none, where its event was read and whom it is about.
-fn id(text: &str) -> Result<String, &'static str> {
-    let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|_| "no JSON; alerts and verdicts come one a line")?;
+fn id(text: &str) -> Result<String, LineError> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|_| LineError::NotJson)?;
     match (value.get("id").and_then(serde_json::Value::as_str), value.get("event")) {
         (Some(id), _) => Ok(id.to_owned()),
         (None, Some(event)) => Ok(format!("{event} {}", value["entity"])),
-        (None, None) => Err("neither an alert nor a verdict: there is no `id` and no `event`"),
+        (None, None) => Err(LineError::Other),
     }
 }
 

@@ -13,11 +13,11 @@ mod tally;
 mod tests;
 
 use super::broker;
-use super::error::CliError;
+use super::error::{CliError, DemoError};
 use super::feed::Progress;
 use super::report::{Exit, Report};
 use crate::config::Config;
-use crate::io::kafka::mock::{MockBroker, MockError};
+use crate::io::kafka::mock::MockBroker;
 use crate::io::kafka::transfer::{TopicWriter, follow_topic};
 use crate::io::kafka::{self, KafkaSettings, RunError};
 use crate::names::OUTPUT_TOPICS;
@@ -128,7 +128,7 @@ impl Demo {
             Show { status: Arc::default(), tally: Mutex::new(Tally::new(LIVE)), judged: Arc::default() };
         let about = Arc::new(About::of(&config));
         let shown = Shown { about, status: Arc::clone(&show.status), metrics: Arc::clone(&metrics) };
-        let _control = Control::start(None, shown).map_err(|fault| CliError::Other(fault.to_string()))?;
+        let _control = Control::start(None, shown)?;
         let names = settings.topics();
         let mut topics = vec![settings.topic.as_str()];
         topics.extend(OUTPUT_TOPICS.iter().map(|topic| names.name(*topic)));
@@ -140,7 +140,7 @@ impl Demo {
             show.status.stop();
             let ended = engine.join().expect("the engine's supervisor does not panic");
             let summary = told?;
-            ended.map_err(|fault| CliError::Other(fault.to_string()))?;
+            ended?;
             Ok::<Option<Summary>, CliError>(summary)
         })?;
         if let Some(summary) = summary {
@@ -242,9 +242,7 @@ fn spaces(config: &Config) -> Result<Spaces, CliError> {
     let mut settings = config.settings();
     settings.judge_from = Some(LIVE);
     let (schema, ruleset) = (Arc::clone(&config.schema), Arc::clone(&config.ruleset));
-    Spaces::new(schema, ruleset, config.mapping.clone(), settings).map_err(|faults| {
-        CliError::Other(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })
+    Spaces::new(schema, ruleset, config.mapping.clone(), settings).map_err(CliError::Mapping)
 }
 
 /// Waits until the engine judges what comes; false when the show was stopped before.
@@ -255,7 +253,7 @@ fn await_ready(show: &Show) -> Result<bool, CliError> {
             return Ok(false);
         }
         if began.elapsed() > READY_WITHIN {
-            return Err(CliError::Other("the engine does not get ready".to_owned()));
+            return Err(DemoError::NotReady(READY_WITHIN).into());
         }
         thread::sleep(PUBLISH_EVERY);
     }
@@ -294,8 +292,7 @@ fn watch(
     let (mut events_before, mut heard) = (0, Instant::now());
     follow_topic(settings, &settings.topics().alerts, |record| {
         if let Some(record) = record {
-            let alert: Alert = serde_json::from_slice(record.value)
-                .map_err(|fault| CliError::Other(format!("an alert cannot be read: {fault}")))?;
+            let alert: Alert = serde_json::from_slice(record.value).map_err(DemoError::Alert)?;
             let mark = show.tally().alert(&alert);
             screen.alert(&alert, mark)?;
             heard = Instant::now();
@@ -319,10 +316,4 @@ fn watch(
         let all_judged = show.judged.load(Ordering::Relaxed) >= show.tally().counts().0;
         Ok(over < READY_WITHIN && (!all_judged || over.min(heard.elapsed()) < LAST_ALERTS))
     })
-}
-
-impl From<MockError> for CliError {
-    fn from(fault: MockError) -> CliError {
-        CliError::Other(fault.to_string())
-    }
 }

@@ -1,15 +1,24 @@
-//! Why a command could not do its work. It knows no command.
+//! Why a command could not do its work: exit status 2. It knows no command.
 
+use super::dumped::DumpedError;
 use crate::config::ReadError;
+use crate::io::kafka::mock::MockError;
+use crate::io::kafka::{BeginError, RunError};
+use crate::io::snapshot::StoreFault;
+use crate::ops::control::ControlError;
+use crate::ops::log::LogError;
 use crate::runtime::sink::SinkError;
 use crate::runtime::source::SourceError;
 use std::io;
 use std::path::PathBuf;
+use std::string::FromUtf8Error;
+use std::time::Duration;
+use tripline_core::decode::{HeaderError, MappingError};
 
-/// Why a command could not do its work: exit status 2.
+/// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// A file could not be read or written.
+    /// A file cannot be read or written.
     #[error("{path}")]
     File {
         /// Which file.
@@ -17,7 +26,7 @@ pub enum CliError {
         /// What the system said.
         source: io::Error,
     },
-    /// Standard output or input failed.
+    /// Standard input or output failed.
     #[error("standard streams")]
     Stream(#[from] io::Error),
     /// Configuration, schema or packs have errors; they were listed.
@@ -26,15 +35,54 @@ pub enum CliError {
     /// A configuration cannot be read.
     #[error(transparent)]
     Config(#[from] ReadError),
+    /// The mapping cannot be compiled.
+    #[error("{}", joined(.0))]
+    Mapping(Vec<MappingError>),
+    /// An argument cannot be used.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// The configuration lacks what the command needs.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// A file is not what the command reads.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// Records cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// Outputs cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// Anything else, said in words.
-    #[error("{0}")]
-    Other(String),
+    /// Logging cannot be set up.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The HTTP endpoint or the signal handlers cannot be set up.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The service ended before it was asked to.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The snapshot store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// Topics are not as the command needs them.
+    #[error(transparent)]
+    Topics(#[from] TopicsError),
+    /// The consumer group is not free for `bootstrap`.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// The positions of the consumer group cannot be committed.
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    /// No process returned its status.
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    /// The demo's broker failed.
+    #[error(transparent)]
+    Broker(#[from] MockError),
+    /// The demo's engine failed.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
 }
 
 impl CliError {
@@ -43,4 +91,185 @@ impl CliError {
         let path = path.into();
         move |source| CliError::File { path, source }
     }
+}
+
+fn joined<T: ToString>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// An argument that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ArgumentError {
+    /// A bank without accounts has no events.
+    #[error("`--accounts` must be at least 1")]
+    NoAccounts,
+    /// Shares of irregular records.
+    #[error(
+        "`--out-of-order`, `--duplicates`, `--bad` and `--conflicts` must each lie between 0 and 1, and add up to at most 1"
+    )]
+    Shares,
+    /// Nowhere to write to.
+    #[error("no destination: set `--output`, or `--brokers` and `--topic`")]
+    NoDestination,
+    /// An empty list of brokers.
+    #[error("`--brokers` is empty: name at least one `host:port`")]
+    EmptyBrokers,
+    /// No broker to talk to.
+    #[error("no broker: set `--brokers` or `--config`")]
+    NoBrokers,
+    /// Not the address of a process.
+    #[error("`{0}` is not an address: use `http://host:port`")]
+    Url(String),
+}
+
+/// What a configuration lacks for a command.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Nothing to write a matrix of.
+    #[error("the packs define no features: add `features:` to a pack")]
+    NoFeatures,
+    /// Nothing to compare scores with.
+    #[error("the mapping has no labels: add `labels:` to `input:`")]
+    NoLabels,
+    /// No broker to talk to.
+    #[error("the configuration names no brokers: set `kafka: {{brokers: host:port}}`")]
+    NoBrokers,
+    /// Nowhere to write snapshots to.
+    #[error("the configuration has no snapshot store: set `snapshots: {{store: …}}`")]
+    NoSnapshots,
+    /// The process chose its port itself.
+    #[error("`http.listen` has port 0, so the process listens on a free port: name the port with `--url`")]
+    AnyPort,
+    /// Key spaces beside the account's.
+    #[error(
+        "the packs aggregate by {}, and `run` does not support key spaces beside the account's yet: \
+         use `replay` or `demo`, which run every key space",
+        .0.join(", ")
+    )]
+    KeySpaces(Vec<String>),
+    /// Rows of a file and records of a topic would have the same ids.
+    #[error(
+        "`event.id` is the number of the record, which is not unique across history and topic: map an id that the bank \
+         assigns"
+    )]
+    EventId,
+}
+
+/// A file that is not what a command reads.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// A CSV file without a header.
+    #[error("{0}: the file is empty, but its first line must name the columns")]
+    Empty(PathBuf),
+    /// A CSV file with another header.
+    #[error("{path}")]
+    Header {
+        /// The first file.
+        path: PathBuf,
+        /// What does not fit the mapping.
+        source: HeaderError,
+    },
+    /// A file of `tripline dump` with something else in it.
+    #[error("record {offset} is not a line of `tripline dump`")]
+    Dump {
+        /// Its number.
+        offset: i64,
+        /// What is wrong with it.
+        source: DumpedError,
+    },
+    /// A line that is neither an alert nor a verdict.
+    #[error("{path}, line {number}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        number: u64,
+        /// What is wrong with it.
+        source: LineError,
+    },
+    /// No record is an event.
+    #[error("none of {0} records can be decoded as an event: try the mapping with `tripline check --sample`")]
+    NoEvents(u64),
+}
+
+/// A line that `tripline compare` cannot compare.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// A record of `tripline dump` that cannot be read.
+    #[error(transparent)]
+    Dump(#[from] DumpedError),
+    /// Bytes that are not text.
+    #[error("not UTF-8")]
+    NotText(#[source] FromUtf8Error),
+    /// Text that is not JSON.
+    #[error("not JSON: each line must hold one alert or verdict")]
+    NotJson,
+    /// JSON that is something else.
+    #[error("neither an alert nor a verdict: `id` and `event` are missing")]
+    Other,
+}
+
+/// Topics that are not as a command needs them.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicsError {
+    /// The input exists with another number of partitions.
+    #[error(
+        "topic {topic} exists and has {found} partitions, not {wanted}: its records cannot be split again, see \
+         docs/runbook.md on more partitions"
+    )]
+    Partitions {
+        /// The input topic.
+        topic: String,
+        /// Its partitions.
+        found: u32,
+        /// Partitions asked for.
+        wanted: u32,
+    },
+}
+
+/// A consumer group that is not free for `bootstrap`.
+#[derive(Debug, thiserror::Error)]
+pub enum GroupError {
+    /// Processes consume in it.
+    #[error(
+        "consumer group {group} has {members} members: stop its processes and wait until their sessions have timed out"
+    )]
+    Members {
+        /// The group.
+        group: String,
+        /// How many.
+        members: usize,
+    },
+    /// It has committed offsets.
+    #[error(
+        "consumer group {0} has committed offsets: choose another `kafka.group`, or replace them with `--force`"
+    )]
+    Offsets(String),
+    /// It has snapshots.
+    #[error("consumer group {0} has snapshots: choose another `kafka.group`, or replace them with `--force`")]
+    Snapshots(String),
+    /// Some partitions have no committed offset.
+    #[error(
+        "consumer group {0} has no committed offset in some partitions: set `--offsets latest` or `--offsets earliest`"
+    )]
+    NoOffset(String),
+}
+
+/// No process returned its status.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// What happened with each of them.
+    #[error("{}", .0.join("; "))]
+    NoAnswer(Vec<String>),
+}
+
+/// The demo failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The engine takes too long.
+    #[error("the demo's engine was not ready within {} s", .0.as_secs())]
+    NotReady(Duration),
+    /// A record of the alerts topic is something else.
+    #[error("a record of the demo's alerts topic is not an alert")]
+    Alert(#[source] serde_json::Error),
 }

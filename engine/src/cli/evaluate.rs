@@ -3,7 +3,7 @@
 //! The labels are read from the mapping's `labels:`; the engine itself sees each only when it becomes known.
 
 use super::configured::configured;
-use super::error::CliError;
+use super::error::{CliError, SetupError};
 use super::feed::{Feed, Progress};
 use super::report::{Exit, Report};
 use crate::config::Config;
@@ -100,7 +100,7 @@ impl Evaluate {
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         if config.mapping.labels.is_none() {
-            return Err(CliError::Other("the mapping has no `labels:` to judge against".to_owned()));
+            return Err(SetupError::NoLabels.into());
         }
         let scores = score(&config, &self.input)?;
         let mut report = Report::new(self.json);

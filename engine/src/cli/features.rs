@@ -1,7 +1,7 @@
 //! `tripline features`: the feature matrix from history, from the same code that runs live.
 
 use super::configured::configured;
-use super::error::CliError;
+use super::error::{CliError, SetupError};
 use super::feed::{Feed, Progress};
 use super::report::Exit;
 use super::usage::Usage;
@@ -41,7 +41,7 @@ impl Features {
         let config = configured(&self.config)?;
         let features = config.ruleset.features();
         if features.is_empty() {
-            return Err(CliError::Other("the packs define no features".to_owned()));
+            return Err(SetupError::NoFeatures.into());
         }
         let mut settings = config.settings();
         settings.features = true;

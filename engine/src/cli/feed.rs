@@ -1,7 +1,7 @@
 //! Files through every key space: what `replay`, `features`, `evaluate` and `check --sample` share.
 
 use super::dumped::{self, Dumped};
-use super::error::CliError;
+use super::error::{CliError, InputError};
 use crate::config::Config;
 use crate::io::file::{FileFormat, FileSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -59,7 +59,7 @@ impl Records {
     /// When it does not fit.
     pub fn take_header(&self, take: impl FnOnce(&[u8]) -> Result<(), HeaderError>) -> Result<(), CliError> {
         let Some(line) = self.header() else { return Ok(()) };
-        take(line).map_err(|fault| header_fault(&self.paths, &self.source, &fault))
+        take(line).map_err(|error| header_error(&self.paths, &self.source, error).into())
     }
 
     /// The next records of one partition, and whether `dump` wrote them; none at the end.
@@ -104,10 +104,8 @@ impl Feed {
         let records = Records::open(config, paths)?;
         let schema = Arc::clone(&config.schema);
         let ruleset = Arc::clone(&config.ruleset);
-        let mut spaces =
-            Spaces::new(schema, ruleset, config.mapping.clone(), settings).map_err(|faults| {
-                CliError::Other(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-            })?;
+        let mut spaces = Spaces::new(schema, ruleset, config.mapping.clone(), settings)
+            .map_err(|faults| CliError::Mapping(faults))?;
         records.take_header(|line| spaces.set_header(line))?;
         Ok(Feed { records, spaces })
     }
@@ -128,22 +126,21 @@ impl Feed {
     }
 }
 
-/// What is wrong with the first file's header, in words.
-pub fn header_fault(paths: &[PathBuf], source: &FileSource, fault: &HeaderError) -> CliError {
-    let path = paths.first().map_or_else(String::new, |path| path.display().to_string());
-    CliError::Other(match source.header() {
-        [] => format!("{path}: the file is empty, and its first line must name the columns"),
-        _ => format!("{path}: {fault}"),
-    })
+/// What is wrong with the first file's header.
+pub fn header_error(paths: &[PathBuf], file: &FileSource, source: HeaderError) -> InputError {
+    let path = paths.first().cloned().unwrap_or_default();
+    match file.header() {
+        [] => InputError::Empty(path),
+        _ => InputError::Header { path, source },
+    }
 }
 
 /// Runs of consecutive records of one partition, the first one last.
 fn split(batch: &Batch) -> Result<Vec<Batch>, CliError> {
     let mut runs: Vec<Batch> = Vec::new();
     for record in &batch.records {
-        let line = Dumped::read(batch.value(record)).map_err(|fault| {
-            CliError::Other(format!("record {} is no line of `tripline dump`: {fault}", record.offset))
-        })?;
+        let line = Dumped::read(batch.value(record))
+            .map_err(|source| InputError::Dump { offset: record.offset, source })?;
         let shard = ShardId { space: 0, partition: line.partition };
         if runs.last().is_none_or(|run| run.shard != shard) {
             runs.push(Batch::new(shard));

@@ -2,7 +2,7 @@
 
 use super::broker;
 use super::configured::configured;
-use super::error::CliError;
+use super::error::{CliError, SetupError};
 use super::report::Exit;
 use crate::config::Config;
 use crate::io::kafka;
@@ -37,14 +37,12 @@ impl Run {
         let config = configured(&self.config)?;
         refuse_derived(&config)?;
         let settings = broker::of_config(&config)?;
-        log::start(config.log.format, &config.log.level)
-            .map_err(|fault| CliError::Other(fault.to_string()))?;
+        log::start(config.log.format, &config.log.level)?;
         let status = Arc::new(Status::default());
         let metrics = Arc::new(Metrics::new());
         let about = Arc::new(About::of(&config));
         let shown = Shown { about, status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
-        let control = Control::start(Some(config.http.settings), shown)
-            .map_err(|fault| CliError::Other(chain(&fault)))?;
+        let control = Control::start(Some(config.http.settings), shown)?;
         if let Some(address) = control.address() {
             tracing::info!(%address, "health and metrics are served");
         }
@@ -63,8 +61,7 @@ impl Run {
                 Engines::new(&config, Arc::clone(&metrics), partitions, saver)
             }
         };
-        kafka::run(&settings, &status, &metrics, snapshots, engines)
-            .map_err(|fault| CliError::Other(chain(&fault)))?;
+        kafka::run(&settings, &status, &metrics, snapshots, engines)?;
         Ok(Exit::Success)
     }
 }
@@ -74,16 +71,12 @@ impl Run {
 /// # Errors
 /// When there are any.
 pub fn refuse_derived(config: &Config) -> Result<(), CliError> {
-    let derived: Vec<&str> =
-        config.ruleset.programs()[1..].iter().map(|program| program.plan().space.entity.as_str()).collect();
+    let derived: Vec<String> =
+        config.ruleset.programs()[1..].iter().map(|program| program.plan().space.entity.clone()).collect();
     if derived.is_empty() {
         return Ok(());
     }
-    Err(CliError::Other(format!(
-        "the packs look back by {}, which `run` cannot do yet: its rows would have to travel to another key space; \
-         `replay` and `demo` run every key space",
-        derived.join(", ")
-    )))
+    Err(SetupError::KeySpaces(derived).into())
 }
 
 /// The snapshots of the configured group, where any are configured.
@@ -92,7 +85,7 @@ pub fn refuse_derived(config: &Config) -> Result<(), CliError> {
 /// When the store cannot be used.
 pub fn snapshots(config: &Config) -> Result<Option<Catalogue>, CliError> {
     let Some(settings) = &config.snapshots else { return Ok(None) };
-    let store = Store::open(&settings.store).map_err(|fault| CliError::Other(fault.to_string()))?;
+    let store = Store::open(&settings.store)?;
     if store.is_local() {
         tracing::info!(
             store = settings.store,
@@ -100,19 +93,4 @@ pub fn snapshots(config: &Config) -> Result<Option<Catalogue>, CliError> {
         );
     }
     Ok(Some(Catalogue::new(store, &config.kafka.group)))
-}
-
-/// A fault with its causes.
-fn chain(fault: &dyn std::error::Error) -> String {
-    let mut text = fault.to_string();
-    let mut cause = fault.source();
-    while let Some(next) = cause {
-        let line = next.to_string();
-        if !text.contains(&line) {
-            text.push_str(": ");
-            text.push_str(&line);
-        }
-        cause = next.source();
-    }
-    text
 }

@@ -1,6 +1,6 @@
 //! `tripline simulate`: a seeded stream of a simulated bank's events, to a file or to Kafka.
 
-use super::error::CliError;
+use super::error::{ArgumentError, CliError};
 use super::report::Exit;
 use crate::io::kafka::KafkaSettings;
 use crate::io::kafka::transfer::TopicWriter;
@@ -74,12 +74,11 @@ impl Simulate {
     /// When the records cannot be written.
     pub fn run(self) -> Result<Exit, CliError> {
         let faults = [self.out_of_order, self.duplicates, self.bad, self.conflicts];
-        if self.accounts == 0
-            || faults.iter().any(|share| !(0.0..=1.0).contains(share))
-            || faults.iter().sum::<f64>() > 1.0
-        {
-            let reason = "at least one account, and shares of faults from 0 to 1 that add up to at most 1";
-            return Err(CliError::Other(reason.to_owned()));
+        if self.accounts == 0 {
+            return Err(ArgumentError::NoAccounts.into());
+        }
+        if faults.iter().any(|share| !(0.0..=1.0).contains(share)) || faults.iter().sum::<f64>() > 1.0 {
+            return Err(ArgumentError::Shares.into());
         }
         let mut simulation = Simulation::new(&self.settings());
         let mut truth = match &self.truth {
@@ -136,7 +135,7 @@ impl Simulate {
                 let settings = KafkaSettings::new(brokers, topic, "tripline-tools", "none");
                 Ok(Destination::Topic(TopicWriter::new(&settings, topic)?))
             }
-            _ => Err(CliError::Other("say `--output`, or `--brokers` and `--topic`".to_owned())),
+            _ => Err(ArgumentError::NoDestination.into()),
         }
     }
 }

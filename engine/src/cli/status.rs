@@ -1,7 +1,7 @@
 //! `tripline status`: what running processes say of themselves and their shards.
 
 use super::configured::configured;
-use super::error::CliError;
+use super::error::{ArgumentError, CliError, SetupError, StatusError};
 use super::report::{Exit, Report};
 use super::words;
 use crate::json::JsonFault;
@@ -59,7 +59,7 @@ impl Status {
                 Answer::Silent { fault, .. } => Some(fault),
                 Answer::Told { .. } => None,
             });
-            return Err(CliError::Other(faults.collect::<Vec<_>>().join("; ")));
+            return Err(StatusError::NoAnswer(faults.collect()).into());
         }
         let mut report = Report::new(self.json);
         let mut is_ready = true;
@@ -76,12 +76,11 @@ impl Status {
         if let ([], Some(path)) = (&*self.url, &self.config) {
             let listen = configured(path)?.http.settings.listen;
             if listen.port() == 0 {
-                let reason = "`http.listen` takes any free port: say `--url` with the one it took";
-                return Err(CliError::Other(reason.to_owned()));
+                return Err(SetupError::AnyPort.into());
             }
             return Ok(vec![reached_at(listen).to_string()]);
         }
-        self.url.iter().map(|url| place(url)).collect()
+        Ok(self.url.iter().map(|url| place(url)).collect::<Result<_, _>>()?)
     }
 }
 
@@ -95,8 +94,8 @@ fn reached_at(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-fn place(url: &str) -> Result<String, CliError> {
-    let wrong = || CliError::Other(format!("`{url}` is no address: say `http://host:port`"));
+fn place(url: &str) -> Result<String, ArgumentError> {
+    let wrong = || ArgumentError::Url(url.to_owned());
     let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let parsed = url::Url::parse(&full).map_err(|_| wrong())?;
     let (Some(host), "http") = (parsed.host_str(), parsed.scheme()) else { return Err(wrong()) };

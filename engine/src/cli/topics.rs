@@ -1,7 +1,7 @@
 //! `tripline topics`: whether the topics that `run` needs are there and as they must be, and making those that are not.
 
 use super::configured::configured;
-use super::error::CliError;
+use super::error::{CliError, TopicsError};
 use super::report::{Exit, Report};
 use super::{broker, words};
 use crate::io::kafka::{Flaw, KafkaSettings, Surveyed, create_topics, survey};
@@ -66,20 +66,16 @@ impl Topics {
 
     /// Creates what is missing. Gives the names.
     fn create(&self, settings: &KafkaSettings, topics: &[Surveyed]) -> Result<Vec<String>, CliError> {
-        let held = topics.first().and_then(|input| input.partitions);
-        if let (Some(held), Some(wanted)) = (held, self.partitions)
-            && held != wanted
+        let found = topics.first().and_then(|input| input.partitions);
+        if let (Some(found), Some(wanted)) = (found, self.partitions)
+            && found != wanted
         {
-            return Err(CliError::Other(format!(
-                "{} is there and has {held} partitions, not {wanted}; what is stored by partition cannot be split: see \
-                 docs/runbook.md on more partitions",
-                settings.topic
-            )));
+            return Err(TopicsError::Partitions { topic: settings.topic.clone(), found, wanted }.into());
         }
         let missing = topics.iter().filter(|topic| topic.partitions.is_none());
         let missing: Vec<String> = missing.map(|topic| topic.topic.clone()).collect();
         if !missing.is_empty() {
-            let partitions = held.or(self.partitions).unwrap_or(PARTITIONS);
+            let partitions = found.or(self.partitions).unwrap_or(PARTITIONS);
             create_topics(settings, partitions, self.replication)?;
         }
         Ok(missing)

@@ -180,9 +180,9 @@ fn history_that_could_not_be_told_from_the_topic_or_not_be_kept_is_refused() {
     let (_folder, config) = configuration("127.0.0.1:1");
     let bootstrap =
         || tripline(["bootstrap", "--config", config.to_str().unwrap(), "--history", DEMO_SAMPLE]).with(2);
-    assert!(bootstrap().stderr.contains("say `snapshots: {store: …}`"));
+    assert!(bootstrap().stderr.contains("set `snapshots: {store: …}`"));
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("event.id: /id", "event.id: $row")).unwrap();
     let told = bootstrap().stderr;
-    assert!(told.contains("history and topic cannot be told apart"), "{told}");
+    assert!(told.contains("not unique across history and topic"), "{told}");
 }

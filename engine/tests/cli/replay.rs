@@ -218,7 +218,7 @@ fn what_cannot_be_done_ends_with_2_and_says_why() {
         (["replay", "--config", HANDBOOK, "--input", empty], "the file is empty"),
         (["replay", "--config", HANDBOOK, "--input", DEMO_SAMPLE], "sample.jsonl: the header is not"),
         (["evaluate", "--config", HANDBOOK, "--input", empty], "the file is empty"),
-        (["dump", "--brokers", "", "--topic", "x"], "name a `host:port`"),
+        (["dump", "--brokers", "", "--topic", "x"], "name at least one `host:port`"),
     ] {
         let told = tripline(arguments).with(2).stderr;
         assert_eq!(told.matches(said).count(), 1, "{arguments:?}: {told}");

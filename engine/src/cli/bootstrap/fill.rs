@@ -2,7 +2,7 @@
 //!
 //! It knows records and partitions; where positions are committed is its caller's business.
 
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, InputError};
 use crate::cli::feed::{Progress, Records};
 use crate::config::Config;
 use crate::io::kafka::KafkaSettings;
@@ -91,8 +91,7 @@ impl Plan<'_> {
             drop(ways);
             let filled = threads.into_iter().map(joined).collect::<Result<Vec<Filled>, StoreFault>>();
             handed?;
-            let filled = filled.map_err(|fault| CliError::Other(fault.to_string()))?;
-            Ok(filled.iter().fold(Filled::default(), Filled::and))
+            Ok(filled?.iter().fold(Filled::default(), Filled::and))
         })
     }
 
@@ -109,7 +108,7 @@ impl Plan<'_> {
         self.input(&mut router, &progress)?;
         progress.end();
         if router.taken == 0 {
-            return Err(CliError::Other(format!("none of {} records can be read as an event", router.read)));
+            return Err(InputError::NoEvents(router.read).into());
         }
         (0..self.positions.len()).for_each(|partition| router.flush(partition));
         if folds {

@@ -3,7 +3,7 @@
 mod fill;
 
 use super::configured::configured;
-use super::error::CliError;
+use super::error::{CliError, GroupError, SetupError};
 use super::feed::Records;
 use super::report::{Exit, Report};
 use super::usage::{Spent, Usage};
@@ -90,11 +90,7 @@ impl Bootstrap {
         run::refuse_derived(&config)?;
         refuse_numbers(&config)?;
         let settings = broker::of_config(&config)?;
-        let catalogue = run::snapshots(&config)?.ok_or_else(|| {
-            CliError::Other(
-                "bootstrap leaves snapshots: say `snapshots: {store: …}` in the configuration".to_owned(),
-            )
-        })?;
+        let catalogue = run::snapshots(&config)?.ok_or(SetupError::NoSnapshots)?;
         let records = Records::open(&config, &self.history)?;
         let group = Group::open(&settings)?;
         let extents = group.extents()?;
@@ -113,7 +109,7 @@ impl Bootstrap {
         };
         let filled = plan.fill(records, self.offsets == Offsets::Committed)?;
         // Only whole snapshots are of any use: the group begins when all of them lie there.
-        group.begin_at(&positions).map_err(|fault| CliError::Other(fault.to_string()))?;
+        group.begin_at(&positions)?;
         let summary = Summary::of(&filled, positions, usage.end());
         let mut report = Report::new(self.json);
         report.json(&summary)?;
@@ -128,42 +124,32 @@ impl Bootstrap {
         name: &str,
         catalogue: &Catalogue,
     ) -> Result<Vec<i64>, CliError> {
-        let refused = |reason: String| Err(CliError::Other(reason));
         let members = group.members()?;
         if members > 0 {
-            return refused(format!(
-                "the group {name} has {members} members: stop its processes, and wait for their session to time out"
-            ));
+            return Err(GroupError::Members { group: name.to_owned(), members }.into());
         }
         let committed = group.committed()?;
         let has_begun = committed.iter().any(Option::is_some);
         if has_begun && self.offsets != Offsets::Committed && !self.force {
-            return refused(format!(
-                "the group {name} has positions already: choose another `kafka.group`, or replace them with `--force`"
-            ));
+            return Err(GroupError::Offsets(name.to_owned()).into());
         }
         if !self.force && has_snapshots(catalogue, group.partitions())? {
-            return refused(format!(
-                "the group {name} has snapshots already: choose another `kafka.group`, or replace them with `--force`"
-            ));
+            return Err(GroupError::Snapshots(name.to_owned()).into());
         }
         match self.offsets {
             Offsets::Latest => Ok(extents.iter().map(|(_, end)| *end).collect()),
             Offsets::Earliest => Ok(extents.iter().map(|(first, _)| *first).collect()),
-            Offsets::Committed => match committed.into_iter().collect() {
-                Some(positions) => Ok(positions),
-                None => refused(format!(
-                    "the group {name} has no position in some partitions: say `--offsets latest`"
-                )),
-            },
+            Offsets::Committed => {
+                let all: Option<Vec<i64>> = committed.into_iter().collect();
+                Ok(all.ok_or_else(|| GroupError::NoOffset(name.to_owned()))?)
+            }
         }
     }
 }
 
 fn has_snapshots(catalogue: &Catalogue, partitions: u32) -> Result<bool, CliError> {
     for partition in 0..partitions {
-        let kept = catalogue.of(ShardId { space: 0, partition });
-        if !kept.map_err(|fault| CliError::Other(fault.to_string()))?.is_empty() {
+        if !catalogue.of(ShardId { space: 0, partition })?.is_empty() {
             return Ok(true);
         }
     }
@@ -174,10 +160,7 @@ fn has_snapshots(catalogue: &Catalogue, partitions: u32) -> Result<bool, CliErro
 fn refuse_numbers(config: &Config) -> Result<(), CliError> {
     let is_number = |source: &FieldSource| matches!(source, FieldSource::RowNumber);
     if config.mapping.fields.iter().any(|field| field.slot == EVENT_ID && is_number(&field.source)) {
-        return Err(CliError::Other(
-            "`event.id` is the record's number, by which history and topic cannot be told apart: map an id of the bank's"
-                .to_owned(),
-        ));
+        return Err(SetupError::EventId.into());
     }
     Ok(())
 }
