@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tripline::config::{self, Config};
-use tripline_core::engine::{Engine, Settings};
+use tripline_core::engine::Engine;
+use tripline_core::settings::Settings;
 use tripline_rules::diagnostic::Paint;
 
 /// The load pack's configuration.
@@ -26,10 +27,6 @@ pub fn config() -> Config {
 }
 
 /// An engine of one partition without any row.
-///
-/// # Panics
-/// Never: the mapping was accepted with the configuration.
 pub fn engine(config: &Config, settings: Settings) -> Engine {
-    Engine::new(&config.schema, &config.ruleset, &config.mapping, &Arc::new(settings))
-        .expect("the mapping was accepted with the configuration")
+    Engine::new(&Arc::new(config.installation.with_settings(settings)))
 }

@@ -90,7 +90,7 @@ mod tests {
     /// Alerts of these records, in a fresh engine.
     fn alerts(resets: impl IntoIterator<Item = Reset>) -> usize {
         let config = load::config();
-        let mut engine: Engine = load::engine(&config, config.settings());
+        let mut engine: Engine = load::engine(&config, config.settings().clone());
         let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
         for (offset, Reset { key, value, .. }) in (0..).zip(resets) {
             batch.push(offset, Some(START), key.as_bytes(), value.as_bytes());

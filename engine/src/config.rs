@@ -15,7 +15,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tripline_core::decode::{CheckedMapping, Mapping};
-use tripline_core::engine::Settings;
+use tripline_core::installation::Installation;
+use tripline_core::settings::Settings;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{Diagnostics, File, Span};
 use tripline_rules::ruleset::Ruleset;
@@ -33,11 +34,9 @@ const SECRET_BYTES: usize = 16;
 pub struct Config {
     /// Name of the stream: part of every alert's id.
     pub stream: String,
-    /// The fields.
-    pub schema: Arc<Schema>,
-    /// The compiled packs.
-    pub ruleset: Arc<Ruleset>,
-    /// Where the fields sit in the bank's record.
+    /// What the shards run: schema, packs and mapping, compiled.
+    pub installation: Arc<Installation>,
+    /// Where the fields sit in the bank's record, as configured.
     pub mapping: Mapping,
     /// Which models run.
     pub models: Vec<String>,
@@ -151,21 +150,34 @@ impl Reader<'_, '_> {
         let input = input.and_then(|node| self.input(node, (&schema, &gaps)));
         let options = PackOptions { key, models: &models, retention: sections.time.retention_ms };
         let ruleset = self.packs(packs, (&schema, &gaps), &options);
-        let (input, mapping) = input?;
+        let (input, mapping, checked) = input?;
+        let Sections { time, limits, kafka, delivery, snapshots, http, log } = sections;
+        let stream = stream?;
+        let settings = Settings {
+            topic: input.topic.clone(),
+            key,
+            lateness_ms: time.lateness_ms,
+            retention_ms: time.retention_ms,
+            rows_per_ledger: limits.rows_per_ledger,
+            keys_per_shard: limits.keys_per_shard,
+            bytes_per_shard: limits.bytes_per_shard,
+            profile: models.iter().any(|name| name == "profile"),
+            ..Settings::new(&stream)
+        };
+        let installation = Installation::new(&schema, &Arc::new(ruleset?), Arc::new(checked), settings);
         Some(Config {
-            stream: stream?,
-            schema,
-            ruleset: Arc::new(ruleset?),
+            stream,
+            installation: Arc::new(installation),
             mapping,
             models,
             input,
-            time: sections.time,
-            limits: sections.limits,
-            kafka: sections.kafka,
-            delivery: sections.delivery,
-            snapshots: sections.snapshots,
-            http: sections.http,
-            log: sections.log,
+            time,
+            limits,
+            kafka,
+            delivery,
+            snapshots,
+            http,
+            log,
             key,
         })
     }
@@ -230,18 +242,21 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn input(&mut self, node: &Node, (schema, gaps): (&Schema, &SchemaGaps)) -> Option<(Input, Mapping)> {
+    fn input(
+        &mut self,
+        node: &Node,
+        (schema, gaps): (&Schema, &SchemaGaps),
+    ) -> Option<(Input, Mapping, CheckedMapping)> {
         let mut keys = Keys::of(node, "`input`", self.faults)?;
         let input = Input::read(&mut keys, self.faults);
         let fields = Fields { schema, gaps };
-        let mapping = mapping::read(&mut keys, fields, self.faults);
-        if let Some(ReadMapping { mapping, unread }) = &mapping
-            && let Err(errors) = CheckedMapping::new(mapping, schema)
-        {
-            mapping::report(&errors, unread, fields, self.faults);
-        }
+        let read = mapping::read(&mut keys, fields, self.faults);
+        let checked = read.as_ref().and_then(|ReadMapping { mapping, unread }| {
+            let checked = CheckedMapping::new(mapping, schema);
+            checked.map_err(|errors| mapping::report(&errors, unread, fields, self.faults)).ok()
+        });
         keys.finish(self.faults);
-        Some((input, mapping?.mapping))
+        Some((input, read?.mapping, checked?))
     }
 
     fn packs(
@@ -321,18 +336,18 @@ fn read_from(path: &Path, files: &Files<'_>) -> Result<File, ReadError> {
 }
 
 impl Config {
-    /// What the engine is set to.
-    pub fn settings(&self) -> Settings {
-        Settings {
-            topic: self.input.topic.clone(),
-            key: self.key,
-            lateness_ms: self.time.lateness_ms,
-            retention_ms: self.time.retention_ms,
-            rows_per_ledger: self.limits.rows_per_ledger,
-            keys_per_shard: self.limits.keys_per_shard,
-            bytes_per_shard: self.limits.bytes_per_shard,
-            profile: self.models.iter().any(|name| name == "profile"),
-            ..Settings::new(&self.stream)
-        }
+    /// The fields.
+    pub fn schema(&self) -> &Arc<Schema> {
+        self.installation.schema()
+    }
+
+    /// The compiled packs.
+    pub fn ruleset(&self) -> &Arc<Ruleset> {
+        self.installation.ruleset()
+    }
+
+    /// What the shards are set to.
+    pub fn settings(&self) -> &Settings {
+        self.installation.settings()
     }
 }

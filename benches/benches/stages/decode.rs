@@ -8,7 +8,7 @@ use tripline_core::event::Event;
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut feed = Feed::new(1_000);
     let batches = feed.batches(4_096);
-    let mut event = Event::new(feed.config.ruleset.registers());
+    let mut event = Event::new(feed.config.ruleset().registers());
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(4_096));
     group.bench_function("json", |bencher| {

@@ -5,7 +5,7 @@ use tripline::config::Config;
 use tripline_benches::load;
 use tripline_benches::records::{BATCH_RECORDS, Records};
 use tripline_core::batch::Batch;
-use tripline_core::decode::{DecodePlan, Decoder};
+use tripline_core::decode::Decoder;
 use tripline_core::event::Event;
 use tripline_core::ledger::LedgerLimits;
 
@@ -20,27 +20,13 @@ impl Feed {
     /// A feed of a bank with so many accounts.
     pub(crate) fn new(accounts: u32) -> Feed {
         let config = load::config();
-        let mut wanted = config.ruleset.field_slots();
-        wanted.extend(config.schema.keep());
-        let texts = config.ruleset.text_slots();
-        wanted.extend(&texts);
-        let plan = DecodePlan::compile(&config.mapping, &config.schema, &wanted, &texts, config.key)
-            .expect("the mapping was accepted with the configuration");
-        let decoder = Decoder::new(Arc::new(plan));
+        let decoder = Decoder::new(Arc::clone(config.installation.decode()));
         Feed { config, decoder, records: Records::new(accounts) }
     }
 
     /// The bounds and lifetimes that the engine gives its ledgers.
     pub(crate) fn limits(&self) -> LedgerLimits {
-        let settings = self.config.settings();
-        LedgerLimits {
-            rows_per_ledger: settings.rows_per_ledger,
-            keys: settings.keys_per_shard,
-            bytes: settings.bytes_per_shard,
-            totals_threshold: settings.totals_threshold,
-            retention: settings.row_lifetime_ms(&self.config.ruleset),
-            lateness: settings.lateness_ms,
-        }
+        self.config.installation.ledger_limits()
     }
 
     /// The next records, in batches as workers take them.
@@ -53,7 +39,7 @@ impl Feed {
         let mut events = Vec::with_capacity(count);
         for batch in self.batches(count) {
             events.extend(batch.records.iter().map(|record| {
-                let mut event = Event::new(self.config.ruleset.registers());
+                let mut event = Event::new(self.config.ruleset().registers());
                 self.decoder
                     .decode(batch.value(record), record.offset, &mut event)
                     .expect("the simulator's records are whole");

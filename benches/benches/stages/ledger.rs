@@ -17,9 +17,9 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let mut feed = Feed::new(ACCOUNTS);
     let mut events = feed.events(EVENTS);
     let config = &feed.config;
-    let program = &config.ruleset.programs()[0];
+    let program = &config.ruleset().programs()[0];
     let tags: Vec<Tags> = events.iter_mut().map(|event| program.tags(&mut event.registers)).collect();
-    let mut ledgers = Ledgers::new(program.plan(), &config.schema, feed.limits());
+    let mut ledgers = Ledgers::new(program.plan(), config.schema(), feed.limits());
     let mut day = 0;
     let mut pass = |ledgers: &mut Ledgers| {
         for (event, tags) in events.iter().zip(&tags) {

@@ -20,7 +20,7 @@ const PAYMENTS: usize = 1_024;
 pub(crate) fn bench(criterion: &mut Criterion) {
     let count = ACCOUNTS as usize * 3 * DAYS;
     let mut feed = Feed::new(ACCOUNTS);
-    let mut settings = feed.config.settings();
+    let mut settings = feed.config.settings().clone();
     // Rows of 90 days are held for it.
     settings.profile = true;
     let mut engine = load::engine(&feed.config, settings);
@@ -33,7 +33,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let events = Feed::new(ACCOUNTS).events(count);
     let ledgers = engine.space().ledgers();
     let mut reader =
-        ProfileReader::new(&feed.config.schema, ledgers).expect("the load pack's rows keep amounts");
+        ProfileReader::new(feed.config.schema(), ledgers).expect("the load pack's rows keep amounts");
     let mut payments = Vec::new();
     for event in &events {
         reader.begin_day(event.at);

@@ -13,7 +13,7 @@ const EVENTS: usize = 4_096;
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut feed = Feed::new(1_000);
     let mut events = with_facts(&mut feed);
-    let program = &feed.config.ruleset.programs()[0];
+    let program = &feed.config.ruleset().programs()[0];
     let mut fired = Fired::default();
     let mut group = criterion.benchmark_group("rules");
     group.throughput(Throughput::Elements(EVENTS as u64));
@@ -44,14 +44,11 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 fn with_facts(feed: &mut Feed) -> Vec<Event> {
     let past = feed.events(3_000);
     let mut events = feed.events(EVENTS);
-    let config = &feed.config;
-    let program = config.ruleset.programs()[0].clone();
-    let mut space = Space::new(program, &config.schema, &config.ruleset, feed.limits());
+    let mut space = Space::new(&feed.config.installation, 0);
     for mut event in past {
-        space.take(&mut event, None);
+        space.take(&mut event, false);
     }
-    let none = FactSet::default();
-    events.retain_mut(|event| matches!(space.take(event, Some(&none)), Taken::Row(_)));
+    events.retain_mut(|event| matches!(space.take(event, true), Taken::Row(_)));
     assert_eq!(events.len(), EVENTS, "every event of the simulator has its row");
     events
 }

@@ -14,7 +14,7 @@ const PAST_MS: i64 = 26 * 3_600_000;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut feed = Feed::new(ACCOUNTS);
-    let mut engine = load::engine(&feed.config, feed.config.settings());
+    let mut engine = load::engine(&feed.config, feed.config.settings().clone());
     let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
     let mut batch = empty();
     while feed.records.fill(&mut batch, BATCH_RECORDS, Timestamp(START.0 + PAST_MS)) {

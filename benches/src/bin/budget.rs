@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn engine() -> Engine {
     let config = load::config();
-    let settings = config.settings();
+    let settings = config.settings().clone();
     load::engine(&config, settings)
 }
 

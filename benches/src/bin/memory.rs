@@ -38,7 +38,7 @@ struct Arguments {
 fn main() {
     let arguments = Arguments::parse();
     let config = load::config();
-    let mut settings = config.settings();
+    let mut settings = config.settings().clone();
     settings.profile = arguments.profile;
     let mut engine = load::engine(&config, settings);
     let mut feed = records::Records::new(arguments.accounts);

@@ -10,25 +10,21 @@ pub use wire::Loading;
 use crate::batch::{Batch, Piece, Record, Timestamp};
 use crate::clock::{Clock, Timing};
 use crate::counts::Counts;
-use crate::decode::{DecodePlan, Decoder, Mapping, MappingError, Reason, Reject, holds_card_number};
+use crate::decode::{Decoder, Reason, Reject, holds_card_number};
 use crate::event::Event;
+use crate::installation::Installation;
 use crate::judge::{Judge, Scene};
 use crate::labels::PendingLabels;
 use crate::limits::{EVENT_BYTES_MAX, FUTURE_MS_MAX};
 use crate::lines::Lines;
 use crate::outputs::{Outputs, Topic, header};
 use crate::profile::ProfileReader;
-pub use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::space::{Seated, Space, Taken};
 use ndarray::ArrayView2;
 use std::sync::Arc;
 use tripline_models::model::Model;
 use tripline_models::profile::{INPUTS, Profile};
-use tripline_rules::aggregate::FactSet;
-use tripline_rules::ruleset::{ReadFrom, Ruleset};
-use tripline_rules::schema::{ACCOUNT_ID, Schema};
-use tripline_rules::value::Slot;
 
 /// So many records go through each stage together: enough for their cache misses to overlap, few enough that what one stage
 /// has read is still in the cache for the next.
@@ -36,9 +32,7 @@ const RECORDS_AT_ONCE: usize = 64;
 
 /// One partition of the input.
 pub struct Engine {
-    schema: Arc<Schema>,
-    ruleset: Arc<Ruleset>,
-    settings: Arc<Settings>,
+    installation: Arc<Installation>,
     decoder: Decoder,
     clock: Clock,
     /// Whether a record was seen.
@@ -47,8 +41,6 @@ pub struct Engine {
     labels: PendingLabels,
     label_type: Option<u16>,
     profile: Option<ProfileReader>,
-    /// Account facts that are wanted whatever the account's own rules ask for.
-    always: FactSet,
     records: Vec<Decoded>,
     derived: Vec<Event>,
     seats: Vec<Seat>,
@@ -96,55 +88,28 @@ enum Source {
 
 impl Engine {
     /// An engine without any row.
-    ///
-    /// # Errors
-    /// What is wrong with the mapping.
-    pub fn new(
-        schema: &Arc<Schema>,
-        ruleset: &Arc<Ruleset>,
-        mapping: &Mapping,
-        settings: &Arc<Settings>,
-    ) -> Result<Engine, Vec<MappingError>> {
-        let mut wanted: Vec<Slot> = ruleset.field_slots();
-        wanted.extend(schema.keep());
-        let mut texts = ruleset.text_slots();
-        texts.extend(
-            ruleset
-                .programs()
-                .iter()
-                .map(|program| program.plan().space.key)
-                .filter(|key| *key != ACCOUNT_ID),
-        );
-        wanted.extend(&texts);
-        let plan = DecodePlan::compile(mapping, schema, &wanted, &texts, settings.key)?;
-        let program = Arc::clone(&ruleset.programs()[0]);
-        let space = Space::new(program, schema, ruleset, settings.ledger_limits(ruleset));
-        let mut always = carried(ruleset);
-        if settings.features {
-            always.union(&ruleset.feature_demand(0));
-        }
-        Ok(Engine {
-            decoder: Decoder::new(Arc::new(plan)),
+    pub fn new(installation: &Arc<Installation>) -> Engine {
+        let (schema, settings) = (installation.schema(), installation.settings());
+        let space = Space::new(installation, 0);
+        Engine {
+            decoder: Decoder::new(Arc::clone(installation.decode())),
             clock: Clock::new(settings.lateness_ms),
             has_begun: false,
             labels: PendingLabels::default(),
             label_type: schema.event_types().code("label"),
             profile: settings.profile.then(|| ProfileReader::new(schema, space.ledgers())).flatten(),
             space,
-            always,
             records: Vec::new(),
             derived: Vec::new(),
             seats: Vec::new(),
             seated: Vec::new(),
             inputs: Vec::new(),
             scores: Vec::new(),
-            judge: Judge::new(schema, ruleset, settings),
-            counts: Counts { fired: vec![0; ruleset.rules().len()], ..Counts::default() },
+            judge: Judge::new(installation),
+            counts: Counts { fired: vec![0; installation.ruleset().rules().len()], ..Counts::default() },
             save: None,
-            schema: Arc::clone(schema),
-            ruleset: Arc::clone(ruleset),
-            settings: Arc::clone(settings),
-        })
+            installation: Arc::clone(installation),
+        }
     }
 
     /// Takes the names of the columns from a CSV header line.
@@ -187,7 +152,7 @@ impl Engine {
 
     /// Says of a new engine that its first record is not where the log begins: records of files, whose append times were
     /// made up from their events' own.
-    pub fn begin_amid(&mut self) {
+    pub fn set_partial_log(&mut self) {
         self.has_begun = true;
     }
 
@@ -207,7 +172,7 @@ impl Engine {
     }
 
     fn decode(&mut self, piece: Piece<'_>) {
-        let registers = self.ruleset.registers();
+        let registers = self.installation.ruleset().registers();
         while self.records.len() < piece.records.len() {
             self.records.push(Decoded { event: Event::new(registers), reject: None });
         }
@@ -241,7 +206,7 @@ impl Engine {
             self.counts.records += 1;
             if let Some(appended_at) = record.appended_at {
                 // No event from before this time can follow, whatever becomes of this one.
-                let known = Timestamp(appended_at.0.saturating_sub(self.settings.lateness_ms));
+                let known = Timestamp(appended_at.0.saturating_sub(self.installation.settings().lateness_ms));
                 self.seat_labels(known, number, &mut labels_used, derived, out.is_some());
             }
             if let Some(reject) = decoded.reject {
@@ -284,7 +249,7 @@ impl Engine {
         let Some(label_type) = self.label_type else { return };
         while self.labels.is_due(now) {
             if self.derived.len() == *used {
-                self.derived.push(Event::new(self.ruleset.registers()));
+                self.derived.push(Event::new(self.installation.ruleset().registers()));
             }
             self.labels.take(now, label_type, &mut self.derived[*used]);
             let mut event = std::mem::replace(&mut self.derived[*used], Event::new(0));
@@ -334,8 +299,8 @@ impl Engine {
         derived: &mut Derived,
         judged: bool,
     ) -> Taken {
-        let judged = judged && self.settings.judge_from.is_none_or(|from| event.at >= from);
-        let taken = self.space.take(event, judged.then_some(&self.always));
+        let judged = judged && self.installation.settings().judge_from.is_none_or(|from| event.at >= from);
+        let taken = self.space.take(event, judged);
         let Taken::Row(seated) = taken else { return taken };
         let spaces = self.seated.len();
         let mut inputs = None;
@@ -349,16 +314,15 @@ impl Engine {
             }
             profile.observe(event);
         }
-        derived.signals.read(&self.ruleset, event);
+        derived.signals.read(self.installation.ruleset(), event);
         self.seated.push(Some(seated));
         for space in &mut derived.spaces {
-            let wanted = if self.settings.features { space.feature_facts } else { FactSet::default() };
-            let there = match space.take(event, judged.then_some(&wanted)) {
+            let there = match space.take(event, judged) {
                 Taken::Row(seated) => Some(seated),
                 _ => None,
             };
             if judged && there.is_some() {
-                derived.signals.publish(&self.ruleset, space.program().space_index(), event);
+                derived.signals.publish(self.installation.ruleset(), space.program().space_index(), event);
             }
             self.seated.push(there);
         }
@@ -401,7 +365,7 @@ impl Engine {
                 }
             }
             if !is_label {
-                lines.add(&self.ruleset, event, &outcome, score);
+                lines.add(self.installation.ruleset(), event, &outcome, score);
             }
         }
     }
@@ -437,17 +401,4 @@ fn write(
     let key = Some(batch.key(record)).filter(|_| key).filter(is_clean);
     let value = Some(batch.value(record)).filter(|_| value);
     out.push(topic, record.offset, key.unwrap_or_default(), value.unwrap_or_default(), headers);
-}
-
-/// Account facts that rules of other key spaces read: they travel along with the event.
-fn carried(ruleset: &Ruleset) -> FactSet {
-    let mut facts = FactSet::default();
-    for rule in ruleset.rules().iter().filter(|rule| rule.space > 0) {
-        for value in &rule.values {
-            if let ReadFrom::Fact { space: 0, aggregate: Some(fact), .. } = value.from {
-                facts.insert(fact);
-            }
-        }
-    }
-    facts
 }

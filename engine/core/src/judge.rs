@@ -9,6 +9,7 @@ use crate::alert::{
 use crate::batch::{Record, Timestamp};
 use crate::counts::Counts;
 use crate::event::Event;
+use crate::installation::Installation;
 use crate::outputs::{Outputs, Topic, header};
 use crate::settings::Settings;
 use crate::space::{Seated, Space, covered};
@@ -22,7 +23,7 @@ use tripline_rules::action::{Action, Cooldown, Mode, Severity, Target, Verb};
 use tripline_rules::money::Currency;
 use tripline_rules::program::Fired;
 use tripline_rules::ruleset::{Described, ReadFrom, Rule, Ruleset};
-use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, Schema, TX_AMOUNT, TX_CURRENCY};
+use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, TX_AMOUNT, TX_CURRENCY};
 use tripline_rules::value::Slot;
 
 /// Scores add up to at most this.
@@ -59,9 +60,7 @@ impl Default for Outcome {
 
 /// Judges the events of one engine.
 pub struct Judge {
-    schema: Arc<Schema>,
-    ruleset: Arc<Ruleset>,
-    settings: Arc<Settings>,
+    installation: Arc<Installation>,
     profile: Option<Slot>,
     fired: Fired,
     live: Vec<Firing>,
@@ -83,13 +82,11 @@ struct Decision<'r> {
 }
 
 impl Judge {
-    /// A judge of this ruleset.
-    pub fn new(schema: &Arc<Schema>, ruleset: &Arc<Ruleset>, settings: &Arc<Settings>) -> Judge {
+    /// A judge of this installation.
+    pub fn new(installation: &Arc<Installation>) -> Judge {
         Judge {
-            profile: ruleset.model_slot("profile"),
-            schema: Arc::clone(schema),
-            ruleset: Arc::clone(ruleset),
-            settings: Arc::clone(settings),
+            profile: installation.ruleset().model_slot("profile"),
+            installation: Arc::clone(installation),
             fired: Fired::default(),
             live: Vec::new(),
             shadow: Vec::new(),
@@ -125,7 +122,7 @@ impl Judge {
         if self.fired.rules.is_empty() {
             return;
         }
-        let ruleset = Arc::clone(&self.ruleset);
+        let ruleset = Arc::clone(self.installation.ruleset());
         let Some(key) = space.key(event) else { return };
         self.sort_out(key, event, counts);
         let decision = self.decide(&ruleset);
@@ -147,13 +144,14 @@ impl Judge {
         self.live.clear();
         self.shadow.clear();
         for number in &self.fired.rules {
-            let rule = &self.ruleset.rules()[*number];
+            let rule = &self.installation.ruleset().rules()[*number];
             counts.fired[*number] += 1;
             match rule.mode {
                 Mode::Live => {
                     let cooldown = rule.cooldown.as_ref();
-                    let cooldown_key =
-                        cooldown.map_or(key, |cooldown| cooldown_key(&self.settings, cooldown, key, event));
+                    let cooldown_key = cooldown.map_or(key, |cooldown| {
+                        cooldown_key(self.installation.settings(), cooldown, key, event)
+                    });
                     self.live.push(Firing { rule: *number, cooldown_key, silenced: false });
                 }
                 Mode::Shadow | Mode::Off => self.shadow.push(*number),
@@ -211,12 +209,12 @@ impl Judge {
         }
         self.write_verdict(space, event, scene, decision, alert_id.as_deref(), &changes, out);
         counts.verdicts += 1;
-        space.sweep_decisions(event.at, self.settings.lateness_ms);
+        space.sweep_decisions(event.at, self.installation.settings().lateness_ms);
     }
 
     fn open_cooldowns(&self, space: &mut Space, at: Timestamp, score: i32, changes: &mut Vec<Change>) {
         for firing in self.live.iter().filter(|firing| !firing.silenced) {
-            let rule = &self.ruleset.rules()[firing.rule];
+            let rule = &self.installation.ruleset().rules()[firing.rule];
             if let Some(cooldown) = &rule.cooldown {
                 let until = Timestamp(at.0.saturating_add(cooldown.length));
                 changes.push(space.decisions.open_cooldown(&rule.id, firing.cooldown_key, until, score));
@@ -227,9 +225,9 @@ impl Judge {
     /// Keyed hash of stream, key space, kind and the event's identity.
     fn id(&self, space: &Space, kind: AlertKind, event: &Event) -> u128 {
         let mut identity = Vec::with_capacity(128);
-        let types = self.schema.event_types();
+        let types = self.installation.schema().event_types();
         for part in [
-            self.settings.stream.as_str(),
+            self.installation.settings().stream.as_str(),
             &space.program().plan().space.entity,
             kind.name(),
             types.value(event.event_type).unwrap_or_default(),
@@ -238,7 +236,7 @@ impl Judge {
             identity.extend_from_slice(part.as_bytes());
             identity.push(0);
         }
-        self.settings.key.entity(&identity)
+        self.installation.settings().key.entity(&identity)
     }
 
     fn write_alert(
@@ -249,7 +247,9 @@ impl Judge {
         decision: &Decision<'_>,
         out: &mut Outputs,
     ) {
-        let rules = || self.live.iter().map(|firing| (firing.rule, &self.ruleset.rules()[firing.rule]));
+        let rules = || {
+            self.live.iter().map(|firing| (firing.rule, &self.installation.ruleset().rules()[firing.rule]))
+        };
         let written: Vec<RulePart<'_>> =
             rules().map(|(number, rule)| self.rule_part(number, rule, event)).collect();
         let models = self.models(scene);
@@ -272,7 +272,7 @@ impl Judge {
             coverage: self.coverage(place, event.at),
             approximate: rules().any(|(_, rule)| self.reads_approximate(rule, place)),
             out_of_order: place.seated.out_of_order,
-            pack: self.ruleset.hash(),
+            pack: self.installation.ruleset().hash(),
             source: self.source(scene),
             test: false,
         };
@@ -280,7 +280,7 @@ impl Judge {
             (header::CE_SPECVERSION, "1.0".to_owned()),
             (header::CE_ID, place.id.to_owned()),
             (header::CE_TYPE, format!("tripline.alert.{}", place.kind.name())),
-            (header::CE_SOURCE, format!("/tripline/{}", self.settings.stream)),
+            (header::CE_SOURCE, format!("/tripline/{}", self.installation.settings().stream)),
             (header::CE_TIME, event.at.to_string()),
             (header::CONTENT_TYPE, "application/json".to_owned()),
         ];
@@ -298,7 +298,7 @@ impl Judge {
         changes: &[Change],
         out: &mut Outputs,
     ) {
-        let id = |number: &usize| self.ruleset.rules()[*number].id.as_str();
+        let id = |number: &usize| self.installation.ruleset().rules()[*number].id.as_str();
         let verdict = Verdict {
             event: self.event_part(event),
             at: event.at,
@@ -318,7 +318,7 @@ impl Judge {
             models: ModelScores::of(scene.score),
             alert,
             changes,
-            pack: self.ruleset.hash(),
+            pack: self.installation.ruleset().hash(),
             source: self.source(scene),
         };
         out.push_json(Topic::Verdicts, scene.record.offset, verdict.account.as_bytes(), &verdict, Vec::new());
@@ -326,9 +326,9 @@ impl Judge {
 
     fn rule_part<'r>(&'r self, number: usize, rule: &'r Rule, event: &mut Event) -> RulePart<'r> {
         let mut reason = String::new();
-        self.ruleset.reason(number, &mut event.registers, &event.texts, &mut reason);
+        self.installation.ruleset().reason(number, &mut event.registers, &event.texts, &mut reason);
         let mut values = serde_json::Map::new();
-        for (name, value) in self.ruleset.values(number, &event.registers, &event.texts) {
+        for (name, value) in self.installation.ruleset().values(number, &event.registers, &event.texts) {
             values.insert(name.to_owned(), json(value));
         }
         RulePart {
@@ -360,7 +360,8 @@ impl Judge {
     /// The smallest share of a window that is held, of all windows that the fired rules read.
     fn coverage(&self, place: &Place<'_>, at: Timestamp) -> Option<f64> {
         let plan = place.space.program().plan();
-        let read = self.live.iter().flat_map(|firing| facts(&self.ruleset.rules()[firing.rule]));
+        let read =
+            self.live.iter().flat_map(|firing| facts(&self.installation.ruleset().rules()[firing.rule]));
         let smallest = read
             .filter_map(|(slot, aggregate)| match aggregate.map(|fact| &plan.aggregates[fact]) {
                 Some(aggregate) => Some((aggregate.over, aggregate.delay)),
@@ -385,13 +386,17 @@ impl Judge {
         let amount = event.registers.number(TX_AMOUNT).zip(currency);
         EventPart {
             id: event.texts.get(EVENT_ID).unwrap_or_default(),
-            event_type: self.schema.event_types().value(event.event_type).unwrap_or_default(),
+            event_type: self.installation.schema().event_types().value(event.event_type).unwrap_or_default(),
             amount: amount.map(|(minor, currency)| Money { minor: whole(minor), currency: currency.code() }),
         }
     }
 
     fn source(&self, scene: &Scene<'_>) -> SourcePart<'_> {
-        SourcePart { topic: &self.settings.topic, partition: scene.partition, offset: scene.record.offset }
+        SourcePart {
+            topic: &self.installation.settings().topic,
+            partition: scene.partition,
+            offset: scene.record.offset,
+        }
     }
 }
 

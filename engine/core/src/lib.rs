@@ -14,6 +14,7 @@ pub mod decode;
 pub mod engine;
 pub mod event;
 pub mod fact;
+pub mod installation;
 pub mod judge;
 pub mod labels;
 pub mod ledger;

@@ -8,15 +8,15 @@ use crate::batch::Timestamp;
 use crate::event::Event;
 use crate::fact::FactMarks;
 use crate::fact::population::Populations;
-use crate::ledger::{Arrival, Inserted, LedgerLimits, Ledgers, RowRef};
+use crate::installation::Installation;
+use crate::ledger::{Arrival, Inserted, Ledgers, RowRef};
 use crate::limits::FUTURE_MS_MAX;
 use crate::suppress::{Change, Decisions};
 use hashbrown::HashTable;
 use std::sync::Arc;
 use tripline_rules::aggregate::FactSet;
 use tripline_rules::program::Program;
-use tripline_rules::ruleset::Ruleset;
-use tripline_rules::schema::{ACCOUNT_CURRENCY, Schema, TX_AMOUNT, TX_CURRENCY, TX_DECLINED, TX_REVERSED};
+use tripline_rules::schema::{ACCOUNT_CURRENCY, TX_AMOUNT, TX_CURRENCY, TX_DECLINED, TX_REVERSED};
 use tripline_rules::value::{Registers, Slot};
 
 /// Names of keys without rows are forgotten from so many on.
@@ -27,8 +27,8 @@ pub struct Space {
     program: Arc<Program>,
     ledgers: Ledgers,
     populations: Populations,
-    /// Facts of this space that features read.
-    pub(crate) feature_facts: FactSet,
+    /// Facts that are computed whatever the rules of this key space ask for.
+    facts: FactSet,
     pub(crate) decisions: Decisions,
     /// The field whose word is the key; the account's key travels beside the registers.
     key: Option<Slot>,
@@ -81,14 +81,16 @@ struct Amendments {
 }
 
 impl Space {
-    /// An empty space.
-    pub fn new(program: Arc<Program>, schema: &Schema, ruleset: &Ruleset, limits: LedgerLimits) -> Space {
+    /// An empty shard of the key space whose program has this number in the ruleset.
+    pub fn new(installation: &Arc<Installation>, number: usize) -> Space {
+        let (schema, ruleset) = (installation.schema(), installation.ruleset());
+        let program = Arc::clone(&ruleset.programs()[number]);
         let plan = program.plan();
         let code = |name| schema.event_types().code(name);
         Space {
-            ledgers: Ledgers::new(plan, schema, limits),
+            ledgers: Ledgers::new(plan, schema, installation.ledger_limits()),
             populations: Populations::new(plan),
-            feature_facts: ruleset.feature_demand(program.space_index()),
+            facts: *installation.facts(number),
             decisions: Decisions::default(),
             key: (program.space_index() > 0).then_some(plan.space.key),
             keep: schema.keep().to_vec(),
@@ -144,9 +146,8 @@ impl Space {
         self.touched = touched;
     }
 
-    /// Gives an event its row. With `extra`, or when judging, the facts that are wanted are computed; `None` restores:
-    /// the row alone.
-    pub fn take(&mut self, event: &mut Event, extra: Option<&FactSet>) -> Taken {
+    /// Gives an event its row. When it is judged, the facts that are wanted are computed; otherwise the row is all.
+    pub fn take(&mut self, event: &mut Event, is_judged: bool) -> Taken {
         let Some(key) = self.key(event) else { return Taken::Elsewhere };
         self.watermark = self.watermark.max(event.at);
         // The event's own time counts for what is held: it must not refer to a row that it makes pass.
@@ -173,10 +174,10 @@ impl Space {
         // Whether judged or not: a shard that is filled again must forget the same days.
         self.populations.begin_day(event.at);
         let mut marks = FactMarks::default();
-        if let Some(extra) = extra {
+        if is_judged {
             self.populations.rank(&mut event.registers);
             let ledgers = &mut self.ledgers;
-            self.program.demand(event.event_type, &mut event.registers, extra, |want, registers| {
+            self.program.demand(event.event_type, &mut event.registers, &self.facts, |want, registers| {
                 ledgers.facts(row, want, registers, &mut marks);
             });
             self.cover(event, held_from);

@@ -4,22 +4,18 @@
 
 use crate::batch::Batch;
 use crate::counts::Counts;
-use crate::decode::{HeaderError, Mapping, MappingError};
-use crate::engine::{Derived, Engine, Settings};
+use crate::decode::HeaderError;
+use crate::engine::{Derived, Engine};
+use crate::installation::Installation;
 use crate::lines::Lines;
 use crate::outputs::Outputs;
 use crate::space::Space;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tripline_rules::ruleset::Ruleset;
-use tripline_rules::schema::Schema;
 
 /// All key spaces in one process.
 pub struct Spaces {
-    schema: Arc<Schema>,
-    ruleset: Arc<Ruleset>,
-    mapping: Mapping,
-    settings: Arc<Settings>,
+    installation: Arc<Installation>,
     engines: BTreeMap<u32, Engine>,
     derived: Derived,
     header: Option<Vec<u8>>,
@@ -27,28 +23,13 @@ pub struct Spaces {
 
 impl Spaces {
     /// Empty spaces.
-    ///
-    /// # Errors
-    /// What is wrong with the mapping.
-    pub fn new(
-        schema: Arc<Schema>,
-        ruleset: Arc<Ruleset>,
-        mapping: Mapping,
-        settings: Settings,
-    ) -> Result<Spaces, Vec<MappingError>> {
-        let settings = Arc::new(settings);
-        let derived = ruleset.programs()[1..]
-            .iter()
-            .map(|program| {
-                Space::new(Arc::clone(program), &schema, &ruleset, settings.ledger_limits(&ruleset))
-            })
-            .collect();
+    pub fn new(installation: &Arc<Installation>) -> Spaces {
+        let programs = installation.ruleset().programs().len();
+        let derived = (1..programs).map(|number| Space::new(installation, number)).collect();
         let derived = Derived { spaces: derived, ..Derived::default() };
-        let mut spaces =
-            Spaces { schema, ruleset, mapping, settings, engines: BTreeMap::new(), derived, header: None };
-        // The first partition's engine is built at once, so that a faulty mapping shows before the first record.
-        spaces.open(0)?;
-        Ok(spaces)
+        // The first partition's engine is built at once: a header that does not fit shows before the first record.
+        let engines = BTreeMap::from([(0, Engine::new(installation))]);
+        Spaces { installation: Arc::clone(installation), engines, derived, header: None }
     }
 
     /// Takes the names of the columns from a CSV header line, for all partitions.
@@ -65,12 +46,15 @@ impl Spaces {
 
     /// Takes consecutive records of one partition through every key space.
     pub fn step(&mut self, batch: &Batch, out: &mut Outputs, lines: &mut Lines) {
-        let partition = batch.shard.partition;
-        if !self.engines.contains_key(&partition) {
-            self.open(partition).expect("the mapping was accepted for the first partition");
-        }
-        let engine = self.engines.get_mut(&partition).expect("just opened");
-        engine.step(batch, &mut self.derived, out, lines);
+        let Spaces { installation, engines, derived, header } = self;
+        let engine = engines.entry(batch.shard.partition).or_insert_with(|| {
+            let mut engine = Engine::new(installation);
+            if let Some(header) = header {
+                engine.set_header(header).expect("the header was accepted by another partition's engine");
+            }
+            engine
+        });
+        engine.step(batch, derived, out, lines);
     }
 
     /// What became of all records.
@@ -88,14 +72,5 @@ impl Spaces {
     /// The key spaces beside the account's.
     pub fn derived(&self) -> &[Space] {
         &self.derived.spaces
-    }
-
-    fn open(&mut self, partition: u32) -> Result<(), Vec<MappingError>> {
-        let mut engine = Engine::new(&self.schema, &self.ruleset, &self.mapping, &self.settings)?;
-        if let Some(header) = &self.header {
-            engine.set_header(header).expect("the header was accepted by another partition's engine");
-        }
-        self.engines.insert(partition, engine);
-        Ok(())
     }
 }

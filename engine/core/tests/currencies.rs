@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::decode::{AmountForm, FieldMapping, FieldSource, Format, Mapping, TimeFormat};
-use tripline_core::engine::{Derived, Engine, Loading, Settings};
+use tripline_core::engine::{Derived, Engine, Loading};
+use tripline_core::installation::Installation;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::settings::Settings;
 use tripline_core::snapshot::{Chunk, Manifest, Origin, SnapshotFault};
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
@@ -64,12 +66,14 @@ fn bank(aggregates: &[&str]) -> Bank {
     Bank { schema, ruleset, mapping }
 }
 
-fn settings() -> Arc<Settings> {
-    Arc::new(Settings { features: true, ..Settings::new("currencies") })
+fn settings() -> Settings {
+    Settings { features: true, ..Settings::new("currencies") }
 }
 
 fn engine(bank: &Bank) -> Engine {
-    Engine::new(&Arc::new(bank.schema.clone()), &bank.ruleset, &bank.mapping, &settings()).expect("it fits")
+    let schema = Arc::new(bank.schema.clone());
+    let installation = Installation::compile(&schema, &bank.ruleset, &bank.mapping, settings());
+    Engine::new(&Arc::new(installation.expect("it fits")))
 }
 
 /// An event of its own account's currency, `more` behind.

@@ -58,10 +58,6 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
 
 /// How far back recovery reads, by what the packs and models look back.
 pub fn reach(config: &Config) -> Reach {
-    let engine = config.settings();
-    Reach {
-        rows_ms: engine.reach_ms(&config.ruleset, &config.mapping),
-        verdicts_ms: engine.verdicts_reach_ms(&config.ruleset),
-        retention_ms: engine.row_lifetime_ms(&config.ruleset),
-    }
+    let lookback = config.installation.lookback();
+    Reach { rows_ms: lookback.log_ms, verdicts_ms: lookback.verdicts_ms, retention_ms: lookback.rows_ms }
 }

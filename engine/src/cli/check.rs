@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tripline_core::batch::{Batch, ShardId};
-use tripline_core::decode::{Coverage, DecodePlan, Decoder, Format, Reason};
+use tripline_core::decode::{Coverage, Decoder, Format, Reason};
 use tripline_core::event::Event;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::schema::{Partial, Schema};
@@ -74,9 +74,9 @@ impl Check {
         let Some(config) = loaded.config else { return Ok(false) };
         let mut report = Report::new(self.json);
         report.text(|| {
-            let rules = config.ruleset.rules().len();
+            let rules = config.ruleset().rules().len();
             let facts: usize =
-                config.ruleset.programs().iter().map(|program| program.plan().aggregates.len()).sum();
+                config.ruleset().programs().iter().map(|program| program.plan().aggregates.len()).sum();
             format!("{}: {rules} rules, {facts} aggregates, no error\n{}", path.display(), retention(&config))
         })?;
         match &self.sample {
@@ -140,16 +140,15 @@ impl Check {
         };
         let mut source = FileSource::open(&[path.to_path_buf()], format, 256)?;
         let all: Vec<Slot> = config.mapping.fields.iter().map(|field| field.slot).collect();
-        let plan = DecodePlan::compile(&config.mapping, &config.schema, &all, &[], config.key)
-            .map_err(CliError::Mapping)?;
+        let plan = config.installation.decode_of(&all);
         let mut decoder = Decoder::new(Arc::new(plan));
         if format != FileFormat::JsonLines {
             let header = decoder.set_header(source.header());
             header.map_err(|error| header_error(&[path.to_path_buf()], &source, error))?;
         }
         let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
-        let mut event = Event::new(config.schema.fields().len());
-        let mut coverage = Coverage::new(all, &config.schema);
+        let mut event = Event::new(config.schema().fields().len());
+        let mut coverage = Coverage::new(all, config.schema());
         let mut refused = std::collections::BTreeMap::<Reason, u64>::new();
         let mut records = 0;
         while records < SAMPLE_MAX && source.read(&mut batch)? {

@@ -41,6 +41,7 @@ use std::time::{Duration, Instant};
 use story::{LIVE, Plot, Story};
 use summary::Summary;
 use tally::Tally;
+use tripline_core::settings::Settings;
 use tripline_core::spaces::Spaces;
 
 /// Accounts of the bank: with so many the past is lived in a few seconds.
@@ -227,7 +228,7 @@ fn serve(
 
 /// The bank with its past in the ledgers, and how many events that were.
 fn load(plot: Plot, config: &Config, show: &Show) -> Result<(Story, Spaces, u64), CliError> {
-    let mut spaces = spaces(config)?;
+    let mut spaces = spaces(config);
     let progress = Progress::begin();
     let (story, events) = Story::with_past(plot, &mut spaces, |events| {
         progress.at(events);
@@ -238,11 +239,9 @@ fn load(plot: Plot, config: &Config, show: &Show) -> Result<(Story, Spaces, u64)
 }
 
 /// Every key space of the demo, which judges from going live.
-fn spaces(config: &Config) -> Result<Spaces, CliError> {
-    let mut settings = config.settings();
-    settings.judge_from = Some(LIVE);
-    let (schema, ruleset) = (Arc::clone(&config.schema), Arc::clone(&config.ruleset));
-    Spaces::new(schema, ruleset, config.mapping.clone(), settings).map_err(CliError::Mapping)
+fn spaces(config: &Config) -> Spaces {
+    let settings = Settings { judge_from: Some(LIVE), ..config.settings().clone() };
+    Spaces::new(&Arc::new(config.installation.with_settings(settings)))
 }
 
 /// Waits until the engine judges what comes; false when the show was stopped before.

@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::string::FromUtf8Error;
 use std::time::Duration;
-use tripline_core::decode::{HeaderError, MappingError};
+use tripline_core::decode::HeaderError;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +35,6 @@ pub enum CliError {
     /// A configuration cannot be read.
     #[error(transparent)]
     Config(#[from] ReadError),
-    /// The mapping cannot be compiled.
-    #[error("{}", joined(.0))]
-    Mapping(Vec<MappingError>),
     /// An argument cannot be used.
     #[error(transparent)]
     Argument(#[from] ArgumentError),

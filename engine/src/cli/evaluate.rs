@@ -143,11 +143,10 @@ impl Evaluate {
 
 /// Runs the engine over the history and takes every record's scores.
 fn score(config: &Config, input: &[PathBuf]) -> Result<Scores, CliError> {
-    let settings = config.settings();
-    let has_profile = settings.profile;
-    let has_rules = !config.ruleset.rules().is_empty();
+    let has_profile = config.settings().profile;
+    let has_rules = !config.ruleset().rules().is_empty();
     let minor = minor_units(config);
-    let mut feed = Feed::open(config, settings, input)?;
+    let mut feed = Feed::open(config, config.settings().clone(), input)?;
     let mut out = Outputs::default();
     let mut lines = Lines::new(Collect::Verdicts);
     let mut numbers: HashMap<u128, u64> = HashMap::new();
@@ -182,7 +181,7 @@ fn score(config: &Config, input: &[PathBuf]) -> Result<Scores, CliError> {
 }
 
 fn minor_units(config: &Config) -> f64 {
-    let exponent = match &config.schema.field(TX_AMOUNT).kind {
+    let exponent = match config.schema().field(TX_AMOUNT).kind {
         Kind::Money(CurrencyOf::Fixed(currency)) => currency.exponent(),
         _ => 2,
     };

@@ -39,13 +39,13 @@ impl Features {
     /// When a file cannot be read or written, the configuration has faults, or no pack has a feature.
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
-        let features = config.ruleset.features();
+        let features = config.ruleset().features();
         if features.is_empty() {
             return Err(SetupError::NoFeatures.into());
         }
-        let mut settings = config.settings();
+        let mut settings = config.settings().clone();
         settings.features = true;
-        settings.profile &= config.ruleset.reads_model("profile");
+        settings.profile &= config.ruleset().reads_model("profile");
         let usage = Usage::begin();
         let mut feed = Feed::open(&config, settings, &self.input)?;
         let file = File::create(&self.output).map_err(CliError::file(&self.output))?;

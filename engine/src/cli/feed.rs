@@ -11,9 +11,9 @@ use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::counts::Counts;
 use tripline_core::decode::{Format, HeaderError};
-use tripline_core::engine::Settings;
 use tripline_core::lines::Lines;
 use tripline_core::outputs::Outputs;
+use tripline_core::settings::Settings;
 use tripline_core::spaces::Spaces;
 
 /// Records taken in one step: their ledgers' cache misses overlap, their registers stay in the cache.
@@ -102,10 +102,7 @@ impl Feed {
     /// When it cannot be read, or its header does not fit the mapping.
     pub fn open(config: &Config, settings: Settings, paths: &[PathBuf]) -> Result<Feed, CliError> {
         let records = Records::open(config, paths)?;
-        let schema = Arc::clone(&config.schema);
-        let ruleset = Arc::clone(&config.ruleset);
-        let mut spaces = Spaces::new(schema, ruleset, config.mapping.clone(), settings)
-            .map_err(|faults| CliError::Mapping(faults))?;
+        let mut spaces = Spaces::new(&Arc::new(config.installation.with_settings(settings)));
         records.take_header(|line| spaces.set_header(line))?;
         Ok(Feed { records, spaces })
     }

@@ -77,7 +77,7 @@ impl Replay {
     /// When a file cannot be read or written, or the configuration has faults.
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
-        let mut settings = config.settings();
+        let mut settings = config.settings().clone();
         settings.judge_from = self.judge_from.map(|time| Timestamp(time.as_millisecond()));
         let collect = if self.verdicts.is_some() { Collect::Verdicts } else { Collect::Nothing };
         let usage = Usage::begin();
@@ -87,7 +87,7 @@ impl Replay {
         let mut out = Outputs::default();
         let mut lines = Lines::new(collect);
         while feed.step(&mut out, &mut lines)? {
-            files.write(&config.ruleset, &out, &lines)?;
+            files.write(config.ruleset(), &out, &lines)?;
             out.clear();
             lines.clear();
             progress.at(feed.counts().records);
@@ -98,7 +98,7 @@ impl Replay {
         let summary = Summary::of(&counts, usage.end());
         let mut report = Report::new(self.json);
         report.json(&summary)?;
-        report.text(|| summary.text(&counts, &config.ruleset))?;
+        report.text(|| summary.text(&counts, config.ruleset()))?;
         Ok(Exit::Success)
     }
 }

@@ -72,7 +72,7 @@ impl Run {
 /// When there are any.
 pub fn refuse_derived(config: &Config) -> Result<(), CliError> {
     let derived: Vec<String> =
-        config.ruleset.programs()[1..].iter().map(|program| program.plan().space.entity.clone()).collect();
+        config.ruleset().programs()[1..].iter().map(|program| program.plan().space.entity.clone()).collect();
     if derived.is_empty() {
         return Ok(());
     }

@@ -67,7 +67,7 @@ impl SchemaCommand {
             What::Config => print!("{CONFIG_SCHEMA}"),
             What::Schema => print!("{SCHEMA_SCHEMA}"),
             What::Fields { config: None } => show(Schema::built_in().fields()),
-            What::Fields { config: Some(path) } => show(configured(&path)?.schema.fields()),
+            What::Fields { config: Some(path) } => show(configured(&path)?.schema().fields()),
         }
         Ok(Exit::Success)
     }

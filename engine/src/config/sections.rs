@@ -7,7 +7,7 @@ use crate::ops::log::LogFormat;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tripline_core::engine::Settings;
+use tripline_core::settings::Settings;
 use tripline_rules::diagnostic::Diagnostics;
 use tripline_rules::yaml::{Keys, Node};
 

@@ -72,7 +72,7 @@ impl About {
             instance: config.kafka.instance.clone(),
             group: config.kafka.group.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            packs: config.ruleset.hash().to_owned(),
+            packs: config.ruleset().hash().to_owned(),
             guarantee: guarantee.to_owned(),
             snapshots_every_ms: every.map(|every| i64::try_from(every).unwrap_or(i64::MAX)),
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
-use tripline_core::engine::{Derived, Engine, Loading, Settings};
+use tripline_core::engine::{Derived, Engine, Loading};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotFault;
@@ -25,7 +25,6 @@ const SIZE_EVERY: Duration = Duration::from_secs(1);
 /// The engines of the shards that a worker owns.
 pub struct Engines {
     config: Arc<Config>,
-    settings: Arc<Settings>,
     metrics: Arc<Metrics>,
     engines: BTreeMap<ShardId, Held>,
     /// Shards that a snapshot is being loaded into.
@@ -55,7 +54,6 @@ impl Engines {
         saver: Option<Saver>,
     ) -> Engines {
         Engines {
-            settings: Arc::new(config.settings()),
             config: Arc::clone(config),
             metrics,
             engines: BTreeMap::new(),
@@ -67,9 +65,7 @@ impl Engines {
     }
 
     fn engine(&self) -> Engine {
-        let Config { schema, ruleset, mapping, .. } = &*self.config;
-        Engine::new(schema, ruleset, mapping, &self.settings)
-            .expect("the mapping was accepted when the configuration was loaded")
+        Engine::new(&self.config.installation)
     }
 
     fn hold(&mut self, shard: ShardId, engine: Engine) {
@@ -84,7 +80,7 @@ impl Engines {
     fn tell(&mut self, shard: ShardId) {
         let held = self.engines.get_mut(&shard).expect("just stepped");
         let counts = held.engine.counts();
-        for (number, rule) in self.config.ruleset.rules().iter().enumerate() {
+        for (number, rule) in self.config.ruleset().rules().iter().enumerate() {
             let new = counts.fired[number] - held.told.fired.get(number).copied().unwrap_or(0);
             if new > 0 {
                 self.metrics.fired(&rule.id, new);
@@ -135,7 +131,7 @@ impl Note<'_> {
 
 impl Processor for Engines {
     fn assign(&mut self, at: &Position) {
-        let (engine, pack) = (self.engine(), self.config.ruleset.hash());
+        let (engine, pack) = (self.engine(), self.config.ruleset().hash());
         if let Some(Note { pack: committed, .. }) = Note::read(&at.note)
             && committed != pack
         {
@@ -152,7 +148,8 @@ impl Processor for Engines {
 
     fn note(&self, shard: ShardId) -> String {
         let watermark = self.engines.get(&shard).map(|held| held.engine.space().watermark().0);
-        Note { pack: self.config.ruleset.hash(), watermark_ms: watermark.filter(|at| *at > i64::MIN) }.write()
+        Note { pack: self.config.ruleset().hash(), watermark_ms: watermark.filter(|at| *at > i64::MIN) }
+            .write()
     }
 
     fn load(&mut self, shard: ShardId, piece: Piece) -> Result<(), SnapshotFault> {

@@ -31,7 +31,7 @@ const fn effect(
 }
 
 fn field(config: &Config, name: &str) -> FieldMapping {
-    let slot = config.schema.slot(name).unwrap();
+    let slot = config.schema().slot(name).unwrap();
     config.mapping.fields.iter().find(|field| field.slot == slot).unwrap().clone()
 }
 
@@ -40,19 +40,19 @@ const LOCAL: &str = "{from: /time, format: local, pattern: \"%d.%m.%Y %H:%M:%S\"
 const LABELS: &str = "# labels: {when: IS_FRAUD, is: \"1\", outcome: fraud, after: 7d}";
 
 const EFFECTS: [Effect; 54] = [
-    effect("stream", "stream: reference", "stream: other", |c| c.settings().stream, "other"),
+    effect("stream", "stream: reference", "stream: other", |c| c.settings().stream.clone(), "other"),
     effect(
         "schema",
         "schema: schema.yaml",
         "schema: other.yaml",
-        |c| c.schema.slot("device.id").is_some().to_string(),
+        |c| c.schema().slot("device.id").is_some().to_string(),
         "true",
     ),
     effect(
         "packs",
         "packs: [packs/reference.yaml]",
         "packs: []",
-        |c| c.ruleset.rules().len().to_string(),
+        |c| c.ruleset().rules().len().to_string(),
         "0",
     ),
     effect(
@@ -62,7 +62,7 @@ const EFFECTS: [Effect; 54] = [
         |c| c.settings().profile.to_string(),
         "no model gives `model.profile.score`",
     ),
-    effect("input.topic", "topic: events", "topic: other", |c| c.settings().topic, "other"),
+    effect("input.topic", "topic: events", "topic: other", |c| c.settings().topic.clone(), "other"),
     effect(
         "input.format",
         "format: json  ",
@@ -219,7 +219,7 @@ const EFFECTS: [Effect; 54] = [
         "input.pan.exempt",
         "exempt: []",
         "exempt: [card.id]",
-        |c| (c.mapping.pan_exempt.first().copied() == c.schema.slot("card.id")).to_string(),
+        |c| (c.mapping.pan_exempt.first().copied() == c.schema().slot("card.id")).to_string(),
         "true",
     ),
     effect(

@@ -74,11 +74,11 @@ impl Installed {
         let configs: Vec<Arc<Config>> =
             [&[][..], &SECOND, &THIRD].into_iter().map(|changes| Arc::new(config(changes))).collect();
         let reach = |config: &Arc<Config>| {
-            let settings = config.settings();
+            let lookback = config.installation.lookback();
             Reach {
-                rows_ms: settings.reach_ms(&config.ruleset, &config.mapping),
-                verdicts_ms: settings.verdicts_reach_ms(&config.ruleset),
-                retention_ms: settings.row_lifetime_ms(&config.ruleset),
+                rows_ms: lookback.log_ms,
+                verdicts_ms: lookback.verdicts_ms,
+                retention_ms: lookback.rows_ms,
             }
         };
         Installed { reaches: configs.iter().map(reach).collect(), configs }

@@ -7,9 +7,8 @@
 
 use crate::bank::Record;
 use crate::installed::Installed;
-use std::sync::Arc;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
-use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::engine::{Derived, Engine};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
 use tripline_core::verdict::Recorded;
@@ -71,9 +70,7 @@ impl Judge<'_> {
     /// An engine of the stretch's pack with all that came before.
     fn filled(&self, stretch: &Stretch) -> Engine {
         let config = &self.installed.configs[stretch.pack];
-        let settings: Arc<Settings> = Arc::new(config.settings());
-        let mut engine = Engine::new(&config.schema, &config.ruleset, &config.mapping, &settings)
-            .expect("the mapping fits the schema");
+        let mut engine = Engine::new(&config.installation);
         if stretch.from > 0 {
             engine.restore(&self.batch(0, stretch.from), &mut Derived::default());
         }

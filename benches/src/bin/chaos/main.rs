@@ -150,7 +150,7 @@ fn chaos(
     (tally.events, tally.gave_up) = (u64::from(written), crew.gave_up());
     (tally.alerts, tally.doubled) = live;
     let [hash, other] =
-        [0, 1].map(|pack| crew.config(pack).map(|config| read(config).ruleset.hash().to_owned()));
+        [0, 1].map(|pack| crew.config(pack).map(|config| read(config).ruleset().hash().to_owned()));
     let alike = Alike { hash: &hash?, other: &other? };
     let alike = (tally.pack_changes > 0).then_some(&alike);
     let config = crew.config(0)?.to_string_lossy();

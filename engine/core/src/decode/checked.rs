@@ -53,6 +53,21 @@ impl CheckedMapping {
         }
         Ok(CheckedMapping { format: mapping.format, names, paths, exempt, slots, steps, label })
     }
+
+    /// What a record is.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether events may refer to earlier ones.
+    pub fn has_references(&self) -> bool {
+        self.steps.iter().any(|step| step.slot == EVENT_REF)
+    }
+
+    /// How long after its event a label that a record carries becomes known, ms; `None` where records carry none.
+    pub fn label_after_ms(&self) -> Option<i64> {
+        self.label.as_ref().map(|label| label.after_ms)
+    }
 }
 
 /// A mapping that is being checked. By source: names, paths, slots.

@@ -32,16 +32,16 @@ impl Engine {
         let mut counts = Filling::new(Kind::Profile);
         let labels_numbered = self.labels.save(&mut labels);
         let profile = self.profile.as_ref().map(|profile| profile.save(&mut counts));
-        let pack = self.ruleset.hash().to_owned();
+        let pack = self.installation.ruleset().hash().to_owned();
         let cut = Cut {
             origin,
-            schema: schema_fingerprint(&self.schema),
-            key_check: key_check(&self.settings.key),
+            schema: schema_fingerprint(self.installation.schema()),
+            key_check: key_check(&self.installation.settings().key),
             has_begun: self.has_begun,
             clock: self.clock.greatest().map(|greatest| greatest.0),
             labels_numbered,
             labels: labels.finish(&mut chunks),
-            space: self.space.begin_save(&self.schema, &pack, &mut chunks),
+            space: self.space.begin_save(self.installation.schema(), &pack, &mut chunks),
             profile,
             pack,
         };
@@ -100,10 +100,10 @@ impl Loading {
         assert!(!engine.has_begun, "a snapshot is loaded into a new engine");
         let cut = manifest.cut();
         check_origin(cut.origin, partition, partitions)?;
-        if cut.key_check != key_check(&engine.settings.key) {
+        if cut.key_check != key_check(&engine.installation.settings().key) {
             return Err(SnapshotFault::ForeignSecret);
         }
-        if cut.schema != schema_fingerprint(&engine.schema) {
+        if cut.schema != schema_fingerprint(engine.installation.schema()) {
             return Err(SnapshotFault::ForeignSchema);
         }
         engine.has_begun = cut.has_begun;
@@ -114,8 +114,8 @@ impl Loading {
             (Some(_), None) => return Err(SnapshotFault::NoPopulation { name: "profile".to_owned() }),
             (None, _) => {}
         }
-        let schema = &engine.schema;
-        let space = engine.space.begin_load(&cut.space, schema, engine.ruleset.hash())?;
+        let schema = engine.installation.schema();
+        let space = engine.space.begin_load(&cut.space, schema, engine.installation.ruleset().hash())?;
         Ok(Loading {
             outcomes: outcomes(schema),
             engine,

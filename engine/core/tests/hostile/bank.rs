@@ -6,9 +6,11 @@ use tripline_core::counts::Counts;
 use tripline_core::decode::{
     AmountForm, CurrencySource, FieldMapping, FieldSource, Format, Mapping, MoneyForm, TimeFormat,
 };
-use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::engine::{Derived, Engine};
+use tripline_core::installation::Installation;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic, header};
+use tripline_core::settings::Settings;
 use tripline_core::spaces::Spaces;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
@@ -141,8 +143,9 @@ impl Bank {
 
     pub fn with(mapping: Mapping, settings: Settings) -> Bank {
         let House { schema, ruleset } = house();
-        let spaces = Spaces::new(Arc::clone(schema), Arc::clone(ruleset), mapping, settings);
-        Bank { spaces: spaces.expect("the mapping fits"), next: 0, lines: Lines::new(Collect::Features) }
+        let installation = Installation::compile(schema, ruleset, &mapping, settings);
+        let spaces = Spaces::new(&Arc::new(installation.expect("the mapping fits")));
+        Bank { spaces, next: 0, lines: Lines::new(Collect::Features) }
     }
 
     pub fn set_header(&mut self, line: &[u8]) {
@@ -187,9 +190,10 @@ impl Bank {
 }
 
 /// A shard alone, as `run` keeps it.
-pub fn engine(settings: &Arc<Settings>) -> Engine {
+pub fn engine(settings: &Settings) -> Engine {
     let House { schema, ruleset } = house();
-    Engine::new(schema, ruleset, &mapping(Format::Json), settings).expect("the mapping fits")
+    let installation = Installation::compile(schema, ruleset, &mapping(Format::Json), settings.clone());
+    Engine::new(&Arc::new(installation.expect("the mapping fits")))
 }
 
 /// Everything that comes out of a shard when records are taken in batches of this length.

@@ -3,9 +3,9 @@
 use crate::bank::{Bank, DAY, HOUR, MINUTE, NOON, mapping, purchase, settings};
 use proptest::prelude::*;
 use tripline_core::decode::Format;
-use tripline_core::engine::Settings;
 use tripline_core::limits::FUTURE_MS_MAX;
 use tripline_core::outputs::Topic;
+use tripline_core::settings::Settings;
 
 /// What happens next: how long after the last record it is appended, how long before that it happened, whose it is, and
 /// which device it names.

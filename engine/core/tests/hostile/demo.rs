@@ -8,9 +8,11 @@ use tripline_core::counts::Counts;
 use tripline_core::decode::{
     CurrencySource, Fallback, FieldMapping, FieldSource, Format, Mapping, TimeFormat,
 };
-use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::engine::{Derived, Engine};
+use tripline_core::installation::Installation;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::settings::Settings;
 use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
 use tripline_core::suppress::Change;
 use tripline_core::verdict::Recorded;
@@ -65,10 +67,7 @@ const PLACES: &[(&str, &str)] = &[
 ];
 
 struct Demo {
-    schema: Arc<Schema>,
-    ruleset: Arc<Ruleset>,
-    mapping: Mapping,
-    settings: Arc<Settings>,
+    installation: Arc<Installation>,
 }
 
 impl Demo {
@@ -91,11 +90,12 @@ impl Demo {
         let (ruleset, faults) = Ruleset::compile(&[pack], &schema, &options);
         let ruleset = ruleset.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
         let mapping = mapping(&schema);
-        Demo { schema: Arc::new(schema), ruleset: Arc::new(ruleset), mapping, settings: Arc::new(settings) }
+        let installation = Installation::compile(&Arc::new(schema), &Arc::new(ruleset), &mapping, settings);
+        Demo { installation: Arc::new(installation.expect("the mapping fits")) }
     }
 
     fn open(&self) -> Engine {
-        Engine::new(&self.schema, &self.ruleset, &self.mapping, &self.settings).expect("the mapping fits")
+        Engine::new(&self.installation)
     }
 }
 
@@ -199,13 +199,13 @@ impl Steady {
         let after = |reach: i64| {
             self.events[..cut].partition_point(|event| event.appended_at < Timestamp(newest - reach))
         };
-        let read = after(demo.settings.reach_ms(&demo.ruleset, &demo.mapping));
+        let read = after(demo.installation.lookback().log_ms);
         let mut again = demo.open();
         if read > 0 {
-            again.skip_before(Timestamp(newest - demo.settings.reach_ms(&demo.ruleset, &demo.mapping)));
+            again.skip_before(Timestamp(newest - demo.installation.lookback().log_ms));
         }
         again.restore(&batch(&self.events[read..cut], read), &mut Derived::default());
-        let journal = after(demo.settings.verdicts_reach_ms(&demo.ruleset));
+        let journal = after(demo.installation.lookback().verdicts_ms);
         for (_, changes) in self.changes.iter().filter(|(number, _)| (journal..cut).contains(number)) {
             again.space_mut().fold(changes.clone());
         }

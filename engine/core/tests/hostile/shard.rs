@@ -3,11 +3,11 @@
 use crate::bank::{
     Bank, DAY, HOUR, MINUTE, NOON, Published, batch, engine, mapping, purchase, settings, stepped,
 };
-use std::sync::Arc;
 use tripline_core::decode::Format;
-use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::engine::{Derived, Engine};
 use tripline_core::limits::MONEY_MINOR_MAX;
 use tripline_core::outputs::Topic;
+use tripline_core::settings::Settings;
 
 /// Accounts that nobody has heard of, among two that come again and again.
 fn flood(records: usize) -> Vec<(i64, i64, String)> {
@@ -30,7 +30,7 @@ fn evicted(engine: &Engine) -> u64 {
 
 /// The flood under some caps: the answers are the same however the log is cut, and of a shard that read its log again.
 fn assert_flood(settings: Settings, keys_max: usize) {
-    let (records, settings) = (flood(3_000), Arc::new(settings));
+    let records = flood(3_000);
     let mut one_by_one = engine(&settings);
     let mut steady = Vec::new();
     for record in &records {
@@ -72,14 +72,14 @@ fn a_flood_of_keys_meets_the_cap_on_keys_and_changes_no_answer_by_its_batches() 
 
 #[test]
 fn a_flood_of_keys_meets_the_cap_on_bytes_the_same_way() {
-    let unit = engine(&Arc::new(settings())).space().ledgers().bytes_of(1, 1);
+    let unit = engine(&settings()).space().ledgers().bytes_of(1, 1);
     let bytes_per_shard = 120 * unit;
     assert_flood(Settings { bytes_per_shard, ..settings() }, 120);
 }
 
 #[test]
 fn those_go_first_whose_newest_event_is_oldest() {
-    let settings = Arc::new(Settings { keys_per_shard: 16, ..settings() });
+    let settings = Settings { keys_per_shard: 16, ..settings() };
     let mut shard = engine(&settings);
     let mut step = |number: i64, account: &str, at: i64| {
         let record = (number, NOON + 2 * HOUR, purchase(account, &format!("{number}"), at, ""));
@@ -172,7 +172,7 @@ fn a_gap_at_the_end_of_a_batch_does_not_reopen_the_cooldowns_before_it() {
         }
     }
     records.push((records.len() as i64, NOON + 40 * DAY, purchase("z", "z", NOON + 40 * DAY, "")));
-    let settings = Arc::new(settings());
+    let settings = settings();
     let one_by_one = stepped(&mut engine(&settings), &records, 1);
     let at_once = stepped(&mut engine(&settings), &records, records.len());
     let alerts = |of: &[Published]| of.iter().filter(|record| record.topic == Topic::Alerts).count();

@@ -5,9 +5,10 @@ use crate::mapping::installed;
 use std::sync::Arc;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
-use tripline_core::engine::Settings;
+use tripline_core::installation::Installation;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::settings::Settings;
 use tripline_core::spaces::Spaces;
 use tripline_rules::value::TextKey;
 
@@ -67,11 +68,10 @@ impl Engine {
         };
         let ruleset = if way.terminals { &installed.all } else { &installed.account };
         let mapping = if case.settings.labels { &installed.telling } else { &installed.mapping };
-        let spaces =
-            Spaces::new(Arc::clone(&installed.schema), Arc::clone(ruleset), mapping.clone(), settings)
-                .expect("the mapping fits the schema");
+        let installation = Installation::compile(&installed.schema, ruleset, mapping, settings)
+            .expect("the mapping fits the schema");
         Engine {
-            spaces,
+            spaces: Spaces::new(&Arc::new(installation)),
             outputs: Outputs::default(),
             lines: Lines::new(Collect::Features),
             published: Vec::new(),

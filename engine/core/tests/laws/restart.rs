@@ -6,18 +6,18 @@ use crate::laws::seeds;
 use crate::mapping::installed;
 use std::sync::Arc;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
-use tripline_core::decode::Mapping;
-use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::engine::{Derived, Engine};
+use tripline_core::installation::Installation;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::settings::Settings;
 use tripline_core::verdict::Recorded;
 
 const STREAMS: u64 = 1_500;
 
 /// How a stream is run.
 struct Shop {
-    settings: Arc<Settings>,
-    mapping: &'static Mapping,
+    installation: Arc<Installation>,
 }
 
 /// A shard and all that it has said.
@@ -40,27 +40,27 @@ impl Shop {
             ..Settings::new("laws")
         };
         let mapping = if case.settings.labels { &installed().telling } else { &installed().mapping };
-        Shop { settings: Arc::new(settings), mapping }
+        let installation =
+            Installation::compile(&installed().schema, &installed().account, mapping, settings)
+                .expect("the mapping fits the schema");
+        Shop { installation: Arc::new(installation) }
     }
 
     fn open(&self) -> Told {
-        let installed = installed();
-        let engine = Engine::new(&installed.schema, &installed.account, self.mapping, &self.settings)
-            .expect("the mapping fits the schema");
-        Told { engine, published: Vec::new(), rows: Vec::new() }
+        Told { engine: Engine::new(&self.installation), published: Vec::new(), rows: Vec::new() }
     }
 
     /// A shard filled again as of a record, from the log's end and from what an earlier run had published.
     fn fill(&self, before: &[Record], published: &[Published]) -> (Told, usize) {
         let mut told = self.open();
         let newest = before.last().and_then(|record| record.appended).expect("logs here have append times");
-        let since = newest - self.settings.reach_ms(&installed().account, self.mapping);
+        let since = newest - self.installation.lookback().log_ms;
         let read = before.iter().position(|record| record.appended >= Some(since)).expect("the last one is");
         if read > 0 {
             told.engine.skip_before(Timestamp(since));
         }
         told.engine.restore(&batch(&before[read..]), &mut Derived::default());
-        let open_since = newest - self.settings.verdicts_reach_ms(&installed().account);
+        let open_since = newest - self.installation.lookback().verdicts_ms;
         let journal = before.iter().filter(|record| record.appended >= Some(open_since));
         let first = journal.map(|record| record.offset).next().expect("the last one is");
         let is_read = |record: &&Published| record.topic == Topic::Verdicts && record.cause >= first;

@@ -5,9 +5,11 @@ use crate::mapping::installed;
 use crate::town::Stream;
 use std::sync::Arc;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
-use tripline_core::engine::{Derived, Engine, Loading, Settings};
+use tripline_core::engine::{Derived, Engine, Loading};
+use tripline_core::installation::Installation;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::settings::Settings;
 use tripline_core::snapshot::{Chunk, Listed, Manifest, Origin, SnapshotFault};
 use tripline_core::verdict::Recorded;
 use tripline_rules::ruleset::Ruleset;
@@ -18,7 +20,7 @@ pub(crate) const PLACE: (u32, u32) = (0, 3);
 
 /// How a stream is run.
 pub(crate) struct Shop {
-    pub settings: Arc<Settings>,
+    pub settings: Settings,
     pub ruleset: Arc<Ruleset>,
     telling: bool,
 }
@@ -55,19 +57,19 @@ impl Shop {
             ..Settings::new("snapshot")
         };
         let ruleset = Arc::clone(&installed().account);
-        Shop { settings: Arc::new(settings), ruleset, telling: case.settings.labels }
+        Shop { settings: settings, ruleset, telling: case.settings.labels }
     }
 
     /// The same shop with something set otherwise.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Settings)) -> Shop {
-        let mut settings = Settings::clone(&self.settings);
+        let mut settings = self.settings.clone();
         change(&mut settings);
-        Shop { settings: Arc::new(settings), ruleset: Arc::clone(&self.ruleset), telling: self.telling }
+        Shop { settings: settings, ruleset: Arc::clone(&self.ruleset), telling: self.telling }
     }
 
     /// The same shop with another pack.
     pub(crate) fn with_pack(&self, ruleset: Arc<Ruleset>) -> Shop {
-        Shop { settings: Arc::clone(&self.settings), ruleset, telling: self.telling }
+        Shop { settings: self.settings.clone(), ruleset, telling: self.telling }
     }
 
     pub(crate) fn engine(&self) -> Engine {
@@ -78,7 +80,8 @@ impl Shop {
     pub(crate) fn engine_under(&self, schema: &Arc<Schema>) -> Engine {
         let installed = installed();
         let mapping = if self.telling { &installed.telling } else { &installed.mapping };
-        Engine::new(schema, &self.ruleset, mapping, &self.settings).expect("the mapping fits")
+        let installation = Installation::compile(schema, &self.ruleset, mapping, self.settings.clone());
+        Engine::new(&Arc::new(installation.expect("the mapping fits")))
     }
 
     pub(crate) fn open(&self) -> Told {

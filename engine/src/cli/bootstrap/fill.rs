@@ -18,8 +18,8 @@ use std::thread::{ScopedJoinHandle, scope};
 use tripline_core::batch::{Batch, Record, ShardId, Timestamp};
 use tripline_core::clock::{Clock, Timing};
 use tripline_core::counts::Counts;
-use tripline_core::decode::{DecodePlan, Decoder};
-use tripline_core::engine::{Derived, Engine, Settings};
+use tripline_core::decode::Decoder;
+use tripline_core::engine::{Derived, Engine};
 use tripline_core::event::Event;
 use tripline_core::snapshot::Origin;
 use tripline_core::verdict::Recorded;
@@ -76,15 +76,14 @@ impl Plan<'_> {
     /// # Errors
     /// When a file, a topic or the store cannot be read or written. What was written then is of no group yet.
     pub fn fill(&self, records: Records, folds: bool) -> Result<Filled, CliError> {
-        let settings = Arc::new(self.config.settings());
         let header = records.header().map(<[u8]>::to_vec);
         scope(|scope| {
             let (mut ways, mut threads) = (Vec::new(), Vec::new());
             for number in 0..self.threads {
                 let (way, jobs) = sync_channel(WAITING_MAX);
-                let (settings, header) = (&settings, header.as_deref());
+                let header = header.as_deref();
                 ways.push(way);
-                threads.push(scope.spawn(move || self.work(number, settings, header, &jobs)));
+                threads.push(scope.spawn(move || self.work(number, header, &jobs)));
             }
             let handed = self.hand_over(records, folds, &ways);
             // Without the last word no thread saves what it has.
@@ -155,21 +154,15 @@ impl Plan<'_> {
     }
 
     /// One thread: the shards of its number.
-    fn work(
-        &self,
-        number: usize,
-        settings: &Arc<Settings>,
-        header: Option<&[u8]>,
-        jobs: &Receiver<Job>,
-    ) -> Result<Filled, StoreFault> {
+    fn work(&self, number: usize, header: Option<&[u8]>, jobs: &Receiver<Job>) -> Result<Filled, StoreFault> {
         let partitions = u32::try_from(self.positions.len()).expect("partitions are counted by 32 bits");
         let own = (0..partitions).skip(number).step_by(self.threads);
         let mut engines: BTreeMap<u32, Engine> =
-            own.map(|partition| (partition, self.engine(settings, header))).collect();
+            own.map(|partition| (partition, self.engine(header))).collect();
         let mut has_all = false;
         while let Ok(job) = jobs.recv() {
             match job {
-                Job::Amid => engines.values_mut().for_each(Engine::begin_amid),
+                Job::Amid => engines.values_mut().for_each(Engine::set_partial_log),
                 Job::Rows(batch) => {
                     let engine = engines.get_mut(&batch.shard.partition).expect("it is this thread's");
                     engine.restore(&batch, &mut Derived::default());
@@ -196,10 +189,8 @@ impl Plan<'_> {
         Ok(filled)
     }
 
-    fn engine(&self, settings: &Arc<Settings>, header: Option<&[u8]>) -> Engine {
-        let Config { schema, ruleset, mapping, .. } = self.config;
-        let mut engine = Engine::new(schema, ruleset, mapping, settings)
-            .expect("the mapping was accepted when the configuration was loaded");
+    fn engine(&self, header: Option<&[u8]>) -> Engine {
+        let mut engine = Engine::new(&self.config.installation);
         if let Some(header) = header {
             engine.set_header(header).expect("the router's decoder accepted it");
         }
@@ -253,17 +244,16 @@ struct Router<'a> {
 
 impl<'a> Router<'a> {
     fn new(plan: &Plan<'_>, records: &Records, ways: &'a [SyncSender<Job>]) -> Result<Router<'a>, CliError> {
-        let Config { schema, mapping, key, time, .. } = plan.config;
-        let decode = DecodePlan::compile(mapping, schema, &[ACCOUNT_ID], &[ACCOUNT_ID], *key)
-            .expect("the mapping was accepted when the configuration was loaded");
+        let installation = &plan.config.installation;
+        let decode = installation.decode_of(&[ACCOUNT_ID]);
         let mut decoder = Decoder::new(Arc::new(decode));
         records.take_header(|line| decoder.set_header(line))?;
         let shards = (0..).map(|partition| ShardId { space: 0, partition }).take(plan.positions.len());
         Ok(Router {
             ways,
             decoder,
-            event: Event::new(schema.fields().len()),
-            clock: Clock::new(time.lateness_ms),
+            event: Event::new(installation.schema().fields().len()),
+            clock: Clock::new(installation.settings().lateness_ms),
             greatest: None,
             pending: shards.map(Batch::new).collect(),
             read: 0,

@@ -52,7 +52,7 @@ mod tests {
         let carried = config().unwrap();
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/demo/tripline.yaml");
         let on_disk = config::load(Path::new(folder)).unwrap().config.unwrap();
-        assert_eq!(carried.ruleset.hash(), on_disk.ruleset.hash());
+        assert_eq!(carried.ruleset().hash(), on_disk.ruleset().hash());
         assert_eq!(carried.stream, on_disk.stream);
     }
 }

@@ -20,7 +20,7 @@ const FALSE_ALARMS_MAX: u64 = 1;
 /// Tells a story as the demo does, record by record, and gives its summary with the alerts and what they were worth.
 fn watch(plot: Plot, watched: Duration) -> (Summary, Vec<(Alert, Mark)>) {
     let config = files::config().unwrap();
-    let mut spaces = spaces(&config).unwrap();
+    let mut spaces = spaces(&config);
     let (mut story, _) = Story::with_past(plot, &mut spaces, |_| true);
     let mut tally = Tally::new(LIVE);
     let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));

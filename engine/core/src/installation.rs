@@ -1,0 +1,205 @@
+//! Everything that is compiled and checked before a record is read, in one immutable value that all shards share.
+//!
+//! It knows no configuration file and no state: a shard is a function of its installation and its log.
+
+use crate::decode::{CheckedMapping, DecodePlan, Format, Mapping, MappingError};
+use crate::ledger::LedgerLimits;
+use crate::limits::FUTURE_MS_MAX;
+use crate::profile::{LOOK_BACK_MS, POPULATION_MS};
+use crate::settings::Settings;
+use crate::suppress::INCIDENT_GAP_MS;
+use std::sync::Arc;
+use tripline_rules::aggregate::{FactSet, Population};
+use tripline_rules::ruleset::{ReadFrom, Ruleset};
+use tripline_rules::schema::{ACCOUNT_ID, Schema};
+use tripline_rules::value::Slot;
+
+/// A compiled installation: what one or more shards run.
+#[derive(Debug)]
+pub struct Installation {
+    schema: Arc<Schema>,
+    ruleset: Arc<Ruleset>,
+    mapping: Arc<CheckedMapping>,
+    settings: Settings,
+    decode: Arc<DecodePlan>,
+    /// By key space, as the ruleset's programs.
+    facts: Vec<FactSet>,
+    lookback: Lookback,
+}
+
+/// How far back a shard reads, ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookback {
+    /// How long a row may be asked for: as configured, else the longest look back of the packs and the models; plus how
+    /// late an event may be, and how far a clock may run ahead.
+    pub rows_ms: i64,
+    /// How much of its log a shard needs before the last record it took, to go on as if it had never stopped.
+    pub log_ms: i64,
+    /// How much of its own verdicts it needs: open cooldowns and incidents.
+    pub verdicts_ms: i64,
+}
+
+impl Installation {
+    /// Checks a mapping and compiles an installation with it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the mapping.
+    pub fn compile(
+        schema: &Arc<Schema>,
+        ruleset: &Arc<Ruleset>,
+        mapping: &Mapping,
+        settings: Settings,
+    ) -> Result<Installation, Vec<MappingError>> {
+        let mapping = Arc::new(CheckedMapping::new(mapping, schema)?);
+        Ok(Installation::new(schema, ruleset, mapping, settings))
+    }
+
+    /// Compiles an installation. `mapping` and `ruleset` are of this schema.
+    pub fn new(
+        schema: &Arc<Schema>,
+        ruleset: &Arc<Ruleset>,
+        mapping: Arc<CheckedMapping>,
+        settings: Settings,
+    ) -> Installation {
+        let facts = ruleset.programs().iter().map(|program| facts(ruleset, program.space_index(), &settings));
+        Installation {
+            decode: Arc::new(decode_plan(schema, ruleset, &mapping, &settings)),
+            lookback: Lookback::of(ruleset, &mapping, &settings),
+            facts: facts.collect(),
+            schema: Arc::clone(schema),
+            ruleset: Arc::clone(ruleset),
+            mapping,
+            settings,
+        }
+    }
+
+    /// The same with other settings.
+    #[must_use]
+    pub fn with_settings(&self, settings: Settings) -> Installation {
+        Installation::new(&self.schema, &self.ruleset, Arc::clone(&self.mapping), settings)
+    }
+
+    /// The fields.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The compiled packs.
+    pub fn ruleset(&self) -> &Arc<Ruleset> {
+        &self.ruleset
+    }
+
+    /// What the shards are set to.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How records are read.
+    pub fn decode(&self) -> &Arc<DecodePlan> {
+        &self.decode
+    }
+
+    /// How records are read by whom these fields are all that matters; the event carries the texts of its id and account.
+    pub fn decode_of(&self, fields: &[Slot]) -> DecodePlan {
+        DecodePlan::new(&self.mapping, fields, &[], self.settings.key)
+    }
+
+    /// What a record is.
+    pub fn format(&self) -> Format {
+        self.mapping.format()
+    }
+
+    /// Whether a line that names the columns must come before the records.
+    pub fn needs_header(&self) -> bool {
+        matches!(self.format(), Format::Csv { .. })
+    }
+
+    /// How far back a shard reads.
+    pub fn lookback(&self) -> Lookback {
+        self.lookback
+    }
+
+    /// Facts of a key space, by the number of its program, that are computed whatever its own rules ask for.
+    pub(crate) fn facts(&self, program: usize) -> &FactSet {
+        &self.facts[program]
+    }
+
+    /// Bounds of one shard's ledgers.
+    pub fn ledger_limits(&self) -> LedgerLimits {
+        LedgerLimits {
+            rows_per_ledger: self.settings.rows_per_ledger,
+            keys: self.settings.keys_per_shard,
+            bytes: self.settings.bytes_per_shard,
+            totals_threshold: self.settings.totals_threshold,
+            retention: self.lookback.rows_ms,
+            lateness: self.settings.lateness_ms,
+        }
+    }
+}
+
+impl Lookback {
+    fn of(ruleset: &Ruleset, mapping: &CheckedMapping, settings: &Settings) -> Lookback {
+        let rows_ms = rows_ms(ruleset, settings);
+        Lookback {
+            rows_ms,
+            log_ms: log_ms(rows_ms, ruleset, mapping, settings),
+            verdicts_ms: verdicts_ms(ruleset, settings),
+        }
+    }
+}
+
+fn rows_ms(ruleset: &Ruleset, settings: &Settings) -> i64 {
+    let packs = ruleset.programs().iter().map(|program| program.plan().look_back).max().unwrap_or(0);
+    let profile = if settings.profile { LOOK_BACK_MS } else { 0 };
+    settings.retention_ms.unwrap_or(packs.max(profile)) + settings.lateness_ms + FUTURE_MS_MAX
+}
+
+/// An event may be older than its record by the lateness, and newer by [`FUTURE_MS_MAX`]: together the skew. So the next
+/// events read what is held for so long and the skew before; and a label is known so long after its record. Each of these
+/// records must itself be read as it was: a repeat as one, with what it inherits from the row it refers to.
+/// (That row, if it refers to a third one in turn, is not traced back further.)
+fn log_ms(rows_ms: i64, ruleset: &Ruleset, mapping: &CheckedMapping, settings: &Settings) -> i64 {
+    let skew = settings.lateness_ms + FUTURE_MS_MAX;
+    let populations = ruleset.programs().iter().flat_map(|program| &program.plan().populations);
+    let days = populations.map(Population::over_ms).max().unwrap_or(0);
+    let usual = if settings.profile { POPULATION_MS } else { 0 };
+    let label_after = mapping.label_after_ms();
+    let refers = label_after.is_some() || mapping.has_references();
+    let target = if refers { rows_ms + skew } else { 0 };
+    rows_ms.max(days).max(usual) + skew + label_after.unwrap_or(0) + target.max(2 * skew + 1)
+}
+
+fn verdicts_ms(ruleset: &Ruleset, settings: &Settings) -> i64 {
+    let cooldowns = ruleset.rules().iter().filter_map(|rule| rule.cooldown.as_ref());
+    let longest = cooldowns.map(|cooldown| cooldown.length).max().unwrap_or(0);
+    longest.max(INCIDENT_GAP_MS) + settings.lateness_ms + FUTURE_MS_MAX
+}
+
+/// The fields that rules read, rows keep or key spaces are keyed by.
+fn decode_plan(
+    schema: &Schema,
+    ruleset: &Ruleset,
+    mapping: &CheckedMapping,
+    settings: &Settings,
+) -> DecodePlan {
+    let mut wanted: Vec<Slot> = ruleset.field_slots();
+    wanted.extend(schema.keep());
+    let mut texts = ruleset.text_slots();
+    let keys = ruleset.programs().iter().map(|program| program.plan().space.key);
+    texts.extend(keys.filter(|key| *key != ACCOUNT_ID));
+    wanted.extend(&texts);
+    DecodePlan::new(mapping, &wanted, &texts, settings.key)
+}
+
+/// Facts of a key space that features or, of the account's, rules of other key spaces read.
+fn facts(ruleset: &Ruleset, space: u8, settings: &Settings) -> FactSet {
+    let mut facts = if settings.features { ruleset.feature_demand(space) } else { FactSet::default() };
+    for rule in ruleset.rules().iter().filter(|rule| space == 0 && rule.space > 0) {
+        for value in &rule.values {
+            if let ReadFrom::Fact { space: 0, aggregate: Some(fact), .. } = value.from {
+                facts.insert(fact);
+            }
+        }
+    }
+    facts
+}
