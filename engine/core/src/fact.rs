@@ -7,13 +7,15 @@
 //! - `totals`: running totals of a large ledger, a cache
 //! - `answer`: from what was gathered to a register, the same for every way of gathering
 //! - `order`, `distinct`: statistics that need the values themselves
-//! - `population`: what is usual among everybody, without rows
+//! - `histogram`, `population`, `populations`: what is usual among everybody, without rows
 
 mod answer;
 pub(crate) mod bound;
 mod distinct;
+mod histogram;
 mod order;
 pub mod population;
+pub mod populations;
 pub(crate) mod scan;
 pub(crate) mod totals;
 

@@ -38,6 +38,7 @@ use caches::Caches;
 use expiry::ExpiryCounts;
 use hashbrown::HashTable;
 use save::Save;
+use std::ops::Range;
 use store::Store;
 use tripline_rules::aggregate::{AggregatePlan, FactSet, Tags};
 use tripline_rules::schema::Schema;
@@ -252,15 +253,16 @@ impl Ledgers {
 
     /// The rows that a key holds, oldest first.
     pub fn rows_of(&self, key: u128) -> impl Iterator<Item = RowRef> {
-        let held = self.store.index.find(key).map(|ledger| {
-            let rows = self.rows(ledger);
-            let surplus = rows.len().saturating_sub(usize::from(self.limits.rows_per_ledger));
-            (ledger, rows.until(self.held_after()).max(surplus), rows.len())
-        });
-        let positions = held
-            .into_iter()
-            .flat_map(|(ledger, from, to)| (from..to).map(move |position| (ledger, position)));
-        positions.map(|(ledger, position)| RowRef { ledger, position })
+        let ledger = self.store.index.find(key);
+        ledger.into_iter().flat_map(|ledger| {
+            self.retained(&self.rows(ledger)).map(move |position| RowRef { ledger, position })
+        })
+    }
+
+    /// Positions of the rows within the retention and the cap.
+    fn retained(&self, rows: &Rows<'_>) -> Range<usize> {
+        let surplus = rows.len().saturating_sub(usize::from(self.limits.rows_per_ledger));
+        rows.until(self.held_after()).max(surplus)..rows.len()
     }
 
     /// Keyed hash of the id of a row's event.
@@ -289,6 +291,27 @@ impl Ledgers {
     /// Sets the registers of all kept fields of a row, its event's type and time included.
     pub fn load(&self, row: RowRef, registers: &mut Registers) {
         self.store.layout().load(self.rows(row.ledger).row(row.position), registers);
+    }
+
+    /// Calls with every row within the retention, key after key in no order: its time, its kept fields in `registers`, which
+    /// are overwritten, and which conditions hold.
+    pub fn for_each_row(
+        &self,
+        registers: &mut Registers,
+        mut call: impl FnMut(Timestamp, &Registers, &Tags),
+    ) {
+        let layout = self.store.layout();
+        for ledger in 0..self.store.index.slots() {
+            if self.store.index.header(ledger).len() == 0 {
+                continue;
+            }
+            let rows = self.rows(ledger);
+            for position in self.retained(&rows) {
+                registers.clear();
+                layout.load(rows.row(position), registers);
+                call(rows.at(position), registers, &layout.tags(rows.row(position)));
+            }
+        }
     }
 
     /// Changes a kept field of a row and with it the truth of its conditions; `registers` are overwritten.

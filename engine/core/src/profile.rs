@@ -58,12 +58,32 @@ pub struct ProfileReader {
     /// The newest day seen, and what was usual among everybody when it began, by group.
     today: i64,
     usual: Vec<Option<Usual>>,
-    amount: Column,
-    declined: Option<Column>,
-    fields: [Option<(Slot, Column)>; FIELDS.len()],
+    columns: Columns,
     rows: Vec<Past>,
     sorted: Vec<f64>,
     words: Vec<u64>,
+}
+
+/// Where rows keep what is read of them.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    amount: Column,
+    declined: Option<Column>,
+    fields: [Option<(Slot, Column)>; FIELDS.len()],
+}
+
+impl Columns {
+    fn new(schema: &Schema, ledgers: &Ledgers) -> Option<Columns> {
+        let column = |slot| ledgers.layout().column(slot);
+        let text = |name| {
+            let slot = schema.slot(name)?;
+            // Of one-ofs every value is known beforehand; novelty is about open texts.
+            let column = column(slot).filter(|_| matches!(schema.field(slot).kind, Kind::Text))?;
+            Some((slot, column))
+        };
+        let (amount, declined) = (column(TX_AMOUNT)?, column(TX_DECLINED));
+        Some(Columns { amount, declined, fields: FIELDS.map(text) })
+    }
 }
 
 /// What is read of an earlier row.
@@ -93,32 +113,29 @@ struct Baseline {
 impl ProfileReader {
     /// A reader for rows of this schema; none when rows do not keep amounts.
     pub fn new(schema: &Schema, ledgers: &Ledgers) -> Option<ProfileReader> {
-        let column = |slot| ledgers.layout().column(slot);
-        let amount = column(TX_AMOUNT)?;
         let habits = schema.event_types().values().iter().map(|name| match name.as_str() {
             "purchase" | "cash_withdrawal" => Some(Habit::Spending),
             "transfer" | "p2p" => Some(Habit::Payments),
             _ => None,
-        });
-        let fields = FIELDS.map(|name| {
-            let slot = schema.slot(name)?;
-            // Of one-ofs every value is known beforehand; novelty is about open texts.
-            matches!(schema.field(slot).kind, Kind::Text)
-                .then(|| column(slot).map(|column| (slot, column)))
-                .flatten()
         });
         Some(ProfileReader {
             habits: habits.collect(),
             population: Population::new(POPULATION_DAYS),
             today: i64::MIN,
             usual: vec![None; GROUPS],
-            amount,
-            declined: column(TX_DECLINED),
-            fields,
+            columns: Columns::new(schema, ledgers)?,
             rows: Vec::with_capacity(ROWS_MAX),
             sorted: Vec::with_capacity(ROWS_MAX),
             words: Vec::with_capacity(ROWS_MAX),
         })
+    }
+
+    /// Another plan was installed in the ledgers, so that rows lie otherwise: what was counted goes on.
+    ///
+    /// # Panics
+    /// When the schema's kept fields are others than before.
+    pub fn rebind(&mut self, schema: &Schema, ledgers: &Ledgers) {
+        self.columns = Columns::new(schema, ledgers).expect("rows keep amounts, as before");
     }
 
     /// Whether an event has a profile score.
@@ -177,7 +194,7 @@ impl ProfileReader {
             as_f64(self.rows.iter().filter(|past| same_hour(past.age_ms)).count()),
         ];
         inputs[..values.len()].copy_from_slice(&values);
-        for (input, field) in inputs[values.len()..INPUTS.len()].iter_mut().zip(self.fields) {
+        for (input, field) in inputs[values.len()..INPUTS.len()].iter_mut().zip(self.columns.fields) {
             *input =
                 field.map_or(0.0, |(slot, column)| self.novelty(&view, event.registers.get(slot), column));
         }
@@ -218,8 +235,8 @@ impl ProfileReader {
             if self.habit(layout.event_type(row)) != Some(habit) {
                 continue;
             }
-            let Some(amount) = self.amount.number(row) else { continue };
-            let declined = self.declined.is_some_and(|column| column.read(row) == Some(1));
+            let Some(amount) = self.columns.amount.number(row) else { continue };
+            let declined = self.columns.declined.is_some_and(|column| column.read(row) == Some(1));
             self.rows.push(Past { position, age_ms: at.0 - past.0, amount: minor(amount), declined });
         }
     }

@@ -7,7 +7,7 @@ pub(crate) mod wire;
 use crate::batch::Timestamp;
 use crate::event::Event;
 use crate::fact::FactMarks;
-use crate::fact::population::Populations;
+use crate::fact::populations::Populations;
 use crate::installation::Installation;
 use crate::ledger::{Arrival, Inserted, Ledgers, RowRef};
 use crate::limits::FUTURE_MS_MAX;
@@ -89,7 +89,7 @@ impl Space {
         let code = |name| schema.event_types().code(name);
         Space {
             ledgers: Ledgers::new(plan, schema, installation.ledger_limits()),
-            populations: Populations::new(plan),
+            populations: Populations::new(plan, schema, installation.ruleset().hash()),
             facts: *installation.facts(number),
             decisions: Decisions::default(),
             key: (program.space_index() > 0).then_some(plan.space.key),

@@ -32,7 +32,6 @@ impl Engine {
         let mut counts = Filling::new(Kind::Profile);
         let labels_numbered = self.labels.save(&mut labels);
         let profile = self.profile.as_ref().map(|profile| profile.save(&mut counts));
-        let pack = self.installation.ruleset().hash().to_owned();
         let cut = Cut {
             origin,
             schema: schema_fingerprint(self.installation.schema()),
@@ -41,9 +40,9 @@ impl Engine {
             clock: self.clock.greatest().map(|greatest| greatest.0),
             labels_numbered,
             labels: labels.finish(&mut chunks),
-            space: self.space.begin_save(self.installation.schema(), &pack, &mut chunks),
+            space: self.space.begin_save(self.installation.schema(), &mut chunks),
             profile,
-            pack,
+            pack: self.installation.ruleset().hash().to_owned(),
         };
         counts.finish(&mut chunks);
         self.save = Some(EngineSave { cut, chunks });
@@ -115,7 +114,7 @@ impl Loading {
             (None, _) => {}
         }
         let schema = engine.installation.schema();
-        let space = engine.space.begin_load(&cut.space, schema, engine.installation.ruleset().hash())?;
+        let space = engine.space.begin_load(&cut.space, schema)?;
         Ok(Loading {
             outcomes: outcomes(schema),
             engine,

@@ -3,79 +3,21 @@
 //! Integer counts a bin and UTC day, so a function of the shard's log. It knows no rows: an event is counted once, after
 //! it was ranked among the events before it, and is forgotten with its day.
 
+mod recount;
 mod wire;
 
+pub(crate) use recount::Recount;
+pub(crate) use wire::Item;
+
+use super::histogram::{Histogram, bin, middle};
 use crate::batch::Timestamp;
 use crate::row::mix;
 use hashbrown::HashTable;
 use std::collections::VecDeque;
-use tripline_rules::aggregate::{AggregatePlan, Tags};
-use tripline_rules::aggregate::{Population as Rank, TagId};
-use tripline_rules::value::{Registers, Slot};
+use tripline_rules::time::DAY_MS;
 
 /// Groups of one population; values of further ones are not counted until a group has lost all its events.
 pub const GROUPS_MAX: usize = 1024;
-
-const DAY_MS: i64 = 86_400_000;
-/// Natural logarithm of 1.01: a bin is 1 % wide.
-const LN_BIN: f64 = 0.009_950_330_853_168_083;
-/// Bin 0 holds what is not positive or below 10⁻⁶, and bin `b` above it 1.01^(b - `ONE`) to 1.01^(b + 1 - `ONE`).
-const ONE: f64 = 1390.0;
-/// The last bin holds 4 · 10¹⁶ and all above.
-const BINS: usize = 5248;
-const LAST: f64 = 5247.0;
-
-/// The bin of a value: `floor(ln(value) / ln(1.01))`, shifted and bounded.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the clamp")]
-fn bin(value: f64) -> u16 {
-    if value > 0.0 { (libm::floor(libm::log(value) / LN_BIN) + ONE).clamp(0.0, LAST) as u16 } else { 0 }
-}
-
-/// The middle of a bin, by ratio.
-fn middle(bin: u16) -> f64 {
-    if bin == 0 { 0.0 } else { libm::exp((f64::from(bin) + 0.5 - ONE) * LN_BIN) }
-}
-
-/// Counts a bin, as a Fenwick tree.
-#[derive(Clone, Debug)]
-struct Histogram {
-    group: u64,
-    count: u32,
-    tree: Box<[u32]>,
-}
-
-impl Histogram {
-    fn change(&mut self, bin: u16, change: impl Fn(u32) -> u32) {
-        self.count = change(self.count);
-        let mut node = usize::from(bin) + 1;
-        while node <= BINS {
-            self.tree[node - 1] = change(self.tree[node - 1]);
-            node += node & node.wrapping_neg();
-        }
-    }
-
-    fn below(&self, bin: u16) -> u32 {
-        let (mut node, mut sum) = (usize::from(bin), 0);
-        while node > 0 {
-            sum += self.tree[node - 1];
-            node &= node - 1;
-        }
-        sum
-    }
-
-    /// The first bin up to which at least `rank` events lie.
-    fn reaching(&self, rank: u32) -> u16 {
-        let (mut node, mut left, mut step) = (0, rank, BINS.next_power_of_two());
-        while step > 0 {
-            if node + step <= BINS && self.tree[node + step - 1] < left {
-                node += step;
-                left -= self.tree[node - 1];
-            }
-            step /= 2;
-        }
-        u16::try_from(node).expect("a bin is below 5,248")
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -86,6 +28,14 @@ struct Entry {
 
 fn entry_hash(histogram: u16, bin: u16) -> u64 {
     mix(u64::from(histogram) << 16 | u64::from(bin))
+}
+
+/// So many events of a group in a bin.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    group: u64,
+    bin: u16,
+    count: u32,
 }
 
 /// Histograms of one field, one for each group.
@@ -126,24 +76,29 @@ impl Population {
         if age >= self.days {
             return;
         }
-        let Some(histogram) = self.histogram(group) else { return };
-        let bin = bin(value);
+        self.add(age, &Count { group, bin: bin(value), count: 1 });
+    }
+
+    /// Adds to the counts of a day. False, and nothing is counted, for a group too many or a count that is full.
+    #[inline]
+    fn add(&mut self, age: usize, added: &Count) -> bool {
+        let Some(histogram) = self.histogram(added.group) else { return false };
+        let (bin, count) = (added.bin, added.count);
         let held = &mut self.histograms[usize::from(histogram)];
-        if held.count == u32::MAX {
-            return;
+        if held.count.checked_add(count).is_none() {
+            return false;
         }
-        held.change(bin, |count| count + 1);
+        held.change(bin, |before| before + count);
         if age >= self.by_day.len() {
             self.by_day.resize_with(age + 1, HashTable::new);
         }
         let same = |entry: &Entry| (entry.histogram, entry.bin) == (histogram, bin);
         let rehash = |entry: &Entry| entry_hash(entry.histogram, entry.bin);
-        let mut entry = self.by_day[age].entry(entry_hash(histogram, bin), same, rehash).or_insert(Entry {
-            histogram,
-            bin,
-            count: 0,
-        });
-        entry.get_mut().count += 1;
+        let hash = entry_hash(histogram, bin);
+        let mut entry =
+            self.by_day[age].entry(hash, same, rehash).or_insert(Entry { histogram, bin, count: 0 });
+        entry.get_mut().count += count;
+        true
     }
 
     /// A new day begins: the oldest are forgotten. Days never turn back, not even of an empty population.
@@ -197,7 +152,7 @@ impl Population {
             Some(number) => number,
             None if self.histograms.len() == GROUPS_MAX => return None,
             None => {
-                self.histograms.push(Histogram { group, count: 0, tree: vec![0; BINS].into_boxed_slice() });
+                self.histograms.push(Histogram::new(group));
                 u16::try_from(self.histograms.len() - 1).expect("at most 1,024 groups")
             }
         };
@@ -244,79 +199,7 @@ impl Population {
     /// Bytes of memory.
     pub fn counted_bytes(&self) -> usize {
         let days: usize = self.by_day.iter().map(HashTable::allocation_size).sum();
-        let histogram = size_of::<Histogram>() + BINS * size_of::<u32>();
-        days + self.histograms.len() * histogram + self.groups.allocation_size()
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Ranked {
-    value: Slot,
-    group: Option<Slot>,
-    filter: Option<TagId>,
-    at_least: u32,
-    slot: Slot,
-    population: Population,
-}
-
-impl Ranked {
-    /// The event's group and value; `None` when it lacks one of them.
-    fn of(&self, registers: &Registers) -> Option<(u64, f64)> {
-        let group = self.group.map_or(Some(0), |slot| registers.get(slot))?;
-        Some((group, registers.number(self.value)?))
-    }
-}
-
-/// All population ranks of a plan.
-#[derive(Clone, Debug, Default)]
-pub struct Populations {
-    ranked: Vec<Ranked>,
-}
-
-impl Populations {
-    /// The plan's ranks, nothing counted yet.
-    pub fn new(plan: &AggregatePlan) -> Populations {
-        let ranked = |rank: &Rank| Ranked {
-            value: rank.value,
-            group: rank.group,
-            filter: rank.filter,
-            at_least: rank.at_least,
-            slot: rank.slot,
-            population: Population::new(rank.days),
-        };
-        Populations { ranked: plan.populations.iter().map(ranked).collect() }
-    }
-
-    /// Forgets the days that no longer count at this time.
-    pub fn begin_day(&mut self, at: Timestamp) {
-        self.ranked.iter_mut().for_each(|ranked| ranked.population.begin_day(at));
-    }
-
-    /// Writes the event's ranks among the events counted before it; missing where there are too few.
-    pub fn rank(&self, registers: &mut Registers) {
-        for ranked in &self.ranked {
-            let share = ranked.of(registers).and_then(|(group, value)| {
-                let enough = ranked.population.count(group) >= ranked.at_least;
-                ranked.population.share_smaller(group, value).filter(|_| enough)
-            });
-            registers.put(ranked.slot, share.map(f64::to_bits));
-        }
-    }
-
-    /// Counts an event that was ranked.
-    pub fn observe(&mut self, at: Timestamp, tags: &Tags, registers: &Registers) {
-        for ranked in &mut self.ranked {
-            if let Some((group, value)) = ranked.of(registers)
-                && ranked.filter.is_none_or(|tag| tags.has(tag))
-            {
-                ranked.population.observe(at, group, value);
-            }
-        }
-    }
-
-    /// Bytes of memory.
-    pub fn counted_bytes(&self) -> usize {
-        self.ranked.iter().map(|ranked| ranked.population.counted_bytes()).sum()
+        days + self.histograms.len() * Histogram::counted_bytes() + self.groups.allocation_size()
     }
 }
 
@@ -367,6 +250,15 @@ mod tests {
         assert_eq!((amounts.count(0), amounts.count(GROUPS_MAX as u64)), (1, 0));
         amounts.observe(noon(1), GROUPS_MAX as u64, 1.0);
         assert_eq!((amounts.count(0), amounts.count(GROUPS_MAX as u64)), (0, 1));
+    }
+
+    #[test]
+    fn of_groups_too_many_those_are_counted_that_came_first_in_whatever_order_rows_are_seen() {
+        let groups = GROUPS_MAX as u64 + 5;
+        let mut recount = Recount::new(1, noon(0));
+        (0..groups).rev().for_each(|group| recount.add(Timestamp(group.cast_signed()), group, 1.0));
+        let amounts = recount.finish();
+        assert_eq!((amounts.count(GROUPS_MAX as u64 - 1), amounts.count(GROUPS_MAX as u64)), (1, 0));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What the profile knows beside the rows, into a snapshot and out of one.
 
 use super::{GROUPS, ProfileReader, Usual};
+use crate::fact::population::Item;
 use crate::snapshot::bytes::Reader;
 use crate::snapshot::chunk::Filling;
 use crate::snapshot::{ProfileCut, SnapshotFault};
@@ -40,6 +41,6 @@ impl ProfileReader {
 
     /// Takes the next item.
     pub(crate) fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotFault> {
-        self.population.load_only(from)
+        self.population.load(&Item::read(from)?)
     }
 }

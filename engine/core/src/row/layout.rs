@@ -185,6 +185,19 @@ impl Layout {
         }
     }
 
+    /// Which conditions hold.
+    pub(crate) fn tags(&self, row: &[u64]) -> Tags {
+        let mut tags = Tags::default();
+        for (word, tags) in tags.0.iter_mut().enumerate().take(self.tags.div_ceil(64)) {
+            let from = self.tags_from + 64 * word;
+            let (first, shift) = (PACKED + from / 64, from % 64);
+            let count = (self.tags - 64 * word).min(64);
+            let beyond = if shift + count > 64 { row[first + 1] << (64 - shift) } else { 0 };
+            *tags = (row[first] >> shift | beyond) & low_bits(count);
+        }
+        tags
+    }
+
     /// Copies a row of another layout of the same schema, without its conditions.
     pub(crate) fn adopt(&self, row: &mut [u64], other: &Layout, theirs: &[u64]) {
         row.fill(0);

@@ -32,7 +32,7 @@ fn or_never(ms: Option<i64>) -> Timestamp {
 
 impl Space {
     /// The state as it is now will be saved: all but the ledgers is written at once.
-    pub(crate) fn begin_save(&mut self, schema: &Schema, pack: &str, chunks: &mut Vec<Chunk>) -> SpaceCut {
+    pub(crate) fn begin_save(&mut self, schema: &Schema, chunks: &mut Vec<Chunk>) -> SpaceCut {
         self.ledgers.begin_save(schema);
         let mut cooldowns = Filling::new(Kind::Cooldowns);
         let mut incidents = Filling::new(Kind::Incidents);
@@ -53,7 +53,7 @@ impl Space {
             held_from: self.held_from.map(|held_from| held_from.0),
             ledgers: LedgersCut::default(),
             decisions_added,
-            populations: self.populations.save(plan, schema, pack, &mut counts),
+            populations: self.populations.save(&mut counts),
             cooldowns: cooldowns.finish(chunks),
             incidents: incidents.finish(chunks),
             names: names.finish(chunks),
@@ -76,7 +76,6 @@ impl Space {
         &mut self,
         cut: &SpaceCut,
         schema: &Schema,
-        pack: &str,
     ) -> Result<SpaceLoading, SnapshotFault> {
         let plan = self.program.plan();
         if cut.entity != plan.space.entity {
@@ -97,7 +96,7 @@ impl Space {
         }
         Ok(SpaceLoading {
             form: RowForm::new(schema),
-            populations: self.populations.begin_load(&cut.populations, plan, schema, pack)?,
+            populations: self.populations.begin_load(&cut.populations)?,
             rows: Vec::new(),
             registers: Registers::new(self.scratch.len()),
             loaded: Loaded::default(),

@@ -149,3 +149,23 @@ fn a_plan_that_needs_the_currency_is_refused_where_rows_were_kept_without_it() {
     assert_eq!(install(&mut bank, with_currency(), limits()), Err(MissingCurrency));
     assert_eq!(bank.first(&purchase(T + 1, 2, 100)), Some(2.0), "nothing has changed");
 }
+
+#[test]
+fn every_retained_row_is_visited_with_its_fields_and_the_truth_of_its_conditions() {
+    let limits = LedgerLimits { lateness: 0, retention: HOUR, rows_per_ledger: 3, ..limits() };
+    for tags in [0usize, 1, 60, 130, 256] {
+        let mut bank = Bank::new(plan(vec![count(None)], tags), limits.clone());
+        for (id, at) in [(1, T), (2, T + HOUR), (3, T + HOUR + 1), (4, T + HOUR + 2), (5, T + HOUR + 3)] {
+            bank.insert(&purchase(at, id, 4_000 * id.cast_signed()), &[]);
+        }
+        bank.insert(&Event { key: 2, ..purchase(T + HOUR, 6, 10) }, &[]);
+        let mut seen = Vec::new();
+        let mut registers = Registers::new(30);
+        bank.ledgers.for_each_row(&mut registers, |at, registers, held| {
+            assert_eq!(*held, tags_of(registers, tags), "{tags} conditions");
+            seen.push((at.0 - T - HOUR, registers.number(TX_AMOUNT)));
+        });
+        seen.sort_by_key(|(at, _)| *at);
+        assert_eq!(seen, [(0, Some(10.0)), (1, Some(12e3)), (2, Some(16e3)), (3, Some(2e4))]);
+    }
+}
