@@ -1,30 +1,37 @@
 //! From the bytes of one record to the fields of one event, or a reason why not.
 //!
-//! One pass over a record checks every byte of it (`json`, `csv`). Most mapped values are read where they stand; those
-//! that depend on others, such as amounts on their currency, are noted and read when the record has been seen whole. Of
-//! several faults, one of the record as such counts before those of fields, and these by the order of fields. No value
-//! tree is built, and a steady stream allocates nothing. The verdict is a function of the record's bytes and number alone.
+//! A mapping is compiled once into a [`DecodePlan`]; a [`Decoder`] reads records by it. One pass over a record checks
+//! every byte (`json`, `csv`). Most mapped values are converted as soon as they are found. Values that depend on
+//! others, such as amounts on their currency, are captured and converted when the whole record has been read. No value
+//! tree is built, and a steady stream allocates nothing. The result is a function of the record's bytes and number
+//! alone.
 //!
-//! Written verdicts, beside the bounds of [`crate::limits`]:
+//! A record with several errors is rejected for one of the record as such before one of a field, and for the field that
+//! comes first in the order of fields.
 //!
-//! | value | as money | as a number | as an id | unread |
+//! How values are read, within the bounds of [`crate::limits`]:
+//!
+//! | value | as money | as a number | as an id | not mapped |
 //! |---|---|---|---|---|
-//! | `57.16`, `"57.16"` | 5716 minor units of EUR | 57.16 | number `bad_id`, text taken | taken |
-//! | `1.0` | 100 (in minor units: 1) | 1 | `bad_id` | taken |
-//! | `1e2` | 10,000 (in minor units: 100) | 100 | `bad_id` | taken |
-//! | `57.161` | `bad_money` (EUR has two places) | 57.161 | `bad_id` | taken |
-//! | `0.0000005` | `bad_money` | 0.000001 (six places, half away from zero) | `bad_id` | taken |
-//! | `-0` | 0 | 0 | `bad_id` | taken |
-//! | `007` | `bad_json`; as a text 700 | `bad_json`; as a text 7 | `bad_json`; as a text taken | `bad_json`; text taken |
-//! | `NaN`, `Infinity`, `+1`, `.5`, `5.` | `bad_json`; as a text `bad_money` | … `bad_number` | as a text by its characters | `bad_json`; text taken |
-//! | `1e400` | `bad_money` | `bad_number` | `bad_id` | taken: it is JSON |
-//! | `true`, `{}` | `bad_money` | `bad_number` | `bad_id` | taken |
-//! | `null`, an absent key, an empty cell | missing | missing | missing | taken |
-//! | `""` | `bad_money` | `bad_number` | `bad_id` | taken |
+//! | `57.16`, `"57.16"` | 5716 minor units of EUR | 57.16 | number `bad_id`, text accepted | accepted |
+//! | `1.0` | 100 (in minor units: 1) | 1 | `bad_id` | accepted |
+//! | `1e2` | 10,000 (in minor units: 100) | 100 | `bad_id` | accepted |
+//! | `57.161` | `bad_money` (EUR has two places) | 57.161 | `bad_id` | accepted |
+//! | `0.0000005` | `bad_money` | 0.000001 (six places, half away from zero) | `bad_id` | accepted |
+//! | `-0` | 0 | 0 | `bad_id` | accepted |
+//! | number `007` | `bad_json` | `bad_json` | `bad_json` | `bad_json` |
+//! | text `007` | 700 | 7 | accepted | accepted |
+//! | number `NaN`, `Infinity`, `+1`, `.5`, `5.` | `bad_json` | `bad_json` | `bad_json` | `bad_json` |
+//! | the same as a text | `bad_money` | `bad_number` | by its characters | accepted |
+//! | `1e400` | `bad_money` | `bad_number` | `bad_id` | accepted: it is JSON |
+//! | `true`, `{}` | `bad_money` | `bad_number` | `bad_id` | accepted |
+//! | `null`, an absent key, an empty cell | missing | missing | missing | accepted |
+//! | `""` | `bad_money` | `bad_number` | `bad_id` | accepted |
 //!
 //! A free text may be empty in JSON. Half a surrogate pair is `bad_json`. A location without one of its two numbers is
-//! missing. An amount such as `85.64999999999999`, left over from binary floats, is `bad_money` unless its mapping says
-//! [`AmountForm::MajorFloat`]. Amounts in `account.currency` are checked against it where the record has it.
+//! missing. An amount such as `85.64999999999999`, printed from a binary float, is `bad_money` unless its mapping has
+//! [`AmountForm::MajorFloat`]. Amounts in `account.currency` are checked against the record's `account.currency`, if it
+//! has one.
 
 mod capture;
 mod checked;
@@ -33,13 +40,13 @@ mod coverage;
 mod csv;
 mod decimal;
 mod fields;
+mod hash_cache;
 mod json;
 mod mapping;
 mod mapping_error;
 mod money;
 mod pan;
 mod plan;
-mod recent;
 mod record;
 mod reject;
 mod scan;
@@ -64,7 +71,7 @@ use crate::event::{DerivedLabel, Event};
 use crate::limits::EVENT_BYTES_MAX;
 use capture::Captures;
 use csv::CsvReader;
-use fields::{FieldError, Fields, Found, Scratch};
+use fields::{CapturedRecord, FieldError, Fields, Scratch};
 use json::JsonReader;
 use plan::ReaderPlan;
 use reject::ReadError;
@@ -72,13 +79,47 @@ use std::str::Utf8Error;
 use std::sync::Arc;
 use steps::Required;
 
-/// Whether bytes that nothing has read, such as a record's key, hold something like a card number.
+/// Whether bytes that no decoder reads, such as a record's key, contain what looks like a card number.
 pub(crate) fn holds_card_number(bytes: &[u8]) -> bool {
     pan::in_record(bytes)
 }
 
-/// Reads the records of one feed. Its state is scratch space and what it has learned of the records' shape; both change
-/// how fast a record is read, never what is read.
+/// Reads the records of one feed. Its state is scratch space and the learned order of keys; both change how fast a
+/// record is read, never what is read.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tripline_core::decode::{DecodePlan, Decoder, FieldMapping, FieldSource, Format, Mapping, Reason};
+/// use tripline_core::event::Event;
+/// use tripline_rules::schema::Schema;
+/// use tripline_rules::value::TextKey;
+///
+/// let schema = Schema::built_in();
+/// let slot = |name: &str| schema.slot(name).expect("a built-in field");
+/// let field = |name: &str, pointer: &str| FieldMapping::new(slot(name), FieldSource::Pointer(pointer.into()));
+/// let fields = vec![
+///     field("event.id", "/id"),
+///     field("event.type", "/type"),
+///     field("event.time", "/time"),
+///     field("account.id", "/account/id"),
+///     field("tx.declined", "/declined"),
+/// ];
+/// let mapping = Mapping::new(Format::Json, fields);
+/// let wanted = [slot("tx.declined")];
+/// let plan = DecodePlan::compile(&mapping, &schema, &wanted, &[], TextKey::default()).expect("a valid mapping");
+///
+/// let mut decoder = Decoder::new(Arc::new(plan));
+/// let mut event = Event::new(schema.fields().len());
+/// let record = r#"{"id": "e-1", "type": "purchase", "time": "2024-01-15T10:30:00Z",
+///                  "account": {"id": "a-7"}, "declined": true}"#;
+/// decoder.decode(record.as_bytes(), 0, &mut event).expect("a valid record");
+/// assert_eq!(event.at.0, 1_705_314_600_000);
+/// assert_eq!(event.texts.get(slot("account.id")), Some("a-7"));
+/// assert_eq!(event.registers.get(slot("tx.declined")), Some(1));
+///
+/// let reject = decoder.decode(b"{}", 1, &mut event).expect_err("required fields are missing");
+/// assert_eq!(reject.reason, Reason::MissingField);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Decoder {
     plan: Arc<DecodePlan>,
@@ -87,7 +128,7 @@ pub struct Decoder {
     scratch: Scratch,
 }
 
-/// Checks records and notes values.
+/// Checks records, and converts or captures their values.
 #[derive(Clone, Debug)]
 enum Reader {
     Json(JsonReader),
@@ -95,7 +136,7 @@ enum Reader {
 }
 
 impl Decoder {
-    /// A decoder of records as `plan` describes them. Before CSV records can be read, [`Decoder::set_header`] names their
+    /// A decoder that reads records by `plan`. Before CSV records can be read, [`Decoder::set_header`] names their
     /// columns.
     pub fn new(plan: Arc<DecodePlan>) -> Decoder {
         let reader = match &plan.reader {
@@ -106,10 +147,10 @@ impl Decoder {
         Decoder { plan, reader, captures, scratch: Scratch::new() }
     }
 
-    /// Takes the names of the columns from a CSV header line; the columns stay until the next header.
+    /// Reads the names of the columns from a CSV header line. They apply until the next header.
     ///
     /// # Errors
-    /// When a mapped column is missing or stands there twice, the line is no header, or the records are not CSV.
+    /// When a mapped column is missing or occurs twice, the line is not a valid header, or the records are not CSV.
     pub fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
         match &mut self.reader {
             Reader::Csv(reader) => reader.set_header(line),
@@ -117,14 +158,14 @@ impl Decoder {
         }
     }
 
-    /// Reads one record into `event`. `offset` is its number, which `event.id` may be.
+    /// Reads one record into `event`. `offset` is the number of the record; a mapping may use it as `event.id`.
     ///
     /// # Errors
-    /// Why the record cannot be taken; `event` is then incomplete.
+    /// Why the record is rejected; `event` is then incomplete.
     pub fn decode(&mut self, value: &[u8], offset: i64, event: &mut Event) -> Result<(), Reject> {
         event.clear();
         self.read(value, offset, event).map_err(|reject| match reject.reason {
-            // What is too large is not looked through; it must not be forwarded either.
+            // A record that is too large is not searched for card numbers, and not forwarded either.
             Reason::TooLarge => reject,
             Reason::CardNumber => Reject { card_number: true, ..reject },
             _ => Reject { card_number: pan::in_record(value), ..reject },
@@ -133,29 +174,29 @@ impl Decoder {
 
     fn read(&mut self, value: &[u8], offset: i64, event: &mut Event) -> Result<(), Reject> {
         let plan = &*self.plan;
-        let reject = |fault: ReadError| {
-            let field = fault.source.and_then(|source| plan.slots[usize::from(source)]);
-            Reject { reason: fault.reason, field, at: fault.at, card_number: false }
+        let reject = |error: ReadError| {
+            let field = error.source.and_then(|source| plan.slots[usize::from(source)]);
+            Reject { reason: error.reason, field, at: error.at, card_number: false }
         };
         if value.len() > EVENT_BYTES_MAX {
             return Err(reject(ReadError::new(Reason::TooLarge, EVENT_BYTES_MAX)));
         }
-        // Most records are ASCII, which is found out faster.
+        // Most records are ASCII, which is faster to check.
         if !is_ascii(value) {
             let not_utf8 = |error: Utf8Error| reject(ReadError::new(Reason::NotUtf8, error.valid_up_to()));
             std::str::from_utf8(value).map_err(not_utf8)?;
         }
         self.captures.clear();
         let (captures, scratch) = (&mut self.captures, &mut self.scratch);
-        let mut fields = Fields { key: &plan.key, scratch, event, fault: None };
+        let mut fields = Fields { key: &plan.key, scratch, event, error: None };
         match &mut self.reader {
             Reader::Json(reader) => reader.read(value, captures, &mut fields),
             Reader::Csv(reader) => reader.read(value, captures),
         }
         .map_err(reject)?;
-        let found = Found { record: value, offset, captures };
-        read_rest(plan, &found, &mut fields);
-        if let Some(FieldError { reason, slot, at, .. }) = fields.fault {
+        let captured = CapturedRecord { record: value, offset, captures };
+        convert_captured(plan, &captured, &mut fields);
+        if let Some(FieldError { reason, slot, at, .. }) = fields.error {
             return Err(Reject { reason, field: Some(slot), at, card_number: false });
         }
         if let Some(label) = &plan.label {
@@ -166,11 +207,11 @@ impl Decoder {
     }
 }
 
-/// Reads what could not be read where it was found, up to the first fault.
-fn read_rest(plan: &DecodePlan, found: &Found<'_>, fields: &mut Fields<'_>) {
+/// Converts the values that could not be converted where they were found, up to the first error.
+fn convert_captured(plan: &DecodePlan, captured: &CapturedRecord<'_>, fields: &mut Fields<'_>) {
     for Required { order, slot, source } in &plan.required {
         if !fields.event.registers.is_known(*slot) {
-            let at = found.captures.at(*source);
+            let at = captured.captures.at(*source);
             fields.fail(FieldError { order: *order, slot: *slot, reason: Reason::MissingField, at });
         }
     }
@@ -178,14 +219,14 @@ fn read_rest(plan: &DecodePlan, found: &Found<'_>, fields: &mut Fields<'_>) {
         if fields.failed_before(step.order) {
             return;
         }
-        if let Err(reason) = fields.take(step, found) {
-            let (order, slot, at) = (step.order, step.slot, found.at(&step.source));
+        if let Err(reason) = fields.follow(step, captured) {
+            let (order, slot, at) = (step.order, step.slot, captured.at(&step.source));
             fields.fail(FieldError { order, slot, reason, at });
         }
     }
 }
 
-/// As `<[u8]>::is_ascii`, without looking for an early end.
+/// As `<[u8]>::is_ascii`, without an early return.
 fn is_ascii(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
     let words = words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));

@@ -1,12 +1,12 @@
-//! The values that were found at the places a mapping reads, as they stand in the record. It knows neither JSON nor CSV.
+//! The values at the sources of a mapping, as written in the record. It knows neither JSON nor CSV.
 
 use super::record::BytePos;
 use super::word::head;
 
-/// Number of a place in the record that the mapping reads.
+/// Number of a pointer or column that the mapping reads.
 pub(super) type SourceId = u16;
 
-/// What a value is, and where its text is.
+/// The form of a value, and where its text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// Absent, `null` or an empty cell.
@@ -19,11 +19,11 @@ pub(super) enum Form {
     Number,
     /// A text, or a cell, in the record.
     Text,
-    /// A text in the scratch text: escapes or doubled quotes were resolved.
+    /// A text in the scratch text, escapes or doubled quotes resolved.
     Unescaped,
 }
 
-/// A value as written. Texts are UTF-8.
+/// A value as written. Its text is UTF-8.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raw<'a> {
     form: Form,
@@ -32,24 +32,24 @@ pub(super) struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
-    /// A value of a form, with its text.
+    /// A value of a form.
     #[inline(always)]
     pub(super) fn new(form: Form, written: &'a [u8]) -> Raw<'a> {
         Raw { form, written, head: head(written) }
     }
 
-    /// A text that stands in the record, whose first eight bytes are known.
+    /// A text in the record whose first eight bytes are known.
     #[inline(always)]
     pub(super) fn text(written: &'a [u8], head: u64) -> Raw<'a> {
         Raw { form: Form::Text, written, head }
     }
 
-    /// A text that stands in no record.
+    /// A text from the mapping.
     pub(super) fn constant(text: &'a str) -> Raw<'a> {
         Raw::new(Form::Text, text.as_bytes())
     }
 
-    /// What it is.
+    /// Its form.
     #[inline(always)]
     pub(super) fn form(self) -> Form {
         self.form
@@ -61,13 +61,13 @@ impl<'a> Raw<'a> {
         self.head
     }
 
-    /// Whether there is none.
+    /// Whether there is no value.
     #[inline]
     pub(super) fn is_missing(self) -> bool {
         self.form == Form::Missing
     }
 
-    /// The value as a value map spells it: a text, a number, `true` or `false`.
+    /// The value as a value map writes it: a text, a number, `true` or `false`.
     #[inline(always)]
     pub(super) fn written(self) -> Option<&'a [u8]> {
         (!matches!(self.form, Form::Missing | Form::Nested)).then_some(self.written)
@@ -85,7 +85,7 @@ struct Capture {
     form: Form,
     start: BytePos,
     end: BytePos,
-    /// Place in the record.
+    /// Where the value begins in the record.
     at: BytePos,
 }
 
@@ -95,23 +95,23 @@ const MISSING: Capture = Capture { form: Form::Missing, start: 0, end: 0, at: 0 
 #[derive(Clone, Debug)]
 pub(super) struct Captures {
     captures: Vec<Capture>,
-    /// Texts without their escapes.
+    /// Texts with their escapes resolved.
     pub(super) scratch: String,
 }
 
 impl Captures {
-    /// Room for so many sources.
+    /// No values of this number of sources.
     pub(super) fn new(sources: usize) -> Captures {
         Captures { captures: vec![MISSING; sources], scratch: String::new() }
     }
 
-    /// Forgets all values.
+    /// Removes all values.
     pub(super) fn clear(&mut self) {
         self.captures.fill(MISSING);
         self.scratch.clear();
     }
 
-    /// Notes a value: its form, its text in the record or the scratch text, its place in the record.
+    /// Captures a value: its form, the range of its text in the record or the scratch text, where it begins.
     #[inline]
     pub(super) fn put(
         &mut self,
@@ -131,7 +131,7 @@ impl Captures {
         Raw::new(form, &whole[usize::from(start)..usize::from(end)])
     }
 
-    /// Where in the record the value of a source stands; 0 when it is absent.
+    /// Where in the record the value of a source begins; 0 when it is absent.
     pub(super) fn at(&self, source: SourceId) -> usize {
         usize::from(self.captures[usize::from(source)].at)
     }

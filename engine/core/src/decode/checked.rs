@@ -1,7 +1,7 @@
-//! Checks a mapping against the schema, and finds all errors at once. It does not know which fields a ruleset reads.
+//! Checks a mapping against the schema and finds all its errors. It does not know which fields a ruleset reads.
 
 use super::capture::{Raw, SourceId};
-use super::convert::{Conversion, Table};
+use super::convert::{CodeTable, Conversion};
 use super::mapping::{
     CurrencySource, Fallback, FieldMapping, FieldSource, Format, Mapping, Spanned, TimeFormat,
 };
@@ -17,7 +17,7 @@ use tripline_rules::schema::{
 };
 use tripline_rules::value::Slot;
 
-/// A mapping without errors, from which a plan can be made for any set of wanted fields.
+/// A mapping without errors: a plan can be made of it for any set of wanted fields.
 #[derive(Clone, Debug)]
 pub struct CheckedMapping {
     pub(super) format: Format,
@@ -25,11 +25,11 @@ pub struct CheckedMapping {
     pub(super) names: Vec<String>,
     /// By source: the keys of its pointer; empty when the records are CSV.
     pub(super) paths: Vec<Vec<String>>,
-    /// By source: whether what looks like a card number there is none.
+    /// By source: whether it is exempt from the search for card numbers.
     pub(super) exempt: Vec<bool>,
     /// By source: the first field that reads it.
     pub(super) slots: Vec<Option<Slot>>,
-    /// One step a mapped field, in the order of the mapping.
+    /// One step per mapped field, in the order of the mapping.
     pub(super) steps: Vec<Step>,
     pub(super) label: Option<LabelPlan>,
 }
@@ -70,7 +70,7 @@ impl CheckedMapping {
     }
 }
 
-/// A mapping that is being checked. By source: names, paths, slots.
+/// A mapping that is being checked. Names, paths and slots are by source.
 struct Checker<'a> {
     mapping: &'a Mapping,
     schema: &'a Schema,
@@ -139,7 +139,7 @@ impl Checker<'_> {
         if at >= SOURCES_MAX {
             self.error(MappingErrorKind::TooMany, self.mapping.spans.fields, None);
         }
-        SourceId::try_from(at.min(SOURCES_MAX)).expect("far fewer than 65,536 sources")
+        SourceId::try_from(at.min(SOURCES_MAX)).expect("SOURCES_MAX is below 65,536")
     }
 
     fn value_source(&mut self, field: &FieldMapping) -> Option<ValueSource> {
@@ -230,7 +230,7 @@ impl Checker<'_> {
                 };
                 let mapped = field.values.iter().filter_map(code);
                 let own = codes.values().iter().cloned().zip(0u16..);
-                FieldConversion::Value(Conversion::OneOf(Table::new(mapped.chain(own))))
+                FieldConversion::Value(Conversion::OneOf(CodeTable::new(mapped.chain(own))))
             }
             Kind::Money(of) => FieldConversion::Money(self.money(field, &of)?),
         })
@@ -271,7 +271,7 @@ impl Checker<'_> {
         Some(MoneyPlan { form: field.money.amount, currency, own })
     }
 
-    /// Whether a currency from this source is the one that `account.currency` has been read as before.
+    /// Whether a currency from this source is what `account.currency` is read from.
     fn is_account_currency(&self, from: &str) -> bool {
         let mut account = self.fields_from(from).filter(|field| field.slot == ACCOUNT_CURRENCY);
         account.any(|field| field.fallback == Fallback::Reject)
@@ -279,14 +279,14 @@ impl Checker<'_> {
     }
 
     /// The currencies, and what the value maps of currency fields from the same source add.
-    fn currencies(&self, from: &str) -> Table {
+    fn currencies(&self, from: &str) -> CodeTable {
         let same = self.fields_from(from);
         let same = same.filter(|field| field.slot == TX_CURRENCY || field.slot == ACCOUNT_CURRENCY);
         let values = same.flat_map(|field| &field.values);
         let mapped =
             values.filter_map(|(raw, value)| Some((raw.value.clone(), Currency::by_code(value)?.number())));
         let own = Currency::all().map(|currency| (currency.code().to_owned(), currency.number()));
-        Table::new(mapped.chain(own))
+        CodeTable::new(mapped.chain(own))
     }
 
     /// The fields that are read from one pointer or column.
@@ -298,7 +298,7 @@ impl Checker<'_> {
         self.mapping.fields.iter().filter(is_from)
     }
 
-    /// Constants and mapped values must be values of the field.
+    /// Checks that constants and values of the value map are valid for the field.
     fn check_values(&mut self, field: &FieldMapping, conversion: &FieldConversion) {
         let mut written: Vec<&Spanned<String>> = field.values.iter().map(|(_, value)| value).collect();
         if let FieldSource::Constant(text) = &field.source {
@@ -309,7 +309,7 @@ impl Checker<'_> {
         }
         for text in written {
             let valid = match (conversion, &self.schema.field(field.slot).kind) {
-                // A raw value of the map is no value of the field.
+                // A raw value of the value map is not a value of the field.
                 (_, Kind::OneOf(codes)) => codes.code(text).is_some(),
                 (FieldConversion::Value(conversion), _) => {
                     conversion.read(Raw::constant(text), &mut String::new()).is_ok()
@@ -344,7 +344,7 @@ impl Checker<'_> {
     }
 
     /// By source: times, money and the configured fields are exempt from the search for card numbers, unless another
-    /// field reads the same place.
+    /// field has the same source.
     fn exempt(&self, steps: &[Step]) -> Vec<bool> {
         let exempt = |step: &Step| {
             let kind = &self.schema.field(step.slot).kind;

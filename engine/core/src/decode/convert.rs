@@ -1,4 +1,4 @@
-//! From a value as written to a register's word, by the kind of its field. It does not know where values were found.
+//! From a value as written to a value of its field's kind. It does not know where values come from.
 
 use super::capture::{Form, Raw};
 use super::decimal::{Rounding, scaled};
@@ -11,15 +11,17 @@ use tripline_rules::value::Geo;
 
 const MICROS: u64 = 1_000_000;
 
-/// Texts that stand for numbers: the values of a closed set with its value map. A hash table that probes the next place,
-/// at most a quarter full.
+/// The codes of texts: the values of a one-of and those of its value map. A hash table with linear probing, at most a
+/// quarter full.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
-    places: Box<[Option<Entry>]>,
+pub(super) struct CodeTable {
+    /// Their number is a power of two.
+    entries: Box<[Option<Entry>]>,
+    /// Index of the last entry: a mask.
     last: usize,
 }
 
-/// A text and its number.
+/// A text and its code.
 #[derive(Clone, Debug)]
 struct Entry {
     head: u64,
@@ -35,25 +37,25 @@ impl Entry {
     }
 }
 
-impl Table {
-    /// A table; of equal texts the first counts.
-    pub(super) fn new(entries: impl IntoIterator<Item = (String, u16)>) -> Table {
-        let entries: Vec<(String, u16)> = entries.into_iter().collect();
-        let places = (4 * entries.len()).next_power_of_two();
-        let mut table = Table { places: vec![None; places].into(), last: places - 1 };
-        for (text, code) in entries {
+impl CodeTable {
+    /// A table of texts. If a text occurs twice, its first code applies.
+    pub(super) fn new(codes: impl IntoIterator<Item = (String, u16)>) -> CodeTable {
+        let codes: Vec<(String, u16)> = codes.into_iter().collect();
+        let length = (4 * codes.len()).next_power_of_two();
+        let mut table = CodeTable { entries: vec![None; length].into(), last: length - 1 };
+        for (text, code) in codes {
             let text: Box<[u8]> = text.into_bytes().into();
             let head = head(&text);
-            let mut place = table.first(head, text.len());
-            while table.places[place].as_ref().is_some_and(|entry| !entry.is(head, &text)) {
-                place = (place + 1) & table.last;
+            let mut index = table.first(head, text.len());
+            while table.entries[index].as_ref().is_some_and(|entry| !entry.is(head, &text)) {
+                index = (index + 1) & table.last;
             }
-            table.places[place].get_or_insert(Entry { head, text, code });
+            table.entries[index].get_or_insert(Entry { head, text, code });
         }
         table
     }
 
-    /// Where the search for a text begins.
+    /// Index where the search for a text begins.
     #[inline(always)]
     fn first(&self, head: u64, length: usize) -> usize {
         // The upper half of a product depends on all bytes (Knuth's multiplicative hash).
@@ -65,18 +67,18 @@ impl Table {
     #[inline(always)]
     pub(super) fn find(&self, raw: Raw<'_>) -> Option<u16> {
         let text = raw.written()?;
-        let mut place = self.first(raw.head(), text.len());
+        let mut index = self.first(raw.head(), text.len());
         loop {
-            let entry = self.places.get(place)?.as_ref()?;
+            let entry = self.entries.get(index)?.as_ref()?;
             if entry.is(raw.head(), text) {
                 return Some(entry.code);
             }
-            place = place.wrapping_add(1) & self.last;
+            index = index.wrapping_add(1) & self.last;
         }
     }
 }
 
-/// How the values of a field are read.
+/// How the values of a field are converted.
 #[derive(Clone, Debug)]
 pub(super) enum Conversion {
     Id,
@@ -88,10 +90,10 @@ pub(super) enum Conversion {
     Duration {
         places: u8,
     },
-    OneOf(Table),
+    OneOf(CodeTable),
 }
 
-/// A value as read.
+/// A converted value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value<'a> {
     Text(&'a [u8]),
@@ -103,7 +105,7 @@ pub(super) enum Value<'a> {
 }
 
 impl Conversion {
-    /// Reads a value that is not missing. `scratch` may be overwritten.
+    /// Converts a value that is not missing. `scratch` may be overwritten.
     #[inline(always)]
     pub(super) fn read<'a>(&self, raw: Raw<'a>, scratch: &'a mut String) -> Result<Value<'a>, Reason> {
         match self {
@@ -121,7 +123,7 @@ impl Conversion {
     }
 }
 
-/// An id; a JSON integer is one as written.
+/// An id: a text, or a JSON integer as written.
 #[inline(always)]
 fn id(raw: Raw<'_>) -> Option<&[u8]> {
     let text = raw.decimal()?;
@@ -130,7 +132,7 @@ fn id(raw: Raw<'_>) -> Option<&[u8]> {
     (fits && is_id(text, raw.head())).then_some(text)
 }
 
-/// A free text; JSON numbers and `true`, `false` as written.
+/// A free text: a text, or a JSON number, `true` or `false` as written.
 #[inline]
 fn text<'a>(raw: Raw<'a>, scratch: &'a mut String) -> Result<&'a [u8], Reason> {
     stripped(raw.written().ok_or(Reason::BadValue)?, scratch).ok_or(Reason::TextTooLong)
@@ -147,7 +149,7 @@ fn boolean(raw: Raw<'_>) -> Option<bool> {
 
 fn time(reader: &TimeReader, raw: Raw<'_>) -> Option<i64> {
     match (raw.form(), reader) {
-        // A number such as 20240115 is read by its pattern; RFC 3339 has none.
+        // A JSON number such as 20240115 may match a pattern, but never RFC 3339.
         (Form::Number, TimeReader::Rfc3339) => None,
         _ => reader.read(raw.decimal()?),
     }
@@ -160,18 +162,18 @@ fn number(raw: Raw<'_>) -> Option<f64> {
     Some(if micros < 0 { -magnitude } else { magnitude })
 }
 
-/// Millionths as a number. A division of whole numbers that an `f64` holds is rounded once.
+/// Millionths as a number. A division of whole numbers that are exact in an `f64` rounds once.
 #[expect(clippy::cast_precision_loss, reason = "whole numbers below 2^53, or a sum that is rounded below")]
 fn in_units(micros: u64) -> f64 {
     const EXACT: u64 = 1 << 53;
     if micros <= EXACT {
         return micros as f64 / MICROS as f64;
     }
-    // Above 9·10⁹ the neighbours of an f64 lie 10⁻⁶ apart or more: the whole part is exact, the rest below one.
+    // Above 9·10⁹ adjacent f64 values differ by 10⁻⁶ or more: the whole part is exact, the rest is below one.
     (micros / MICROS) as f64 + (micros % MICROS) as f64 / MICROS as f64
 }
 
-/// Degrees to 10⁻⁷, exact before they become an `f64`.
+/// Decimal places of degrees. They are exact until the conversion to `f64`.
 const DEGREE_PLACES: u8 = 7;
 
 /// A location from its two numbers.
@@ -191,11 +193,11 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
 
-        /// Texts that share their beginnings, their lengths or both; the first of equal ones counts.
+        /// Also texts with the same first bytes, the same length or both, and equal texts.
         #[test]
         fn a_table_finds_what_a_list_finds(texts in prop::collection::vec("[ab]{0,3}|merchant[ab]{0,3}", 0..40), wanted in "[ab]{0,3}|merchant[ab]{0,3}") {
             let entries: Vec<(String, u16)> = texts.into_iter().zip(0u16..).collect();
-            let table = Table::new(entries.clone());
+            let table = CodeTable::new(entries.clone());
             for text in entries.iter().map(|(text, _)| text).chain([&wanted]) {
                 let first = entries.iter().find(|(listed, _)| listed == text).map(|(_, code)| *code);
                 prop_assert_eq!(table.find(Raw::constant(text)), first, "{}", text);

@@ -1,23 +1,23 @@
-//! How often each mapped field was there, over a sample of events. It does not know how they were read.
+//! How often each mapped field was present in a sample of events. It does not know how they were decoded.
 
 use crate::event::Event;
 use std::fmt;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::Slot;
 
-/// Counts over a sample of taken events.
+/// Counts over a sample of decoded events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
-    /// Events counted.
+    /// Number of events.
     pub events: u64,
     /// The mapped fields, in the order of the mapping.
     pub fields: Vec<FieldCoverage>,
 }
 
-/// How often one field was there.
+/// How often one field was present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldCoverage {
-    /// Which field.
+    /// The field.
     pub slot: Slot,
     /// Its name.
     pub name: String,
@@ -28,7 +28,7 @@ pub struct FieldCoverage {
 }
 
 impl Coverage {
-    /// Nothing counted yet.
+    /// No events yet.
     pub fn new(fields: impl IntoIterator<Item = Slot>, schema: &Schema) -> Coverage {
         let field = |slot| FieldCoverage { slot, name: schema.field(slot).name.clone(), seen: 0, missing: 0 };
         Coverage { events: 0, fields: fields.into_iter().map(field).collect() }

@@ -1,7 +1,8 @@
-//! Splits one CSV record (RFC 4180) into cells and notes those of mapped columns. It does not know what they mean.
+//! Splits one CSV record (RFC 4180) into cells and captures those of mapped columns. It does not know what they mean.
 //!
-//! An own splitter, because the `csv` and `csv-core` crates read any bytes (a quote inside a cell, an unclosed quote)
-//! as something, and a record that two readers could read differently must be refused. It is tested against `csv`.
+//! The crates `csv` and `csv-core` accept any bytes, such as a quote inside a cell or a quote that is not closed. A
+//! record that two readers could read differently must be rejected, so the splitter is our own. It is tested against
+//! `csv`.
 
 use super::capture::{Captures, Form, SourceId};
 use super::pan;
@@ -11,7 +12,7 @@ use memchr::{memchr, memchr3};
 use std::sync::Arc;
 use thiserror::Error;
 
-/// What is wrong with a CSV header.
+/// Why a CSV header is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HeaderError {
     /// Mapped columns that the header does not have.
@@ -34,7 +35,7 @@ pub(super) struct CsvPlan {
     delimiter: u8,
     /// Mapped column names, by source.
     names: Vec<String>,
-    /// By source: what looks like a card number there is none.
+    /// By source: whether it is exempt from the search for card numbers.
     exempt: Vec<bool>,
 }
 
@@ -42,7 +43,7 @@ pub(super) struct CsvPlan {
 #[derive(Clone, Debug)]
 pub(super) struct CsvReader {
     plan: Arc<CsvPlan>,
-    /// What is read of each column; none before the header is known.
+    /// By column of the header: the source that it is. Empty before the first header.
     columns: Vec<Option<SourceId>>,
 }
 
@@ -59,7 +60,7 @@ impl CsvPlan {
         CsvPlan { delimiter, names, exempt }
     }
 
-    /// What is read of each column of a header line.
+    /// By column of a header line: the source that it is.
     fn columns(&self, line: &[u8]) -> Result<Vec<Option<SourceId>>, HeaderError> {
         let header = self.header(line)?;
         let times = |name: &String| header.iter().filter(|column| *column == name).count();
@@ -134,18 +135,18 @@ impl CsvPlan {
 }
 
 impl CsvReader {
-    /// A reader without a header.
+    /// A reader before its first header.
     pub(super) fn new(plan: &Arc<CsvPlan>) -> CsvReader {
         CsvReader { plan: Arc::clone(plan), columns: Vec::new() }
     }
 
-    /// Takes the names of the columns from a header line.
+    /// Reads the names of the columns from a header line.
     pub(super) fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
         self.columns = self.plan.columns(line)?;
         Ok(())
     }
 
-    /// Checks a record and notes the mapped cells. Before the header is known no record has the right number of cells.
+    /// Checks a record and captures the mapped cells. Before the first header no record has the right number of cells.
     pub(super) fn read(&self, record: &[u8], into: &mut Captures) -> Result<(), ReadError> {
         let text = std::str::from_utf8(record)
             .map_err(|error| ReadError::new(Reason::NotUtf8, error.valid_up_to()))?;

@@ -5,7 +5,7 @@
 
 use super::word::{HIGH, above_nine, every, head, number};
 
-/// What happens to decimals beyond the places asked for.
+/// What happens to decimals beyond the requested places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rounding {
     /// They must be zeros.
@@ -24,7 +24,8 @@ struct Parts<'a> {
     exponent: i64,
 }
 
-/// Exponents are cut here; every decimal of a bounded record has left the range of an `i64` long before, or is 0.
+/// Exponents are limited to this: with a greater one, every decimal of a bounded record is out of the range of an
+/// `i64`, or 0.
 const EXPONENT_CUT: i64 = 1_000_000;
 
 fn digits(text: &[u8]) -> (&[u8], &[u8]) {
@@ -65,7 +66,7 @@ fn exponent(text: &[u8]) -> Option<i64> {
 }
 
 /// `text · 10^places` as an integer of at most `max` in magnitude; `None` when the text is no decimal, is out of range,
-/// or (with [`Rounding::Exact`]) has more decimals than zeros beyond the places. A negative zero is 0.
+/// or (with [`Rounding::Exact`]) has other digits than zeros beyond the places. A negative zero is 0.
 #[inline]
 pub(super) fn scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> Option<i64> {
     match plain(text, places) {
@@ -74,18 +75,18 @@ pub(super) fn scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> O
     }
 }
 
-/// So many powers of ten are multiplied by at most.
+/// The powers of ten that the fast path multiplies by.
 const POWERS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
-/// [`scaled`] of a decimal of at most eight bytes, such as `57.16`, that has no more decimals than places, and so nothing
-/// to round.
+/// [`scaled`] of a decimal of at most eight bytes, such as `57.16`, that has no more decimals than places, and so
+/// nothing to round.
 #[inline(always)]
 fn plain(text: &[u8], places: u8) -> Option<i64> {
     if text.is_empty() || text.len() > 8 {
         return None;
     }
     let word = head(text);
-    // The lowest byte that is a point; a borrow disturbs only bytes above it.
+    // The lowest byte that is a point; a borrow changes only bytes above it.
     let point = word ^ every(b'.');
     let point = point.wrapping_sub(every(1)) & !point & HIGH;
     let (digits, count, decimals) = if point == 0 {
@@ -112,7 +113,7 @@ fn plain(text: &[u8], places: u8) -> Option<i64> {
 fn exactly_scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> Option<i64> {
     let parts = parts(text)?;
     let count = i64::try_from(parts.whole.len()).ok()?;
-    // So many digits lie left of the point once it has moved.
+    // The number of digits before the point once it has moved.
     let kept = count + parts.exponent + i64::from(places);
     let mut sum: u64 = 0;
     let mut dropped_any = false;
@@ -150,9 +151,9 @@ mod tests {
     const MAX: u64 = 1_000_000_000_000_000;
 
     #[test]
-    fn the_written_verdicts_of_odd_numbers() {
+    fn unusual_numbers_are_read_as_documented() {
         let cents = |text: &str| scaled(text.as_bytes(), 2, Rounding::Exact, MAX);
-        for (text, verdict) in [
+        for (text, expected) in [
             ("57.16", Some(5716)),
             ("146.0", Some(14600)),
             ("1.0", Some(100)),
@@ -192,7 +193,7 @@ mod tests {
             ("--1", None),
             ("１", None),
         ] {
-            assert_eq!(cents(text), verdict, "{text}");
+            assert_eq!(cents(text), expected, "{text}");
         }
     }
 
@@ -212,9 +213,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
-        /// What is short and plain is read as everything is.
+        /// The fast path gives what the slow one gives.
         #[test]
-        fn a_plain_decimal_is_what_it_is_exactly(text in "-?[0-9]{0,15}(\\.[0-9]{0,4})?[0-9.e-]?", places in 0u8..8, max in 0..MAX) {
+        fn the_fast_path_is_exact(text in "-?[0-9]{0,15}(\\.[0-9]{0,4})?[0-9.e-]?", places in 0u8..8, max in 0..MAX) {
             for rounding in [Rounding::Exact, Rounding::HalfAway, Rounding::Floor] {
                 prop_assert_eq!(
                     scaled(text.as_bytes(), places, rounding, max),
@@ -223,7 +224,7 @@ mod tests {
             }
         }
 
-        /// Wherever the point and the exponent stand, the value is that of the integer they shift.
+        /// Wherever the point is and whatever the exponent, the value is that of the shifted integer.
         #[test]
         fn a_shifted_point_changes_nothing(value in -999_999_999_999i64..=999_999_999_999, shift in 0usize..12) {
             let digits = format!("{:013}", value.abs());

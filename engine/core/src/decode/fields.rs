@@ -1,10 +1,10 @@
-//! Sets the fields of an event from values as written, one by one. It does not know where values were found.
+//! Sets the fields of an event from values as written, one by one. It does not know how values were found in a record.
 
 use super::capture::{Captures, Raw};
 use super::convert::{self, Conversion, Value};
+use super::hash_cache::HashCache;
 use super::mapping::Fallback;
 use super::money::{Amount, MoneyPlan};
-use super::recent::Recent;
 use super::reject::Reason;
 use super::steps::{DirectField, FieldConversion, Step, Substitution, ValueSource};
 use super::text;
@@ -16,96 +16,96 @@ use tripline_rules::schema::{
 };
 use tripline_rules::value::{Slot, TextKey};
 
-/// What reading a value may change.
+/// Memory that converting a value may overwrite.
 #[derive(Clone, Debug)]
 pub(super) struct Scratch {
     text: String,
-    recent: Recent,
+    hashes: HashCache,
 }
 
 impl Scratch {
-    /// Remembers nothing yet.
+    /// Empty.
     pub(super) fn new() -> Scratch {
-        Scratch { text: String::new(), recent: Recent::new() }
+        Scratch { text: String::new(), hashes: HashCache::new() }
     }
 }
 
-/// Why a field could not be read.
+/// Why a value could not be converted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FieldError {
-    /// Its place in the order of fields.
+    /// Position in the order of fields.
     pub(super) order: usize,
     pub(super) slot: Slot,
     pub(super) reason: Reason,
-    /// Place in the record.
+    /// Where in the record, bytes from its start.
     pub(super) at: usize,
 }
 
-/// The event that is being read.
+/// The event that is being filled.
 pub(super) struct Fields<'a> {
     pub(super) key: &'a TextKey,
     pub(super) scratch: &'a mut Scratch,
     pub(super) event: &'a mut Event,
-    /// Of the fields that could not be read, the first by order, whatever the record's.
-    pub(super) fault: Option<FieldError>,
+    /// The error of the field that comes first in the order of fields, wherever it stands in the record.
+    pub(super) error: Option<FieldError>,
 }
 
 impl Fields<'_> {
-    /// Keeps a fault, unless an earlier field has one.
+    /// Keeps an error, unless an earlier field has one.
     #[cold]
-    pub(super) fn fail(&mut self, fault: FieldError) {
-        if self.fault.is_none_or(|kept| fault.order < kept.order) {
-            self.fault = Some(fault);
+    pub(super) fn fail(&mut self, error: FieldError) {
+        if self.error.is_none_or(|kept| error.order < kept.order) {
+            self.error = Some(error);
         }
     }
 
-    /// Whether a field before this one, by order, could not be read.
+    /// Whether a field that comes before this one in the order of fields has an error.
     #[inline]
     pub(super) fn failed_before(&self, order: usize) -> bool {
-        self.fault.is_some_and(|kept| kept.order < order)
+        self.error.is_some_and(|kept| kept.order < order)
     }
 
-    /// Reads a value where it was found; it may be a list or an object, but is not missing.
+    /// Converts a value where it was found. It may be a list or an object, but is not missing.
     #[inline(always)]
-    pub(super) fn read(&mut self, plain: &DirectField, raw: Raw<'_>, at: usize) {
-        let DirectField { order, slot, keep_text, conversion } = plain;
+    pub(super) fn read(&mut self, field: &DirectField, raw: Raw<'_>, at: usize) {
+        let DirectField { order, slot, keep_text, conversion } = field;
         if let Err(reason) = self.convert(*slot, conversion, *keep_text, raw) {
             self.fail(FieldError { order: *order, slot: *slot, reason, at });
         }
     }
 
-    /// Sets a yes/no that stands there as such.
+    /// Sets a yes/no field from a JSON `true` or `false`.
     #[inline]
-    pub(super) fn set_bool(&mut self, plain: &DirectField, value: bool) {
-        self.event.registers.set_bool(plain.slot, value);
+    pub(super) fn set_bool(&mut self, field: &DirectField, value: bool) {
+        self.event.registers.set_bool(field.slot, value);
     }
 
-    /// Reads the field of a step.
-    pub(super) fn take(&mut self, step: &Step, found: &Found<'_>) -> Result<(), Reason> {
+    /// Follows a step: converts the value of its field.
+    pub(super) fn follow(&mut self, step: &Step, captured: &CapturedRecord<'_>) -> Result<(), Reason> {
         let raw = match &step.source {
-            ValueSource::Source(source) => found.raw(*source),
+            ValueSource::Source(source) => captured.raw(*source),
             ValueSource::Constant(text) => Raw::constant(text),
-            ValueSource::RowNumber => return self.row_number(found.offset),
+            ValueSource::RowNumber => return self.row_number(captured.offset),
             ValueSource::Pair(latitude, longitude) => {
-                let word = location(found.raw(*latitude), found.raw(*longitude), step)?;
+                let word = location(captured.raw(*latitude), captured.raw(*longitude), step)?;
                 self.event.registers.put(step.slot, word);
                 return Ok(());
             }
         };
         match &step.substitution {
             _ if raw.is_missing() => missing(step),
-            None => self.put(step, raw, found),
-            Some(substitution) => self.put_substituted(step, substitution, raw, found),
+            None => self.put(step, raw, captured),
+            Some(substitution) => self.put_substituted(step, substitution, raw, captured),
         }
     }
 
-    /// Reads a field some of whose values stand for others.
+    /// Converts a value of a field that has substitutions.
     fn put_substituted(
         &mut self,
         step: &Step,
         substitution: &Substitution,
         raw: Raw<'_>,
-        found: &Found<'_>,
+        captured: &CapturedRecord<'_>,
     ) -> Result<(), Reason> {
         let Substitution { values, fallback } = substitution;
         let mapped = mapped(raw, values);
@@ -113,23 +113,23 @@ impl Fields<'_> {
         let outcome = if mapped.is_none() && open && *fallback != Fallback::Reject && !values.is_empty() {
             Err(Reason::BadValue)
         } else {
-            self.put(step, mapped.unwrap_or(raw), found)
+            self.put(step, mapped.unwrap_or(raw), captured)
         };
         match (outcome, fallback) {
             (Err(Reason::TextTooLong | Reason::CurrencyMismatch), _)
             | (Ok(()), _)
             | (_, Fallback::Reject) => outcome,
             (Err(_), Fallback::Missing) => Ok(()),
-            (Err(_), Fallback::Constant(text)) => self.put(step, Raw::constant(text), found),
+            (Err(_), Fallback::Constant(text)) => self.put(step, Raw::constant(text), captured),
         }
     }
 
-    /// Converts a value and sets what it is in the event.
+    /// Converts a value and sets its field.
     #[inline]
-    fn put(&mut self, step: &Step, raw: Raw<'_>, found: &Found<'_>) -> Result<(), Reason> {
+    fn put(&mut self, step: &Step, raw: Raw<'_>, captured: &CapturedRecord<'_>) -> Result<(), Reason> {
         match &step.conversion {
             FieldConversion::Value(conversion) => self.put_value(step, conversion, raw),
-            FieldConversion::Money(money) => self.put_amount(step.slot, money, raw, found),
+            FieldConversion::Money(money) => self.put_amount(step.slot, money, raw, captured),
             FieldConversion::Location => Err(Reason::BadLocation),
         }
     }
@@ -145,14 +145,14 @@ impl Fields<'_> {
         slot: Slot,
         money: &MoneyPlan,
         raw: Raw<'_>,
-        found: &Found<'_>,
+        captured: &CapturedRecord<'_>,
     ) -> Result<(), Reason> {
-        let currency = money.currency(found.captures, found.record, &self.event.registers, slot)?;
+        let currency = money.currency(captured.captures, captured.record, &self.event.registers, slot)?;
         set_amount(slot, money.amount(raw, currency)?, self.event);
         Ok(())
     }
 
-    /// Converts a value that is no amount, and sets what it is in the event.
+    /// Converts a value that is not an amount, and sets its field.
     #[inline(always)]
     fn convert(
         &mut self,
@@ -184,16 +184,16 @@ impl Fields<'_> {
         Ok(())
     }
 
-    /// Reads a free text. One that came lately was found to be plain, and its hash is known.
+    /// Sets a field of free text. A text in the cache has no hidden characters, and its hash is known.
     #[inline(always)]
     fn put_text(&mut self, slot: Slot, keep_text: bool, raw: Raw<'_>) -> Result<(), Reason> {
-        let Scratch { text: stripped, recent } = &mut *self.scratch;
+        let Scratch { text: scratch, hashes } = &mut *self.scratch;
         let text = raw.written().ok_or(Reason::BadValue)?;
-        if let Some(hash) = recent.find(text, raw.head()) {
+        if let Some(hash) = hashes.find(text, raw.head()) {
             set_text(slot, text, hash, keep_text, self.event);
             return Ok(());
         }
-        let (text, hash) = fresh(text, stripped, recent, self.key)?;
+        let (text, hash) = stripped_and_hashed(text, scratch, hashes, self.key)?;
         set_text(slot, text, hash, keep_text, self.event);
         Ok(())
     }
@@ -207,22 +207,22 @@ impl Fields<'_> {
     }
 }
 
-/// What was found in one record.
-pub(super) struct Found<'a> {
+/// One record that has been read whole, and the values captured from it.
+pub(super) struct CapturedRecord<'a> {
     pub(super) record: &'a [u8],
-    /// Its number.
+    /// Number of the record.
     pub(super) offset: i64,
     pub(super) captures: &'a Captures,
 }
 
-impl Found<'_> {
+impl CapturedRecord<'_> {
     fn raw(&self, source: u16) -> Raw<'_> {
         self.captures.raw(source, self.record)
     }
 
-    /// Where in the record a step's value stands.
-    pub(super) fn at(&self, place: &ValueSource) -> usize {
-        match place {
+    /// Where in the record the value of a step begins; 0 for a value that is not from the record.
+    pub(super) fn at(&self, source: &ValueSource) -> usize {
+        match source {
             ValueSource::Source(source) | ValueSource::Pair(source, _) => self.captures.at(*source),
             ValueSource::Constant(_) | ValueSource::RowNumber => 0,
         }
@@ -241,17 +241,17 @@ fn set_id(slot: Slot, text: &[u8], keep_text: bool, key: &TextKey, event: &mut E
     }
 }
 
-/// A free text that did not come lately, stripped, and its hash.
+/// A free text that is not in the cache, stripped of hidden characters, and its hash.
 #[inline(never)]
-fn fresh<'a>(
+fn stripped_and_hashed<'a>(
     text: &'a [u8],
-    stripped: &'a mut String,
-    recent: &mut Recent,
+    scratch: &'a mut String,
+    hashes: &mut HashCache,
     key: &TextKey,
 ) -> Result<(&'a [u8], u64), Reason> {
-    let said = text::stripped(text, stripped).ok_or(Reason::TextTooLong)?;
-    let hash = if said.len() == text.len() { recent.hash(text, key) } else { key.text(said) };
-    Ok((said, hash))
+    let stripped = text::stripped(text, scratch).ok_or(Reason::TextTooLong)?;
+    let hash = if stripped.len() == text.len() { hashes.hash(text, key) } else { key.text(stripped) };
+    Ok((stripped, hash))
 }
 
 #[inline(always)]
@@ -262,12 +262,12 @@ fn set_text(slot: Slot, text: &[u8], hash: u64, keep_text: bool, event: &mut Eve
     }
 }
 
-/// The verdict on a field without a value.
+/// The result for a field without a value.
 fn missing(step: &Step) -> Result<(), Reason> {
     if step.required { Err(Reason::MissingField) } else { Ok(()) }
 }
 
-/// What the value map says of a value.
+/// The value that the value map has for a raw value.
 fn mapped<'a>(raw: Raw<'_>, values: &'a [(String, String)]) -> Option<Raw<'a>> {
     let text = if values.is_empty() { None } else { raw.written() }?;
     values.iter().find(|(from, _)| from.as_bytes() == text).map(|(_, to)| Raw::constant(to))

@@ -1,7 +1,7 @@
-//! Walks one JSON object (RFC 8259): checks every byte of it and notes the values at mapped places.
+//! Reads one JSON object (RFC 8259): checks every byte, and converts or captures the mapped values.
 //!
-//! No value is built. What nothing reads is checked like the rest: strings, escapes, numbers, nesting, repeated keys
-//! (compared as decoded, at every level), card numbers. It does not know what the values mean.
+//! No value tree is built. Values that are not mapped are checked like the others: strings, escapes, numbers, nesting,
+//! repeated keys (decoded, at every level), card numbers. It does not know what the values mean.
 
 mod walk;
 
@@ -14,24 +14,24 @@ use super::steps::DirectField;
 use std::sync::Arc;
 use walk::{Stop, Target, UnknownKey, Walk};
 
-/// What is read of the objects of one mapping.
+/// The mapped values of a feed's objects.
 #[derive(Clone, Debug)]
 pub(super) struct JsonPlan {
     /// The mapped keys.
     shape: Shape,
-    /// What is done with values: nothing, then by source.
+    /// What happens to values: the target of values that are not mapped, then by source.
     targets: Arc<[Target]>,
 }
 
-/// Reads objects of one mapping, and learns their other keys and the order of all keys.
+/// Reads the objects of a feed, and learns their other keys and the order of all keys.
 #[derive(Clone, Debug)]
 pub(super) struct JsonReader {
     record: Box<Record>,
     shape: Shape,
     /// Those of the plan.
     targets: Arc<[Target]>,
-    /// Keys of open objects that the shape has no room for: ranges in the record or the scratch text.
-    strays: Vec<UnknownKey>,
+    /// Unknown keys of the open objects.
+    unknown: Vec<UnknownKey>,
 }
 
 fn target(source: SourceId) -> TargetId {
@@ -39,22 +39,22 @@ fn target(source: SourceId) -> TargetId {
 }
 
 impl JsonPlan {
-    /// A plan of mapped paths, by source. `at_once`: the fields that are read where their values are found.
+    /// A plan of mapped paths, by source. `direct`: the fields that are converted where their values are found.
     pub(super) fn new(
         paths: &[Vec<String>],
         exempt: Vec<bool>,
-        at_once: Vec<(SourceId, DirectField)>,
+        direct: Vec<(SourceId, DirectField)>,
     ) -> JsonPlan {
         let mut shape = Shape::new();
         for (path, source) in paths.iter().zip(0u16..) {
             shape.map(path, target(source));
         }
-        let unread = Target { source: None, exempt: false, plain: None };
-        let read =
-            (0..).zip(exempt).map(|(source, exempt)| Target { source: Some(source), exempt, plain: None });
-        let mut targets: Vec<Target> = std::iter::once(unread).chain(read).collect();
-        for (source, plain) in at_once {
-            targets[usize::from(target(source))].plain = Some(plain);
+        let not_mapped = Target { source: None, exempt: false, direct: None };
+        let mapped =
+            (0..).zip(exempt).map(|(source, exempt)| Target { source: Some(source), exempt, direct: None });
+        let mut targets: Vec<Target> = std::iter::once(not_mapped).chain(mapped).collect();
+        for (source, field) in direct {
+            targets[usize::from(target(source))].direct = Some(field);
         }
         JsonPlan { shape, targets: targets.into() }
     }
@@ -65,10 +65,10 @@ impl JsonReader {
     pub(super) fn new(plan: &JsonPlan) -> JsonReader {
         let JsonPlan { shape, targets } = plan;
         let (shape, targets) = (shape.clone(), Arc::clone(targets));
-        JsonReader { record: Record::new(), shape, targets, strays: Vec::new() }
+        JsonReader { record: Record::new(), shape, targets, unknown: Vec::new() }
     }
 
-    /// Checks a record; reads the mapped values, or notes them.
+    /// Checks a record, and converts or captures its mapped values.
     pub(super) fn read(
         &mut self,
         text: &[u8],
@@ -76,11 +76,11 @@ impl JsonReader {
         fields: &mut Fields<'_>,
     ) -> Result<(), ReadError> {
         self.shape.begin();
-        self.strays.clear();
+        self.unknown.clear();
         self.record.fill(text);
-        let JsonReader { record, shape, targets, strays } = self;
-        let fault = ReadError::new(Reason::BadJson, 0);
-        let mut walk = Walk { text, record, shape, targets, strays, into, fields, fault };
-        walk.record().map_err(|Stop| walk.fault)
+        let JsonReader { record, shape, targets, unknown } = self;
+        let error = ReadError::new(Reason::BadJson, 0);
+        let mut walk = Walk { text, record, shape, targets, unknown, into, fields, error };
+        walk.record().map_err(|Stop| walk.error)
     }
 }

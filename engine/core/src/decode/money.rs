@@ -1,7 +1,7 @@
-//! Amounts: exact minor units in a currency, without floats. It does not know where values were found.
+//! Amounts: exact minor units in a currency, without floats. It does not know where values come from.
 
 use super::capture::{Captures, Raw, SourceId};
-use super::convert::Table;
+use super::convert::CodeTable;
 use super::decimal::{Rounding, scaled};
 use super::mapping::AmountForm;
 use super::reject::Reason;
@@ -10,21 +10,21 @@ use tripline_rules::money::{Currency, EXPONENT_MAX};
 use tripline_rules::schema::{ACCOUNT_CURRENCY, TX_AMOUNT, TX_CURRENCY};
 use tripline_rules::value::{Registers, Slot};
 
-/// How an amount is read.
+/// How an amount is converted.
 #[derive(Clone, Debug)]
 pub(super) struct MoneyPlan {
     pub(super) form: AmountForm,
     pub(super) currency: CurrencyPlan,
-    /// The field's fixed currency; without one it is the account's.
+    /// The fixed currency of the field; none if it is the account's.
     pub(super) own: Option<u16>,
 }
 
-/// Where an amount's currency is from.
+/// Where the currency of an amount comes from.
 #[derive(Clone, Debug)]
 pub(super) enum CurrencyPlan {
     Fixed(u16),
-    Source(SourceId, Table),
-    /// `account.currency` of the record.
+    Source(SourceId, CodeTable),
+    /// The record's `account.currency`.
     Account,
 }
 
@@ -40,11 +40,11 @@ pub(super) fn is_amount(text: &str) -> bool {
     scaled(text.as_bytes(), EXPONENT_MAX, Rounding::Exact, u64::MAX).is_some()
 }
 
-/// Decimals beyond the minor unit's that a printed float must round to zeros; with them the range still fits an `i64`.
+/// Decimals beyond the minor unit that a printed float must round to zeros. With them the range still fits an `i64`.
 const GUARD_PLACES: u8 = 3;
 const GUARD: i64 = 1_000;
 
-/// The amount that a float stood for.
+/// The amount that was printed from a float.
 fn near_whole(text: &[u8], exponent: u8) -> Option<i64> {
     let max = MONEY_MINOR_MAX * GUARD.unsigned_abs();
     let guarded = scaled(text, exponent + GUARD_PLACES, Rounding::HalfAway, max)?;
@@ -52,7 +52,7 @@ fn near_whole(text: &[u8], exponent: u8) -> Option<i64> {
 }
 
 impl MoneyPlan {
-    /// The currency of the amount in this record, checked against the field's.
+    /// The currency of the amount in this record, checked against the currency of the field.
     #[inline]
     pub(super) fn currency(
         &self,
@@ -71,7 +71,7 @@ impl MoneyPlan {
         };
         let found = found.ok_or(Reason::BadMoney)?;
         let expected = self.own.or(account);
-        // The transaction's currency is known before its amount only when it is mapped by itself.
+        // The currency of the transaction is known before its amount only when it is mapped itself.
         let stated = if slot == TX_AMOUNT { code(TX_CURRENCY) } else { None };
         let differs = |other: Option<u16>| other.is_some_and(|other| other != found);
         if differs(expected) || differs(stated) { Err(Reason::CurrencyMismatch) } else { Ok(found) }

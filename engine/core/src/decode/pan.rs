@@ -1,21 +1,21 @@
-//! Finds card numbers where none belong. It does not know which places are exempt.
+//! Finds card numbers where none is allowed. It does not know which sources are exempt.
 //!
-//! A card number is 13 to 19 digits that begin like an issuer's and end in a valid Luhn digit (ISO/IEC 7812-1 annex B),
-//! in one run or in groups with a single blank or dash between them. What is found:
-//! - a whole run of digits, whatever letters touch it (`PAN4111…`), but not the decimals of a number (`0.4111…`);
-//! - any consecutive groups, when no letter touches the first or the last (so most UUIDs are none, and the first three
-//!   groups of one never are);
-//! - through hidden characters, which are stripped from texts and would otherwise join what they part;
-//! - a number with an exponent that stands for such an integer (`4.111…e15`).
+//! A card number is 13 to 19 digits that begin with an issuer's prefix and end in a valid Luhn digit (ISO/IEC 7812-1
+//! annex B), in one run or in groups with a single blank or dash between them. What is found:
+//! - a whole run of digits, whatever letters are beside it (`PAN4111…`), but not the decimals of a number (`0.4111…`);
+//! - any consecutive groups, when no letter is beside the first or the last. So most UUIDs are not found, and the first
+//!   three groups of one never are;
+//! - a number with hidden characters in it: they are stripped from texts, which would join its digits;
+//! - a number with an exponent that is such an integer (`4.111…e15`).
 //!
-//! An all-digit id passes by chance: one in ten by its last digit, of those that begin like an issuer's.
+//! Of all-digit ids with an issuer's prefix, one in ten looks like a card number.
 
 use super::decimal::{Rounding, scaled};
 use super::text::is_hidden;
 use super::word::{above_nine, every};
 use crate::limits::{CARD_DIGITS_MAX, CARD_DIGITS_MIN};
 
-/// Whether a decoded text holds a card number.
+/// Whether a decoded text contains a card number.
 #[inline]
 pub(super) fn in_text(text: &[u8]) -> bool {
     text.len() >= CARD_DIGITS_MIN && in_long_text(text)
@@ -26,14 +26,14 @@ fn in_long_text(text: &[u8]) -> bool {
     digits(text) >= CARD_DIGITS_MIN && in_many_digits(text)
 }
 
-/// How many digits there are in at most 255 words; more count as many.
+/// How many digits the text has, if it is at most 255 words long; a longer one counts as all digits.
 #[inline]
 fn digits(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks::<8>();
     if words.len() > usize::from(u8::MAX) {
         return usize::MAX;
     }
-    // Each byte counts the digits at its place, and the product sums the bytes, two at a time, in its uppermost.
+    // Each byte counts the digits at its position; the product sums pairs of them in its uppermost bits.
     let counts = words.iter().fold(0u64, |sum, word| sum.wrapping_add(digits_of_word(*word)));
     let pairs = (counts & EVERY_OTHER).wrapping_add(counts >> 8 & EVERY_OTHER);
     let in_words = pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48;
@@ -54,7 +54,7 @@ fn in_many_digits(text: &[u8]) -> bool {
     scan.finish() || in_exponent(text)
 }
 
-/// Whether a record that could not be read holds a card number anywhere, also in escapes of JSON.
+/// Whether a record that could not be read contains a card number anywhere, also in escapes of JSON.
 pub(super) fn in_record(bytes: &[u8]) -> bool {
     let mut scan = Scan::default();
     for chunk in bytes.utf8_chunks() {
@@ -77,7 +77,7 @@ fn escaped(text: &str) -> Option<(char, usize)> {
     Some((char::from_u32(u32::from_str_radix(hex, 16).ok()?)?, 6))
 }
 
-/// Whether the text is a number with an exponent that stands for a card number.
+/// Whether the text is a number with an exponent whose value is a card number.
 fn in_exponent(text: &[u8]) -> bool {
     let exponent = text.iter().any(|byte| matches!(byte, b'e' | b'E'));
     let value = exponent.then(|| scaled(text, 0, Rounding::Exact, u64::MAX)).flatten();
@@ -99,9 +99,9 @@ struct Scan {
     chain: usize,
     /// Digits of the group that is being read; 0 after a separator.
     group: usize,
-    /// A letter touches the chain's first digit.
+    /// Whether a letter is beside the first digit of the chain.
     after_letter: bool,
-    /// What stood before: a letter or digit; then a point after a digit.
+    /// Whether the character before was a letter; whether it was a point behind a digit.
     letter: bool,
     point: bool,
     found: bool,
@@ -145,7 +145,7 @@ impl Scan {
         self.found
     }
 
-    /// Tries every card number that could end with the group just read; `next` follows it.
+    /// Tests every card number that could end with the group just read; `next` is the character behind it.
     fn end_group(&mut self, next: char) {
         for length in CARD_DIGITS_MIN..=CARD_DIGITS_MAX.min(self.chain) {
             let starts = self.starts >> (length - 1) & 1 == 1;
@@ -173,7 +173,7 @@ fn is_card_number(digits: u128, length: usize) -> bool {
     is_issuer(prefix) && luhn(digits, length)
 }
 
-/// Whether four digits, four bits each, begin a card number: the ranges of the schemes, as far as cards carry them.
+/// Whether four digits, four bits each, are a prefix of the card schemes.
 fn is_issuer(prefix: u128) -> bool {
     matches!(prefix,
         0x4000..=0x4999                                     // Visa
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_one_passes() {
+    fn digits_that_are_not_a_card_number_pass() {
         for text in [
             "4111111111111112",
             "411111111111",
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// Luhn as the standard words it, apart from the bits above.
+    /// The Luhn digit as the standard defines it.
     fn plain_luhn(number: &str) -> bool {
         let doubled = |digit: u32| digit * 2 / 10 + digit * 2 % 10;
         let digits = number.chars().rev().map(|c| c.to_digit(10).unwrap());

@@ -1,4 +1,4 @@
-//! From a checked mapping to what is done with every record, for the fields that are wanted.
+//! From a checked mapping to the steps of every record, for the fields that are wanted.
 
 use super::capture::SourceId;
 use super::checked::CheckedMapping;
@@ -27,7 +27,7 @@ pub struct DecodePlan {
     pub(super) slots: Vec<Option<Slot>>,
 }
 
-/// How records are checked and where their values are.
+/// How records are checked and where their values are found.
 #[derive(Clone, Debug)]
 pub(super) enum ReaderPlan {
     Json(JsonPlan),
@@ -35,18 +35,18 @@ pub(super) enum ReaderPlan {
 }
 
 impl DecodePlan {
-    /// A plan that reads the fields that are wanted.
+    /// A plan for the fields that are wanted.
     ///
-    /// `wanted`: the fields that something reads or keeps; the id, type, time, account and reference of the event are
-    /// read always, currencies wherever an amount is. `texts`: the text fields whose text the event carries; its id and
-    /// account always do. `key`: the key of all hashes.
+    /// `wanted`: the fields that a rule reads or a row keeps. The id, type, time, account and reference of the event
+    /// are always read, and currencies when an amount is. `texts`: the text fields whose text the event carries; those
+    /// of its id and account are always carried. `key`: the key of all hashes.
     pub fn new(mapping: &CheckedMapping, wanted: &[Slot], texts: &[Slot], key: TextKey) -> DecodePlan {
         let CheckedMapping { format, names, paths, exempt, slots, steps, label } = mapping.clone();
         let mut steps = wanted_steps(steps, wanted, texts);
         let (reader, required) = match format {
             Format::Json => {
-                let (required, at_once) = read_at_once(&mut steps, label.as_ref());
-                (ReaderPlan::Json(JsonPlan::new(&paths, exempt, at_once)), required)
+                let (required, direct) = direct_fields(&mut steps, label.as_ref());
+                (ReaderPlan::Json(JsonPlan::new(&paths, exempt, direct)), required)
             }
             Format::Csv { delimiter } => {
                 (ReaderPlan::Csv(Arc::new(CsvPlan::new(delimiter, names, exempt))), Vec::new())
@@ -55,7 +55,7 @@ impl DecodePlan {
         DecodePlan { key, reader, required, steps, label, slots }
     }
 
-    /// Checks a mapping against the schema and makes its plan, as [`DecodePlan::new`] does.
+    /// Checks a mapping against the schema and makes its plan. For the other arguments see [`DecodePlan::new`].
     ///
     /// # Errors
     /// Everything that is wrong with the mapping.
@@ -70,7 +70,7 @@ impl DecodePlan {
     }
 }
 
-/// The steps of the fields that are wanted, in the order in which they are taken.
+/// The steps of the fields that are wanted, in the order of fields.
 fn wanted_steps(mut steps: Vec<Step>, wanted: &[Slot], texts: &[Slot]) -> Vec<Step> {
     let money =
         |step: &Step| matches!(step.conversion, FieldConversion::Money(_)) && wanted.contains(&step.slot);
@@ -89,27 +89,29 @@ fn wanted_steps(mut steps: Vec<Step>, wanted: &[Slot], texts: &[Slot]) -> Vec<St
     steps
 }
 
-/// Takes from the steps those that a JSON reader takes itself: whose place nothing else reads, and which need nothing
-/// but their value. Of these, those that a record must have are also given by themselves.
-fn read_at_once(
+/// Moves out of the steps the fields that a JSON reader converts where it finds them: no other field has their source,
+/// and they depend on no other value. The required ones among them are also listed apart.
+fn direct_fields(
     steps: &mut Vec<Step>,
     label: Option<&LabelPlan>,
 ) -> (Vec<Required>, Vec<(SourceId, DirectField)>) {
     let used = sources(steps, label);
     let only = |source: &SourceId| used.iter().filter(|used| *used == source).count() == 1;
-    let (mut required, mut at_once) = (Vec::new(), Vec::new());
+    let (mut required, mut direct) = (Vec::new(), Vec::new());
     steps.retain(|step| {
-        let Some((source, plain)) = plain(step).filter(|(source, _)| only(source)) else { return true };
+        let Some((source, field)) = direct_field(step).filter(|(source, _)| only(source)) else {
+            return true;
+        };
         if step.required {
-            required.push(Required { order: plain.order, slot: plain.slot, source });
+            required.push(Required { order: field.order, slot: field.slot, source });
         }
-        at_once.push((source, plain));
+        direct.push((source, field));
         false
     });
-    (required, at_once)
+    (required, direct)
 }
 
-/// The places that are read, each as often as it is.
+/// The sources that are read, each as often as it is read.
 fn sources(steps: &[Step], label: Option<&LabelPlan>) -> Vec<SourceId> {
     let of_step = |step: &Step| {
         let (first, second) = match step.source {
@@ -128,8 +130,8 @@ fn sources(steps: &[Step], label: Option<&LabelPlan>) -> Vec<SourceId> {
     steps.iter().flat_map(of_step).chain(label.map(|label| label.source)).collect()
 }
 
-/// A step that needs nothing but its value as it stands, and the value's place.
-fn plain(step: &Step) -> Option<(SourceId, DirectField)> {
+/// The field of a step that depends on nothing but its own value, with its source.
+fn direct_field(step: &Step) -> Option<(SourceId, DirectField)> {
     match (&step.source, &step.conversion, &step.substitution) {
         (ValueSource::Source(source), FieldConversion::Value(conversion), None) => {
             let Step { order, slot, keep_text, .. } = *step;
@@ -139,8 +141,8 @@ fn plain(step: &Step) -> Option<(SourceId, DirectField)> {
     }
 }
 
-/// The order of the steps, and so which of several faults a record is refused for: what an event must have, what
-/// amounts depend on, the rest as the schema has it.
+/// The order of fields, and so of the steps: what an event must have, what amounts depend on, the rest as in the
+/// schema. A record with several errors is rejected for the first.
 fn order(slot: Slot) -> (usize, Slot) {
     let first = [EVENT_TYPE, EVENT_ID, EVENT_TIME, ACCOUNT_ID, EVENT_REF, ACCOUNT_CURRENCY, TX_CURRENCY];
     (first.iter().position(|early| *early == slot).unwrap_or(first.len()), slot)

@@ -1,24 +1,24 @@
-//! The bytes of one record with zeros behind them, so that looking ahead needs no bound: a zero is no part of any token,
-//! and ends all of them. It does not know what the bytes mean.
+//! The bytes of one record with zeros behind them, so that reading ahead needs no bounds check: no token contains a
+//! zero byte. It does not know what the bytes mean.
 
 use crate::limits::EVENT_BYTES_MAX;
 
-/// A place in a record.
+/// A position in a record, bytes from its start.
 pub(super) type BytePos = u16;
 
-/// The bytes that are looked at together at most.
+/// How many bytes are read ahead at most.
 const AHEAD: usize = 16;
-/// Every place that a [`BytePos`] can name has so many bytes behind it.
+/// Size of the buffer: every [`BytePos`] has [`AHEAD`] bytes behind it.
 const ROOM: usize = BytePos::MAX as usize + AHEAD;
 const _: () = assert!(EVENT_BYTES_MAX + AHEAD <= BytePos::MAX as usize);
 
-/// A place in a record, or the length of one.
+/// A position in a record, or its length.
 #[inline]
 pub(super) fn byte_pos(at: usize) -> BytePos {
     BytePos::try_from(at).expect("records are bounded to 16 KiB")
 }
 
-/// A record to look ahead in.
+/// A record with zeros behind it.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     bytes: [u8; ROOM],
@@ -31,37 +31,37 @@ impl Record {
         Box::new(Record { bytes: [0; ROOM], end: 0 })
     }
 
-    /// Takes the bytes of a record over.
+    /// Copies the bytes of a record.
     ///
     /// # Panics
     /// When they are more than [`EVENT_BYTES_MAX`].
     #[inline]
     pub(super) fn fill(&mut self, record: &[u8]) {
-        assert!(record.len() <= EVENT_BYTES_MAX, "longer records are refused before");
+        assert!(record.len() <= EVENT_BYTES_MAX, "the decoder rejects longer records first");
         self.end = byte_pos(record.len());
         let (bytes, ahead) = self.bytes.split_at_mut(record.len());
         bytes.copy_from_slice(record);
         ahead[..AHEAD].fill(0);
     }
 
-    /// Where it ends.
+    /// Its length.
     pub(super) fn end(&self) -> BytePos {
         self.end
     }
 
-    /// The byte at a place, 0 at the end.
+    /// The byte at a position; 0 behind the end.
     #[inline]
     pub(super) fn byte(&self, at: BytePos) -> u8 {
         self.bytes[usize::from(at)]
     }
 
-    /// What stands between two places.
+    /// The bytes between two positions.
     #[inline]
     pub(super) fn text(&self, start: BytePos, end: BytePos) -> &[u8] {
         &self.bytes[usize::from(start)..][..usize::from(end.wrapping_sub(start))]
     }
 
-    /// So many bytes from a place on.
+    /// `N` bytes from a position on.
     #[inline]
     pub(super) fn ahead<const N: usize>(&self, at: BytePos) -> [u8; N] {
         const { assert!(N <= AHEAD) };
@@ -69,7 +69,7 @@ impl Record {
         self.bytes[from..from + N].try_into().expect("a range has its length")
     }
 
-    /// Whether these bytes follow at a place.
+    /// Whether these bytes follow at a position.
     pub(super) fn follows(&self, at: BytePos, bytes: &[u8]) -> bool {
         self.bytes[usize::from(at)..].starts_with(bytes)
     }

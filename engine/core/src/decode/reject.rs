@@ -1,4 +1,4 @@
-//! Why a record was not taken: a closed set of reasons with stable names. It never holds a byte of the record.
+//! Why a record was rejected: a closed set of reasons with stable names. It never holds a byte of the record.
 
 use std::fmt;
 use tripline_rules::value::Slot;
@@ -30,9 +30,9 @@ reasons! {
     BadJson = "bad_json",
     /// A key occurs twice in one object.
     DuplicateKey = "duplicate_key",
-    /// Deeper nested than [`DEPTH_MAX`](crate::limits::DEPTH_MAX).
+    /// Nested deeper than [`DEPTH_MAX`](crate::limits::DEPTH_MAX).
     TooDeep = "too_deep",
-    /// Not one CSV record: quotes or line ends where none may be.
+    /// Not one CSV record: a quote or a line end at the wrong place.
     BadCsv = "bad_csv",
     /// More or fewer CSV cells than the header has columns.
     WrongCellCount = "wrong_cell_count",
@@ -42,46 +42,46 @@ reasons! {
     BadTime = "bad_time",
     /// Not an amount, more decimals than the currency has, out of range, or of no known currency.
     BadMoney = "bad_money",
-    /// An amount in another currency than its field's.
+    /// An amount that is not in the currency of its field.
     CurrencyMismatch = "currency_mismatch",
-    /// Not an id: empty, too long, or of other characters.
+    /// Not an id: empty, too long, or with a character that ids do not have.
     BadId = "bad_id",
     /// More characters than [`TEXT_CHARS_MAX`](crate::limits::TEXT_CHARS_MAX).
     TextTooLong = "text_too_long",
-    /// A value that the field cannot have.
+    /// A value that is not valid for the field.
     BadValue = "bad_value",
-    /// Not a place on earth.
+    /// Not a latitude and a longitude.
     BadLocation = "bad_location",
     /// An event type that the schema does not have.
     UnknownEventType = "unknown_event_type",
     /// The id, type, time or account of the event is missing.
     MissingField = "missing_field",
-    /// A card number where none belongs.
+    /// A card number where none is allowed.
     CardNumber = "card_number",
-    /// The identity of an earlier event with another time or other kept fields.
+    /// The id of an earlier event, with another time or other kept fields.
     IdConflict = "id_conflict",
     /// An event time too far ahead of the log.
     FutureTime = "future_time",
-    /// A time too far ahead of all earlier ones.
+    /// An event time too far ahead of all earlier ones.
     TimeJump = "time_jump",
 }
 
-/// A record that was not taken.
+/// A record that was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reject {
     /// Why.
     pub reason: Reason,
-    /// The mapped field it is about, where it is about one.
+    /// The mapped field with the error, if it is an error of one.
     pub field: Option<Slot>,
     /// Where in the record, bytes from its start.
     pub at: usize,
-    /// The record holds something like a card number, whatever the reason: its content must not be forwarded. Records that
-    /// are [`Reason::TooLarge`] were not searched.
+    /// Whether the record contains what looks like a card number, whatever the reason: then its content must not be
+    /// forwarded. A record that is [`Reason::TooLarge`] was not searched.
     pub card_number: bool,
 }
 
 impl fmt::Display for Reject {
-    /// The reason and the place, never the content.
+    /// The reason and the position, never the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at byte {}", self.reason.name(), self.at)
     }
@@ -89,17 +89,17 @@ impl fmt::Display for Reject {
 
 impl std::error::Error for Reject {}
 
-/// A fault found inside the decoder, before it is known which field it is about.
+/// An error inside the decoder, before the field is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReadError {
     pub(super) reason: Reason,
     pub(super) at: usize,
-    /// Number of the source it is about.
+    /// The source of the value with the error, if it is an error of one.
     pub(super) source: Option<u16>,
 }
 
 impl ReadError {
-    /// A fault of the record as such.
+    /// An error of the record as such.
     pub(super) fn new(reason: Reason, at: usize) -> ReadError {
         ReadError { reason, at, source: None }
     }

@@ -1,24 +1,24 @@
-//! Tokens of JSON text (RFC 8259): where a string or a number ends, and what an escaped string says.
-//! It does not know objects, depth or keys. All texts it is given are UTF-8.
+//! Tokens of JSON (RFC 8259): where a string or a number ends, and the text of an escaped string. It does not know
+//! objects, depth or keys. All its input is UTF-8.
 
 use super::record::{BytePos, Record};
 use super::word::{HIGH, every};
 
-/// Where the first quote, backslash or control character from `at` on stands; the end without one.
+/// Position of the first quote, backslash or control character from `at` on; the end of the record without one.
 #[inline]
 pub(super) fn special(record: &Record, at: BytePos) -> BytePos {
     let (end, _) = special_and_head(record, at);
     end
 }
 
-/// As [`special`], and the first eight bytes up to there, zeros behind.
+/// As [`special`], with the first eight bytes before that position, zeros behind them.
 #[inline(always)]
 pub(super) fn special_and_head(record: &Record, start: BytePos) -> (BytePos, u64) {
     let head = u64::from_le_bytes(record.ahead(start));
     // Most strings are shorter than a word.
     let found = specials(head);
     if found != 0 {
-        // The lowest bit is the highest of its byte: what is below that byte is the text.
+        // The lowest bit is the highest bit of its byte: all bytes below it are text.
         let below = ((found & found.wrapping_neg()) >> 7).wrapping_sub(1);
         return (start.wrapping_add(lowest(found)), head & below);
     }
@@ -32,23 +32,27 @@ pub(super) fn special_and_head(record: &Record, start: BytePos) -> (BytePos, u64
     }
 }
 
-/// Bits in the bytes that are quotes, backslashes or control characters; a borrow disturbs only bytes above the lowest.
+/// The high bits of the bytes that are quotes, backslashes or control characters. A borrow changes only bytes above the
+/// lowest of them.
 #[inline(always)]
 fn specials(word: u64) -> u64 {
-    // With one bit turned, quotes follow control characters: both are below 0x21.
+    // With one bit flipped, quotes follow control characters: both are below 0x21.
     let quote_or_control = (word ^ every(0x02)).wrapping_sub(every(0x21));
     let backslash = (word ^ every(b'\\')).wrapping_sub(every(1));
     (quote_or_control | backslash) & !word & HIGH
 }
 
-/// Number of the lowest byte that has a bit.
+/// Index of the lowest byte with a bit.
 #[inline]
 fn lowest(word: u64) -> BytePos {
     let [number, ..] = (word.trailing_zeros() / 8).to_le_bytes();
     BytePos::from(number)
 }
 
-/// Where the string whose first character is at `start` ends, its escapes unchecked; or where it is none.
+/// Where the string whose first character is at `start` ends; its escapes are not checked.
+///
+/// # Errors
+/// Where it is not valid.
 pub(super) fn string_end(record: &Record, start: BytePos) -> Result<BytePos, BytePos> {
     let mut at = start;
     loop {
@@ -61,13 +65,16 @@ pub(super) fn string_end(record: &Record, start: BytePos) -> Result<BytePos, Byt
     }
 }
 
-/// Appends what the escaped text between two quotes says; or tells where in the text an escape is none.
+/// Appends the escaped text between two quotes with its escapes resolved.
+///
+/// # Errors
+/// Where in the text an escape is not valid.
 pub(super) fn unescape(text: &str, into: &mut String) -> Result<(), usize> {
     let mut rest = text;
     while let Some(slash) = rest.find('\\') {
         into.push_str(&rest[..slash]);
-        let place = text.len() - rest.len() + slash;
-        let (c, length) = escape(&rest[slash + 1..]).ok_or(place)?;
+        let at = text.len() - rest.len() + slash;
+        let (c, length) = escape(&rest[slash + 1..]).ok_or(at)?;
         into.push(c);
         rest = &rest[slash + 1 + length..];
     }
@@ -75,7 +82,7 @@ pub(super) fn unescape(text: &str, into: &mut String) -> Result<(), usize> {
     Ok(())
 }
 
-/// The character of an escape and its length, without the backslash. Half a surrogate pair is none.
+/// The character of an escape and its length, without the backslash. Half a surrogate pair is not valid.
 fn escape(text: &str) -> Option<(char, usize)> {
     let c = match text.as_bytes().first()? {
         b'"' => '"',
@@ -108,7 +115,10 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |sum, digit| Some(sum << 4 | char::from(*digit).to_digit(16)?))
 }
 
-/// Where the number that begins at `start` ends, or where it is none.
+/// Where the number that begins at `start` ends.
+///
+/// # Errors
+/// Where it is not valid.
 #[inline]
 pub(super) fn number(record: &Record, start: BytePos) -> Result<BytePos, BytePos> {
     let whole = start + BytePos::from(record.byte(start) == b'-');
@@ -164,11 +174,11 @@ mod tests {
 
         /// serde_json is the oracle of strings, escapes and surrogates.
         #[test]
-        fn strings_say_what_serde_json_reads(inner in r#"([a-z"]|\\["\\/bfnrtu01]|\\u(d83d|de00|00e9|D83D|DE00|12)|é){0,8}"#) {
+        fn strings_are_those_of_serde_json(inner in r#"([a-z"]|\\["\\/bfnrtu01]|\\u(d83d|de00|00e9|D83D|DE00|12)|é){0,8}"#) {
             let text = format!("\"{inner}\"");
             let ours = string_end(&record(text.as_bytes()), 1).ok().map(usize::from).filter(|end| end + 1 == text.len()).and_then(|end| {
-                let mut said = String::new();
-                unescape(&text[1..end], &mut said).ok().map(|()| said)
+                let mut unescaped = String::new();
+                unescape(&text[1..end], &mut unescaped).ok().map(|()| unescaped)
             });
             prop_assert_eq!(ours, serde_json::from_str::<String>(&text).ok());
         }

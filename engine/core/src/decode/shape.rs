@@ -1,64 +1,64 @@
-//! The keys that objects of a feed are known to have: those of the mapping, and others as they turn up.
+//! The known keys of a feed's objects: those of the mapping, and others that are learned from records.
 //!
-//! A known key is recognised by comparing bytes, at best the very key that followed last time; so the order of keys is
-//! a hint, never a condition. What is remembered changes how fast a record is read, never what is read: a record's
-//! verdict is a function of its bytes. Memory is bounded by the limits of [`crate::limits`].
+//! A known key is recognised by its bytes. The key that followed last time is compared first, so the order of keys is a
+//! hint, never a condition. What is learned changes how fast a record is read, never what is read. Memory is bounded by
+//! [`crate::limits`].
 
 use super::pan;
 use super::record::{BytePos, Record, byte_pos};
 use crate::limits::{LEARNED_KEY_BYTES_MAX, LEARNED_KEYS_MAX, LEARNED_OBJECTS_MAX};
 
-/// What is done with a value: [`UNREAD`], or what the mapping does with one from a place.
+/// What happens to a value: [`NOT_MAPPED`], or the target of a source.
 pub(super) type TargetId = u16;
-/// Nothing reads it.
-pub(super) const UNREAD: TargetId = 0;
+/// The target of a value that is not mapped.
+pub(super) const NOT_MAPPED: TargetId = 0;
 /// Index of an object in a [`Shape`].
 pub(super) type ObjectId = usize;
 /// Index of a key in a [`Shape`], whatever its object.
 pub(super) type KeyId = usize;
 
-/// Tokens are compared by so many bytes at once; only longer ones by the rest too.
+/// How many bytes of a token are compared at once; the rest of a longer one is compared apart.
 const HEAD_BYTES: usize = 16;
 
 /// The first bytes of a token, in two words.
 type Head = [u64; 2];
 
-/// What a record begins with at `at`.
+/// The first bytes of a record from `at` on.
 #[inline]
 fn head(record: &Record, at: BytePos) -> Head {
     [record.ahead(at), record.ahead(at.wrapping_add(8))].map(u64::from_le_bytes)
 }
 
-/// No record begins with it: a mask cuts none of its bits off.
+/// Equal to no masked bytes of a record: no mask has its bit.
 const NO_HEAD: Head = [1, 0];
 
 /// A key of an object.
 #[derive(Clone, Debug)]
 struct Key {
-    /// The first bytes of the token, and which of their bits it has: a comparison without a call.
+    /// The first bytes of the token, and a mask of the bytes that it has: compared without a call.
     head: Head,
     mask: Head,
-    /// The key as a record spells it, with quotes and colon.
+    /// The key as written in a record, with quotes and colon.
     token: Box<[u8]>,
     length: BytePos,
-    /// What is done with its value.
+    /// What happens to its value.
     target: TargetId,
     /// The object (or array) below it.
     below: Option<ObjectId>,
-    /// Number of the last record that had it.
+    /// Number of the last record that has it.
     seen: u64,
-    /// The key that followed it in its object, and the one before that: records of two kinds mostly take turns.
+    /// The key that followed it last, and the one before that: records of two kinds often alternate.
     next: KeyId,
     earlier: KeyId,
 }
 
-/// Stands for keys that are not remembered: it is never recognised, and expects itself.
+/// Stands for all keys that the shape does not know: it is never recognised, and is its own next key.
 pub(super) const UNKNOWN: KeyId = 0;
 
 impl Key {
     fn new(name: &[u8]) -> Key {
         let token: Box<[u8]> = [b"\"", name, b"\":"].concat().into();
-        // What needs escapes is not spelled like this, and what looks like a card number must be looked at.
+        // A key that needs escapes is written differently, and one that looks like a card number must be searched.
         let plain =
             name.iter().all(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\') && !pan::in_text(name);
         let (mut head, mut mask) = ([[0; 8]; 2], [[0; 8]; 2]);
@@ -73,7 +73,7 @@ impl Key {
             mask,
             length,
             token,
-            target: UNREAD,
+            target: NOT_MAPPED,
             below: None,
             seen: 0,
             next: UNKNOWN,
@@ -81,7 +81,7 @@ impl Key {
         }
     }
 
-    /// Whether the record has at `at` the key as it is spelled.
+    /// Whether the key is at `at` in the record, written without escapes.
     #[inline]
     fn begins(&self, head: Head, record: &Record, at: BytePos) -> bool {
         let long = usize::from(self.length) > HEAD_BYTES;
@@ -89,7 +89,7 @@ impl Key {
         differs(0) | differs(1) == 0 && (!long || record.follows(at, &self.token))
     }
 
-    /// What is expected first in an object, as if it followed a key.
+    /// Stands for the beginning of an object: its next key is the first one.
     fn opening() -> Key {
         Key { head: NO_HEAD, mask: [0; 2], ..Key::new(b"") }
     }
@@ -99,24 +99,24 @@ impl Key {
     }
 }
 
-/// A key that a record has.
+/// A key that was found in a record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyMatch {
     pub(super) key: KeyId,
-    /// Bytes of its spelling.
+    /// Its length as written, bytes.
     pub(super) length: BytePos,
-    /// What is done with its value.
+    /// What happens to its value.
     pub(super) target: TargetId,
-    /// The key that followed it last, which is expected again.
+    /// The key that followed it last, which is expected next.
     pub(super) next: KeyId,
 }
 
 #[derive(Clone, Debug)]
 struct Object {
-    /// What its first key follows.
+    /// Stands for its beginning.
     opening: KeyId,
     keys: Vec<KeyId>,
-    /// So many of them are mapped, the others were learned.
+    /// How many of them are mapped; the others are learned.
     mapped: usize,
 }
 
@@ -133,14 +133,14 @@ pub(super) struct Shape {
 pub(super) const ROOT: ObjectId = 0;
 
 impl Shape {
-    /// Knows no key yet.
+    /// A shape without keys.
     pub(super) fn new() -> Shape {
         let mut shape = Shape { keys: vec![Key::opening()], objects: Vec::new(), mapped: 1, record: 0 };
         shape.add_object();
         shape
     }
 
-    /// Adds the path of a mapped place.
+    /// Adds the path of a source.
     pub(super) fn map(&mut self, path: &[String], target: TargetId) {
         let Some((last, above)) = path.split_last() else { return };
         let mut object = ROOT;
@@ -184,7 +184,7 @@ impl Shape {
         self.record += 1;
     }
 
-    /// What the first key of an object follows.
+    /// What stands for the beginning of an object.
     pub(super) fn opening(&self, object: Option<ObjectId>) -> KeyId {
         object.map_or(UNKNOWN, |object| self.objects[object].opening)
     }
@@ -195,7 +195,7 @@ impl Shape {
         self.keys[previous].next
     }
 
-    /// Enters a key, if the record spells it at `at` and did not have it yet.
+    /// The expected key, if it is at `at` in the record and the record does not have it yet.
     #[inline(always)]
     pub(super) fn expected(&mut self, index: KeyId, record: &Record, at: BytePos) -> Option<KeyMatch> {
         let head = head(record, at);
@@ -207,8 +207,8 @@ impl Shape {
         Some(KeyMatch { key: index, length: key.length, target: key.target, next: key.next })
     }
 
-    /// The key of an object that the record spells at `at`.
-    pub(super) fn spelled(
+    /// The known key of an object at `at` in the record, written without escapes.
+    pub(super) fn written(
         &self,
         object: ObjectId,
         previous: KeyId,
@@ -222,12 +222,12 @@ impl Shape {
         Some(earlier).filter(begins).or_else(|| Some(next).filter(begins)).or_else(all)
     }
 
-    /// The known key of a name.
+    /// The known key with a name.
     pub(super) fn find(&self, object: ObjectId, name: &[u8]) -> Option<KeyId> {
         self.objects[object].keys.iter().copied().find(|key| self.keys[*key].name() == name)
     }
 
-    /// The element of an array: a mapped one is known by its number.
+    /// The element of an array; a mapped one is found by its index.
     pub(super) fn element(&self, array: Option<ObjectId>, index: usize) -> KeyMatch {
         let is_index = |key: &KeyId| {
             let name = std::str::from_utf8(self.keys[*key].name());
@@ -242,14 +242,14 @@ impl Shape {
         KeyMatch { key, length: 0, target: self.keys[key].target, next: UNKNOWN }
     }
 
-    /// Remembers a key, if there is room.
+    /// Learns a key, if there is room.
     pub(super) fn learn(&mut self, object: ObjectId, name: &[u8]) -> Option<KeyId> {
         let Object { keys, mapped, .. } = &self.objects[object];
         let room = keys.len() < mapped + LEARNED_KEYS_MAX;
         (room && name.len() <= LEARNED_KEY_BYTES_MAX).then(|| self.add(object, name))
     }
 
-    /// Enters a key, and notes that it followed another; none when the record had it already.
+    /// Marks a key as found behind another one. `None` when the record has it already.
     pub(super) fn enter(&mut self, previous: KeyId, key: KeyId) -> Option<KeyMatch> {
         let Key { next, earlier, .. } = &mut self.keys[previous];
         if *next != key {
@@ -260,9 +260,9 @@ impl Shape {
         first_time.then_some(KeyMatch { key, length: *length, target: *target, next: *next })
     }
 
-    /// A key that is not remembered.
-    pub(super) fn stray(&self) -> KeyMatch {
-        KeyMatch { key: UNKNOWN, length: 0, target: UNREAD, next: UNKNOWN }
+    /// A key that the shape does not know.
+    pub(super) fn unknown(&self) -> KeyMatch {
+        KeyMatch { key: UNKNOWN, length: 0, target: NOT_MAPPED, next: UNKNOWN }
     }
 
     /// The object or array below a key, if known.
@@ -271,7 +271,7 @@ impl Shape {
         self.keys[key].below
     }
 
-    /// The object below a key; remembered from now on, if there is room. Strays have none.
+    /// The object below a key; it is learned if there is room. An unknown key has none.
     #[inline]
     pub(super) fn object_below(&mut self, key: KeyId) -> Option<ObjectId> {
         self.below(key).or_else(|| self.learn_object(key))

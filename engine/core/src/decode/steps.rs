@@ -1,5 +1,5 @@
-//! What is done to a record to fill the fields of its event: one step a mapped field. It does not know how a mapping is
-//! configured, nor how records are searched.
+//! What fills the fields of an event from a record: one step per mapped field. It does not know how a mapping is
+//! configured, nor how values are found in a record.
 
 use super::capture::SourceId;
 use super::convert::Conversion;
@@ -8,13 +8,14 @@ use super::money::MoneyPlan;
 use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, EVENT_TIME, EVENT_TYPE};
 use tripline_rules::value::Slot;
 
-/// What every event must have; its steps come first.
+/// The fields that every event must have; their steps come first.
 pub(super) const REQUIRED: [Slot; 4] = [EVENT_TYPE, EVENT_ID, EVENT_TIME, ACCOUNT_ID];
 
-/// A field that is read where its value is found: it is the only one to read that place, and needs nothing else.
+/// A field whose value is converted where it is found: no other field has the same source, and it depends on no other
+/// value.
 #[derive(Clone, Debug)]
 pub(super) struct DirectField {
-    /// The place of the field in the order in which faults count.
+    /// Position in the order of fields.
     pub(super) order: usize,
     pub(super) slot: Slot,
     /// Whether the event keeps the text.
@@ -23,14 +24,14 @@ pub(super) struct DirectField {
 }
 
 impl DirectField {
-    /// Whether it is a yes/no.
+    /// Whether it is a yes/no field.
     #[inline]
     pub(super) fn is_bool(&self) -> bool {
         matches!(self.conversion, Conversion::Bool)
     }
 }
 
-/// A field that is read where its value is found, and without which a record is refused.
+/// A [`DirectField`] without which a record is rejected.
 #[derive(Clone, Debug)]
 pub(super) struct Required {
     pub(super) order: usize,
@@ -38,39 +39,39 @@ pub(super) struct Required {
     pub(super) source: SourceId,
 }
 
-/// A field that is read once the record has been seen whole.
+/// A field whose value is converted once the whole record has been read.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    /// The place of the field in the order in which faults count.
+    /// Position in the order of fields.
     pub(super) order: usize,
     pub(super) slot: Slot,
     pub(super) source: ValueSource,
     pub(super) conversion: FieldConversion,
-    /// Whether a record without it is refused.
+    /// Whether a record without it is rejected.
     pub(super) required: bool,
-    /// What is read instead of some values. Most fields have none of it.
+    /// Which values are replaced; most fields have none.
     pub(super) substitution: Option<Box<Substitution>>,
     /// Whether the event keeps the text.
     pub(super) keep_text: bool,
 }
 
 impl Step {
-    /// Whether its field is a text.
+    /// Whether its field is text.
     pub(super) fn is_text(&self) -> bool {
         matches!(self.conversion, FieldConversion::Value(Conversion::Id | Conversion::Text))
     }
 }
 
-/// What is read instead of some values of a field.
+/// Which values of a field are replaced by others.
 #[derive(Clone, Debug)]
 pub(super) struct Substitution {
-    /// Raw values and what they stand for; those of a one-of are in its table.
+    /// Raw values and their replacements; those of a one-of are in its table.
     pub(super) values: Vec<(String, String)>,
-    /// What a value means that the field cannot have.
+    /// What happens to a value that is not valid for the field.
     pub(super) fallback: Fallback,
 }
 
-/// Where a step's value is from.
+/// Where the value of a step comes from.
 #[derive(Clone, Debug)]
 pub(super) enum ValueSource {
     Source(SourceId),
@@ -79,7 +80,7 @@ pub(super) enum ValueSource {
     Pair(SourceId, SourceId),
 }
 
-/// How a step's value is read.
+/// How the value of a step is converted.
 #[derive(Clone, Debug)]
 pub(super) enum FieldConversion {
     Value(Conversion),
@@ -87,7 +88,7 @@ pub(super) enum FieldConversion {
     Location,
 }
 
-/// A record's own label.
+/// How the label of a record is found.
 #[derive(Clone, Debug)]
 pub(super) struct LabelPlan {
     pub(super) source: SourceId,

@@ -1,10 +1,11 @@
-//! Ids and free texts: which characters they may have, and what is stripped. It does not know which field is which.
+//! Ids and free texts: which characters they may have, and which are stripped. It does not know which field a text is
+//! of.
 
 use super::word::{HIGH, every};
 use crate::limits::{ID_BYTES_MAX, TEXT_CHARS_MAX};
 
-/// Characters that are never shown and could disguise what is: control, bidirectional, zero-width, line separators.
-/// They are stripped from free text, and the search for card numbers looks through them.
+/// Characters that are not displayed and could disguise others: control characters, bidirectional marks, zero-width
+/// characters, line separators. They are stripped from free text, and the search for card numbers ignores them.
 pub(super) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -17,23 +18,23 @@ pub(super) fn is_hidden(c: char) -> bool {
 pub(super) fn is_id(text: &[u8], head: u64) -> bool {
     if text.len() < 8 {
         let padding = every(b'0') << (8 * text.len());
-        return !text.is_empty() && no_id_bytes(head | padding) == 0;
+        return !text.is_empty() && non_id_bytes(head | padding) == 0;
     }
-    text.len() <= ID_BYTES_MAX && no_id_bytes(head) | no_id_bytes_behind(text) == 0
+    text.len() <= ID_BYTES_MAX && non_id_bytes(head) | non_id_bytes_behind(text) == 0
 }
 
-/// Bits where bytes behind the first eight are none of an id.
+/// Bits of the bytes behind the first eight that an id does not have.
 #[inline]
-fn no_id_bytes_behind(text: &[u8]) -> u64 {
+fn non_id_bytes_behind(text: &[u8]) -> u64 {
     let (words, _) = text.as_chunks::<8>();
-    let whole = words.iter().skip(1).fold(0, |all, word| all | no_id_bytes(u64::from_le_bytes(*word)));
+    let whole = words.iter().skip(1).fold(0, |all, word| all | non_id_bytes(u64::from_le_bytes(*word)));
     // The last eight bytes may overlap with those before.
-    whole | text.last_chunk().map_or(0, |word| no_id_bytes(u64::from_le_bytes(*word)))
+    whole | text.last_chunk().map_or(0, |word| non_id_bytes(u64::from_le_bytes(*word)))
 }
 
-/// The high bits of the bytes that are none of an id.
+/// The high bits of the bytes that an id does not have.
 #[inline(always)]
-fn no_id_bytes(word: u64) -> u64 {
+fn non_id_bytes(word: u64) -> u64 {
     let letters = within(word | every(0x20), b'a', b'z');
     let digits_and_colon = within(word, b'0', b':');
     let dash_and_point = within(word, b'-', b'.');
@@ -41,16 +42,16 @@ fn no_id_bytes(word: u64) -> u64 {
     !(letters | digits_and_colon | dash_and_point | underscore) & HIGH | word & HIGH
 }
 
-/// The high bits of the bytes from `first` to `last`, of bytes below 0x80; what others give means nothing.
+/// The high bits of the bytes from `first` to `last`. The bits of bytes from 0x80 on are undefined.
 #[inline(always)]
 fn within(word: u64, first: u8, last: u8) -> u64 {
-    // No sum leaves its byte.
+    // No sum overflows its byte.
     let low = word & !HIGH;
     low.wrapping_add(every(0x80 - first)) & !low.wrapping_add(every(0x7f - last))
 }
 
-/// The text without hidden characters; `None` when more than 128 characters remain.
-/// `scratch` is overwritten when there is something to strip.
+/// The text without hidden characters; `None` when more than [`TEXT_CHARS_MAX`] characters remain. `scratch` is
+/// overwritten when there is something to strip.
 pub(super) fn stripped<'a>(text: &'a [u8], scratch: &'a mut String) -> Option<&'a [u8]> {
     let plain = text.iter().fold(true, |all, byte| all & matches!(byte, 0x20..=0x7e));
     if plain && text.len() <= TEXT_CHARS_MAX {
@@ -88,15 +89,15 @@ mod tests {
 
     #[test]
     fn hidden_characters_are_stripped_before_characters_are_counted() {
-        let said = |text: &str| {
+        let visible = |text: &str| {
             let mut scratch = String::new();
             stripped(text.as_bytes(), &mut scratch).map(|text| String::from_utf8(text.to_vec()).unwrap())
         };
-        assert_eq!(said("Café 7-Eleven"), Some("Café 7-Eleven".to_owned()));
-        assert_eq!(said("a\u{202e}b\r\nc\u{0}d\u{2028}e\u{feff}"), Some("abcde".to_owned()));
-        assert_eq!(said(&"ü".repeat(128)), Some("ü".repeat(128)));
-        assert_eq!(said(&"ü".repeat(129)), None);
-        assert_eq!(said(&"\u{1}".repeat(500)), Some("".to_owned()));
-        assert_eq!(said(&"x".repeat(129)), None);
+        assert_eq!(visible("Café 7-Eleven"), Some("Café 7-Eleven".to_owned()));
+        assert_eq!(visible("a\u{202e}b\r\nc\u{0}d\u{2028}e\u{feff}"), Some("abcde".to_owned()));
+        assert_eq!(visible(&"ü".repeat(128)), Some("ü".repeat(128)));
+        assert_eq!(visible(&"ü".repeat(129)), None);
+        assert_eq!(visible(&"\u{1}".repeat(500)), Some("".to_owned()));
+        assert_eq!(visible(&"x".repeat(129)), None);
     }
 }

@@ -1,7 +1,7 @@
-//! Times from their text, to the millisecond; what is finer is cut off. The only user of the tz database.
+//! Times from their text, truncated to the millisecond. The only user of the tz database.
 //!
-//! RFC 3339 is read here. Local times are read here when they are written `2024-01-15 10:30:00`, by jiff otherwise.
-//! A leap second counts as the second before it, and is one only at the end of a UTC day.
+//! RFC 3339 and local times such as `2024-01-15 10:30:00` are read here, other local times by jiff. A leap second
+//! counts as the second before it, and is valid only at the end of a UTC day.
 
 use super::decimal::{Rounding, scaled};
 use super::mapping::{Spanned, TimeFormat};
@@ -11,11 +11,7 @@ use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::{self, BrokenDownTime};
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
-
-const SECOND_MS: i64 = 1_000;
-const MINUTE_MS: i64 = 60 * SECOND_MS;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
-const DAY_MS: i64 = 24 * HOUR_MS;
+use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Reads times of one format.
 #[derive(Clone, Debug)]
@@ -35,7 +31,7 @@ pub(super) struct LocalReader {
     /// The separator, if the pattern is a plain date, separator and time.
     plain: Option<u8>,
     zone: TimeZone,
-    /// The zone's offset, if it has but one.
+    /// The offset of the zone, if it has only one.
     offset_ms: Option<i64>,
 }
 
@@ -43,7 +39,7 @@ impl TimeReader {
     /// A reader of a format.
     ///
     /// # Errors
-    /// When the pattern or the zone is none, which it gives.
+    /// The pattern or the zone that is not valid.
     pub(super) fn new(format: &TimeFormat) -> Result<TimeReader, Spanned<MappingErrorKind>> {
         Ok(match format {
             TimeFormat::Rfc3339 => TimeReader::Rfc3339,
@@ -55,7 +51,7 @@ impl TimeReader {
         })
     }
 
-    /// Milliseconds since 1970; `None` when the text is no such time or out of range.
+    /// Milliseconds since 1970; `None` when the text is not a time of this format, or out of range.
     pub(super) fn read(&self, text: impl AsRef<[u8]>) -> Option<i64> {
         let text = text.as_ref();
         let ms = match self {
@@ -94,7 +90,7 @@ impl LocalReader {
         }
     }
 
-    /// The pattern reads a date and what it writes itself; a date alone is a day's first moment.
+    /// Checks that the pattern reads a date and what it writes itself. A date alone is the first moment of its day.
     fn check(&self) -> Option<()> {
         let sample = jiff::civil::date(2024, 11, 23).at(16, 47, 38, 0);
         let zoned = self.zone.to_zoned(sample).ok()?;
@@ -127,7 +123,7 @@ impl LocalReader {
     }
 }
 
-/// The date and time so many milliseconds after 1970 began, on the clock on the wall.
+/// Civil date and time from milliseconds since 1970.
 fn civil(ms: i64) -> Option<DateTime> {
     Some(Offset::UTC.to_datetime(jiff::Timestamp::from_millisecond(ms).ok()?))
 }
@@ -145,17 +141,17 @@ fn two(text: &[u8], at: usize) -> Option<i64> {
     (tens < 10 && ones < 10).then(|| i64::from(tens * 10 + ones))
 }
 
-/// The numbers of two digits in a text like `form`, in which a zero stands for a digit: each where its tens stand.
+/// The two-digit numbers of a text like `form`, in which a zero stands for a digit: each at the position of its tens.
 #[inline(always)]
 fn pairs(text: [u8; 8], form: &[u8; 8]) -> Option<[u8; 8]> {
     let separators = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0 } else { 0xff }));
-    // Digits become 0 to 9, separators 0; of eight such bytes, no sum or product below leaves its byte.
+    // Digits become 0 to 9, separators 0: no sum or product below overflows its byte.
     let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*form);
     let alike = above_nine(digits) == 0 && digits & separators == 0;
     alike.then(|| digits.wrapping_mul(10).wrapping_add(digits >> 8).to_le_bytes())
 }
 
-/// The years whose days are known. All that [`TIME_MS_MIN`] and [`TIME_MS_MAX`] let through lie in them, whatever the offset.
+/// The years in the table. They include all times from [`TIME_MS_MIN`] to [`TIME_MS_MAX`], whatever the offset.
 const FIRST_YEAR: u32 = 1899;
 const LAST_YEAR: u32 = 2200;
 const YEARS: usize = (LAST_YEAR - FIRST_YEAR + 1) as usize;
@@ -179,14 +175,14 @@ const YEAR: [Year; YEARS] = {
     years
 };
 
-/// Days of a year before each month, by its number, and before the next year; of a year without a leap day, then of one
-/// with it. The zeroth month has no day.
+/// Days of a year before each month, by number, and before the next year; for a year without a leap day, then for one
+/// with it. The zeroth month has no days.
 const BEFORE_MONTH: [[u16; 14]; 2] = [
     [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365],
     [0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366],
 ];
 
-/// `2024-01-15` as milliseconds since 1970; `None` also in years that no time is taken from.
+/// `2024-01-15` as milliseconds since 1970; `None` also for a year that is not in the table.
 #[inline(always)]
 fn date(text: &[u8; 10]) -> Option<i64> {
     let [century, _, year, _, _, month, ..] = pairs(*text.first_chunk()?, b"0000-00-")?;
@@ -195,12 +191,12 @@ fn date(text: &[u8; 10]) -> Option<i64> {
     let Year { begins, leap } = *YEAR.get(year.wrapping_sub(FIRST_YEAR) as usize)?;
     let before = &BEFORE_MONTH[usize::from(leap)];
     let [first, end] = *before.get(usize::from(month)..)?.first_chunk()?;
-    // The zeroth day wraps around.
+    // Day zero wraps around.
     (day.wrapping_sub(1) < end.wrapping_sub(first)).then_some(())?;
     Some(i64::from(begins + i32::from(first) + i32::from(day) - 1) * DAY_MS)
 }
 
-/// `10:30:00` as milliseconds. A 60th second is left to the caller.
+/// `10:30:00` as milliseconds. The caller checks a 60th second.
 #[inline(always)]
 fn clock(text: &[u8; 8]) -> Option<i64> {
     let [hour, _, _, minute, _, _, second, _] = pairs(*text, b"00:00:00")?;
@@ -240,7 +236,7 @@ fn rfc3339(text: &[u8]) -> Option<i64> {
     (!leap || ms.rem_euclid(DAY_MS) >= DAY_MS - SECOND_MS).then_some(ms)
 }
 
-/// Milliseconds from the three digits behind the point.
+/// Milliseconds from three digits behind the point.
 #[inline(always)]
 fn milliseconds(digits: [u8; 3]) -> i64 {
     let [a, b, c] = digits.map(|digit| u32::from(digit - b'0'));
@@ -268,8 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn the_written_verdicts_of_odd_rfc_3339_times() {
-        for (text, verdict) in [
+    fn unusual_rfc_3339_times_are_read_as_documented() {
+        for (text, expected) in [
             ("1970-01-01T00:00:00Z", Some(0)),
             ("1969-12-31T23:59:59.999Z", Some(-1)),
             ("2024-02-29T12:00:00.5Z", Some(1_709_208_000_500)),
@@ -312,7 +308,7 @@ mod tests {
             ("now", None),
             ("", None),
         ] {
-            assert_eq!(TimeReader::Rfc3339.read(text), verdict, "{text}");
+            assert_eq!(TimeReader::Rfc3339.read(text), expected, "{text}");
         }
     }
 
@@ -326,7 +322,7 @@ mod tests {
         assert_eq!(seconds.read("-0.0001"), Some(-1));
         assert_eq!(millis.read("1709208000123"), Some(1_709_208_000_123));
         assert_eq!(millis.read("1709208000123.9"), Some(1_709_208_000_123));
-        // Milliseconds taken for seconds are far out of range.
+        // Milliseconds read as seconds are out of range.
         assert_eq!(seconds.read("1709208000123"), None);
         assert_eq!((seconds.read("NaN"), seconds.read(""), millis.read("1e400")), (None, None, None));
     }
@@ -351,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_zone_or_no_whole_pattern_is_refused() {
+    fn invalid_zones_and_incomplete_patterns_are_refused() {
         let refused = |pattern: &str, zone: &str| {
             TimeReader::new(&TimeFormat::Local { pattern: pattern.into(), zone: zone.into() }).unwrap_err()
         };
@@ -364,7 +360,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
 
-        /// jiff is the oracle of every valid date, and of the short cut for plain local times.
+        /// jiff is the oracle of every valid date, and of the fast path for local times.
         #[test]
         fn times_are_those_of_jiff(ms in TIME_MS_MIN..=TIME_MS_MAX - DAY_MS, minutes in -1439i32..1440) {
             let at = jiff::Timestamp::from_millisecond(ms).unwrap();
@@ -378,7 +374,7 @@ mod tests {
             prop_assert_eq!(reader.read(&wall), inner.by_pattern(&wall));
         }
 
-        /// The form byte by byte is the oracle of the form at once.
+        /// Reading single bytes is the oracle of reading eight at once.
         #[test]
         fn pairs_are_those_of_a_reader_of_single_bytes(text in prop::array::uniform8(prop_oneof![8 => b'0'..=b'9', 4 => Just(b':'), 1 => any::<u8>()]), colons in any::<bool>()) {
             let text = if colons { [text[0], text[1], b':', text[3], text[4], b':', text[6], text[7]] } else { text };

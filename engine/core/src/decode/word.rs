@@ -1,4 +1,4 @@
-//! Eight bytes of a text at once, in one word. It does not know what they mean.
+//! Operations on eight bytes of a text at once, in one word. It does not know what they mean.
 
 /// The first eight bytes of a text, zeros behind its end.
 #[inline(always)]
@@ -7,7 +7,7 @@ pub(super) fn head(text: &[u8]) -> u64 {
         return u64::from_le_bytes(*first);
     }
     match (text.first_chunk::<4>(), text.last_chunk::<4>(), text) {
-        // Where the two overlap they are the same.
+        // Where the two overlap they are equal.
         (Some(first), Some(last), _) => {
             let [first, last] = [*first, *last].map(|chunk| u64::from(u32::from_le_bytes(chunk)));
             first | last << (8 * text.len().wrapping_sub(4))
@@ -19,10 +19,10 @@ pub(super) fn head(text: &[u8]) -> u64 {
     }
 }
 
-/// The bits of a word that are its bytes' highest.
+/// The highest bit of every byte of a word.
 pub(super) const HIGH: u64 = every(0x80);
 
-/// A word of the same byte eight times.
+/// A word with the same byte eight times.
 pub(super) const fn every(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
@@ -30,16 +30,16 @@ pub(super) const fn every(byte: u8) -> u64 {
 /// The high bits of the bytes that are above nine.
 #[inline(always)]
 pub(super) fn above_nine(word: u64) -> u64 {
-    // Only what is above nine reaches the high bit when 0x76 is added, and no sum leaves its byte.
+    // Only bytes above nine reach the high bit when 0x76 is added, and no sum overflows its byte.
     ((word & !HIGH).wrapping_add(every(0x76)) | word) & HIGH
 }
 
-/// The number that eight digits make, each from 0 to 9, the first in the lowest byte.
+/// The number of eight decimal digits, each from 0 to 9, the first in the lowest byte.
 #[inline(always)]
 pub(super) fn number(digits: u64) -> u64 {
     const TWO: u64 = 0x0000_00ff_0000_00ff;
-    // Two digits in every other byte, then the first and third pair, and the second and fourth, weighed and summed in the
-    // upper half of a product.
+    // Pairs of digits in every other byte; then the first and third pair, and the second and fourth, weighted and
+    // summed in the upper half of a product.
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
     let outer = (pairs & TWO).wrapping_mul(100 | 1_000_000 << 32);
     let inner = (pairs >> 16 & TWO).wrapping_mul(1 | 10_000 << 32);
@@ -62,16 +62,16 @@ mod tests {
         }
 
         #[test]
-        fn eight_digits_make_their_number(value in 0u64..100_000_000) {
+        fn eight_digits_are_their_number(value in 0u64..100_000_000) {
             let text = format!("{value:08}");
             prop_assert_eq!(number(head(text.as_bytes()) ^ every(b'0')), value);
         }
 
         #[test]
-        fn bytes_above_nine_are_told(bytes in any::<[u8; 8]>(), small in any::<[bool; 8]>()) {
+        fn bytes_above_nine_are_found(bytes in any::<[u8; 8]>(), small in any::<[bool; 8]>()) {
             let bytes: [u8; 8] = std::array::from_fn(|at| if small[at] { bytes[at] % 12 } else { bytes[at] });
-            let told = above_nine(u64::from_le_bytes(bytes)).to_le_bytes();
-            prop_assert_eq!(told, bytes.map(|byte| if byte > 9 { 0x80 } else { 0 }));
+            let found = above_nine(u64::from_le_bytes(bytes)).to_le_bytes();
+            prop_assert_eq!(found, bytes.map(|byte| if byte > 9 { 0x80 } else { 0 }));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! CSV records: quoting, cells, headers; and that what a strict reader takes, the `csv` crate reads alike.
+//! CSV records: quoting, cells, headers. The `csv` crate reads every accepted record in the same way.
 
 use crate::fixture::{Feed, column, full, slot};
 use proptest::prelude::*;
@@ -75,7 +75,7 @@ fn quotes_are_those_of_rfc_4180_and_no_others() {
     }
     for cell in [r#"a"b"#, r#"a""#, r#""a"b"#, r#""a" "#, r#" "a""#, r#""a"#, "a\rb", "a\nb"] {
         let record = format!("1,2018-04-01 00:00:31,596,{cell},57.16,0");
-        assert_eq!(feed.verdict(&record), Err(Reason::BadCsv), "{cell}");
+        assert_eq!(feed.outcome(&record), Err(Reason::BadCsv), "{cell}");
     }
 }
 
@@ -85,11 +85,11 @@ fn a_record_has_as_many_cells_as_the_header_has_columns() {
     for record in
         ["", "1", "1,2018-04-01 00:00:31,596,3,57.16", "1,2018-04-01 00:00:31,596,3,57.16,0,", "\n", ",,,,,,"]
     {
-        assert_eq!(feed.verdict(record), Err(Reason::WrongCellCount), "{record}");
+        assert_eq!(feed.outcome(record), Err(Reason::WrongCellCount), "{record}");
     }
-    assert_eq!(feed.verdict(",,,,,"), Err(Reason::MissingField));
+    assert_eq!(feed.outcome(",,,,,"), Err(Reason::MissingField));
     let mut headless = Feed::new(&mapping());
-    assert_eq!(headless.verdict("1"), Err(Reason::WrongCellCount));
+    assert_eq!(headless.outcome("1"), Err(Reason::WrongCellCount));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_header_names_every_mapped_column_once_in_any_order() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
 
-    /// What the `csv` crate writes is read back; what is taken, the `csv` crate reads alike.
+    /// What the `csv` crate writes is read back; what is accepted, the `csv` crate reads in the same way.
     #[test]
     fn cells_are_those_of_the_csv_crate(cells in prop::collection::vec("[a\", \n\r;é]{0,5}", 6), raw in "[a\",é]{0,8},[a\",]{0,4},,,,") {
         let mut mapping = mapping();
@@ -134,10 +134,10 @@ proptest! {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&cells).unwrap();
         let line = writer.into_inner().unwrap();
-        prop_assert_eq!(feed.verdict(&line), Ok(()));
+        prop_assert_eq!(feed.outcome(&line), Ok(()));
         let visible = |cell: &str| Some(cell.replace(['\n', '\r'], "")).filter(|_| !cell.is_empty());
         prop_assert_eq!(feed.text("merchant.name").map(str::to_owned), visible(&cells[1]));
-        if feed.verdict(&raw).is_ok() {
+        if feed.outcome(&raw).is_ok() {
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(raw.as_bytes());
             let theirs = reader.records().next().unwrap().unwrap();
             prop_assert_eq!(theirs.len(), 6);

@@ -1,4 +1,4 @@
-//! A small schema, a mapping of every kind of field, and how to ask for a verdict.
+//! A small schema, a mapping of every kind of field, and a decoder with the event it fills.
 
 use std::sync::Arc;
 use tripline_core::decode::{
@@ -72,7 +72,7 @@ pub fn json(mut more: Vec<FieldMapping>) -> Mapping {
     Mapping::new(Format::Json, fields)
 }
 
-/// Most fields, at places of several depths.
+/// Most fields, from sources of several depths.
 pub fn full() -> Mapping {
     let mut amount = pointer("tx.amount", "/amount/value");
     amount.money.currency = CurrencySource::From("/amount/currency".into());
@@ -115,7 +115,7 @@ impl Feed {
         self.decoder.decode(record.as_ref(), 42, &mut self.event)
     }
 
-    pub fn verdict(&mut self, record: impl AsRef<[u8]>) -> Result<(), Reason> {
+    pub fn outcome(&mut self, record: impl AsRef<[u8]>) -> Result<(), Reason> {
         self.decode(record).map_err(|reject| reject.reason)
     }
 

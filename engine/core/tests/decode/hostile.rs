@@ -1,4 +1,4 @@
-//! Records that mean harm: card numbers, naughty strings, and a million mutations.
+//! Hostile records: card numbers, unusual strings, and a million mutations.
 
 use crate::fixture::{FULL, Feed, column, full, json, pointer, required, slot, with};
 use crate::mutation::mutate;
@@ -72,19 +72,19 @@ fn times_money_and_exempt_fields_may_look_like_card_numbers() {
     balance.money.amount = tripline_core::decode::AmountForm::Minor;
     let mut mapping = json(vec![opened, balance, pointer("merchant.id", "/merchant")]);
     let record = with(&format!(",\"opened\":4222222222222,\"balance\":378282246310005,\"merchant\":{CARD}"));
-    assert_eq!(Feed::new(&mapping).verdict(&record), Err(Reason::CardNumber));
+    assert_eq!(Feed::new(&mapping).outcome(&record), Err(Reason::CardNumber));
     mapping.pan_exempt = vec![slot("merchant.id")];
     let mut feed = Feed::new(&mapping);
-    assert_eq!(feed.verdict(&record), Ok(()));
+    assert_eq!(feed.outcome(&record), Ok(()));
     assert_eq!(
         (feed.number("account.opened"), feed.number("account.balance")),
         (Some(4_222_222_222_222.0), Some(378_282_246_310_005.0))
     );
     // Nothing reads it any more, so it is exempt no more.
     mapping.fields.retain(|field| field.slot != slot("account.balance"));
-    assert_eq!(Feed::new(&mapping).verdict(&record), Err(Reason::CardNumber));
+    assert_eq!(Feed::new(&mapping).outcome(&record), Err(Reason::CardNumber));
     // Luhn's digit is wrong.
-    assert_eq!(feed.verdict(with(",\"x\":4111111111111112,\"y\":\"4111-1111-1111-1112\"")), Ok(()));
+    assert_eq!(feed.outcome(with(",\"x\":4111111111111112,\"y\":\"4111-1111-1111-1112\"")), Ok(()));
 }
 
 #[test]
@@ -101,14 +101,14 @@ fn card_numbers_are_found_in_cells_too() {
     let row = |id: &str, merchant: &str, unread: &str| {
         format!("{id};login;2024-01-15T10:30:00Z;a;{merchant};{unread}")
     };
-    assert_eq!(feed.verdict(row(CARD, "x", "y")), Ok(()));
+    assert_eq!(feed.outcome(row(CARD, "x", "y")), Ok(()));
     for record in [
         row("1", CARD, "y"),
         row("1", "x", CARD),
         row("1", "x", "\"4111-1111-1111-1111\""),
         row("1", "x", "4.111111111111111E+15"),
     ] {
-        assert_eq!(feed.verdict(&record), Err(Reason::CardNumber), "{record}");
+        assert_eq!(feed.outcome(&record), Err(Reason::CardNumber), "{record}");
     }
 }
 
@@ -193,18 +193,18 @@ fn naughty_strings_in_every_field_are_taken_or_refused_and_texts_stay_one_visibl
                 naughty.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'+');
             assert!(reject.is_err() || plain, "{field} {naughty:?}");
         }
-        assert_eq!(feed.verdict(FULL.replace("\"Café Zoë\"", &quoted)), Ok(()), "{naughty:?}");
+        assert_eq!(feed.outcome(FULL.replace("\"Café Zoë\"", &quoted)), Ok(()), "{naughty:?}");
         let text = feed.text("merchant.name").unwrap();
         assert!(text.chars().all(|c| !c.is_control() && !('\u{202a}'..='\u{202e}').contains(&c)), "{text:?}");
-        assert_eq!(feed.verdict(FULL.replace("\"note\"", &quoted)), Ok(()), "{naughty:?}");
-        assert_eq!(feed.verdict(FULL.replace("\"none\"", &quoted)), Ok(()), "{naughty:?}");
+        assert_eq!(feed.outcome(FULL.replace("\"note\"", &quoted)), Ok(()), "{naughty:?}");
+        assert_eq!(feed.outcome(FULL.replace("\"none\"", &quoted)), Ok(()), "{naughty:?}");
     }
 }
 
-/// A million mutated records; `TRIPLINE_MUTATIONS` says how many instead. A decoder that has read them all gives the
-/// verdict, and the event, of one that has read nothing before.
+/// A million mutated records, or as many as `TRIPLINE_MUTATIONS` sets. A decoder that has read them all gives the same
+/// outcomes and events as a new one.
 #[test]
-fn mutated_records_never_panic_and_verdicts_do_not_depend_on_what_was_read_before() {
+fn mutated_records_never_panic_and_outcomes_do_not_depend_on_earlier_records() {
     let cases =
         std::env::var("TRIPLINE_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
@@ -216,12 +216,12 @@ fn mutated_records_never_panic_and_verdicts_do_not_depend_on_what_was_read_befor
         record.clear();
         record.extend_from_slice(FULL.as_bytes());
         mutate(&mut record, &mut rng, 4);
-        let verdict = feed.decode(&record);
-        *(if verdict.is_ok() { &mut taken } else { &mut refused }) += 1;
+        let outcome = feed.decode(&record);
+        *(if outcome.is_ok() { &mut taken } else { &mut refused }) += 1;
         if case % 16 == 0 {
             other.decoder.clone_from(&fresh);
-            assert_eq!(other.decode(&record), verdict);
-            if verdict.is_ok() {
+            assert_eq!(other.decode(&record), outcome);
+            if outcome.is_ok() {
                 assert_eq!(
                     (&other.event.registers, &other.event.texts),
                     (&feed.event.registers, &feed.event.texts)

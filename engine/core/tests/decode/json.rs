@@ -1,4 +1,4 @@
-//! Which texts are one JSON object within the bounds, whatever reads them.
+//! Which texts are accepted as one JSON object within the bounds.
 
 use crate::fixture::{FULL, Feed, full, json, pointer, slot, with};
 use tripline_core::decode::Reason;
@@ -56,7 +56,7 @@ fn values_that_nothing_reads_are_taken_when_they_are_json() {
         r#""[1]""#,
         "1.7976931348623157e308",
     ] {
-        assert_eq!(feed.verdict(with(&format!(",\"x\":{value}"))), Ok(()), "{value}");
+        assert_eq!(feed.outcome(with(&format!(",\"x\":{value}"))), Ok(()), "{value}");
     }
 }
 
@@ -142,7 +142,7 @@ fn values_that_are_not_json_are_refused_even_when_nothing_reads_them() {
         "[1,\u{2028}2]",
         "1é",
     ] {
-        assert_eq!(feed.verdict(with(&format!(",\"x\":{value}"))), Err(Reason::BadJson), "{value}");
+        assert_eq!(feed.outcome(with(&format!(",\"x\":{value}"))), Err(Reason::BadJson), "{value}");
     }
 }
 
@@ -151,7 +151,7 @@ fn a_record_is_one_object_and_nothing_else() {
     let mut feed = Feed::new(&json(vec![]));
     let good = with("");
     for record in [good.clone(), format!(" \r\n\t{good} \n")] {
-        assert_eq!(feed.verdict(record), Ok(()));
+        assert_eq!(feed.outcome(record), Ok(()));
     }
     for record in [
         String::new(),
@@ -173,17 +173,17 @@ fn a_record_is_one_object_and_nothing_else() {
         "{\"".into(),
         "{\"a\":".into(),
     ] {
-        assert_eq!(feed.verdict(&record), Err(Reason::BadJson), "{record}");
+        assert_eq!(feed.outcome(&record), Err(Reason::BadJson), "{record}");
     }
-    assert_eq!(feed.verdict("{}"), Err(Reason::MissingField));
+    assert_eq!(feed.outcome("{}"), Err(Reason::MissingField));
 }
 
 #[test]
 fn every_truncation_of_a_record_is_refused() {
     let mut feed = Feed::new(&full());
-    assert_eq!(feed.verdict(FULL), Ok(()));
+    assert_eq!(feed.outcome(FULL), Ok(()));
     for end in 0..FULL.len() {
-        let reason = feed.verdict(&FULL.as_bytes()[..end]).unwrap_err();
+        let reason = feed.outcome(&FULL.as_bytes()[..end]).unwrap_err();
         assert!(matches!(reason, Reason::BadJson | Reason::NotUtf8), "{end}: {reason:?}");
     }
 }
@@ -210,7 +210,7 @@ fn a_key_may_stand_once_in_an_object_at_every_level_however_it_is_spelled() {
     ] {
         // Twice, because the second time the keys are known.
         for _ in 0..2 {
-            assert_eq!(feed.verdict(with(more)), Err(Reason::DuplicateKey), "{more}");
+            assert_eq!(feed.outcome(with(more)), Err(Reason::DuplicateKey), "{more}");
         }
     }
     for more in [
@@ -219,7 +219,7 @@ fn a_key_may_stand_once_in_an_object_at_every_level_however_it_is_spelled() {
         r#","ID":1,"Id":2"#,
         r#","é":1,"e\u0301":2"#,
     ] {
-        assert_eq!(feed.verdict(with(more)), Ok(()), "{more}");
+        assert_eq!(feed.outcome(with(more)), Ok(()), "{more}");
     }
 }
 
@@ -227,29 +227,29 @@ fn a_key_may_stand_once_in_an_object_at_every_level_however_it_is_spelled() {
 fn repeated_keys_are_found_among_thousands() {
     let mut feed = Feed::new(&json(vec![]));
     let keys: String = (0..1500).map(|key| format!(",\"k{key}\":1")).collect();
-    assert_eq!(feed.verdict(with(&keys)), Ok(()));
+    assert_eq!(feed.outcome(with(&keys)), Ok(()));
     for repeated in [3, 70, 1499] {
-        assert_eq!(feed.verdict(with(&format!("{keys},\"k{repeated}\":1"))), Err(Reason::DuplicateKey));
+        assert_eq!(feed.outcome(with(&format!("{keys},\"k{repeated}\":1"))), Err(Reason::DuplicateKey));
         assert_eq!(
-            feed.verdict(with(&format!("{keys},\"k\\u003{}\":1", repeated % 10))),
+            feed.outcome(with(&format!("{keys},\"k\\u003{}\":1", repeated % 10))),
             Err(Reason::DuplicateKey)
         );
     }
-    assert_eq!(feed.verdict(with(&keys)), Ok(()));
+    assert_eq!(feed.outcome(with(&keys)), Ok(()));
 }
 
 #[test]
 fn four_levels_are_read_and_a_fifth_is_refused() {
     let mut feed = Feed::new(&json(vec![pointer("merchant.name", "/a/b/c/d")]));
-    assert_eq!(feed.verdict(with(r#","a":{"b":{"c":{"d":"deep"}}}"#)), Ok(()));
+    assert_eq!(feed.outcome(with(r#","a":{"b":{"c":{"d":"deep"}}}"#)), Ok(()));
     assert_eq!(feed.text("merchant.name"), Some("deep"));
     for value in
         [r#"{"b":{"c":{"d":{}}}}"#, r#"{"b":{"c":{"x":[]}}}"#, "[[[[]]]]", r#"[[[{}]]]"#, r#"{"":[{"":[]}]}"#]
     {
-        assert_eq!(feed.verdict(with(&format!(",\"a\":{value}"))), Err(Reason::TooDeep), "{value}");
+        assert_eq!(feed.outcome(with(&format!(",\"a\":{value}"))), Err(Reason::TooDeep), "{value}");
     }
     let bomb = "[".repeat(16_000);
-    assert_eq!(feed.verdict(with(&format!(",\"a\":{bomb}"))), Err(Reason::TooDeep));
+    assert_eq!(feed.outcome(with(&format!(",\"a\":{bomb}"))), Err(Reason::TooDeep));
 }
 
 #[test]
@@ -257,9 +257,9 @@ fn a_record_of_16_kib_is_read_and_one_byte_more_is_refused_unread() {
     let mut feed = Feed::new(&json(vec![]));
     let empty = with(",\"x\":\"\"").len();
     let sized = |bytes: usize| with(&format!(",\"x\":\"{}\"", "y".repeat(bytes - empty)));
-    assert_eq!(feed.verdict(sized(16 * 1024)), Ok(()));
-    assert_eq!(feed.verdict(sized(16 * 1024 + 1)), Err(Reason::TooLarge));
-    assert_eq!(feed.verdict(vec![0xff; 1 << 20]), Err(Reason::TooLarge));
+    assert_eq!(feed.outcome(sized(16 * 1024)), Ok(()));
+    assert_eq!(feed.outcome(sized(16 * 1024 + 1)), Err(Reason::TooLarge));
+    assert_eq!(feed.outcome(vec![0xff; 1 << 20]), Err(Reason::TooLarge));
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn places_are_json_pointers_also_into_arrays_and_odd_keys() {
         assert_eq!((feed.text("merchant.name"), feed.text("merchant.id")), (Some("second"), Some("m-1")));
     }
     // The quote of the mapped key needs its escape.
-    assert_eq!(feed.verdict(with(r#","a/b":{"~"":"m-1"}"#)), Err(Reason::BadJson));
+    assert_eq!(feed.outcome(with(r#","a/b":{"~"":"m-1"}"#)), Err(Reason::BadJson));
     feed.decode(with(r#","items":{"1":{"name":"by key"}}"#)).unwrap();
     assert_eq!(feed.text("merchant.name"), Some("by key"));
     feed.decode(with(r#","items":[{"name":"only"}]"#)).unwrap();

@@ -1,4 +1,4 @@
-//! What the decoder takes, and what it refuses, as a bank's engineer sees it.
+//! Which records the decoder accepts and which it rejects.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 

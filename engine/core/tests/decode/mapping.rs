@@ -1,17 +1,18 @@
-//! Mappings that cannot be: every fault is named, all at once.
+//! Invalid mappings: all errors are reported at once, each with its place.
 
-use crate::fixture::{Feed, column, full, json, pointer};
+use crate::fixture::{Feed, column, full, json, pointer, slot};
 use tripline_core::decode::{
     CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, MappingError,
-    MappingErrorKind, TimeFormat,
+    MappingErrorKind, Spanned, TimeFormat,
 };
+use tripline_rules::diagnostic::Span;
 
-fn faults(mapping: &tripline_core::decode::Mapping) -> Vec<String> {
+fn errors(mapping: &tripline_core::decode::Mapping) -> Vec<String> {
     Feed::try_new(mapping).err().unwrap_or_default().iter().map(MappingError::to_string).collect()
 }
 
 #[test]
-fn all_faults_of_a_mapping_are_reported_at_once() {
+fn all_errors_of_a_mapping_are_reported_at_once() {
     let mut mapping = full();
     mapping.fields.remove(3);
     mapping.fields.push(pointer("tx.risk", "/other"));
@@ -22,7 +23,7 @@ fn all_faults_of_a_mapping_are_reported_at_once() {
     mapping.labels =
         Some(LabelMapping { source: "fraud".into(), equals: "1".into(), outcome: 9, after_ms: 0 });
     assert_eq!(
-        faults(&mapping),
+        errors(&mapping),
         [
             "`tx.risk` is mapped twice",
             "`1` occurs twice in the values of `tx.reversed`",
@@ -37,11 +38,11 @@ fn all_faults_of_a_mapping_are_reported_at_once() {
 }
 
 #[test]
-fn one_fault_each() {
+fn each_error_has_its_message() {
     let with = |change: &dyn Fn(&mut FieldMapping), field: FieldMapping| {
         let mut field = field;
         change(&mut field);
-        faults(&json(vec![field]))
+        errors(&json(vec![field]))
     };
     let amount = || pointer("tx.amount", "/v");
     assert_eq!(with(&|_| {}, amount()), ["`tx.amount` needs a currency: map one, or map `account.currency`"]);
@@ -72,9 +73,30 @@ fn one_fault_each() {
     }
     let mut mapping = json(vec![]);
     mapping.fields[0].fallback = Fallback::Missing;
-    assert_eq!(faults(&mapping), ["`event.id` cannot be missing, so nothing can be mapped to missing"]);
+    assert_eq!(errors(&mapping), ["`event.id` cannot be missing, so nothing can be mapped to missing"]);
     let mut mapping = json(vec![]);
     mapping.format = Format::Csv { delimiter: b'"' };
-    assert_eq!(faults(&mapping).last().unwrap(), &MappingErrorKind::Delimiter.to_string());
-    assert!(faults(&full()).is_empty());
+    assert_eq!(errors(&mapping).last().unwrap(), &MappingErrorKind::Delimiter.to_string());
+    assert!(errors(&full()).is_empty());
+}
+
+#[test]
+fn an_error_carries_the_place_and_the_field_that_it_is_about() {
+    let span = |start: usize| Span { file: 0, start, end: start + 1 };
+    let mut mapping = json(vec![pointer("tx.amount", "/v"), pointer("tx.channel", "/channel")]);
+    mapping.spans.fields = span(1);
+    mapping.fields.remove(3);
+    mapping.fields[3].span = span(2);
+    let value = Spanned { value: "tv".to_owned(), span: span(3) };
+    mapping.fields[4].values = vec![("1".into(), value)];
+    mapping.fields[4].source = FieldSource::Pointer(Spanned { value: "channel".to_owned(), span: span(4) });
+    let errors = Feed::try_new(&mapping).err().unwrap();
+    let found: Vec<_> = errors.iter().map(|error| (error.span, error.field)).collect();
+    let of = |name: &str| Some(slot(name));
+    // Not mapped, without a currency, not a pointer, not a value.
+    let expected = [(1, of("account.id")), (2, of("tx.amount")), (4, None), (3, of("tx.channel"))]
+        .map(|(at, field)| (span(at), field));
+    assert_eq!(found, expected);
+    // A currency for the amount would come from a field that could not be read.
+    assert!(errors[1].depends_on(slot("account.currency")) && !errors[1].depends_on(slot("tx.currency")));
 }

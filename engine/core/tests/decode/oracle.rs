@@ -1,4 +1,5 @@
-//! serde_json as the oracle: what it reads is taken, and means the same, apart from the written stricter verdicts.
+//! serde_json as the oracle: what it reads is accepted and has the same value, apart from the documented stricter
+//! rules.
 
 use crate::fixture::{FULL, Feed, full, json, pointer, with};
 use proptest::prelude::*;
@@ -74,7 +75,7 @@ impl<'de> Visitor<'de> for Look {
     }
 }
 
-/// Any JSON, of a few keys so that some repeat, with odd spellings.
+/// Any JSON, of few keys so that some repeat, with unusual spellings.
 fn any_json() -> impl Strategy<Value = String> {
     let blank = prop_oneof![6 => Just(""), 1 => Just(" "), 1 => Just("\n\t")];
     let leaf = prop_oneof![
@@ -106,7 +107,7 @@ fn any_json() -> impl Strategy<Value = String> {
     })
 }
 
-/// What the written verdicts make of a document that stands as the value of one key.
+/// The documented result for a document that is the value of one key.
 fn expected(record: &str) -> Result<(), Reason> {
     match serde_json::from_str::<Seen>(record) {
         Err(_) => Err(Reason::BadJson),
@@ -125,8 +126,8 @@ proptest! {
         let mut feed = Feed::new(&json(vec![]));
         for value in [&value, &again, &value] {
             let record = with(&format!(",\"x\":{value}"));
-            match (feed.verdict(&record), expected(&record)) {
-                // Which of two faults is met first is the decoder's own affair.
+            match (feed.outcome(&record), expected(&record)) {
+                // Of two errors, either may be found first.
                 (Err(Reason::TooDeep | Reason::DuplicateKey), Err(Reason::TooDeep | Reason::DuplicateKey)) => {}
                 (ours, theirs) => prop_assert_eq!(ours, theirs, "{}", record),
             }
@@ -140,11 +141,11 @@ proptest! {
         record[at] = byte;
         let text = String::from_utf8_lossy(&record);
         prop_assume!(!text.contains('\u{fffd}'));
-        // The written verdict: 1e400 is JSON, though no f64.
+        // As documented: 1e400 is JSON, though not an f64.
         let error = serde_json::from_str::<serde_json::Value>(&text).err();
         prop_assume!(!error.is_some_and(|error| error.to_string().contains("number out of range")));
         let mut feed = Feed::new(&json(vec![]));
-        prop_assert_eq!(feed.verdict(&record).is_ok(), expected(&text).is_ok(), "{}", text);
+        prop_assert_eq!(feed.outcome(&record).is_ok(), expected(&text).is_ok(), "{}", text);
     }
 
     #[test]
@@ -178,9 +179,9 @@ proptest! {
     fn numbers_are_the_nearest_f64(micros in -1_000_000_000_000_000_000i64..=1_000_000_000_000_000_000) {
         let text = format!("{}{}.{:06}", if micros < 0 { "-" } else { "" }, micros.abs() / 1_000_000, micros.abs() % 1_000_000);
         let mut feed = Feed::new(&json(vec![pointer("tx.risk", "/v")]));
-        let verdict = feed.verdict(with(&format!(",\"v\":{text}")));
-        prop_assume!(verdict != Err(Reason::CardNumber));
-        prop_assert_eq!(verdict, Ok(()));
+        let outcome = feed.outcome(with(&format!(",\"v\":{text}")));
+        prop_assume!(outcome != Err(Reason::CardNumber));
+        prop_assert_eq!(outcome, Ok(()));
         prop_assert_eq!(feed.number("tx.risk"), text.parse::<f64>().ok());
     }
 }

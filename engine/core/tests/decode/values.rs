@@ -1,4 +1,4 @@
-//! What values mean, field by field: the tables of verdicts.
+//! How values are read, field by field.
 
 use crate::fixture::{FULL, Feed, full, json, pointer, slot, with};
 use std::sync::Arc;
@@ -14,12 +14,12 @@ fn currency(code: &str) -> u64 {
     u64::from(Currency::by_code(code).unwrap().number())
 }
 
-/// The verdict of one raw value of one field, and the number it gave.
+/// The outcome for one raw value of one field, and its number.
 fn numbers(mapping: FieldMapping, name: &str, cases: &[(&str, Result<Option<f64>, Reason>)]) {
     let mut feed = Feed::new(&json(vec![mapping]));
     for (value, expected) in cases {
-        let verdict = feed.verdict(with(&format!(",\"v\":{value}")));
-        assert_eq!(verdict.map(|()| feed.number(name)), *expected, "{value}");
+        let outcome = feed.outcome(with(&format!(",\"v\":{value}")));
+        assert_eq!(outcome.map(|()| feed.number(name)), *expected, "{value}");
     }
 }
 
@@ -146,22 +146,22 @@ fn an_amount_in_another_currency_than_its_field_is_refused() {
     let mut account = pointer("account.currency", "/ac");
     account.values = vec![("978".into(), "EUR".into())];
     let mut feed = Feed::new(&json(vec![amount.clone(), account.clone(), pointer("card.limit", "/limit")]));
-    let mut verdict = |more: &str| feed.verdict(with(more)).map(|()| feed.word("tx.currency"));
+    let mut outcome = |more: &str| feed.outcome(with(more)).map(|()| feed.word("tx.currency"));
     let code = |name| Some(currency(name));
-    assert_eq!(verdict(r#","v":1,"c":"EUR","ac":"EUR""#), Ok(code("EUR")));
-    assert_eq!(verdict(r#","v":1,"c":"EUR","ac":978"#), Ok(code("EUR")));
-    assert_eq!(verdict(r#","v":1,"c":"USD""#), Ok(code("USD")));
-    assert_eq!(verdict(r#","v":1,"c":"USD","ac":"EUR""#), Err(Reason::CurrencyMismatch));
-    assert_eq!(verdict(r#","v":1,"c":"usd""#), Err(Reason::BadMoney));
-    assert_eq!(verdict(r#","v":1"#), Err(Reason::BadMoney));
-    assert_eq!(verdict(r#","c":"USD","ac":"EUR""#), Ok(None));
-    assert_eq!(verdict(r#","limit":500"#), Ok(code("JPY")));
+    assert_eq!(outcome(r#","v":1,"c":"EUR","ac":"EUR""#), Ok(code("EUR")));
+    assert_eq!(outcome(r#","v":1,"c":"EUR","ac":978"#), Ok(code("EUR")));
+    assert_eq!(outcome(r#","v":1,"c":"USD""#), Ok(code("USD")));
+    assert_eq!(outcome(r#","v":1,"c":"USD","ac":"EUR""#), Err(Reason::CurrencyMismatch));
+    assert_eq!(outcome(r#","v":1,"c":"usd""#), Err(Reason::BadMoney));
+    assert_eq!(outcome(r#","v":1"#), Err(Reason::BadMoney));
+    assert_eq!(outcome(r#","c":"USD","ac":"EUR""#), Ok(None));
+    assert_eq!(outcome(r#","limit":500"#), Ok(code("JPY")));
     // A field in its account's currency needs nothing else.
     amount.money.currency = CurrencySource::OfField;
     let mut feed = Feed::new(&json(vec![amount, account]));
-    assert_eq!(feed.verdict(with(r#","v":1.25,"ac":"KWD""#)), Ok(()));
+    assert_eq!(feed.outcome(with(r#","v":1.25,"ac":"KWD""#)), Ok(()));
     assert_eq!(feed.number("tx.amount"), Some(1250.0));
-    assert_eq!(feed.verdict(with(r#","v":1.25"#)), Err(Reason::BadMoney));
+    assert_eq!(feed.outcome(with(r#","v":1.25"#)), Err(Reason::BadMoney));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn ids_have_a_small_alphabet_and_integers_are_ids() {
         (r#""\u0061""#, "a"),
         (&long, &long[1..65]),
     ] {
-        assert_eq!(feed.verdict(with(&format!(",\"v\":{value}"))), Ok(()), "{value}");
+        assert_eq!(feed.outcome(with(&format!(",\"v\":{value}"))), Ok(()), "{value}");
         assert_eq!(feed.text("merchant.id"), Some(id));
         assert_eq!(feed.word("merchant.id"), Some(TextKey::default().text(id.as_bytes())));
     }
@@ -252,7 +252,7 @@ fn ids_have_a_small_alphabet_and_integers_are_ids() {
     for value in
         ["\"\"", "\"a b\"", "\"ä\"", "\"a\\n\"", "\"a/b\"", "1.0", "1e2", "-0", "true", "[]", &longer]
     {
-        assert_eq!(feed.verdict(with(&format!(",\"v\":{value}"))), Err(Reason::BadId), "{value}");
+        assert_eq!(feed.outcome(with(&format!(",\"v\":{value}"))), Err(Reason::BadId), "{value}");
     }
 }
 
@@ -269,9 +269,9 @@ fn free_text_is_stripped_and_bounded() {
         feed.decode(with(&format!(",\"v\":{value}"))).unwrap();
         assert_eq!(feed.text("merchant.name"), Some(text), "{value}");
     }
-    assert_eq!(feed.verdict(with(&format!(",\"v\":\"{}\"", "é".repeat(128)))), Ok(()));
-    assert_eq!(feed.verdict(with(&format!(",\"v\":\"{}\"", "é".repeat(129)))), Err(Reason::TextTooLong));
-    assert_eq!(feed.verdict(with(",\"v\":{}")), Err(Reason::BadValue));
+    assert_eq!(feed.outcome(with(&format!(",\"v\":\"{}\"", "é".repeat(128)))), Ok(()));
+    assert_eq!(feed.outcome(with(&format!(",\"v\":\"{}\"", "é".repeat(129)))), Err(Reason::TextTooLong));
+    assert_eq!(feed.outcome(with(",\"v\":{}")), Err(Reason::BadValue));
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn value_maps_translate_and_say_what_the_rest_means() {
         assert_eq!(code(&feed), expected, "{value}");
     }
     for value in ["\"99\"", "\"ATM\"", "5", "[]", "\"\""] {
-        assert_eq!(feed.verdict(with(&format!(",\"v\":{value}"))), Err(Reason::BadValue), "{value}");
+        assert_eq!(feed.outcome(with(&format!(",\"v\":{value}"))), Err(Reason::BadValue), "{value}");
     }
     for (fallback, expected) in [(Fallback::Missing, None), (Fallback::Constant("ecom".into()), Some(1))] {
         let mut feed = Feed::new(&json(vec![FieldMapping { fallback, ..channel.clone() }]));
@@ -320,7 +320,7 @@ fn event_types_locations_and_required_fields_have_reasons_of_their_own() {
         ("18.0686", "\"north\"", Reason::BadLocation),
         ("false", "\"maybe\"", Reason::BadValue),
     ] {
-        assert_eq!(feed.verdict(FULL.replace(from, to)), Err(reason), "{from} to {to}");
+        assert_eq!(feed.outcome(FULL.replace(from, to)), Err(reason), "{from} to {to}");
     }
     feed.decode(FULL.replace("59.3293", "null")).unwrap();
     assert_eq!(feed.word("tx.geo"), None);

@@ -1,6 +1,5 @@
-//! The walk through one record: every byte is checked, and values are read or noted where they stand.
-//!
-//! It does not know paths: a key's target says what is done with its value.
+//! The walk through one record: checks every byte, and converts or captures the mapped values. It does not know paths:
+//! the target of a key says what happens to its value.
 
 use crate::decode::capture::{Captures, Form, Raw, SourceId};
 use crate::decode::fields::Fields;
@@ -12,18 +11,19 @@ use crate::decode::shape::{KeyId, KeyMatch, ObjectId, ROOT, Shape, TargetId, UNK
 use crate::decode::steps::DirectField;
 use crate::limits::{CARD_DIGITS_MIN, DEPTH_MAX};
 
-/// What is done with a value.
+/// What happens to a value.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
-    /// Where the value is from, if it is read.
+    /// The source that the value is of, if it is mapped.
     pub(super) source: Option<SourceId>,
-    /// What looks like a card number there is none.
+    /// Whether it is exempt from the search for card numbers.
     pub(super) exempt: bool,
-    /// The field that is read at once; else the value is noted.
-    pub(super) plain: Option<DirectField>,
+    /// The field that is converted at once; without one the value is captured.
+    pub(super) direct: Option<DirectField>,
 }
 
-/// A key of an open object that the shape has no room for: its name's range in the record or the scratch text.
+/// A key that the shape does not know and has no room to learn: the range of its name in the record or the scratch
+/// text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UnknownKey {
     range: (BytePos, BytePos),
@@ -31,7 +31,7 @@ pub(super) struct UnknownKey {
     at: BytePos,
 }
 
-/// The walk has ended at a fault, which [`Walk::fault`] holds: so a result is returned in registers.
+/// The walk has ended at an error, which is in [`Walk::error`]: so a result is returned in registers.
 pub(super) struct Stop;
 
 #[inline]
@@ -39,19 +39,20 @@ fn slice(text: &[u8], (start, end): (BytePos, BytePos)) -> &[u8] {
     &text[usize::from(start)..usize::from(end)]
 }
 
-/// One record on its way. Places in it are handed from step to step, so that they need not lie in memory.
+/// The walk through one record. The position is passed from call to call, so that it stays in a register.
 pub(super) struct Walk<'a, 'b> {
     pub(super) text: &'a [u8],
     pub(super) record: &'a Record,
     pub(super) shape: &'a mut Shape,
     pub(super) targets: &'a [Target],
-    pub(super) strays: &'a mut Vec<UnknownKey>,
+    /// Unknown keys of the open objects.
+    pub(super) unknown: &'a mut Vec<UnknownKey>,
     pub(super) into: &'a mut Captures,
     pub(super) fields: &'a mut Fields<'b>,
-    pub(super) fault: ReadError,
+    pub(super) error: ReadError,
 }
 
-/// A string: its text's range in the record or (with escapes) in the scratch text, and where the string ends.
+/// A string: the range of its text in the record or, with escapes, in the scratch text, and where the string ends.
 #[derive(Clone, Copy)]
 struct Text {
     range: (BytePos, BytePos),
@@ -61,9 +62,9 @@ struct Text {
 
 /// What follows a value.
 enum More {
-    /// Another one, at this place.
+    /// Another value, at this position.
     At(BytePos),
-    /// Nothing; its object or array ends here.
+    /// The end of its object or array.
     End(BytePos),
 }
 
@@ -86,11 +87,11 @@ impl<'a> Walk<'a, '_> {
 
     #[cold]
     fn stop(&mut self, reason: Reason, at: BytePos) -> Stop {
-        self.fault = ReadError::new(reason, at.into());
+        self.error = ReadError::new(reason, at.into());
         Stop
     }
 
-    /// Where the blanks at a place end.
+    /// Where the blanks at a position end.
     #[inline]
     fn blanks(&self, mut at: BytePos) -> BytePos {
         while matches!(self.record.byte(at), b' ' | b'\n' | b'\r' | b'\t') {
@@ -99,7 +100,7 @@ impl<'a> Walk<'a, '_> {
         at
     }
 
-    /// After a value: whether another follows.
+    /// After a value: whether another one follows.
     #[inline]
     fn more(&mut self, mut at: BytePos, close: u8) -> Result<More, Stop> {
         loop {
@@ -112,32 +113,32 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// An object, from behind its brace: where it ends. Without a known place its keys are strays.
+    /// An object from behind its brace; gives where it ends. If the shape does not know it, all its keys are unknown.
     fn object(&mut self, start: BytePos, known: Option<ObjectId>, depth: usize) -> Result<BytePos, Stop> {
         let mut at = self.blanks(start);
         if self.record.byte(at) == b'}' {
             return Ok(at + 1);
         }
-        let strays = self.strays.len();
+        let unknown = self.unknown.len();
         let mut previous = self.shape.opening(known);
         let mut next = self.shape.next(previous);
         let end = loop {
-            let (met, value) = match self.shape.expected(next, self.record, at) {
-                Some(met) => {
-                    (previous, next) = (met.key, met.next);
-                    (met, at.wrapping_add(met.length))
+            let (found, value) = match self.shape.expected(next, self.record, at) {
+                Some(found) => {
+                    (previous, next) = (found.key, found.next);
+                    (found, at.wrapping_add(found.length))
                 }
                 None => {
-                    let (met, value) = self.unexpected(known, previous, at)?;
-                    // A stray stands between two keys that follow each other.
-                    if met.key != UNKNOWN {
-                        (previous, next) = (met.key, met.next);
+                    let (found, value) = self.unexpected(known, previous, at)?;
+                    // The next known key is still expected behind an unknown one.
+                    if found.key != UNKNOWN {
+                        (previous, next) = (found.key, found.next);
                     }
-                    (met, value)
+                    (found, value)
                 }
             };
-            let target = self.target(met.target);
-            let after = self.value(value, target, met.key, depth)?;
+            let target = self.target(found.target);
+            let after = self.value(value, target, found.key, depth)?;
             if self.record.byte(after) == b',' {
                 at = after.wrapping_add(1);
                 continue;
@@ -147,13 +148,13 @@ impl<'a> Walk<'a, '_> {
                 More::End(end) => break end,
             }
         };
-        if self.strays.len() > strays {
-            self.check_strays(strays)?
+        if self.unknown.len() > unknown {
+            self.check_unknown(unknown)?
         }
         Ok(end)
     }
 
-    /// A key that is not the one expected, with its colon; and where its value begins.
+    /// A key that is not the expected one, and its colon; gives where its value begins.
     #[inline(never)]
     fn unexpected(
         &mut self,
@@ -163,10 +164,10 @@ impl<'a> Walk<'a, '_> {
     ) -> Result<(KeyMatch, BytePos), Stop> {
         let at = self.blanks(at);
         let repeated = Reason::DuplicateKey;
-        let spelled = known.and_then(|object| self.shape.spelled(object, previous, self.record, at));
-        if let Some(key) = spelled {
-            let met = self.shape.enter(previous, key).ok_or_else(|| self.stop(repeated, at))?;
-            return Ok((met, at.wrapping_add(met.length)));
+        let written = known.and_then(|object| self.shape.written(object, previous, self.record, at));
+        if let Some(key) = written {
+            let found = self.shape.enter(previous, key).ok_or_else(|| self.stop(repeated, at))?;
+            return Ok((found, at.wrapping_add(found.length)));
         }
         if self.record.byte(at) != b'"' {
             return Err(self.bad(at));
@@ -180,17 +181,17 @@ impl<'a> Walk<'a, '_> {
         if pan::in_text(name) {
             return Err(self.stop(Reason::CardNumber, at));
         }
-        // By its name as decoded: else one spelling of a key could be a stray and another known.
+        // By its decoded name: otherwise one spelling of a key could be unknown and another known.
         let key =
             known.and_then(|object| self.shape.find(object, name).or_else(|| self.shape.learn(object, name)));
-        let met = match key {
+        let found = match key {
             Some(key) => self.shape.enter(previous, key).ok_or_else(|| self.stop(repeated, at))?,
             None => {
-                self.strays.push(UnknownKey { range, unescaped, at });
-                self.shape.stray()
+                self.unknown.push(UnknownKey { range, unescaped, at });
+                self.shape.unknown()
             }
         };
-        Ok((met, colon + 1))
+        Ok((found, colon + 1))
     }
 
     /// A string from behind its quote.
@@ -208,8 +209,8 @@ impl<'a> Walk<'a, '_> {
         let from = byte_pos(self.into.scratch.len());
         let text = str::from_utf8(slice(self.text, (start, end)));
         let text = text.map_err(|_| self.stop(Reason::NotUtf8, start))?;
-        let said = unescape(text, &mut self.into.scratch);
-        said.map_err(|behind| self.bad(start + byte_pos(behind)))?;
+        let unescaped = unescape(text, &mut self.into.scratch);
+        unescaped.map_err(|at| self.bad(start + byte_pos(at)))?;
         Ok(Text { range: (from, byte_pos(self.into.scratch.len())), unescaped: true, end: end + 1 })
     }
 
@@ -218,7 +219,7 @@ impl<'a> Walk<'a, '_> {
         &self.targets[usize::from(target)]
     }
 
-    /// A value: where it ends. `key`: the key it belongs to, if known.
+    /// A value; gives where it ends. `key`: its key, or [`UNKNOWN`].
     #[inline(always)]
     fn value(&mut self, at: BytePos, target: &Target, key: KeyId, depth: usize) -> Result<BytePos, Stop> {
         match self.record.byte(at) {
@@ -228,7 +229,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// A value that is no text and no object, or has blanks before it.
+    /// A value that is neither a text nor an object, or has blanks before it.
     #[inline(never)]
     fn other_value(
         &mut self,
@@ -295,8 +296,8 @@ impl<'a> Walk<'a, '_> {
         if usize::from(end.wrapping_sub(start)) >= CARD_DIGITS_MIN && !target.exempt {
             self.check_card_number(Text { range, unescaped: false, end }, target, at)?;
         }
-        if let Some(plain) = &target.plain {
-            self.fields.read(plain, Raw::text(self.record.text(start, end), head), at.into());
+        if let Some(field) = &target.direct {
+            self.fields.read(field, Raw::text(self.record.text(start, end), head), at.into());
         } else if let Some(source) = target.source {
             self.into.put(source, Form::Text, range, at);
         }
@@ -328,14 +329,14 @@ impl<'a> Walk<'a, '_> {
         Ok(end)
     }
 
-    /// Reads or notes a value that is no text as it stands.
+    /// Converts or captures a value that is not a text in the record.
     #[inline(never)]
     fn found(&mut self, target: &Target, form: Form, (start, end): (BytePos, BytePos), at: BytePos) {
         let Some(source) = target.source else { return };
-        match &target.plain {
-            Some(plain) if form != Form::Missing => {
+        match &target.direct {
+            Some(field) if form != Form::Missing => {
                 let whole = if form == Form::Unescaped { self.into.scratch.as_bytes() } else { self.text };
-                self.fields.read(plain, Raw::new(form, slice(whole, (start, end))), at.into());
+                self.fields.read(field, Raw::new(form, slice(whole, (start, end))), at.into());
             }
             _ => self.into.put(source, form, (start, end), at),
         }
@@ -345,7 +346,7 @@ impl<'a> Walk<'a, '_> {
     fn check_card_number(&mut self, text: Text, target: &Target, at: BytePos) -> Result<(), Stop> {
         let whole = if text.unescaped { self.into.scratch.as_bytes() } else { self.text };
         if pan::in_text(slice(whole, text.range)) {
-            self.fault = ReadError { reason: Reason::CardNumber, at: at.into(), source: target.source };
+            self.error = ReadError { reason: Reason::CardNumber, at: at.into(), source: target.source };
             return Err(Stop);
         }
         Ok(())
@@ -363,18 +364,18 @@ impl<'a> Walk<'a, '_> {
             return Err(self.bad(at));
         }
         let end = at.wrapping_add(byte_pos(N));
-        // Most literals are read as they stand.
-        if let (Some(plain), Form::True | Form::False) = (&target.plain, form)
-            && plain.is_bool()
+        // The fast path of most literals.
+        if let (Some(field), Form::True | Form::False) = (&target.direct, form)
+            && field.is_bool()
         {
-            self.fields.set_bool(plain, form == Form::True);
+            self.fields.set_bool(field, form == Form::True);
             return Ok(end);
         }
         self.found(target, form, (at, end), at);
         Ok(end)
     }
 
-    /// An array, from behind its bracket: where it ends. Mapped elements are known by their number.
+    /// An array from behind its bracket; gives where it ends. Mapped elements are found by their index.
     fn array(&mut self, start: BytePos, known: Option<ObjectId>, depth: usize) -> Result<BytePos, Stop> {
         let mut at = self.blanks(start);
         if self.record.byte(at) == b']' {
@@ -392,19 +393,20 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// No two of an object's strays are the same. Sorted, so that a hostile record costs little more than an honest one.
+    /// Checks that no two unknown keys of an object are the same. They are sorted, so that a hostile record costs
+    /// little more than an honest one.
     #[cold]
-    fn check_strays(&mut self, from: usize) -> Result<(), Stop> {
+    fn check_unknown(&mut self, from: usize) -> Result<(), Stop> {
         let (text, scratch) = (self.text, self.into.scratch.as_bytes());
-        let name = |stray: &UnknownKey| {
-            let whole = if stray.unescaped { scratch } else { text };
-            slice(whole, stray.range)
+        let name = |key: &UnknownKey| {
+            let whole = if key.unescaped { scratch } else { text };
+            slice(whole, key.range)
         };
-        let strays = &mut self.strays[from..];
-        strays.sort_unstable_by(|a, b| name(a).cmp(name(b)).then(a.at.cmp(&b.at)));
-        let repeated = strays.windows(2).filter(|pair| name(&pair[0]) == name(&pair[1]));
+        let unknown = &mut self.unknown[from..];
+        unknown.sort_unstable_by(|a, b| name(a).cmp(name(b)).then(a.at.cmp(&b.at)));
+        let repeated = unknown.windows(2).filter(|pair| name(&pair[0]) == name(&pair[1]));
         let first = repeated.map(|pair| pair[1].at).min();
-        self.strays.truncate(from);
+        self.unknown.truncate(from);
         first.map_or(Ok(()), |at| Err(self.stop(Reason::DuplicateKey, at)))
     }
 }
