@@ -9,7 +9,7 @@ use tripline_core::installation::Installation;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_core::settings::Settings;
-use tripline_core::snapshot::{Chunk, Manifest, Origin, SnapshotFault};
+use tripline_core::snapshot::{Chunk, Manifest, Origin, SnapshotError};
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
 use tripline_rules::ruleset::Ruleset;
@@ -131,7 +131,7 @@ fn an_amount_over_rows_means_each_rows_own_currency() {
 }
 
 /// A new engine of a bank from a snapshot of another engine.
-fn through_a_snapshot(mut from: Engine, bank: &Bank) -> Result<Engine, SnapshotFault> {
+fn through_a_snapshot(mut from: Engine, bank: &Bank) -> Result<Engine, SnapshotError> {
     let mut chunks = Vec::new();
     from.begin_save(Origin { partition: 0, partitions: 1, offset: 2 });
     let cut = from.save_some(usize::MAX, &mut chunks).expect("all is written");
@@ -157,7 +157,7 @@ fn a_snapshot_keeps_each_rows_currency_or_is_refused_where_it_is_needed() {
         let mut loaded = through_a_snapshot(half(&needing, &records), &needing).expect("it has all");
         assert_eq!(features(&mut loaded, &records[2..]), [2.0, 1.0, 3.0], "{currency}");
         let fault = through_a_snapshot(half(&other, &records), &needing).err();
-        assert_eq!(fault, Some(SnapshotFault::NoCurrency));
+        assert_eq!(fault, Some(SnapshotError::NoCurrency));
         let mut loaded = through_a_snapshot(half(&needing, &records), &other).expect("it has more");
         assert_eq!(features(&mut loaded, &records[2..]), [3.0], "{currency}");
     }

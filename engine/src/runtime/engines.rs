@@ -16,7 +16,7 @@ use tripline_core::counts::Counts;
 use tripline_core::engine::{Derived, Engine, Loading};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
-use tripline_core::snapshot::SnapshotFault;
+use tripline_core::snapshot::SnapshotError;
 use tripline_core::verdict::Recorded;
 
 /// How often the metrics are told how much a shard holds: counting its caches takes a moment.
@@ -152,7 +152,7 @@ impl Processor for Engines {
             .write()
     }
 
-    fn load(&mut self, shard: ShardId, piece: Piece) -> Result<(), SnapshotFault> {
+    fn load(&mut self, shard: ShardId, piece: Piece) -> Result<(), SnapshotError> {
         match piece {
             Piece::Manifest(manifest) => {
                 let loading = Loading::new(self.engine(), &manifest, (shard.partition, self.partitions))?;

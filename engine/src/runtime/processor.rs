@@ -4,7 +4,7 @@ use crate::runtime::recovery::{History, Piece};
 use crate::runtime::source::Position;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
-use tripline_core::snapshot::SnapshotFault;
+use tripline_core::snapshot::SnapshotError;
 
 /// One worker's engines, by shard. Calls come from one thread, for a shard in this order: `assign`, `load`, then `restore` and
 /// `fold_verdicts` any number of times, `live`, then `step` and `advance`, at last `revoke`.
@@ -19,7 +19,7 @@ pub trait Processor {
     ///
     /// # Panics
     /// By default: a processor that cuts no snapshots is given none.
-    fn load(&mut self, _shard: ShardId, _piece: Piece) -> Result<(), SnapshotFault> {
+    fn load(&mut self, _shard: ShardId, _piece: Piece) -> Result<(), SnapshotError> {
         unreachable!("no snapshots are kept");
     }
 

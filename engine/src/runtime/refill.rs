@@ -7,7 +7,7 @@ use crate::runtime::recovery::{History, Journal, Piece, Reach, Recovered, Ticket
 use crate::runtime::source::{Position, SourceError};
 use std::sync::Arc;
 use tripline_core::batch::{Batch, Timestamp};
-use tripline_core::snapshot::SnapshotFault;
+use tripline_core::snapshot::SnapshotError;
 
 /// Bytes of a piece, about.
 const PIECE_BYTES: usize = 1 << 20;
@@ -180,7 +180,7 @@ impl<P: Past> Refill<'_, P> {
             }
             let unusable = |fault: Unreadable| match fault {
                 Unreadable::Store(fault) => Broken::Store(fault),
-                Unreadable::Snapshot(fault @ SnapshotFault::UnknownVersion { .. }) => {
+                Unreadable::Snapshot(fault @ SnapshotError::UnknownVersion { .. }) => {
                     Broken::Refused(format!("{name}: {fault}: {REBUILD}"))
                 }
                 Unreadable::Snapshot(fault) => Broken::Unusable(Arc::clone(&name), fault.to_string()),

@@ -11,7 +11,7 @@ use tripline::runtime::recovery::{History, Piece};
 use tripline::runtime::source::Position;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
-use tripline_core::snapshot::SnapshotFault;
+use tripline_core::snapshot::SnapshotError;
 
 /// A planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Processor for Kept {
         }
     }
 
-    fn load(&mut self, shard: ShardId, piece: Piece) -> Result<(), SnapshotFault> {
+    fn load(&mut self, shard: ShardId, piece: Piece) -> Result<(), SnapshotError> {
         if self.stale.contains(&shard) { Ok(()) } else { self.engines.load(shard, piece) }
     }
 

@@ -5,9 +5,9 @@
 
 use super::Engine;
 use crate::batch::Timestamp;
-use crate::snapshot::chunk::{Filling, Kind};
+use crate::snapshot::chunk::{ChunkWriter, Kind};
 use crate::snapshot::{
-    Chunk, Cut, Listed, Manifest, OpenedChunk, Origin, SnapshotFault, key_check, schema_fingerprint,
+    Chunk, Listed, Manifest, OpenedChunk, Origin, SnapshotError, StateSummary, key_check, schema_fingerprint,
 };
 use crate::space::wire::SpaceLoading;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use tripline_rules::schema::{Kind as FieldKind, LABEL_OUTCOME, Schema};
 
 /// A save of an engine that is under way.
 pub(super) struct EngineSave {
-    cut: Cut,
+    cut: StateSummary,
     chunks: Vec<Chunk>,
 }
 
@@ -28,11 +28,11 @@ impl Engine {
     /// records before it are committed.
     pub fn begin_save(&mut self, origin: Origin) {
         let mut chunks = Vec::new();
-        let mut labels = Filling::new(Kind::Labels);
-        let mut counts = Filling::new(Kind::Profile);
+        let mut labels = ChunkWriter::new(Kind::Labels);
+        let mut counts = ChunkWriter::new(Kind::Profile);
         let labels_numbered = self.labels.save(&mut labels);
         let profile = self.profile.as_ref().map(|profile| profile.save(&mut counts));
-        let cut = Cut {
+        let cut = StateSummary {
             origin,
             schema: schema_fingerprint(self.installation.schema()),
             key_check: key_check(&self.installation.settings().key),
@@ -55,7 +55,7 @@ impl Engine {
 
     /// Goes on with the save that is under way: writes ledgers of about so many rows, or what is left, and hands out
     /// finished chunks. Once the last is out, the cut, for the manifest.
-    pub fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<Cut> {
+    pub fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<StateSummary> {
         let save = self.save.as_mut()?;
         chunks.append(&mut save.chunks);
         let ledgers = self.space.save_some(rows, chunks)?;
@@ -74,7 +74,7 @@ impl Engine {
 /// An empty engine that a snapshot is loaded into. It becomes an engine again only when all of it was there.
 pub struct Loading {
     engine: Engine,
-    cut: Cut,
+    cut: StateSummary,
     /// Chunks that are still to come.
     missing: BTreeMap<usize, Listed>,
     listed: usize,
@@ -95,22 +95,22 @@ impl Loading {
         mut engine: Engine,
         manifest: &Manifest,
         (partition, partitions): (u32, u32),
-    ) -> Result<Loading, SnapshotFault> {
+    ) -> Result<Loading, SnapshotError> {
         assert!(!engine.has_begun, "a snapshot is loaded into a new engine");
         let cut = manifest.cut();
         check_origin(cut.origin, partition, partitions)?;
         if cut.key_check != key_check(&engine.installation.settings().key) {
-            return Err(SnapshotFault::ForeignSecret);
+            return Err(SnapshotError::ForeignSecret);
         }
         if cut.schema != schema_fingerprint(engine.installation.schema()) {
-            return Err(SnapshotFault::ForeignSchema);
+            return Err(SnapshotError::ForeignSchema);
         }
         engine.has_begun = cut.has_begun;
         engine.clock.resume(cut.clock.map(Timestamp));
         engine.labels.begin_load(cut.labels_numbered)?;
         match (&mut engine.profile, &cut.profile) {
             (Some(profile), Some(cut)) => profile.begin_load(cut)?,
-            (Some(_), None) => return Err(SnapshotFault::NoPopulation { name: "profile".to_owned() }),
+            (Some(_), None) => return Err(SnapshotError::NoPopulation { name: "profile".to_owned() }),
             (None, _) => {}
         }
         let schema = engine.installation.schema();
@@ -130,12 +130,12 @@ impl Loading {
     ///
     /// # Errors
     /// When it is not the manifest's, came before, or holds what no engine writes.
-    pub fn take(&mut self, chunk: &OpenedChunk) -> Result<(), SnapshotFault> {
+    pub fn take(&mut self, chunk: &OpenedChunk) -> Result<(), SnapshotError> {
         let number = chunk.number;
         match self.missing.remove(&number) {
             Some(listed) if listed == chunk.listed => {}
-            None if number < self.listed => return Err(SnapshotFault::RepeatedChunk { number }),
-            _ => return Err(SnapshotFault::ForeignChunk { number }),
+            None if number < self.listed => return Err(SnapshotError::RepeatedChunk { number }),
+            _ => return Err(SnapshotError::ForeignChunk { number }),
         }
         let (kind, mut items) = Kind::read(&chunk.raw)?;
         while items.left() > 0 {
@@ -157,9 +157,9 @@ impl Loading {
     ///
     /// # Errors
     /// What is missing of it.
-    pub fn finish(self) -> Result<Engine, SnapshotFault> {
+    pub fn finish(self) -> Result<Engine, SnapshotError> {
         if let Some(number) = self.missing.keys().next() {
-            return Err(SnapshotFault::MissingChunk { number: *number });
+            return Err(SnapshotError::MissingChunk { number: *number });
         }
         self.engine.space.check_loaded(&self.space, &self.cut.space)?;
         let labels = self.engine.labels.len() as u64;
@@ -168,18 +168,18 @@ impl Loading {
         let sums =
             [("labels", self.cut.labels, labels), ("counts of the profile", counts, self.profile_counts)];
         match sums.into_iter().find(|(_, expected, found)| expected != found) {
-            Some((what, expected, found)) => Err(SnapshotFault::Incomplete { what, expected, found }),
+            Some((what, expected, found)) => Err(SnapshotError::Incomplete { what, expected, found }),
             None => Ok(self.engine),
         }
     }
 }
 
-fn check_origin(origin: Origin, partition: u32, partitions: u32) -> Result<(), SnapshotFault> {
+fn check_origin(origin: Origin, partition: u32, partitions: u32) -> Result<(), SnapshotError> {
     if origin.partitions != partitions {
-        return Err(SnapshotFault::ForeignPartitions { found: origin.partitions, expected: partitions });
+        return Err(SnapshotError::ForeignPartitions { found: origin.partitions, expected: partitions });
     }
     if origin.partition != partition {
-        return Err(SnapshotFault::ForeignPartition { found: origin.partition, expected: partition });
+        return Err(SnapshotError::ForeignPartition { found: origin.partition, expected: partition });
     }
     Ok(())
 }

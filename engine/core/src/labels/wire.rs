@@ -1,15 +1,15 @@
 //! Labels that are not known yet, into a snapshot and out of one.
 
 use super::{Due, PendingLabels};
-use crate::snapshot::SnapshotFault;
+use crate::snapshot::SnapshotError;
 use crate::snapshot::bytes::{Reader, put_key, put_maybe, put_number, put_signed, put_text, put_word};
-use crate::snapshot::chunk::Filling;
+use crate::snapshot::chunk::ChunkWriter;
 use std::cmp::Reverse;
 use tripline_rules::money::Currency;
 
 impl PendingLabels {
     /// Writes all; says how many there ever were.
-    pub(crate) fn save(&self, filling: &mut Filling) -> u64 {
+    pub(crate) fn save(&self, filling: &mut ChunkWriter) -> u64 {
         for Reverse(due) in &self.heap {
             filling.put(|out| {
                 put_signed(out, due.at.0);
@@ -27,16 +27,16 @@ impl PendingLabels {
     }
 
     /// Takes up how many there ever were.
-    pub(crate) fn begin_load(&mut self, number: u64) -> Result<(), SnapshotFault> {
+    pub(crate) fn begin_load(&mut self, number: u64) -> Result<(), SnapshotError> {
         if number > u64::MAX / 2 {
-            return Err(SnapshotFault::malformed("more labels than there can be"));
+            return Err(SnapshotError::malformed("more labels than there can be"));
         }
         self.number = number;
         Ok(())
     }
 
     /// Takes the next label; `outcomes` is the number of outcomes of the schema.
-    pub(crate) fn load(&mut self, outcomes: usize, from: &mut Reader<'_>) -> Result<(), SnapshotFault> {
+    pub(crate) fn load(&mut self, outcomes: usize, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let due = Due {
             at: from.time()?,
             number: from.number()?,
@@ -51,7 +51,7 @@ impl PendingLabels {
         let has_currencies =
             due.currencies.iter().flatten().all(|number| Currency::by_number(*number).is_some());
         if usize::from(due.outcome) >= outcomes || !has_currencies || due.number > self.number {
-            return Err(SnapshotFault::malformed("a label that there cannot be"));
+            return Err(SnapshotError::malformed("a label that there cannot be"));
         }
         self.heap.push(Reverse(due));
         Ok(())

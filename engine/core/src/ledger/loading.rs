@@ -5,7 +5,7 @@ use super::{Ledgers, ROWS_MAX};
 use crate::batch::Timestamp;
 use crate::row::{self, RowForm};
 use crate::snapshot::bytes::Reader;
-use crate::snapshot::{LedgersCut, SnapshotFault};
+use crate::snapshot::{LedgersSummary, SnapshotError};
 use tripline_rules::aggregate::Tags;
 use tripline_rules::value::Registers;
 
@@ -24,9 +24,9 @@ impl Ledgers {
     ///
     /// # Errors
     /// When rows here must tell their currency and those of the snapshot do not.
-    pub(crate) fn begin_load(&mut self, cut: &LedgersCut) -> Result<(), SnapshotFault> {
+    pub(crate) fn begin_load(&mut self, cut: &LedgersSummary) -> Result<(), SnapshotError> {
         if self.store.layout().holds_currency() && !cut.currency {
-            return Err(SnapshotFault::NoCurrency);
+            return Err(SnapshotError::NoCurrency);
         }
         if let Some(watermark) = cut.watermark {
             self.advance_watermark(Timestamp(watermark));
@@ -42,12 +42,12 @@ impl Ledgers {
         rows: &mut Vec<u64>,
         registers: &mut Registers,
         mut retag: impl FnMut(&mut Registers) -> Tags,
-    ) -> Result<Loaded, SnapshotFault> {
+    ) -> Result<Loaded, SnapshotError> {
         let key = from.key()?;
         let head = from.number()?;
         let count = usize::try_from(head >> 1).unwrap_or(usize::MAX);
         if count == 0 || count > usize::from(ROWS_MAX) + 1 || count > from.left() / form.row_bytes_min() {
-            return Err(SnapshotFault::malformed("a ledger cannot have so many rows"));
+            return Err(SnapshotError::malformed("a ledger cannot have so many rows"));
         }
         let dropped_at = if head & CAPPED == 0 { None } else { Some(from.time()?) };
         self.read_rows(form, from, count, rows)?;
@@ -78,7 +78,7 @@ impl Ledgers {
         from: &mut Reader<'_>,
         count: usize,
         rows: &mut Vec<u64>,
-    ) -> Result<(), SnapshotFault> {
+    ) -> Result<(), SnapshotError> {
         let width = self.store.layout().width();
         rows.clear();
         rows.resize(count * width, 0);
@@ -92,7 +92,7 @@ impl Ledgers {
             self.store.layout().read(form, from, row)?;
             let order = self.store.layout().order(row);
             if at > self.watermark || last.is_some_and(|last| last > order) {
-                return Err(SnapshotFault::malformed("rows are not in order"));
+                return Err(SnapshotError::malformed("rows are not in order"));
             }
             last = Some(order);
         }
@@ -105,9 +105,9 @@ impl Ledgers {
         key: u128,
         rows: &[u64],
         dropped_at: Option<Timestamp>,
-    ) -> Result<(), SnapshotFault> {
+    ) -> Result<(), SnapshotError> {
         if self.store.index.find(key).is_some() || self.store.index.slots() == LEDGERS_MAX {
-            return Err(SnapshotFault::malformed("a key twice, or too many keys"));
+            return Err(SnapshotError::malformed("a key twice, or too many keys"));
         }
         let ledger = self.store.insert(key, rows);
         let mut newest = Timestamp(i64::MIN);
@@ -121,14 +121,14 @@ impl Ledgers {
     }
 
     /// Whether what is held is what was held at the cut, as far as limits are the same.
-    pub(crate) fn check_loaded(&self, cut: &LedgersCut) -> Result<(), SnapshotFault> {
+    pub(crate) fn check_loaded(&self, cut: &LedgersSummary) -> Result<(), SnapshotError> {
         if cut.retention != self.limits.retention || cut.rows_per_ledger > self.limits.rows_per_ledger {
             return Ok(());
         }
         let (rows, keys) = (self.expiry.rows() as u64, self.expiry.keys() as u64);
         let pairs = [("rows within the retention", cut.held_rows, rows), ("held keys", cut.held_keys, keys)];
         match pairs.into_iter().find(|(_, expected, found)| expected != found) {
-            Some((what, expected, found)) => Err(SnapshotFault::Incomplete { what, expected, found }),
+            Some((what, expected, found)) => Err(SnapshotError::Incomplete { what, expected, found }),
             None => Ok(()),
         }
     }

@@ -1,8 +1,8 @@
 //! How far a save of ledgers has come. It knows no ledgers, only their numbers.
 
 use crate::row::RowForm;
-use crate::snapshot::LedgersCut;
-use crate::snapshot::chunk::Filling;
+use crate::snapshot::LedgersSummary;
+use crate::snapshot::chunk::ChunkWriter;
 
 /// Flag beside the number of rows: the cap dropped some.
 pub(super) const CAPPED: u64 = 1;
@@ -18,8 +18,8 @@ pub(super) struct Save {
     pub(super) done: Vec<u64>,
     /// Keys at the cut.
     pub(super) keys: u64,
-    pub(super) cut: LedgersCut,
-    pub(super) filling: Filling,
+    pub(super) cut: LedgersSummary,
+    pub(super) filling: ChunkWriter,
 }
 
 impl Save {

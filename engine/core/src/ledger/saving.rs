@@ -7,15 +7,15 @@ use super::Ledgers;
 use super::save::{CAPPED, Save};
 use crate::row::{RowForm, at};
 use crate::snapshot::bytes::{put_key, put_number, put_signed};
-use crate::snapshot::chunk::{Filling, Kind};
-use crate::snapshot::{Chunk, LedgersCut};
+use crate::snapshot::chunk::{ChunkWriter, Kind};
+use crate::snapshot::{Chunk, LedgersSummary};
 use tripline_rules::schema::Schema;
 
 impl Ledgers {
     /// The rows as they are now will be saved; a save that was under way is given up.
     pub(crate) fn begin_save(&mut self, schema: &Schema) {
         let slots = self.store.index.slots();
-        let cut = LedgersCut {
+        let cut = LedgersSummary {
             watermark: (self.watermark.0 > i64::MIN).then_some(self.watermark.0),
             retention: self.limits.retention,
             rows_per_ledger: self.limits.rows_per_ledger,
@@ -32,13 +32,13 @@ impl Ledgers {
             done: vec![0; (slots as usize).div_ceil(64)],
             keys: self.store.index.len() as u64,
             cut,
-            filling: Filling::new(Kind::Ledgers),
+            filling: ChunkWriter::new(Kind::Ledgers),
         }));
     }
 
     /// Writes ledgers of at least so many rows together, or all that are left. Hands out finished chunks; once all are
     /// out, what they add up to.
-    pub(crate) fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<LedgersCut> {
+    pub(crate) fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<LedgersSummary> {
         let mut saving = self.save.take()?;
         let mut budget = rows.max(1);
         while budget > 0 && saving.next < saving.slots {
@@ -158,7 +158,7 @@ mod tests {
         Ledgers::new(&plan, schema, limits)
     }
 
-    fn load(schema: &Schema, cut: &LedgersCut, chunk: &Chunk, rows_per_ledger: u16) -> Ledgers {
+    fn load(schema: &Schema, cut: &LedgersSummary, chunk: &Chunk, rows_per_ledger: u16) -> Ledgers {
         let (kind, mut items) = Kind::read(&chunk.bytes).unwrap();
         assert_eq!(kind, Kind::Ledgers);
         let mut loaded = ledgers(schema, rows_per_ledger);

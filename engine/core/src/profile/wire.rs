@@ -3,17 +3,17 @@
 use super::{GROUPS, ProfileReader, Usual};
 use crate::fact::population::Item;
 use crate::snapshot::bytes::Reader;
-use crate::snapshot::chunk::Filling;
-use crate::snapshot::{ProfileCut, SnapshotFault};
+use crate::snapshot::chunk::ChunkWriter;
+use crate::snapshot::{ProfileSummary, SnapshotError};
 
 /// What the profile's population counts; to be raised when another field, habit or grouping is counted.
 const MEANING: u128 = 1;
 
 impl ProfileReader {
     /// Writes everybody's amounts.
-    pub(crate) fn save(&self, filling: &mut Filling) -> ProfileCut {
+    pub(crate) fn save(&self, filling: &mut ChunkWriter) -> ProfileSummary {
         let usual = |usual: &Option<Usual>| usual.map(|usual| [usual.median, usual.upper, usual.most]);
-        ProfileCut {
+        ProfileSummary {
             today: (self.today > i64::MIN).then_some(self.today),
             usual: self.usual.iter().map(usual).collect(),
             population: self.population.save(0, MEANING, filling),
@@ -21,18 +21,18 @@ impl ProfileReader {
     }
 
     /// Takes up the days of a cut, nothing counted yet.
-    pub(crate) fn begin_load(&mut self, cut: &ProfileCut) -> Result<(), SnapshotFault> {
+    pub(crate) fn begin_load(&mut self, cut: &ProfileSummary) -> Result<(), SnapshotError> {
         if cut.population.meaning != MEANING {
-            return Err(SnapshotFault::NoPopulation { name: "profile".to_owned() });
+            return Err(SnapshotError::NoPopulation { name: "profile".to_owned() });
         }
         if cut.usual.len() != GROUPS {
-            return Err(SnapshotFault::malformed("not as many groups as the profile has"));
+            return Err(SnapshotError::malformed("not as many groups as the profile has"));
         }
         self.today = cut.today.unwrap_or(i64::MIN);
         for (held, read) in self.usual.iter_mut().zip(&cut.usual) {
             let is_usual = |read: &[f64; 3]| read[0] > 0.0 && read.iter().all(|value| value.is_finite());
             if read.is_some_and(|read| !is_usual(&read)) {
-                return Err(SnapshotFault::malformed("what is usual is no amount"));
+                return Err(SnapshotError::malformed("what is usual is no amount"));
             }
             *held = read.map(|[median, upper, most]| Usual { median, upper, most });
         }
@@ -40,7 +40,7 @@ impl ProfileReader {
     }
 
     /// Takes the next item.
-    pub(crate) fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotFault> {
+    pub(crate) fn load(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
         self.population.load(&Item::read(from)?)
     }
 }

@@ -7,7 +7,7 @@
 use super::column::{Column, ID, NUMBER_FIXED_MAX};
 use super::layout::{Kept, Layout};
 use crate::limits::{MONEY_MINOR_MAX, TIME_MS_MAX, TIME_MS_MIN};
-use crate::snapshot::SnapshotFault;
+use crate::snapshot::SnapshotError;
 use crate::snapshot::bytes::{Reader, put_number, put_signed, put_word};
 use tripline_rules::money::Currency;
 use tripline_rules::schema::{Kind, Schema};
@@ -103,12 +103,12 @@ impl Layout {
         form: &RowForm,
         from: &mut Reader<'_>,
         row: &mut [u64],
-    ) -> Result<(), SnapshotFault> {
+    ) -> Result<(), SnapshotError> {
         row[ID] = from.word()?;
         let head = from.number()?;
         let event_type = head >> FLAGS;
         if event_type >= form.event_types {
-            return Err(SnapshotFault::malformed("an event type that the schema does not have"));
+            return Err(SnapshotError::malformed("an event type that the schema does not have"));
         }
         self.event_type.write(row, Some(event_type));
         let bits = self.kept.len().div_ceil(8);
@@ -126,7 +126,7 @@ impl Layout {
         if head & HAS_CURRENCY != 0 {
             let code = from.number()?;
             if Currency::by_number(code).is_none() {
-                return Err(SnapshotFault::malformed("a currency that there is not"));
+                return Err(SnapshotError::malformed("a currency that there is not"));
             }
             self.currency.iter().for_each(|(_, column): &(_, Column)| column.write(row, Some(code)));
         }
@@ -134,19 +134,19 @@ impl Layout {
     }
 }
 
-fn value(written: Written, from: &mut Reader<'_>) -> Result<u64, SnapshotFault> {
+fn value(written: Written, from: &mut Reader<'_>) -> Result<u64, SnapshotError> {
     match written {
         Written::Word => from.word(),
         Written::Code(codes) => {
             let code = from.number()?;
-            (code < codes).then_some(code).ok_or(SnapshotFault::malformed("a code beyond its closed set"))
+            (code < codes).then_some(code).ok_or(SnapshotError::malformed("a code beyond its closed set"))
         }
         Written::Whole(least, most) => {
             let whole = from.signed()?;
             let is_within = (least..=most).contains(&whole);
             is_within
                 .then_some(whole.cast_unsigned())
-                .ok_or(SnapshotFault::malformed("a number beyond its bounds"))
+                .ok_or(SnapshotError::malformed("a number beyond its bounds"))
         }
     }
 }

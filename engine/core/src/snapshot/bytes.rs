@@ -1,7 +1,7 @@
 //! Numbers and texts as bytes. Reading trusts nothing: a length is checked against what is there and a named limit before
 //! anything is allocated.
 
-use super::SnapshotFault;
+use super::error::SnapshotError;
 use crate::batch::Timestamp;
 use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};
 
@@ -11,7 +11,7 @@ pub(crate) const TEXT_BYTES_MAX: usize = 4096;
 const AT_MIN: i64 = 2 * TIME_MS_MIN;
 const AT_MAX: i64 = 2 * TIME_MS_MAX;
 
-type Read<T> = Result<T, SnapshotFault>;
+type Read<T> = Result<T, SnapshotError>;
 
 /// Seven bits a byte, the lowest first; the eighth says that more follow.
 #[inline]
@@ -57,7 +57,7 @@ pub(crate) fn time(ms: i64) -> Read<Timestamp> {
     if (AT_MIN..=AT_MAX).contains(&ms) {
         Ok(Timestamp(ms))
     } else {
-        Err(SnapshotFault::malformed("a time lies beyond all times"))
+        Err(SnapshotError::malformed("a time lies beyond all times"))
     }
 }
 
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
                 return Ok(number);
             }
         }
-        Err(SnapshotFault::malformed("a number has too many digits"))
+        Err(SnapshotError::malformed("a number has too many digits"))
     }
 
     #[inline]
@@ -135,25 +135,25 @@ impl<'a> Reader<'a> {
         match self.byte()? {
             0 => Ok(None),
             1 => self.word().map(Some),
-            _ => Err(SnapshotFault::malformed("neither there nor missing")),
+            _ => Err(SnapshotError::malformed("neither there nor missing")),
         }
     }
 
     pub(crate) fn text(&mut self) -> Read<&'a str> {
         let length = usize::try_from(self.number()?).unwrap_or(usize::MAX);
         if length > TEXT_BYTES_MAX {
-            return Err(SnapshotFault::malformed("a text is too long"));
+            return Err(SnapshotError::malformed("a text is too long"));
         }
-        str::from_utf8(self.slice(length)?).map_err(|_| SnapshotFault::malformed("a text is not UTF-8"))
+        str::from_utf8(self.slice(length)?).map_err(|_| SnapshotError::malformed("a text is not UTF-8"))
     }
 
     /// A number of a smaller type.
     pub(crate) fn small<T: TryFrom<u64>>(&mut self) -> Read<T> {
-        T::try_from(self.number()?).map_err(|_| SnapshotFault::malformed("a number is too large"))
+        T::try_from(self.number()?).map_err(|_| SnapshotError::malformed("a number is too large"))
     }
 }
 
-const SHORT: SnapshotFault = SnapshotFault::Malformed { what: "it ends within an item" };
+const SHORT: SnapshotError = SnapshotError::Malformed { what: "it ends within an item" };
 
 #[cfg(test)]
 mod tests {

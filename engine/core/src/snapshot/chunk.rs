@@ -1,8 +1,8 @@
 //! Chunks: items of one kind, gathered until they are worth an object of their own. An item never spans two chunks, so
 //! chunks may be read in any order.
 
-use super::SnapshotFault;
 use super::bytes::Reader;
+use super::error::SnapshotError;
 
 /// A chunk is closed once it has so many bytes; its last item may take it beyond.
 pub const CHUNK_BYTES: usize = 2 << 20;
@@ -42,11 +42,11 @@ impl Kind {
     }
 
     /// The kind of a chunk's items, and the items.
-    pub(crate) fn read(bytes: &[u8]) -> Result<(Kind, Reader<'_>), SnapshotFault> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<(Kind, Reader<'_>), SnapshotError> {
         let mut items = Reader::new(bytes);
         let code = items.byte()?;
         let kind = Kind::ALL.into_iter().find(|kind| kind.code() == code);
-        kind.map(|kind| (kind, items)).ok_or(SnapshotFault::malformed("a chunk of no known kind"))
+        kind.map(|kind| (kind, items)).ok_or(SnapshotError::malformed("a chunk of no known kind"))
     }
 }
 
@@ -70,16 +70,16 @@ impl Chunk {
 
 /// Items on their way into chunks.
 #[derive(Debug)]
-pub(crate) struct Filling {
+pub(crate) struct ChunkWriter {
     kind: Kind,
     bytes: Vec<u8>,
     finished: Vec<Chunk>,
     items: u64,
 }
 
-impl Filling {
-    pub(crate) fn new(kind: Kind) -> Filling {
-        Filling { kind, bytes: Vec::new(), finished: Vec::new(), items: 0 }
+impl ChunkWriter {
+    pub(crate) fn new(kind: Kind) -> ChunkWriter {
+        ChunkWriter { kind, bytes: Vec::new(), finished: Vec::new(), items: 0 }
     }
 
     /// Takes an item in.

@@ -1,9 +1,10 @@
 //! The manifest: what belongs to one snapshot, and to which shard, schema and secret. Written last, so that a snapshot
 //! without one is none.
 
+use super::bytes;
 use super::chunk::Chunk;
+use super::error::SnapshotError;
 use super::seal::{Content, checksum, open, seal};
-use super::{SnapshotFault, bytes};
 use crate::batch::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ pub struct Origin {
 
 /// The state at the cut, as far as it is small, and what the chunks add up to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cut {
+pub struct StateSummary {
     pub(crate) origin: Origin,
     pub(crate) schema: u128,
     pub(crate) key_check: u128,
@@ -32,29 +33,29 @@ pub struct Cut {
     pub(crate) clock: Option<i64>,
     pub(crate) labels_numbered: u64,
     pub(crate) labels: u64,
-    pub(crate) space: SpaceCut,
-    pub(crate) profile: Option<ProfileCut>,
+    pub(crate) space: SpaceSummary,
+    pub(crate) profile: Option<ProfileSummary>,
 }
 
 /// A key space at the cut. Times are `None` before the first event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct SpaceCut {
+pub(crate) struct SpaceSummary {
     pub(crate) entity: String,
     pub(crate) watermark: Option<i64>,
     pub(crate) judged: Option<i64>,
     pub(crate) held_from: Option<i64>,
-    pub(crate) ledgers: LedgersCut,
+    pub(crate) ledgers: LedgersSummary,
     pub(crate) decisions_added: u64,
     pub(crate) cooldowns: u64,
     pub(crate) incidents: u64,
     pub(crate) names: u64,
-    pub(crate) populations: Vec<PopulationCut>,
+    pub(crate) populations: Vec<PopulationSummary>,
     pub(crate) counts: u64,
 }
 
 /// Ledgers at the cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LedgersCut {
+pub(crate) struct LedgersSummary {
     pub(crate) watermark: Option<i64>,
     pub(crate) retention: i64,
     pub(crate) rows_per_ledger: u16,
@@ -70,7 +71,7 @@ pub(crate) struct LedgersCut {
 
 /// One population at the cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PopulationCut {
+pub(crate) struct PopulationSummary {
     /// What it counts: equal for ranks that count the same.
     pub(crate) meaning: u128,
     pub(crate) today: Option<i64>,
@@ -80,11 +81,11 @@ pub(crate) struct PopulationCut {
 
 /// What the profile knows beside the rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ProfileCut {
+pub(crate) struct ProfileSummary {
     pub(crate) today: Option<i64>,
     /// Median, upper quartile and 99th percentile by group, as they were when the day began.
     pub(crate) usual: Vec<Option<[f64; 3]>>,
-    pub(crate) population: PopulationCut,
+    pub(crate) population: PopulationSummary,
 }
 
 /// A chunk as the manifest lists it.
@@ -123,7 +124,7 @@ pub struct OpenedChunk {
 /// A snapshot's manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    cut: Cut,
+    cut: StateSummary,
     chunks: Vec<Listed>,
     engine_version: String,
     created_at_ms: i64,
@@ -134,7 +135,7 @@ impl Manifest {
     ///
     /// # Panics
     /// When there are more than [`CHUNKS_MAX`] chunks.
-    pub fn new(cut: Cut, chunks: Vec<Listed>, created_at: Timestamp) -> Manifest {
+    pub fn new(cut: StateSummary, chunks: Vec<Listed>, created_at: Timestamp) -> Manifest {
         assert!(chunks.len() <= CHUNKS_MAX, "a snapshot has at most {CHUNKS_MAX} chunks");
         Manifest {
             cut,
@@ -157,9 +158,9 @@ impl Manifest {
     ///
     /// # Errors
     /// Damage, a version that is not known, or bytes that are no manifest.
-    pub fn open(sealed: &[u8]) -> Result<Manifest, SnapshotFault> {
+    pub fn open(sealed: &[u8]) -> Result<Manifest, SnapshotError> {
         let raw = open(Content::Manifest, sealed)?;
-        let no_manifest = SnapshotFault::malformed("the manifest does not read");
+        let no_manifest = SnapshotError::malformed("the manifest does not read");
         let (manifest, rest): (Manifest, _) =
             postcard::take_from_bytes(&raw).map_err(|_| no_manifest.clone())?;
         if !rest.is_empty() || manifest.chunks.len() > CHUNKS_MAX {
@@ -173,12 +174,12 @@ impl Manifest {
     ///
     /// # Errors
     /// When it is damaged, or not the one that is listed.
-    pub fn open_chunk(&self, number: usize, sealed: &[u8]) -> Result<OpenedChunk, SnapshotFault> {
+    pub fn open_chunk(&self, number: usize, sealed: &[u8]) -> Result<OpenedChunk, SnapshotError> {
         let listed = self.chunks.get(number).copied();
         let raw = open(Content::Chunk, sealed)?;
         match listed.filter(|listed| *listed == Listed::of(sealed)) {
             Some(listed) => Ok(OpenedChunk { number, listed, raw }),
-            None => Err(SnapshotFault::ForeignChunk { number }),
+            None => Err(SnapshotError::ForeignChunk { number }),
         }
     }
 
@@ -222,21 +223,21 @@ impl Manifest {
         Timestamp(self.created_at_ms)
     }
 
-    pub(crate) fn cut(&self) -> &Cut {
+    pub(crate) fn cut(&self) -> &StateSummary {
         &self.cut
     }
 }
 
-impl Cut {
+impl StateSummary {
     /// Where it was cut.
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
     /// Times that are read may be calculated with.
-    fn check_times(&self) -> Result<(), SnapshotFault> {
+    fn check_times(&self) -> Result<(), SnapshotError> {
         const DAY_MS: i64 = 86_400_000;
-        let SpaceCut { watermark, judged, held_from, ledgers, populations, .. } = &self.space;
+        let SpaceSummary { watermark, judged, held_from, ledgers, populations, .. } = &self.space;
         let days = populations.iter().map(|population| population.today);
         let profile = self.profile.iter().flat_map(|profile| [profile.today, profile.population.today]);
         let days = days.chain(profile).map(|day| day.map(|day| day.saturating_mul(DAY_MS)));

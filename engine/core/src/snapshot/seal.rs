@@ -11,8 +11,8 @@
 //! | … | body: the content, compressed (zstd, level 1) |
 //! | 16 | XXH3 (128 bits) of all bytes before |
 
-use super::SnapshotFault;
 use super::bytes::Reader;
+use super::error::SnapshotError;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// The format that this engine writes and reads.
@@ -57,8 +57,8 @@ pub fn seal(content: Content, raw: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// Damage first; then a version that is not known; then anything else that it should not be.
-pub fn open(content: Content, sealed: &[u8]) -> Result<Vec<u8>, SnapshotFault> {
-    let damaged = |what| SnapshotFault::Damaged { what };
+pub fn open(content: Content, sealed: &[u8]) -> Result<Vec<u8>, SnapshotError> {
+    let damaged = |what| SnapshotError::Damaged { what };
     let body = sealed.len().checked_sub(HEAD + CHECKSUM).ok_or(damaged("it is too short"))?;
     let (bytes, held) = sealed.split_at(HEAD + body);
     if checksum(bytes).to_le_bytes() != held {
@@ -70,21 +70,21 @@ pub fn open(content: Content, sealed: &[u8]) -> Result<Vec<u8>, SnapshotFault> {
     }
     let version = u16::from_le_bytes([reader.byte()?, reader.byte()?]);
     if version != FORMAT_VERSION {
-        return Err(SnapshotFault::UnknownVersion { found: version, known: FORMAT_VERSION });
+        return Err(SnapshotError::UnknownVersion { found: version, known: FORMAT_VERSION });
     }
     if reader.byte()? != content as u8 {
-        return Err(SnapshotFault::malformed("a chunk where a manifest is due, or the other way round"));
+        return Err(SnapshotError::malformed("a chunk where a manifest is due, or the other way round"));
     }
     let (length, body_length) = (reader.word()?, reader.word()?);
     let length = usize::try_from(length).ok().filter(|length| *length <= CONTENT_BYTES_MAX);
-    let length = length.ok_or(SnapshotFault::malformed("an object is longer than any may be"))?;
+    let length = length.ok_or(SnapshotError::malformed("an object is longer than any may be"))?;
     if body_length != body as u64 {
-        return Err(SnapshotFault::malformed("a body is not as long as its header says"));
+        return Err(SnapshotError::malformed("a body is not as long as its header says"));
     }
     let raw = zstd::bulk::decompress(reader.slice(body)?, length);
     raw.ok()
         .filter(|raw| raw.len() == length)
-        .ok_or(SnapshotFault::malformed("a body does not unpack to its length"))
+        .ok_or(SnapshotError::malformed("a body does not unpack to its length"))
 }
 
 /// 128 bits that tell bytes from all others.

@@ -5,8 +5,8 @@ use crate::batch::Timestamp;
 use crate::ledger::Loaded;
 use crate::row::RowForm;
 use crate::snapshot::bytes::{Reader, put_text, put_word};
-use crate::snapshot::chunk::{Filling, Kind};
-use crate::snapshot::{Chunk, LedgersCut, SnapshotFault, SpaceCut};
+use crate::snapshot::chunk::{ChunkWriter, Kind};
+use crate::snapshot::{Chunk, LedgersSummary, SnapshotError, SpaceSummary};
 use tripline_rules::schema::Schema;
 use tripline_rules::value::Registers;
 
@@ -32,12 +32,12 @@ fn or_never(ms: Option<i64>) -> Timestamp {
 
 impl Space {
     /// The state as it is now will be saved: all but the ledgers is written at once.
-    pub(crate) fn begin_save(&mut self, schema: &Schema, chunks: &mut Vec<Chunk>) -> SpaceCut {
+    pub(crate) fn begin_save(&mut self, schema: &Schema, chunks: &mut Vec<Chunk>) -> SpaceSummary {
         self.ledgers.begin_save(schema);
-        let mut cooldowns = Filling::new(Kind::Cooldowns);
-        let mut incidents = Filling::new(Kind::Incidents);
-        let mut names = Filling::new(Kind::Names);
-        let mut counts = Filling::new(Kind::Populations);
+        let mut cooldowns = ChunkWriter::new(Kind::Cooldowns);
+        let mut incidents = ChunkWriter::new(Kind::Incidents);
+        let mut names = ChunkWriter::new(Kind::Names);
+        let mut counts = ChunkWriter::new(Kind::Populations);
         let decisions_added = self.decisions.save(&mut cooldowns, &mut incidents);
         for (word, name) in &self.names {
             names.put(|out| {
@@ -46,12 +46,12 @@ impl Space {
             });
         }
         let plan = self.program.plan();
-        SpaceCut {
+        SpaceSummary {
             entity: plan.space.entity.clone(),
             watermark: known(self.watermark),
             judged: known(self.judged),
             held_from: self.held_from.map(|held_from| held_from.0),
-            ledgers: LedgersCut::default(),
+            ledgers: LedgersSummary::default(),
             decisions_added,
             populations: self.populations.save(&mut counts),
             cooldowns: cooldowns.finish(chunks),
@@ -62,7 +62,7 @@ impl Space {
     }
 
     /// Writes ledgers of about so many rows; once all are out, what they add up to.
-    pub(crate) fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<LedgersCut> {
+    pub(crate) fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<LedgersSummary> {
         self.ledgers.save_some(rows, chunks)
     }
 
@@ -74,13 +74,13 @@ impl Space {
     /// Takes up what is small, into an empty space.
     pub(crate) fn begin_load(
         &mut self,
-        cut: &SpaceCut,
+        cut: &SpaceSummary,
         schema: &Schema,
-    ) -> Result<SpaceLoading, SnapshotFault> {
+    ) -> Result<SpaceLoading, SnapshotError> {
         let plan = self.program.plan();
         if cut.entity != plan.space.entity {
             let (found, expected) = (cut.entity.clone(), plan.space.entity.clone());
-            return Err(SnapshotFault::ForeignSpace { found, expected });
+            return Err(SnapshotError::ForeignSpace { found, expected });
         }
         self.ledgers.begin_load(&cut.ledgers)?;
         self.decisions.begin_load(cut.decisions_added);
@@ -111,7 +111,7 @@ impl Space {
         loading: &mut SpaceLoading,
         kind: Kind,
         items: &mut Reader<'_>,
-    ) -> Result<(), SnapshotFault> {
+    ) -> Result<(), SnapshotError> {
         match kind {
             Kind::Ledgers => {
                 let program = &self.program;
@@ -134,13 +134,17 @@ impl Space {
                 self.populations.load(&loading.populations, items)?;
                 loading.counts += 1;
             }
-            Kind::Labels | Kind::Profile => return Err(SnapshotFault::malformed("items of another kind")),
+            Kind::Labels | Kind::Profile => return Err(SnapshotError::malformed("items of another kind")),
         }
         Ok(())
     }
 
     /// Whether everything came that was there at the cut.
-    pub(crate) fn check_loaded(&self, loading: &SpaceLoading, cut: &SpaceCut) -> Result<(), SnapshotFault> {
+    pub(crate) fn check_loaded(
+        &self,
+        loading: &SpaceLoading,
+        cut: &SpaceSummary,
+    ) -> Result<(), SnapshotError> {
         let (cooldowns, incidents) = self.decisions.open();
         let sums = [
             ("ledgers", cut.ledgers.ledgers, loading.loaded.ledgers),
@@ -152,7 +156,7 @@ impl Space {
         ];
         for (what, expected, found) in sums {
             if expected != found {
-                return Err(SnapshotFault::Incomplete { what, expected, found });
+                return Err(SnapshotError::Incomplete { what, expected, found });
             }
         }
         self.ledgers.check_loaded(&cut.ledgers)

@@ -2,13 +2,13 @@
 
 use super::{Cooldown, Decisions, Incident};
 use crate::batch::Timestamp;
-use crate::snapshot::SnapshotFault;
+use crate::snapshot::SnapshotError;
 use crate::snapshot::bytes::{Reader, put_key, put_number, put_signed, put_text};
-use crate::snapshot::chunk::Filling;
+use crate::snapshot::chunk::ChunkWriter;
 
 impl Decisions {
     /// Writes all that is open; says how many changes there were since expired state was last looked for.
-    pub(crate) fn save(&self, cooldowns: &mut Filling, incidents: &mut Filling) -> u64 {
+    pub(crate) fn save(&self, cooldowns: &mut ChunkWriter, incidents: &mut ChunkWriter) -> u64 {
         for ((key, rule), open) in &self.cooldowns {
             cooldowns.put(|out| {
                 put_key(out, *key);
@@ -34,17 +34,17 @@ impl Decisions {
     }
 
     /// Takes the next cooldown.
-    pub(crate) fn load_cooldown(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotFault> {
+    pub(crate) fn load_cooldown(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let (key, rule) = (from.key()?, from.text()?.to_owned());
         // It is compared with, and never calculated with: a cooldown may be open for ever.
         let until = Timestamp(from.signed()?);
-        let score = i32::try_from(from.signed()?).map_err(|_| SnapshotFault::malformed("no score"))?;
+        let score = i32::try_from(from.signed()?).map_err(|_| SnapshotError::malformed("no score"))?;
         self.cooldowns.insert((key, rule), Cooldown { until, score });
         Ok(())
     }
 
     /// Takes the next incident.
-    pub(crate) fn load_incident(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotFault> {
+    pub(crate) fn load_incident(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let key = from.key()?;
         let incident = Incident { id: from.key()?, seq: from.small()?, at: from.time()? };
         self.incidents.insert(key, incident);

@@ -6,7 +6,7 @@ use crate::shop::{PLACE, Sealed, Shop, Told, origin, save_now};
 use crate::town::stream;
 use tripline_core::batch::Timestamp;
 use tripline_core::engine::Loading;
-use tripline_core::snapshot::{Content, Cut, Listed, Manifest, SnapshotFault, open, seal};
+use tripline_core::snapshot::{Content, Listed, Manifest, SnapshotError, StateSummary, open, seal};
 
 const MUTANTS: u64 = 6_000;
 
@@ -35,7 +35,7 @@ fn survive(
     manifest: &Manifest,
     chunks: &[Vec<u8>],
     records: &[Record],
-) -> Result<(), SnapshotFault> {
+) -> Result<(), SnapshotError> {
     let mut loading = Loading::new(shop.engine(), manifest, PLACE)?;
     for (number, chunk) in chunks.iter().enumerate() {
         loading.take(&manifest.open_chunk(number, chunk)?)?;
@@ -46,7 +46,7 @@ fn survive(
     Ok(())
 }
 
-fn cut(shop: &Shop, records: &[Record]) -> (Sealed, Cut) {
+fn cut(shop: &Shop, records: &[Record]) -> (Sealed, StateSummary) {
     let mut told = shop.open();
     told.step(records);
     let sealed = save_now(&mut told.engine, 0);

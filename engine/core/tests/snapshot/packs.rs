@@ -6,7 +6,7 @@ use crate::oracle::{DAY, MINUTE};
 use crate::shop::{Shop, save_now};
 use crate::town::stream;
 use std::sync::Arc;
-use tripline_core::snapshot::SnapshotFault;
+use tripline_core::snapshot::SnapshotError;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::File;
 use tripline_rules::ruleset::Ruleset;
@@ -83,7 +83,7 @@ fn a_rank_that_nothing_counted_sends_the_shard_to_its_log() {
     let rank = "amount_rank_all_2d:      {rank: tx.amount, by: all, over: 2d, where: is_spend, at_least: 4}";
     let with =
         |changed: &str| shop.with_pack(pack(&[(rank, changed)])).load(&sealed, &mut Dice::new(2)).err();
-    let none = Some(SnapshotFault::NoPopulation { name: "amount_rank_all_2d".to_owned() });
+    let none = Some(SnapshotError::NoPopulation { name: "amount_rank_all_2d".to_owned() });
     assert_eq!(with("amount_rank_all_2d: {rank: tx.amount, by: all, over: 3d, where: is_spend}"), none);
     assert_eq!(with("amount_rank_all_2d: {rank: tx.amount, by: all, over: 2d, where: is_outgoing}"), none);
     assert_eq!(with("amount_rank_all_2d: {rank: tx.amount, by: all, over: 2d, where: is_spend}"), None);
@@ -92,7 +92,7 @@ fn a_rank_that_nothing_counted_sends_the_shard_to_its_log() {
     told.step(&stream.case.records);
     let sealed = save_now(&mut told.engine, 0);
     let asks = shop.with(|settings| settings.profile = true);
-    let none = Some(SnapshotFault::NoPopulation { name: "profile".to_owned() });
+    let none = Some(SnapshotError::NoPopulation { name: "profile".to_owned() });
     assert_eq!(asks.load(&sealed, &mut dice).err(), none);
 }
 

@@ -6,7 +6,7 @@ use crate::town::stream;
 use std::sync::Arc;
 use tripline_core::batch::Timestamp;
 use tripline_core::engine::{Engine, Loading};
-use tripline_core::snapshot::{Content, FORMAT_VERSION, Listed, Manifest, SnapshotFault, open};
+use tripline_core::snapshot::{Content, FORMAT_VERSION, Listed, Manifest, SnapshotError, open};
 use tripline_rules::diagnostic::File;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::TextKey;
@@ -42,7 +42,7 @@ fn every_bit_that_turns_and_every_byte_that_is_missing_is_seen() {
     println!("manifest of {} bytes, largest chunk of {} bytes", sealed.manifest.len(), largest.len());
     assert!(largest.len() > 40_000, "{} bytes", largest.len());
     for (content, whole) in [(Content::Manifest, &sealed.manifest), (Content::Chunk, largest)] {
-        let is_damaged = |bytes: &[u8]| matches!(open(content, bytes), Err(SnapshotFault::Damaged { .. }));
+        let is_damaged = |bytes: &[u8]| matches!(open(content, bytes), Err(SnapshotError::Damaged { .. }));
         assert!(open(content, whole).is_ok());
         let mut bytes = whole.clone();
         for bit in 0..8 * bytes.len() {
@@ -58,7 +58,7 @@ fn every_bit_that_turns_and_every_byte_that_is_missing_is_seen() {
     }
 }
 
-fn load(shop: &Shop, manifest: &Manifest, chunks: &[(usize, &Vec<u8>)]) -> Result<Engine, SnapshotFault> {
+fn load(shop: &Shop, manifest: &Manifest, chunks: &[(usize, &Vec<u8>)]) -> Result<Engine, SnapshotError> {
     let mut loading = Loading::new(shop.engine(), manifest, PLACE)?;
     for (number, chunk) in chunks {
         loading.take(&manifest.open_chunk(*number, chunk)?)?;
@@ -76,18 +76,18 @@ fn chunks_that_are_swapped_missing_repeated_or_anothers_are_refused() {
     assert!(load(&shop, &manifest, &all).is_ok());
     let mut swapped = all.clone();
     (swapped[0].1, swapped[1].1) = (all[1].1, all[0].1);
-    assert_eq!(load(&shop, &manifest, &swapped).err(), Some(SnapshotFault::ForeignChunk { number: 0 }));
-    assert_eq!(load(&shop, &manifest, &all[1..]).err(), Some(SnapshotFault::MissingChunk { number: 0 }));
+    assert_eq!(load(&shop, &manifest, &swapped).err(), Some(SnapshotError::ForeignChunk { number: 0 }));
+    assert_eq!(load(&shop, &manifest, &all[1..]).err(), Some(SnapshotError::MissingChunk { number: 0 }));
     let repeated = [&all[..], &all[1..2]].concat();
-    assert_eq!(load(&shop, &manifest, &repeated).err(), Some(SnapshotFault::RepeatedChunk { number: 1 }));
+    assert_eq!(load(&shop, &manifest, &repeated).err(), Some(SnapshotError::RepeatedChunk { number: 1 }));
     let mut foreign = all.clone();
     foreign[0].1 = &other.chunks[0];
-    assert_eq!(load(&shop, &manifest, &foreign).err(), Some(SnapshotFault::ForeignChunk { number: 0 }));
+    assert_eq!(load(&shop, &manifest, &foreign).err(), Some(SnapshotError::ForeignChunk { number: 0 }));
     // Opened by its own manifest and given to another's load.
     let opened = Manifest::open(&other.manifest)
         .and_then(|other_manifest| other_manifest.open_chunk(0, &other.chunks[0]));
     let mut loading = Loading::new(shop.engine(), &manifest, PLACE).expect("it is this shard's");
-    assert_eq!(loading.take(&opened.expect("whole")), Err(SnapshotFault::ForeignChunk { number: 0 }));
+    assert_eq!(loading.take(&opened.expect("whole")), Err(SnapshotError::ForeignChunk { number: 0 }));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_manifest_that_lists_too_little_does_not_add_up() {
         let manifest = Manifest::new(cut.clone(), listed, Timestamp(0));
         let all: Vec<(usize, &Vec<u8>)> = chunks.iter().enumerate().collect();
         let fault = load(&shop, &manifest, &all).err();
-        assert!(matches!(fault, Some(SnapshotFault::Incomplete { .. })), "{fault:?}");
+        assert!(matches!(fault, Some(SnapshotError::Incomplete { .. })), "{fault:?}");
     }
 }
 
@@ -119,7 +119,7 @@ fn another_version_is_told_from_damage_and_says_what_to_do() {
     let checksum = xxh3_128(&manifest[..end]).to_le_bytes();
     manifest[end..].copy_from_slice(&checksum);
     let fault = Manifest::open(&manifest).expect_err("this engine reads its own version");
-    assert_eq!(fault, SnapshotFault::UnknownVersion { found: FORMAT_VERSION + 1, known: FORMAT_VERSION });
+    assert_eq!(fault, SnapshotError::UnknownVersion { found: FORMAT_VERSION + 1, known: FORMAT_VERSION });
     assert!(fault.to_string().contains("version 2") && fault.to_string().contains("rebuilt from the log"));
 }
 
@@ -131,14 +131,14 @@ fn what_was_written_for_another_bank_or_shard_is_refused() {
     let (partition, partitions) = PLACE;
     assert_eq!(
         refused(shop.engine(), (partition, partitions + 1)),
-        Some(SnapshotFault::ForeignPartitions { found: partitions, expected: partitions + 1 })
+        Some(SnapshotError::ForeignPartitions { found: partitions, expected: partitions + 1 })
     );
     assert_eq!(
         refused(shop.engine(), (partition + 1, partitions)),
-        Some(SnapshotFault::ForeignPartition { found: partition, expected: partition + 1 })
+        Some(SnapshotError::ForeignPartition { found: partition, expected: partition + 1 })
     );
     let stranger = shop.with(|settings| settings.key = TextKey::new([7; 16]));
-    assert_eq!(refused(stranger.engine(), PLACE), Some(SnapshotFault::ForeignSecret));
+    assert_eq!(refused(stranger.engine(), PLACE), Some(SnapshotError::ForeignSecret));
     let text = include_str!("../laws/schema.yaml");
     for (old, new) in [
         ("keep: [tx.amount, tx.declined,", "keep: [tx.amount, tx.currency, tx.declined,"),
@@ -148,6 +148,6 @@ fn what_was_written_for_another_bank_or_shard_is_refused() {
         let (schema, faults) = Schema::load(&File::new("schema.yaml", text.replace(old, new)));
         let schema = Arc::new(schema.unwrap_or_else(|| panic!("{faults:?}")));
         let engine = shop.engine_under(&schema);
-        assert_eq!(refused(engine, PLACE), Some(SnapshotFault::ForeignSchema), "{new}");
+        assert_eq!(refused(engine, PLACE), Some(SnapshotError::ForeignSchema), "{new}");
     }
 }

@@ -10,7 +10,7 @@ use tripline_core::installation::Installation;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
 use tripline_core::settings::Settings;
-use tripline_core::snapshot::{Chunk, Listed, Manifest, Origin, SnapshotFault};
+use tripline_core::snapshot::{Chunk, Listed, Manifest, Origin, SnapshotError};
 use tripline_core::verdict::Recorded;
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
@@ -89,7 +89,7 @@ impl Shop {
     }
 
     /// A new engine from a snapshot, its chunks in any order.
-    pub(crate) fn load(&self, sealed: &Sealed, dice: &mut Dice) -> Result<Told, SnapshotFault> {
+    pub(crate) fn load(&self, sealed: &Sealed, dice: &mut Dice) -> Result<Told, SnapshotError> {
         let manifest = Manifest::open(&sealed.manifest)?;
         let mut loading = Loading::new(self.engine(), &manifest, PLACE)?;
         let mut left: Vec<usize> = (0..sealed.chunks.len()).collect();
@@ -106,7 +106,7 @@ pub(crate) fn origin(offset: i64) -> Origin {
 }
 
 /// Seals chunks and their manifest.
-pub(crate) fn sealed(chunks: &[Chunk], cut: tripline_core::snapshot::Cut) -> Sealed {
+pub(crate) fn sealed(chunks: &[Chunk], cut: tripline_core::snapshot::StateSummary) -> Sealed {
     let (chunks, listed): (Vec<Vec<u8>>, Vec<Listed>) = chunks.iter().map(Chunk::seal).unzip();
     let manifest = Manifest::new(cut, listed, Timestamp(0)).seal();
     Sealed { manifest, chunks }

@@ -5,7 +5,7 @@
 
 use super::store::{Store, StoreFault};
 use tripline_core::batch::{ShardId, Timestamp};
-use tripline_core::snapshot::{Manifest, OpenedChunk, SnapshotFault};
+use tripline_core::snapshot::{Manifest, OpenedChunk, SnapshotError};
 
 /// Snapshots kept of a shard: the newest may be found damaged.
 const KEPT: usize = 2;
@@ -19,7 +19,7 @@ pub enum Unreadable {
     Store(#[from] StoreFault),
     /// It is none for us.
     #[error(transparent)]
-    Snapshot(#[from] SnapshotFault),
+    Snapshot(#[from] SnapshotError),
 }
 
 /// One snapshot of a shard.

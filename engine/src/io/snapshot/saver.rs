@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::engine::Engine;
-use tripline_core::snapshot::{Chunk, Cut, Origin};
+use tripline_core::snapshot::{Chunk, Origin, StateSummary};
 
 /// Rows written at one turn: a fraction of a millisecond.
 const ROWS_A_TURN: usize = 4_096;
@@ -30,7 +30,7 @@ pub struct Saver {
 struct Saving {
     save: Save,
     chunks: VecDeque<Chunk>,
-    cut: Option<Box<Cut>>,
+    cut: Option<Box<StateSummary>>,
     /// Everything it holds is.
     is_committed: bool,
     /// Nothing more is written before.

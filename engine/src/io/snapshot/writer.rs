@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 use tripline_core::batch::{ShardId, Timestamp};
-use tripline_core::snapshot::{Chunk, Cut, Listed, Manifest};
+use tripline_core::snapshot::{Chunk, Listed, Manifest, StateSummary};
 
 /// Jobs that wait, about; a worker that finds no room goes on later.
 const WAITING_MAX: usize = 8;
@@ -30,7 +30,7 @@ pub struct Save {
 
 enum Job {
     Chunk(Save, Chunk),
-    Finish(Save, Box<Cut>),
+    Finish(Save, Box<StateSummary>),
     Abandon(Save),
 }
 
@@ -70,7 +70,7 @@ impl Writer {
     }
 
     /// All chunks were handed over. Gives the cut back when there is no room.
-    pub(super) fn finish(&self, save: Save, cut: Box<Cut>) -> Option<Box<Cut>> {
+    pub(super) fn finish(&self, save: Save, cut: Box<StateSummary>) -> Option<Box<StateSummary>> {
         if !self.has_room() {
             return Some(cut);
         }
@@ -162,7 +162,7 @@ impl Writing {
         }
     }
 
-    fn finish(&mut self, save: Save, cut: Cut) {
+    fn finish(&mut self, save: Save, cut: StateSummary) {
         self.open(save);
         let Some(open) = self.open.remove(&save) else { return };
         if open.is_broken {

@@ -3,13 +3,13 @@
 use super::{Count, Population};
 use crate::fact::histogram::BINS;
 use crate::snapshot::bytes::{Reader, put_number, put_word};
-use crate::snapshot::chunk::Filling;
-use crate::snapshot::{PopulationCut, SnapshotFault};
+use crate::snapshot::chunk::ChunkWriter;
+use crate::snapshot::{PopulationSummary, SnapshotError};
 use hashbrown::HashTable;
 
 impl Population {
     /// Writes all counts as items that begin with `which`.
-    pub(crate) fn save(&self, which: u64, meaning: u128, filling: &mut Filling) -> PopulationCut {
+    pub(crate) fn save(&self, which: u64, meaning: u128, filling: &mut ChunkWriter) -> PopulationSummary {
         let mut counts = 0;
         for (age, day) in (0u64..).zip(&self.by_day) {
             for entry in day.iter().filter(|entry| entry.count > 0) {
@@ -23,7 +23,7 @@ impl Population {
                 counts += 1;
             }
         }
-        PopulationCut {
+        PopulationSummary {
             meaning,
             today: (self.today > i64::MIN).then_some(self.today),
             days_held: u32::try_from(self.by_day.len()).expect("no more days than a u32 counts"),
@@ -32,10 +32,10 @@ impl Population {
     }
 
     /// Takes up the days of a cut, nothing counted yet.
-    pub(crate) fn begin_load(&mut self, cut: &PopulationCut) -> Result<(), SnapshotFault> {
+    pub(crate) fn begin_load(&mut self, cut: &PopulationSummary) -> Result<(), SnapshotError> {
         let days = usize::try_from(cut.days_held).unwrap_or(usize::MAX);
         if days > self.days || cut.today.is_none() && days > 0 {
-            return Err(SnapshotFault::malformed("more days than are counted"));
+            return Err(SnapshotError::malformed("more days than are counted"));
         }
         self.today = cut.today.unwrap_or(i64::MIN);
         self.by_day.resize_with(days, HashTable::new);
@@ -43,11 +43,11 @@ impl Population {
     }
 
     /// Takes up the counts of an item.
-    pub(crate) fn load(&mut self, item: &Item) -> Result<(), SnapshotFault> {
+    pub(crate) fn load(&mut self, item: &Item) -> Result<(), SnapshotError> {
         let day = usize::try_from(item.age).ok().filter(|age| *age < self.by_day.len());
-        let day = day.ok_or(SnapshotFault::malformed("a day that is not counted"))?;
+        let day = day.ok_or(SnapshotError::malformed("a day that is not counted"))?;
         let counted = self.add(day, &item.counted);
-        counted.then_some(()).ok_or(SnapshotFault::malformed("a population counts more than it can"))
+        counted.then_some(()).ok_or(SnapshotError::malformed("a population counts more than it can"))
     }
 }
 
@@ -61,11 +61,11 @@ pub(crate) struct Item {
 }
 
 impl Item {
-    pub(crate) fn read(from: &mut Reader<'_>) -> Result<Item, SnapshotFault> {
+    pub(crate) fn read(from: &mut Reader<'_>) -> Result<Item, SnapshotError> {
         let (which, age) = (from.number()?, from.number()?);
         let counted = Count { group: from.word()?, bin: from.small()?, count: from.small()? };
         if usize::from(counted.bin) >= BINS {
-            return Err(SnapshotFault::malformed("a bin that there is not"));
+            return Err(SnapshotError::malformed("a bin that there is not"));
         }
         Ok(Item { which, age, counted })
     }

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// What is wrong with a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SnapshotFault {
+pub enum SnapshotError {
     /// The bytes are not those that were sealed.
     #[error("the snapshot is damaged: {what}")]
     Damaged {
@@ -101,8 +101,8 @@ pub enum SnapshotFault {
     },
 }
 
-impl SnapshotFault {
-    pub(crate) fn malformed(what: &'static str) -> SnapshotFault {
-        SnapshotFault::Malformed { what }
+impl SnapshotError {
+    pub(crate) fn malformed(what: &'static str) -> SnapshotError {
+        SnapshotError::Malformed { what }
     }
 }
