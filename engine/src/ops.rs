@@ -7,4 +7,5 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod overview;
+pub mod reporter;
 pub mod status;

@@ -1,16 +1,25 @@
-//! The loop between the log and the engines: poll, judge, hand over, commit, and the answers to membership changes.
+//! The loop between the log and the processing of its records: poll, judge, hand over, commit, and the answers to
+//! membership changes. It knows traits only: neither Kafka nor files, neither metrics nor configuration.
 //!
-//! From the inside out: a [`processor::Processor`] owns the engines of one worker; [`worker::Worker`] feeds it from a
-//! [`source::Source`], hands what it gives through an [`outbox::Outbox`] to a [`sink::Sink`], and fills new shards
-//! through a [`recovery::Recovery`], whose order of reading is in [`refill`]. [`clock`] is the worker's, which a
-//! simulation moves. Membership changes are data that the worker answers, never callbacks into an engine.
+//! [`worker`] is the loop. It reads a [`source`], drives a [`processor`], and hands outputs through an [`output_buffer`] to
+//! a [`sink`]; `commits` decides when a commit begins and what an answer means; `owned_shard` is all that is known about a
+//! shard. New shards are restored through a [`recovery`], in the order of [`restore`]. [`engines`] is the processor of the
+//! core, [`snapshots`] decides when it begins a snapshot, [`snapshot`] is where snapshots go. [`report`] is what all of them
+//! report, [`shutdown`] how they are asked to end, [`clock`] a clock that a simulation moves.
 
 pub mod clock;
+mod commits;
 pub mod engines;
-pub mod outbox;
+pub mod output_buffer;
+mod owned_shard;
 pub mod processor;
 pub mod recovery;
-pub mod refill;
+pub mod report;
+pub mod restore;
+pub mod shutdown;
 pub mod sink;
+pub mod snapshot;
+pub mod snapshots;
 pub mod source;
+pub mod verdict_filter;
 pub mod worker;

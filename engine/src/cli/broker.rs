@@ -4,7 +4,7 @@ use super::configured::configured;
 use super::error::{ArgumentError, CliError, SetupError};
 use crate::config::Config;
 use crate::io::kafka::KafkaSettings;
-use crate::runtime::recovery::Reach;
+use crate::runtime::recovery::Lookback;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ impl Broker {
     }
 }
 
-/// The Kafka edge as a configuration sets it.
+/// The Kafka settings of a configuration.
 ///
 /// # Errors
 /// When it names no brokers.
@@ -51,13 +51,13 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
         start: config.input.start,
         guarantee: config.delivery.guarantee,
         commit_interval: config.delivery.commit_interval,
-        reach: reach(config),
+        lookback: lookback(config),
         ..KafkaSettings::new(brokers, &config.input.topic, &config.kafka.group, &config.kafka.prefix)
     })
 }
 
 /// How far back recovery reads, by what the packs and models look back.
-pub fn reach(config: &Config) -> Reach {
+pub fn lookback(config: &Config) -> Lookback {
     let lookback = config.installation.lookback();
-    Reach { rows_ms: lookback.log_ms, verdicts_ms: lookback.verdicts_ms, retention_ms: lookback.rows_ms }
+    Lookback { rows_ms: lookback.log_ms, verdicts_ms: lookback.verdicts_ms, retention_ms: lookback.rows_ms }
 }

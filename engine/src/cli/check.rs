@@ -6,7 +6,7 @@ use super::report::{Exit, Report};
 use super::{broker, words};
 use crate::config::{self, MODELS, PackOptions};
 use crate::io::file::{FileFormat, FileSource};
-use crate::runtime::recovery::Keep;
+use crate::runtime::recovery::Retention;
 use clap::Args;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -177,9 +177,9 @@ impl Check {
 
 /// How long the topics must keep what recovery reads.
 fn retention(config: &config::Config) -> String {
-    let reach = broker::reach(config);
+    let lookback = broker::lookback(config);
     let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
-    let needed = |keep: Keep| {
+    let needed = |keep: Retention| {
         let behind = keep
             .behind_snapshot_ms
             .map_or(String::new(), |ms| format!(", {} behind a snapshot", words::duration(ms)));
@@ -187,8 +187,8 @@ fn retention(config: &config::Config) -> String {
     };
     format!(
         "recovery reads back\n  input     {}\n  verdicts  {}\n",
-        needed(Keep::of(reach.rows_ms, every)),
-        needed(Keep::of(reach.verdicts_ms, every))
+        needed(Retention::of(lookback.rows_ms, every)),
+        needed(Retention::of(lookback.verdicts_ms, every))
     )
 }
 

@@ -23,10 +23,10 @@ use crate::io::kafka::{self, KafkaSettings, RunError};
 use crate::names::OUTPUT_TOPICS;
 use crate::ops::control::Control;
 use crate::ops::http::Shown;
-use crate::ops::metrics::Metrics;
 use crate::ops::overview::About;
-use crate::ops::status::Status;
-use crate::runtime::recovery::Reach;
+use crate::ops::reporter::Reporter;
+use crate::runtime::recovery::Lookback;
+use crate::runtime::shutdown::Shutdown;
 use crate::runtime::source::SourceError;
 use alert::{Alert, grouped};
 use clap::Args;
@@ -95,7 +95,8 @@ fn speed(text: &str) -> Result<f64, String> {
 
 /// What the threads of a show share.
 struct Show {
-    status: Arc<Status>,
+    reporter: Arc<Reporter>,
+    shutdown: Shutdown,
     tally: Mutex<Tally>,
     judged: Arc<AtomicU64>,
 }
@@ -124,11 +125,15 @@ impl Demo {
         let mut screen = screen::open(self.json);
         let broker = MockBroker::start()?;
         let settings = settings(config.clone(), &broker)?;
-        let metrics = Arc::new(Metrics::new());
-        let show =
-            Show { status: Arc::default(), tally: Mutex::new(Tally::new(LIVE)), judged: Arc::default() };
+        let reporter = Arc::<Reporter>::default();
+        let show = Show {
+            shutdown: reporter.status.shutdown().clone(),
+            reporter: Arc::clone(&reporter),
+            tally: Mutex::new(Tally::new(LIVE)),
+            judged: Arc::default(),
+        };
         let about = Arc::new(About::of(&config));
-        let shown = Shown { about, status: Arc::clone(&show.status), metrics: Arc::clone(&metrics) };
+        let shown = Shown { about, reporter };
         let _control = Control::start(None, shown)?;
         let names = settings.topics();
         let mut topics = vec![settings.topic.as_str()];
@@ -136,9 +141,9 @@ impl Demo {
         screen.broker(&settings.brokers, &topics, &names.alerts)?;
         let (give, take) = channel();
         let summary = thread::scope(|scope| {
-            let engine = scope.spawn(|| serve(&settings, &show, &metrics, take));
+            let engine = scope.spawn(|| serve(&settings, &show, take));
             let told = self.tell(&config, &settings, &show, &mut screen, give);
-            show.status.stop();
+            show.shutdown.request();
             let ended = engine.join().expect("the engine's supervisor does not panic");
             let summary = told?;
             ended?;
@@ -165,7 +170,7 @@ impl Demo {
         let (mut story, spaces, events) = load(plot, config, show)?;
         // The engine has ended when nobody takes them; it says why itself.
         let _ = give.send(spaces);
-        if show.status.is_stopping() {
+        if show.shutdown.is_requested() {
             return Ok(None);
         }
         let (accounts, events) = (grouped(plot.accounts.into()), grouped(events));
@@ -188,7 +193,7 @@ impl Demo {
             let bank: ScopedJoinHandle<'_, Result<(), SourceError>> =
                 scope.spawn(|| publish(&mut story, settings, show, began, end));
             let watched = watch(settings, show, screen, end);
-            show.status.stop();
+            show.shutdown.request();
             bank.join().expect("the bank does not panic")?;
             watched
         })?;
@@ -206,19 +211,15 @@ fn settings(mut config: Config, broker: &MockBroker) -> Result<KafkaSettings, Cl
     // The in-process broker answers a fetch that finds nothing only after this time, whatever comes meanwhile.
     config.kafka.client.insert("fetch.wait.max.ms".to_owned(), "5".to_owned());
     let mut settings = broker::of_config(&config)?;
-    settings.reach = Reach { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 };
+    settings.lookback = Lookback { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 };
     Ok(settings)
 }
 
 /// Runs the engine on the broker, as soon as its ledgers are there.
-fn serve(
-    settings: &KafkaSettings,
-    show: &Show,
-    metrics: &Arc<Metrics>,
-    take: Receiver<Spaces>,
-) -> Result<(), RunError> {
+fn serve(settings: &KafkaSettings, show: &Show, take: Receiver<Spaces>) -> Result<(), RunError> {
     let (take, judged) = (Mutex::new(take), Arc::clone(&show.judged));
-    kafka::run(settings, &show.status, metrics, None, move |_, _| {
+    let report: Arc<dyn crate::runtime::report::Report> = Arc::<Reporter>::clone(&show.reporter);
+    kafka::run(settings, &report, &show.shutdown, None, move |_, _| {
         // The worker joins its group meanwhile, so the two waits overlap.
         let spaces =
             take.lock().expect("nobody panics while waiting").recv().expect("the past is loaded to its end");
@@ -232,7 +233,7 @@ fn load(plot: Plot, config: &Config, show: &Show) -> Result<(Story, Spaces, u64)
     let progress = Progress::begin();
     let (story, events) = Story::with_past(plot, &mut spaces, |events| {
         progress.at(events);
-        !show.status.is_stopping()
+        !show.shutdown.is_requested()
     });
     progress.end();
     Ok((story, spaces, events))
@@ -247,8 +248,8 @@ fn spaces(config: &Config) -> Spaces {
 /// Waits until the engine judges what comes; false when the show was stopped before.
 fn await_ready(show: &Show) -> Result<bool, CliError> {
     let began = Instant::now();
-    while show.status.phases().1 == 0 {
-        if show.status.is_stopping() {
+    while show.reporter.status.phases().1 == 0 {
+        if show.shutdown.is_requested() {
             return Ok(false);
         }
         if began.elapsed() > READY_WITHIN {
@@ -268,7 +269,7 @@ fn publish(
     end: Option<Instant>,
 ) -> Result<(), SourceError> {
     let writer = TopicWriter::new(settings, &settings.topic)?;
-    while !show.status.is_stopping() && end.is_none_or(|end| Instant::now() < end) {
+    while !show.shutdown.is_requested() && end.is_none_or(|end| Instant::now() < end) {
         let now = story.time_after(began.elapsed());
         while let Some(event) = story.next_before(now) {
             let (at, account, value) = (event.appended_at, event.account.clone(), event.value.clone());
@@ -305,7 +306,7 @@ fn watch(
             screen.status(&tally, rate)?;
             (events_before, next_status) = (events, next_status + STATUS_EVERY);
         }
-        if show.status.is_stopping() {
+        if show.shutdown.is_requested() {
             return Ok(false);
         }
         let Some(over) = end.map(|end| now.saturating_duration_since(end)).filter(|over| !over.is_zero())

@@ -6,15 +6,16 @@ use super::error::{CliError, SetupError};
 use super::report::Exit;
 use crate::config::Config;
 use crate::io::kafka;
-use crate::io::snapshot::{Catalogue, Saver, Store, Writer};
+use crate::io::snapshot::{Catalogue, Store, Writer};
 use crate::ops::control::Control;
 use crate::ops::http::Shown;
 use crate::ops::log;
-use crate::ops::metrics::Metrics;
 use crate::ops::overview::About;
-use crate::ops::status::Status;
+use crate::ops::reporter::Reporter;
 use crate::runtime::clock::Clock;
 use crate::runtime::engines::Engines;
+use crate::runtime::report::Report;
+use crate::runtime::snapshots::Snapshots;
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,30 +39,30 @@ impl Run {
         refuse_derived(&config)?;
         let settings = broker::of_config(&config)?;
         log::start(config.log.format, &config.log.level)?;
-        let status = Arc::new(Status::default());
-        let metrics = Arc::new(Metrics::new());
+        let reporter = Arc::<Reporter>::default();
+        let shutdown = reporter.status.shutdown().clone();
+        let report: Arc<dyn Report> = Arc::<Reporter>::clone(&reporter);
         let about = Arc::new(About::of(&config));
-        let shown = Shown { about, status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
+        let shown = Shown { about, reporter };
         let control = Control::start(Some(config.http.settings), shown)?;
         if let Some(address) = control.address() {
             tracing::info!(%address, "health and metrics are served");
         }
         let snapshots = snapshots(&config)?;
-        let writer = snapshots
-            .as_ref()
-            .map(|snapshots| Writer::start(snapshots.clone(), Arc::clone(&status), Arc::clone(&metrics)));
-        let engines = {
-            let metrics = Arc::clone(&metrics);
-            let config = Arc::new(config);
+        let writer =
+            snapshots.as_ref().map(|snapshots| Writer::start(snapshots.clone(), Arc::clone(&report)));
+        let make = {
+            let (report, installation) = (Arc::clone(&report), Arc::clone(&config.installation));
+            let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
+            let writer = writer.map(Arc::new).zip(every);
             move |_worker, partitions| {
-                let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
-                let saver = writer.clone().zip(every);
-                let saver =
-                    saver.map(|(writer, every)| Saver::new(writer, every, partitions, Clock::default()));
-                Engines::new(&config, Arc::clone(&metrics), partitions, saver)
+                let snapshots = writer
+                    .clone()
+                    .map(|(writer, every)| Snapshots::new(writer, every, partitions, Clock::default()));
+                Engines::new(Arc::clone(&installation), Arc::clone(&report), partitions, snapshots)
             }
         };
-        kafka::run(&settings, &status, &metrics, snapshots, engines)?;
+        kafka::run(&settings, &report, &shutdown, snapshots, make)?;
         Ok(Exit::Success)
     }
 }

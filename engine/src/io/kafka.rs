@@ -32,13 +32,13 @@ pub use survey::{Finding, Flaw, Surveyed, survey};
 pub use topics::create_topics;
 
 use crate::io::snapshot::Catalogue;
-use crate::ops::metrics::Metrics;
-use crate::ops::status::Status;
-use crate::runtime::outbox::Outbox;
+use crate::runtime::output_buffer::OutputBuffer;
 use crate::runtime::processor::Processor;
+use crate::runtime::report::Report;
+use crate::runtime::shutdown::Shutdown;
 use crate::runtime::sink::{Sink, SinkError};
 use crate::runtime::source::SourceError;
-use crate::runtime::worker::{Pace, Worker, WorkerError};
+use crate::runtime::worker::{Parts, Timings, Worker, WorkerError};
 use client::Health;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -71,7 +71,7 @@ pub enum RunError {
     Stuck(usize),
 }
 
-/// Checks topics and group, then runs all workers until [`Status::stop`] is called or one of them fails; then the
+/// Checks topics and group, then runs all workers until [`Shutdown::request`] is called or one of them fails; then the
 /// others commit and leave. `make` builds the engines of a worker, in the worker's thread, from its number and the number of
 /// the input's partitions. Shards are filled from `snapshots` and the log, or the log alone.
 ///
@@ -79,8 +79,8 @@ pub enum RunError {
 /// When it cannot begin, a worker fails, or workers do not end in time.
 pub fn run<P: Processor>(
     settings: &KafkaSettings,
-    status: &Arc<Status>,
-    metrics: &Arc<Metrics>,
+    report: &Arc<dyn Report>,
+    shutdown: &Shutdown,
     snapshots: Option<Catalogue>,
     make: impl Fn(usize, u32) -> P + Send + Sync + 'static,
 ) -> Result<(), RunError> {
@@ -89,11 +89,11 @@ pub fn run<P: Processor>(
         return Err(RunError::Settings(faults));
     }
     let settings = Arc::new(settings.clone());
-    let health = |worker| Health { worker, status: Arc::clone(status), metrics: Arc::clone(metrics) };
-    // Numbered behind the workers, so that its troubles are told apart from theirs.
-    let overseer = health(settings.workers);
-    let partitions = topics::prepare(&settings, &overseer)?;
-    overseer.answered();
+    let health = |worker| Health { worker, report: Arc::clone(report), shutdown: shutdown.clone() };
+    // Numbered behind the workers, so that its conditions are distinct from theirs.
+    let supervisor = health(settings.workers);
+    let partitions = topics::prepare(&settings, &supervisor)?;
+    supervisor.answered();
     let make = Arc::new(make);
     let (ended, endings) = channel();
     for worker in 0..settings.workers {
@@ -102,7 +102,7 @@ pub fn run<P: Processor>(
         let work = move || {
             let guard = Ending { worker, ended };
             let result = work(&settings, &health, partitions, snapshots, &*make);
-            guard.tell(result);
+            guard.send(result);
         };
         let name = format!("tripline-worker-{worker}");
         thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
@@ -111,10 +111,10 @@ pub fn run<P: Processor>(
     {
         let settings = Arc::clone(&settings);
         let name = "tripline-lag".to_owned();
-        let watch = move || lag::watch(&settings, &overseer);
+        let watch = move || lag::watch(&settings, &supervisor);
         thread::Builder::new().name(name).spawn(watch).expect("the system can start a thread");
     }
-    supervise(&settings, status, &endings)
+    supervise(&settings, shutdown, &endings)
 }
 
 fn work<P: Processor>(
@@ -125,11 +125,11 @@ fn work<P: Processor>(
     make: &impl Fn(usize, u32) -> P,
 ) -> Result<(), WorkerError> {
     let source = KafkaSource::join(Arc::clone(settings), health.clone(), partitions)?;
-    let (consumer, told) = (source.consumer(), health.clone());
+    let (consumer, own) = (source.consumer(), health.clone());
     let sink: Box<dyn Sink + Send> = match settings.guarantee {
-        Guarantee::AtLeastOnce => Box::new(AtLeastOnce::new(settings, told, consumer, partitions)?),
+        Guarantee::AtLeastOnce => Box::new(AtLeastOnce::new(settings, own, consumer, partitions)?),
         Guarantee::ExactlyOnce { .. } => {
-            match ExactlyOnce::new(Arc::clone(settings), told, consumer, partitions) {
+            match ExactlyOnce::new(Arc::clone(settings), own, consumer, partitions) {
                 // Nothing has been judged yet.
                 Err(SinkError::Stopped(_)) => return Ok(()),
                 sink => Box::new(sink?),
@@ -137,29 +137,36 @@ fn work<P: Processor>(
         }
     };
     let recovery = KafkaRecovery::start(Arc::clone(settings), health.clone(), snapshots, partitions);
-    let pace = Pace {
+    let timings = Timings {
         worker: health.worker,
         commit_interval: settings.commit_interval,
         alert_gap: settings.alert_gap(),
         batch_full: settings.batch_max,
         leave_within: settings.stop_within,
-        ..Pace::default()
+        ..Timings::default()
     };
-    let outbox = Outbox::aside(sink, health.worker);
-    let parts = (source, outbox, make(health.worker, partitions), recovery);
-    Worker::new(parts, pace, Arc::clone(&health.status), Arc::clone(&health.metrics)).run().map(drop)
+    let parts = Parts {
+        source,
+        outputs: OutputBuffer::threaded(sink, health.worker),
+        processor: make(health.worker, partitions),
+        recovery,
+        report: Arc::clone(&health.report),
+        shutdown: health.shutdown.clone(),
+    };
+    Worker::new(parts, timings).run().map(drop)
 }
 
-type Told = (usize, Result<(), WorkerError>);
+/// Which worker ended, and how.
+type Ended = (usize, Result<(), WorkerError>);
 
-/// Tells the supervisor how a worker ended, even when it panicked.
+/// Reports to the supervisor how a worker ended, even when it panicked.
 struct Ending {
     worker: usize,
-    ended: Sender<Told>,
+    ended: Sender<Ended>,
 }
 
 impl Ending {
-    fn tell(&self, result: Result<(), WorkerError>) {
+    fn send(&self, result: Result<(), WorkerError>) {
         // The supervisor has given up waiting when nobody receives.
         let _ = self.ended.send((self.worker, result));
     }
@@ -168,15 +175,15 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.tell(Err(WorkerError::Panicked(self.worker)));
+            self.send(Err(WorkerError::Panicked(self.worker)));
         }
     }
 }
 
 fn supervise(
     settings: &KafkaSettings,
-    status: &Status,
-    endings: &std::sync::mpsc::Receiver<Told>,
+    shutdown: &Shutdown,
+    endings: &std::sync::mpsc::Receiver<Ended>,
 ) -> Result<(), RunError> {
     let mut left = settings.workers;
     let mut first = None;
@@ -187,14 +194,14 @@ fn supervise(
                 left -= 1;
                 if let Err(cause) = result {
                     tracing::error!(worker, reason = %cause, "worker failed");
-                    status.fail();
+                    shutdown.fail();
                     first.get_or_insert(RunError::Worker { worker, cause });
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if status.is_stopping() {
+        if shutdown.is_requested() {
             let since = *stopping.get_or_insert_with(Instant::now);
             if since.elapsed() > settings.stop_within + LEAVE_MARGIN {
                 return Err(first.unwrap_or(RunError::Stuck(left)));

@@ -7,22 +7,19 @@
 //! - `store`: a folder or an object store, by names
 //! - `catalogue`: which snapshots of a shard there are
 //! - `writer`: the thread that writes
-//! - `saver`: when a worker cuts one, and how it hands it over
 //! - `whole`: one of an engine that stands still, at once
 
 mod catalogue;
-mod saver;
 mod store;
 #[cfg(test)]
 mod tests;
 mod whole;
 mod writer;
 
-pub use catalogue::{Catalogue, Kept, Unreadable};
-pub use saver::Saver;
+pub use catalogue::Catalogue;
 pub use store::{Store, StoreFault};
 pub use whole::Written;
-pub use writer::{Save, Writer, Writing};
+pub use writer::{Writer, Writing};
 
 use std::time::Duration;
 

@@ -1,10 +1,9 @@
 //! The control plane's thread: HTTP and signals, on one current-thread runtime. Nothing of the data path runs here.
 
 use crate::ops::http::{self, HttpError, HttpSettings, Shown};
-use crate::ops::status::Status;
+use crate::runtime::shutdown::Shutdown;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,7 +28,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// Serves HTTP, if asked to, and turns SIGTERM and SIGINT into [`Status::stop`]. Returns when both are in place.
+    /// Serves HTTP, if asked to, and turns SIGTERM and SIGINT into [`Shutdown::request`]. Returns when both are in place.
     ///
     /// # Errors
     /// When the address cannot be taken or signals not be awaited.
@@ -97,19 +96,19 @@ async fn begin(
     if let Some(listener) = listener {
         tokio::spawn(http::serve(listener, shown.clone()));
     }
-    let status: Arc<Status> = Arc::clone(&shown.status);
+    let shutdown: Shutdown = shown.reporter.status.shutdown().clone();
     let signals = async move {
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if status.is_stopping() {
+            if shutdown.is_requested() {
                 tracing::warn!("asked again to stop: leaving without the last commit");
                 std::process::exit(130);
             }
             tracing::info!("stopping: the last batches are committed first");
-            status.stop();
+            shutdown.request();
         }
     };
     Ok((address, signals))
@@ -118,13 +117,13 @@ async fn begin(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::metrics::Metrics;
-    use crate::ops::status::Trouble;
+    use crate::runtime::report::Condition;
     use std::io::{Read, Write};
     use std::net::TcpStream;
+    use std::sync::Arc;
 
     fn shown() -> Shown {
-        Shown { about: Arc::default(), status: Arc::default(), metrics: Arc::new(Metrics::new()) }
+        Shown { about: Arc::default(), reporter: Arc::default() }
     }
 
     fn ask(address: SocketAddr, request: &str) -> String {
@@ -150,9 +149,9 @@ mod tests {
         let address = control.address().unwrap();
         assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
         assert!(get(address, "/readyz").contains("not assigned yet"));
-        shown.status.started();
+        shown.reporter.status.assigned();
         assert!(get(address, "/readyz").starts_with("HTTP/1.1 200"));
-        shown.status.trouble(2, Trouble::Brokers, "no broker answers");
+        shown.reporter.status.raise(2, Condition::Brokers, "no broker answers".to_owned());
         let answer = get(address, "/readyz");
         assert!(
             answer.starts_with("HTTP/1.1 503") && answer.contains("worker 2: no broker answers"),
@@ -161,7 +160,7 @@ mod tests {
         assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"), "alive, though not ready");
         assert!(get(address, "/metrics").contains("# TYPE tripline_events_total counter"));
         assert!(get(address, "/secrets").starts_with("HTTP/1.1 404"));
-        shown.status.fail();
+        shown.reporter.status.shutdown().fail();
         assert!(get(address, "/healthz").starts_with("HTTP/1.1 503"));
     }
 

@@ -1,8 +1,7 @@
 //! `/healthz`, `/readyz`, `/status`, `/metrics`: HTTP for operators, on loopback unless told otherwise. It reads, never writes.
 
-use crate::ops::metrics::Metrics;
 use crate::ops::overview::{About, Overview};
-use crate::ops::status::Status;
+use crate::ops::reporter::Reporter;
 use crate::runtime::clock::Clock;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes};
@@ -68,10 +67,8 @@ pub enum HttpError {
 pub struct Shown {
     /// What does not change, for `/status`.
     pub about: Arc<About>,
-    /// For `/healthz`, `/readyz` and `/status`.
-    pub status: Arc<Status>,
-    /// For `/metrics`.
-    pub metrics: Arc<Metrics>,
+    /// What changes.
+    pub reporter: Arc<Reporter>,
 }
 
 /// Takes the address.
@@ -134,22 +131,22 @@ where
         return refused;
     }
     match head.uri.path() {
-        "/healthz" if shown.status.is_failed() => {
+        "/healthz" if shown.reporter.status.shutdown().has_failed() => {
             text(StatusCode::SERVICE_UNAVAILABLE, "a worker has failed".to_owned())
         }
         "/healthz" => text(StatusCode::OK, "ok".to_owned()),
-        "/readyz" => match shown.status.reasons() {
+        "/readyz" => match shown.reporter.status.reasons() {
             reasons if reasons.is_empty() => text(StatusCode::OK, "ready".to_owned()),
             reasons => text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n")),
         },
         "/status" => {
-            let overview = Overview::of(&shown.about, &shown.status, Clock::default().wall());
+            let overview = Overview::of(&shown.about, &shown.reporter.status, Clock::default().wall());
             let body = serde_json::to_string(&overview).expect("texts and numbers are JSON");
             page(body + "\n", "application/json")
         }
         "/metrics" => {
             tell_ages(shown);
-            page(shown.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
+            page(shown.reporter.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
         }
         _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /status and /metrics".to_owned()),
     }
@@ -158,10 +155,10 @@ where
 /// An age is one at the moment it is asked for.
 fn tell_ages(shown: &Shown) {
     let now = Clock::default().wall();
-    for (shard, held) in shown.status.shards() {
+    for (shard, held) in shown.reporter.status.shards() {
         let Some(cut_at) = held.snapshot_at else { continue };
         let age = u64::try_from(now.0.saturating_sub(cut_at.0)).unwrap_or(0);
-        shown.metrics.snapshot_age(shard, Duration::from_millis(age));
+        shown.reporter.metrics.snapshot_age(shard, Duration::from_millis(age));
     }
 }
 

@@ -1,6 +1,8 @@
 //! Numbers for operators, in Prometheus' text format. Updated per batch, never per event.
 
 use crate::names::{header, metric, topic_label};
+use crate::runtime::report::Rebalance;
+use crate::runtime::sink::CommitError;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
     core::Collector,
@@ -147,7 +149,7 @@ impl Metrics {
     }
 
     /// A batch was judged in so long; its oldest record was appended `age` before the outputs were handed over.
-    pub fn judged(&self, records: usize, step: Duration, age: Option<Duration>) {
+    pub fn processed(&self, records: usize, step: Duration, age: Option<Duration>) {
         self.events.inc_by(records as u64);
         self.batches.inc();
         self.step.observe(step.as_secs_f64());
@@ -198,23 +200,35 @@ impl Metrics {
     }
 
     /// A shard is owned no more: its series end.
-    pub fn gone(&self, shard: ShardId) {
-        // A series that was never begun cannot be ended; that is no fault.
+    pub fn released(&self, shard: ShardId) {
+        // A series that was never begun cannot be ended; that is no error.
         let _ = self.open_transaction.remove_label_values(&[&shard.partition.to_string()]);
         let _ = self.lag.remove_label_values(&[&shard.partition.to_string()]);
         let _ = self.snapshot_age.remove_label_values(&[&shard.partition.to_string()]);
         let _ = self.coverage.remove_label_values(&[&shard.partition.to_string()]);
     }
 
-    /// A commit came to an end: `committed`, `again`, `aborted`, `unknown` or `fatal`.
-    pub fn committed(&self, result: &'static str, took: Duration) {
-        self.commits.with_label_values(&[result]).inc();
+    /// A commit came to an end.
+    pub fn committed(&self, result: &Result<(), CommitError>, took: Duration) {
+        let label = match result {
+            Ok(()) => "committed",
+            Err(CommitError::Again(_)) => "again",
+            Err(CommitError::Aborted(_)) => "aborted",
+            Err(CommitError::Unknown(_)) => "unknown",
+            Err(CommitError::Fatal(_)) => "fatal",
+        };
+        self.commits.with_label_values(&[label]).inc();
         self.commit.observe(took.as_secs_f64());
     }
 
-    /// A membership change: `assigned`, `revoked` or `lost`.
-    pub fn rebalanced(&self, kind: &'static str) {
-        self.rebalances.with_label_values(&[kind]).inc();
+    /// A change of what a worker owns.
+    pub fn rebalanced(&self, change: Rebalance) {
+        let label = match change {
+            Rebalance::Assigned => "assigned",
+            Rebalance::Revoked => "revoked",
+            Rebalance::Lost => "lost",
+        };
+        self.rebalances.with_label_values(&[label]).inc();
     }
 
     /// A shard was filled.
@@ -252,7 +266,7 @@ impl Metrics {
     }
 
     /// A record's key was compared with its partition.
-    pub fn sampled(&self, fits: bool) {
+    pub fn key_sampled(&self, fits: bool) {
         self.keys_sampled.inc();
         if !fits {
             self.keys_misplaced.inc();
@@ -308,7 +322,7 @@ mod tests {
         let (key, value) = (0..0, 0..0);
         out.records.push(Output { topic: Topic::DeadLetters, cause: 3, key, value, headers: 0..1 });
         metrics.published(&out);
-        metrics.judged(5, Duration::from_micros(40), Some(Duration::from_millis(7)));
+        metrics.processed(5, Duration::from_micros(40), Some(Duration::from_millis(7)));
         let text = metrics.text();
         assert!(text.contains("tripline_dead_letters_total{reason=\"too_long\"} 1"), "{text}");
         assert!(text.contains("tripline_outputs_total{topic=\"dead_letters\"} 1"), "{text}");
@@ -322,7 +336,7 @@ mod tests {
         let shard = ShardId { space: 0, partition: 3 };
         metrics.lag(shard, 12);
         assert!(metrics.text().contains("tripline_lag_records{partition=\"3\"} 12"));
-        metrics.gone(shard);
+        metrics.released(shard);
         assert!(!metrics.text().contains("partition=\"3\""));
     }
 }

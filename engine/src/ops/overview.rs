@@ -2,7 +2,8 @@
 
 use crate::config::Config;
 use crate::io::kafka::Guarantee;
-use crate::ops::status::{Filled, Phase, Status};
+use crate::ops::status::Status;
+use crate::runtime::report::{Phase, RestoreProgress};
 use serde::{Deserialize, Serialize};
 use tripline_core::batch::Timestamp;
 
@@ -57,7 +58,7 @@ pub struct ShardOverview {
     /// How long ago that was, ms.
     pub snapshot_age_ms: Option<i64>,
     /// How far its filling has come; none when it is live.
-    pub filled: Option<Filled>,
+    pub filled: Option<RestoreProgress>,
 }
 
 impl About {
@@ -95,7 +96,7 @@ impl Overview {
             held_from: held.held_from,
             snapshot_at: held.snapshot_at,
             snapshot_age_ms: held.snapshot_at.map(|cut_at| now.0.saturating_sub(cut_at.0).max(0)),
-            filled: held.filled,
+            filled: held.restore,
         });
         Overview { about: about.clone(), is_ready: reasons.is_empty(), reasons, shards: shards.collect() }
     }
@@ -104,22 +105,29 @@ impl Overview {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::status::ShardStatus;
+    use crate::runtime::report::ShardStatus;
     use tripline_core::batch::ShardId;
 
     #[test]
     fn a_shard_that_is_being_filled_tells_how_far_and_comes_back_from_json() {
         let status = Status::default();
-        status.started();
-        let filled = Some(Filled { chunks: 3, chunks_of: 3, records: 40, records_of: 100 });
+        status.assigned();
+        let filled = Some(RestoreProgress { chunks: 3, chunks_of: 3, records: 40, records_of: 100 });
         let (worker, phase) = (1, Phase::Restoring);
         let snapshot_at = Some(Timestamp(60_000));
-        let held =
-            ShardStatus { worker, phase, next: Some(7), lag: None, held_from: None, snapshot_at, filled };
+        let held = ShardStatus {
+            worker,
+            phase,
+            next: Some(7),
+            lag: None,
+            held_from: None,
+            snapshot_at,
+            restore: filled,
+        };
         status.shard(ShardId { space: 0, partition: 5 }, held);
         let overview = Overview::of(&About::default(), &status, Timestamp(90_000));
         assert!(!overview.is_ready);
-        assert_eq!(overview.reasons, ["partition 5 is being filled by worker 1"]);
+        assert_eq!(overview.reasons, ["partition 5 is being restored by worker 1"]);
         let shard = &overview.shards[0];
         assert_eq!((shard.partition, shard.snapshot_age_ms, shard.filled), (5, Some(30_000), filled));
         let text = serde_json::to_string(&overview).unwrap();

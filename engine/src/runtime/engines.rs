@@ -1,110 +1,115 @@
-//! One worker's engines: the core behind the worker's loop.
+//! The core behind the worker's loop: one engine a shard.
 
-use crate::config::Config;
-use crate::io::snapshot::Saver;
 use crate::json::JsonFault;
-use crate::ops::metrics::Metrics;
 use crate::runtime::processor::Processor;
-use crate::runtime::recovery::{History, Piece};
+use crate::runtime::recovery::{History, SnapshotPart};
+use crate::runtime::report::Report;
+use crate::runtime::snapshots::{ShardSnapshots, Snapshots};
 use crate::runtime::source::Position;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::engine::{Derived, Engine, Loading};
+use tripline_core::installation::Installation;
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotError;
 use tripline_core::verdict::Recorded;
 
-/// How often the metrics are told how much a shard holds: counting its caches takes a moment.
+/// How often the size of a shard is reported: counting its caches takes a moment.
 const SIZE_EVERY: Duration = Duration::from_secs(1);
 
-/// The engines of the shards that a worker owns.
+/// The processing of the shards that a worker owns.
 pub struct Engines {
-    config: Arc<Config>,
-    metrics: Arc<Metrics>,
-    engines: BTreeMap<ShardId, Held>,
-    /// Shards that a snapshot is being loaded into.
-    loading: BTreeMap<ShardId, Loading>,
-    saver: Option<Saver>,
+    installation: Arc<Installation>,
+    report: Arc<dyn Report>,
+    snapshots: Option<Snapshots>,
     /// How many partitions the input has.
     partitions: u32,
     lines: Lines,
 }
 
-struct Held {
+/// One shard's engine, and what was reported of it.
+pub struct ShardEngine {
+    shard: ShardId,
     engine: Engine,
-    /// What the metrics were told already.
-    told: Counts,
-    /// Keys and bytes likewise.
-    size: (i64, i64),
-    /// When that was.
-    sized: Instant,
+    /// A snapshot is being loaded.
+    loading: Option<Loading>,
+    snapshots: Option<ShardSnapshots>,
+    reported: Counts,
+    size: ReportedSize,
+}
+
+impl ShardEngine {
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine, to change it between two batches.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+}
+
+/// Keys and bytes of one shard as they were reported. Dropping it takes them back.
+struct ReportedSize {
+    report: Arc<dyn Report>,
+    entity: String,
+    keys: i64,
+    bytes: i64,
+    at: Instant,
+}
+
+impl ReportedSize {
+    fn set(&mut self, keys: i64, bytes: i64) {
+        self.report.ledgers(&self.entity, keys - self.keys, bytes - self.bytes);
+        (self.keys, self.bytes, self.at) = (keys, bytes, Instant::now());
+    }
+}
+
+impl Drop for ReportedSize {
+    fn drop(&mut self) {
+        self.report.ledgers(&self.entity, -self.keys, -self.bytes);
+    }
 }
 
 impl Engines {
     /// No engine yet, for an input of so many partitions.
     pub fn new(
-        config: &Arc<Config>,
-        metrics: Arc<Metrics>,
+        installation: Arc<Installation>,
+        report: Arc<dyn Report>,
         partitions: u32,
-        saver: Option<Saver>,
+        snapshots: Option<Snapshots>,
     ) -> Engines {
-        Engines {
-            config: Arc::clone(config),
-            metrics,
-            engines: BTreeMap::new(),
-            loading: BTreeMap::new(),
-            saver,
-            partitions,
-            lines: Lines::new(Collect::Nothing),
-        }
+        Engines { installation, report, snapshots, partitions, lines: Lines::new(Collect::Nothing) }
     }
 
-    fn engine(&self) -> Engine {
-        Engine::new(&self.config.installation)
-    }
-
-    fn hold(&mut self, shard: ShardId, engine: Engine) {
-        let held = Held { engine, told: Counts::default(), size: (0, 0), sized: Instant::now() };
-        self.engines.insert(shard, held);
-    }
-
-    fn held(&mut self, shard: ShardId) -> &mut Held {
-        self.engines.get_mut(&shard).expect("the worker assigns a shard before it feeds it")
-    }
-
-    fn tell(&mut self, shard: ShardId) {
-        let held = self.engines.get_mut(&shard).expect("just stepped");
-        let counts = held.engine.counts();
-        for (number, rule) in self.config.ruleset().rules().iter().enumerate() {
-            let new = counts.fired[number] - held.told.fired.get(number).copied().unwrap_or(0);
+    fn report(&self, of: &mut ShardEngine) {
+        let counts = of.engine.counts();
+        for (number, rule) in self.installation.ruleset().rules().iter().enumerate() {
+            let new = counts.fired[number] - of.reported.fired.get(number).copied().unwrap_or(0);
             if new > 0 {
-                self.metrics.fired(&rule.id, new);
+                self.report.fired(&rule.id, new);
             }
         }
-        self.metrics.counted(counts, &held.told);
-        held.told.clone_from(counts);
-        if held.sized.elapsed() >= SIZE_EVERY {
-            self.tell_size(shard);
+        self.report.counted(counts, &of.reported);
+        of.reported.clone_from(counts);
+        if of.size.at.elapsed() >= SIZE_EVERY {
+            self.report_size(of);
         }
     }
 
-    /// Tells how much a shard holds, and how far back.
-    fn tell_size(&mut self, shard: ShardId) {
-        let held = self.engines.get_mut(&shard).expect("the worker owns it");
-        let space = held.engine.space();
+    /// Reports how much a shard holds, and how far back.
+    fn report_size(&self, of: &mut ShardEngine) {
+        let space = of.engine.space();
         let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let (keys, bytes) = (whole(space.ledgers().keys()), whole(space.ledgers().counted_bytes()));
-        let entity = &space.program().plan().space.entity;
-        self.metrics.ledgers(entity, keys - held.size.0, bytes - held.size.1);
+        of.size.set(whole(space.ledgers().keys()), whole(space.ledgers().counted_bytes()));
         if let Some(share) = space.coverage() {
-            self.metrics.coverage(shard, share);
+            self.report.coverage(of.shard, share);
         }
-        (held.size, held.sized) = ((keys, bytes), Instant::now());
     }
 }
 
@@ -130,8 +135,10 @@ impl Note<'_> {
 }
 
 impl Processor for Engines {
-    fn assign(&mut self, at: &Position) {
-        let (engine, pack) = (self.engine(), self.config.ruleset().hash());
+    type Shard = ShardEngine;
+
+    fn open(&mut self, at: &Position) -> ShardEngine {
+        let pack = self.installation.ruleset().hash();
         if let Some(Note { pack: committed, .. }) = Note::read(&at.note)
             && committed != pack
         {
@@ -140,108 +147,107 @@ impl Processor for Engines {
                 partition,
                 committed,
                 pack,
-                "the shard was committed under another pack; it goes on under this"
+                "the shard was committed under another pack; this one judges on"
             );
         }
-        self.hold(at.shard, engine);
+        let engine = Engine::new(&self.installation);
+        let entity = engine.space().program().plan().space.entity.clone();
+        let (report, at_once) = (Arc::clone(&self.report), Instant::now());
+        ShardEngine {
+            shard: at.shard,
+            engine,
+            loading: None,
+            snapshots: None,
+            reported: Counts::default(),
+            size: ReportedSize { report, entity, keys: 0, bytes: 0, at: at_once },
+        }
     }
 
-    fn note(&self, shard: ShardId) -> String {
-        let watermark = self.engines.get(&shard).map(|held| held.engine.space().watermark().0);
-        Note { pack: self.config.ruleset().hash(), watermark_ms: watermark.filter(|at| *at > i64::MIN) }
-            .write()
+    fn note(&self, of: &ShardEngine) -> String {
+        let watermark = of.engine.space().watermark().0;
+        let watermark_ms = Some(watermark).filter(|at| *at > i64::MIN);
+        Note { pack: self.installation.ruleset().hash(), watermark_ms }.write()
     }
 
-    fn load(&mut self, shard: ShardId, piece: Piece) -> Result<(), SnapshotError> {
-        match piece {
-            Piece::Manifest(manifest) => {
-                let loading = Loading::new(self.engine(), &manifest, (shard.partition, self.partitions))?;
-                self.loading.insert(shard, loading);
+    fn load(&mut self, of: &mut ShardEngine, part: SnapshotPart) -> Result<(), SnapshotError> {
+        match part {
+            SnapshotPart::Manifest(manifest) => {
+                let (engine, of_partitions) =
+                    (Engine::new(&self.installation), (of.shard.partition, self.partitions));
+                of.loading = Some(Loading::new(engine, &manifest, of_partitions)?);
             }
-            Piece::Chunk(chunk) => {
-                self.loading.get_mut(&shard).expect("its manifest came first").take(&chunk)?;
+            SnapshotPart::Chunk(chunk) => {
+                of.loading.as_mut().expect("its manifest came first").take(&chunk)?;
             }
-            Piece::End => {
-                let loading = self.loading.remove(&shard).expect("its manifest came first");
-                let engine = loading.finish()?;
-                self.hold(shard, engine);
+            SnapshotPart::End => {
+                of.engine = of.loading.take().expect("its manifest came first").finish()?;
             }
         }
         Ok(())
     }
 
-    fn committing(&mut self, at: &[Position]) {
-        let Some(saver) = &mut self.saver else { return };
-        if let Some(next) = saver.next(at)
-            && let Some(held) = self.engines.get_mut(&next.shard)
-        {
-            saver.cut(&next, &mut held.engine);
-        }
+    fn restore(&mut self, of: &mut ShardEngine, batch: &Batch) {
+        of.engine.restore(batch, &mut Derived::default());
     }
 
-    fn committed(&mut self, at: &[Position]) {
-        if let Some(saver) = &mut self.saver {
-            saver.committed(at);
-        }
-    }
-
-    fn work(&mut self) -> bool {
-        let Some(saver) = &mut self.saver else { return false };
-        let Some(held) = saver.saving().and_then(|shard| self.engines.get_mut(&shard)) else { return false };
-        saver.go_on(&mut held.engine);
-        true
-    }
-
-    fn restore(&mut self, batch: &Batch) {
-        self.held(batch.shard).engine.restore(batch, &mut Derived::default());
-    }
-
-    fn fold_verdicts(&mut self, batch: &Batch) {
-        let held = self.held(batch.shard);
+    fn fold_verdicts(&mut self, of: &mut ShardEngine, batch: &Batch) {
         for record in &batch.records {
             match serde_json::from_slice::<Recorded>(batch.value(record)) {
-                Ok(recorded) => held.engine.space_mut().fold(recorded.changes),
+                Ok(recorded) => of.engine.space_mut().fold(recorded.changes),
                 // It cannot be ours: nobody else may write there, but a stray record must not stop the shard.
-                Err(fault) => {
-                    let fault = JsonFault::from(fault);
+                Err(error) => {
+                    let error = JsonFault::from(error);
                     let (partition, offset) = (batch.shard.partition, record.offset);
-                    tracing::warn!(partition, offset, %fault, "a record of the verdicts topic is no verdict");
+                    tracing::warn!(partition, offset, %error, "a record of the verdicts topic is no verdict; it is skipped");
                 }
             }
         }
     }
 
-    fn live(&mut self, shard: ShardId, history: &History) {
-        let held = self.held(shard);
+    fn live(&mut self, of: &mut ShardEngine, history: &History) {
         if let Some(since) = history.skipped_before {
-            held.engine.skip_before(since);
+            of.engine.skip_before(since);
         }
-        held.told = held.engine.counts().clone();
-        self.tell_size(shard);
-        if let Some(saver) = &mut self.saver {
-            saver.add(shard, history.snapshot.map(|(_, cut_at)| cut_at));
-        }
+        of.reported = of.engine.counts().clone();
+        self.report_size(of);
+        let begun_at = history.snapshot.map(|(_, begun_at)| begun_at);
+        of.snapshots = self.snapshots.as_ref().map(|all| all.of(of.shard, begun_at));
     }
 
-    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
-        let mut lines = std::mem::replace(&mut self.lines, Lines::new(Collect::Nothing));
-        self.held(batch.shard).engine.step(batch, &mut Derived::default(), out, &mut lines);
-        self.lines = lines;
-        self.tell(batch.shard);
+    fn step(&mut self, of: &mut ShardEngine, batch: &Batch, out: &mut Outputs) {
+        of.engine.step(batch, &mut Derived::default(), out, &mut self.lines);
+        self.report(of);
     }
 
-    fn advance(&mut self, shard: ShardId, _now: Timestamp, _out: &mut Outputs) {
+    fn advance(&mut self, of: &mut ShardEngine, _now: Timestamp, _out: &mut Outputs) {
         // No rule of this version waits for the passing of time alone: absence rules are not there yet.
-        self.tell_size(shard);
+        self.report_size(of);
     }
 
-    fn revoke(&mut self, shard: ShardId) {
-        self.loading.remove(&shard);
-        if let Some(saver) = &mut self.saver {
-            saver.remove(shard);
+    fn snapshot_due(&self, of: &ShardEngine) -> Option<Instant> {
+        self.snapshots.as_ref()?.due(of.snapshots.as_ref()?)
+    }
+
+    fn begin_snapshot(&mut self, of: &mut ShardEngine, at: &Position) {
+        if let (Some(all), Some(own)) = (&self.snapshots, &mut of.snapshots) {
+            all.begin(own, at, &mut of.engine);
         }
-        let Some(Held { engine, size: (keys, bytes), .. }) = self.engines.remove(&shard) else { return };
-        self.metrics.ledgers(&engine.space().program().plan().space.entity, -keys, -bytes);
+    }
+
+    fn committed(&mut self, of: &mut ShardEngine, at: &Position) {
+        if let Some(own) = &mut of.snapshots {
+            own.committed(at);
+        }
+    }
+
+    fn snapshot_under_way(&self) -> Option<ShardId> {
+        self.snapshots.as_ref()?.under_way()
+    }
+
+    fn write_snapshot(&mut self, of: &mut ShardEngine) {
+        if let (Some(all), Some(own)) = (&self.snapshots, &mut of.snapshots) {
+            all.go_on(own, &mut of.engine);
+        }
     }
 }
 
@@ -255,10 +261,8 @@ mod tests {
         assert_eq!(written, r#"{"pack":"0f3a","watermark":1767225600000}"#);
         let read = Note::read(&written).unwrap();
         assert_eq!((read.pack, read.watermark_ms), ("0f3a", Some(1_767_225_600_000)));
-        assert_eq!(
-            Note::read(&Note { pack: "0f3a", watermark_ms: None }.write()).unwrap().watermark_ms,
-            None
-        );
+        let none = Note { pack: "0f3a", watermark_ms: None }.write();
+        assert_eq!(Note::read(&none).unwrap().watermark_ms, None);
         assert!(Note::read("").is_none() && Note::read("reset by hand").is_none());
     }
 }

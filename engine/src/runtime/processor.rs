@@ -1,60 +1,69 @@
-//! What a worker drives: the engines of the shards it owns. The worker knows nothing else of them.
+//! What a worker drives: the processing of the shards it owns. The worker knows nothing else of it.
 
-use crate::runtime::recovery::{History, Piece};
+use crate::runtime::recovery::{History, SnapshotPart};
 use crate::runtime::source::Position;
+use std::time::Instant;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotError;
 
-/// One worker's engines, by shard. Calls come from one thread, for a shard in this order: `assign`, `load`, then `restore` and
-/// `fold_verdicts` any number of times, `live`, then `step` and `advance`, at last `revoke`.
+/// The processing of one worker's shards. Calls come from one thread, for a shard in this order: `open`, `load`, then
+/// `restore` and `fold_verdicts` any number of times, `live`, then `step` and `advance`. It ends when its state is dropped.
 pub trait Processor {
-    /// A new, empty engine for a shard that goes on at this position, with the note of its last commit.
-    fn assign(&mut self, at: &Position);
+    /// The state of one shard. The worker owns it; dropping it releases all that is kept for the shard.
+    type Shard;
 
-    /// Takes a part of a snapshot into an engine that has seen nothing else.
+    /// The empty state of a shard that goes on at this position, with the note of its last commit.
+    fn open(&mut self, at: &Position) -> Self::Shard;
+
+    /// Takes a part of a snapshot into a state that has seen nothing else.
     ///
     /// # Errors
-    /// Why the snapshot is of no use; the engine is then replaced.
+    /// Why the snapshot cannot be used; the state is then replaced.
     ///
     /// # Panics
-    /// By default: a processor that cuts no snapshots is given none.
-    fn load(&mut self, _shard: ShardId, _piece: Piece) -> Result<(), SnapshotError> {
+    /// By default: a processor that begins no snapshots is given none.
+    fn load(&mut self, _shard: &mut Self::Shard, _part: SnapshotPart) -> Result<(), SnapshotError> {
         unreachable!("no snapshots are kept");
     }
 
     /// Inserts rows without judging them.
-    fn restore(&mut self, batch: &Batch);
+    fn restore(&mut self, shard: &mut Self::Shard, batch: &Batch);
 
     /// Takes the shard's own committed verdicts back in, in log order, each once.
-    fn fold_verdicts(&mut self, batch: &Batch);
+    fn fold_verdicts(&mut self, shard: &mut Self::Shard, batch: &Batch);
 
-    /// The shard is filled; what follows is judged.
-    fn live(&mut self, shard: ShardId, history: &History);
+    /// The shard is restored; what follows is judged.
+    fn live(&mut self, shard: &mut Self::Shard, history: &History);
 
     /// Judges a batch. `out` is empty.
-    fn step(&mut self, batch: &Batch, out: &mut Outputs);
+    fn step(&mut self, shard: &mut Self::Shard, batch: &Batch, out: &mut Outputs);
 
     /// Time passes on a shard whose every record has been judged. `out` is empty.
-    fn advance(&mut self, shard: ShardId, now: Timestamp, out: &mut Outputs);
-
-    /// A commit of these positions begins, after which nothing judged is uncommitted; everything judged of these shards lies
-    /// before them.
-    fn committing(&mut self, _at: &[Position]) {}
-
-    /// Everything of these shards up to these positions is committed; more may have been judged since.
-    fn committed(&mut self, _at: &[Position]) {}
-
-    /// Time for what need not be done at once. True while there is more of it.
-    fn work(&mut self) -> bool {
-        false
-    }
+    fn advance(&mut self, shard: &mut Self::Shard, now: Timestamp, out: &mut Outputs);
 
     /// What to keep beside the committed offset.
-    fn note(&self, _shard: ShardId) -> String {
+    fn note(&self, _shard: &Self::Shard) -> String {
         String::new()
     }
 
-    /// Forgets a shard.
-    fn revoke(&mut self, shard: ShardId);
+    /// Since when a snapshot of the shard is due; none while none is, or another shard's is being written.
+    fn snapshot_due(&self, _shard: &Self::Shard) -> Option<Instant> {
+        None
+    }
+
+    /// Begins a snapshot of a shard of which one is due, as a commit of this position begins: the shard has judged every
+    /// record before it and none from it on.
+    fn begin_snapshot(&mut self, _shard: &mut Self::Shard, _at: &Position) {}
+
+    /// Everything of the shard up to this position is committed; more may have been judged since.
+    fn committed(&mut self, _shard: &mut Self::Shard, _at: &Position) {}
+
+    /// The shard of which a snapshot is being written.
+    fn snapshot_under_way(&self) -> Option<ShardId> {
+        None
+    }
+
+    /// Writes a part of the snapshot of that shard.
+    fn write_snapshot(&mut self, _shard: &mut Self::Shard) {}
 }

@@ -57,8 +57,8 @@ pub trait Sink {
     /// See [`CommitError`]; without success nothing counts as committed.
     fn commit(&mut self, next: &[Position], wait: Duration) -> Result<(), CommitError>;
 
-    /// Gives up what was sent since the last commit. Says whether readers will never see it: then the shards'
-    /// engines are ahead of the log and must be filled anew.
+    /// Gives up what was sent since the last commit. True when readers will never see it: then the shards'
+    /// processing is ahead of the log and must be restored anew.
     ///
     /// # Errors
     /// When publishing cannot work any more.

@@ -30,15 +30,15 @@ pub enum Polled {
     Idle,
     /// These shards are offered: answer with [`Source::accept`].
     Assigned(Generation, Vec<ShardId>),
-    /// These shards are wanted back: finish, commit, then [`Source::release`].
+    /// These shards are revoked: finish, commit, then [`Source::release`].
     Revoked(Generation, Vec<ShardId>),
-    /// These shards are gone, perhaps to somebody else already: commit nothing of them.
+    /// These shards are lost, and another process may own them already: commit nothing of them.
     Lost(Vec<ShardId>),
     /// No record will ever follow (files).
     End,
 }
 
-/// Why a source cannot go on. A passing trouble (a broker away, a rebalance) is no error: the source waits it out.
+/// Why a source cannot go on. What passes by itself (a broker away, a rebalance) is no error: the source waits.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Going on would skip input, or the broker refuses us for good.
@@ -65,7 +65,7 @@ pub enum SourceError {
     /// The records carry the producers' clock.
     #[error(
         "{topic} is stamped by its producers (message.timestamp.type=CreateTime), not by the broker: set the topic to \
-         LogAppendTime, or say `clock: create_time` knowingly"
+         LogAppendTime, or set `clock: create_time` explicitly"
     )]
     Clock {
         /// The input topic.
@@ -91,20 +91,20 @@ pub trait Source {
     /// When going on would skip input, or never works.
     fn poll(&mut self, into: &mut Batch, wait: Duration) -> Result<Polled, SourceError>;
 
-    /// Takes the offered shards, held: none of their records is delivered before [`Source::resume`]. Gives those that
+    /// Takes the offered shards, suspended: none of their records is delivered before [`Source::resume`]. Gives those that
     /// were taken; none when the offer no longer stands, or cannot be taken yet and is made again.
     ///
     /// # Errors
     /// When the broker refuses for good.
     fn accept(&mut self, generation: Generation, shards: &[ShardId]) -> Result<Vec<ShardId>, SourceError>;
 
-    /// Holds shards that are live, to fill them anew.
+    /// Suspends shards that are live, to restore them anew.
     ///
     /// # Errors
     /// As [`Source::accept`].
-    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError>;
+    fn suspend(&mut self, shards: &[ShardId]) -> Result<(), SourceError>;
 
-    /// Delivers a held shard's records, from this position on.
+    /// Delivers a suspended shard's records, from this position on.
     ///
     /// # Errors
     /// When the position cannot be reached.

@@ -55,52 +55,68 @@ impl Calls {
     }
 }
 
-/// The engines of one worker.
+/// The processing of one worker's shards.
 #[derive(Default)]
 pub struct Tally {
     pub calls: Calls,
-    counts: BTreeMap<ShardId, BTreeMap<Vec<u8>, u64>>,
+}
+
+/// One shard's records by account.
+pub struct TallyShard {
+    shard: ShardId,
+    calls: Calls,
+    counts: BTreeMap<Vec<u8>, u64>,
 }
 
 impl Tally {
     pub fn new(calls: &Calls) -> Tally {
-        Tally { calls: calls.clone(), counts: BTreeMap::new() }
+        Tally { calls: calls.clone() }
     }
+}
 
-    fn count(&mut self, shard: ShardId, key: &[u8]) -> u64 {
-        let count = self.counts.get_mut(&shard).expect("assigned").entry(key.to_vec()).or_default();
+impl TallyShard {
+    fn count(&mut self, key: &[u8]) -> u64 {
+        let count = self.counts.entry(key.to_vec()).or_default();
         *count += 1;
         *count
     }
 }
 
+impl Drop for TallyShard {
+    fn drop(&mut self) {
+        self.calls.note("release", self.shard);
+    }
+}
+
 impl Processor for Tally {
-    fn assign(&mut self, at: &Position) {
-        self.calls.note("assign", at.shard);
-        self.counts.insert(at.shard, BTreeMap::new());
+    type Shard = TallyShard;
+
+    fn open(&mut self, at: &Position) -> TallyShard {
+        self.calls.note("open", at.shard);
+        TallyShard { shard: at.shard, calls: self.calls.clone(), counts: BTreeMap::new() }
     }
 
-    fn restore(&mut self, batch: &Batch) {
+    fn restore(&mut self, of: &mut TallyShard, batch: &Batch) {
         self.calls.note("restore", batch.shard);
         for record in &batch.records {
-            self.count(batch.shard, batch.key(record));
+            of.count(batch.key(record));
         }
     }
 
-    fn fold_verdicts(&mut self, batch: &Batch) {
+    fn fold_verdicts(&mut self, _: &mut TallyShard, batch: &Batch) {
         self.calls.0.lock().unwrap().folded += batch.records.len() as u64;
     }
 
-    fn live(&mut self, shard: ShardId, history: &History) {
-        self.calls.note("live", shard);
-        self.calls.0.lock().unwrap().histories.insert(shard.partition, history.clone());
+    fn live(&mut self, of: &mut TallyShard, history: &History) {
+        self.calls.note("live", of.shard);
+        self.calls.0.lock().unwrap().histories.insert(of.shard.partition, history.clone());
     }
 
-    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
+    fn step(&mut self, of: &mut TallyShard, batch: &Batch, out: &mut Outputs) {
         self.calls.note("step", batch.shard);
         for record in &batch.records {
             let key = batch.key(record);
-            let count = self.count(batch.shard, key);
+            let count = of.count(key);
             let start = out.bytes.len();
             out.bytes.extend_from_slice(key);
             let middle = out.bytes.len();
@@ -117,10 +133,5 @@ impl Processor for Tally {
         self.calls.0.lock().unwrap().judged += batch.records.len() as u64;
     }
 
-    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
-
-    fn revoke(&mut self, shard: ShardId) {
-        self.calls.note("revoke", shard);
-        self.counts.remove(&shard);
-    }
+    fn advance(&mut self, _: &mut TallyShard, _: Timestamp, _: &mut Outputs) {}
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline::runtime::recovery::{Recovered, Recovery, Ticket};
+use tripline::runtime::recovery::{Recovery, Restore, Restored};
 use tripline::runtime::sink::{CommitError, Sink, SinkError};
 use tripline::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use tripline_core::batch::{Batch, ShardId};
@@ -171,11 +171,11 @@ impl Source for FaultySource {
         self.inner.accept(generation, shards)
     }
 
-    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
+    fn suspend(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
         self.step("crash: at a reload")?;
         self.controls.count("path: reload after an abort");
         self.controls.0.reloads.set(true);
-        self.inner.hold(shards)
+        self.inner.suspend(shards)
     }
 
     fn resume(&mut self, at: &Position) -> Result<(), SourceError> {
@@ -331,10 +331,10 @@ impl FaultyRecovery {
         FaultyRecovery { inner, controls, plant, torn, left: 0 }
     }
 
-    fn count(&self, piece: &Recovered) {
+    fn count(&self, piece: &Restored) {
         match piece {
-            Recovered::Unusable(..) => self.controls.count("path: snapshot found damaged"),
-            Recovered::Ready(_, _, history) => {
+            Restored::Unusable(..) => self.controls.count("path: snapshot found damaged"),
+            Restored::Ready(_, _, history) => {
                 self.controls.count(match (history.snapshot, history.skipped_before) {
                     (Some(_), _) if history.rows > 0 => "path: filled from a snapshot and the log behind it",
                     (Some(_), _) => "path: filled from a snapshot alone",
@@ -351,22 +351,22 @@ impl FaultyRecovery {
     }
 
     /// Takes a snapshot without a manifest as whole: only what lies behind it is read.
-    fn is_hidden(&self, piece: &Recovered) -> bool {
+    fn is_hidden(&self, piece: &Restored) -> bool {
         let Some(torn) = self.torn.borrow().get(&piece.of().1.partition).copied() else { return false };
         match piece {
-            Recovered::Snapshot(..) => true,
-            Recovered::Rows(_, batch) => batch.records.iter().all(|record| record.offset < torn),
+            Restored::Snapshot(..) => true,
+            Restored::Rows(_, batch) => batch.records.iter().all(|record| record.offset < torn),
             _ => false,
         }
     }
 }
 
 impl Recovery for FaultyRecovery {
-    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Ticket {
+    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Restore {
         self.inner.begin(shard, without)
     }
 
-    fn next(&mut self, wait: Duration) -> Option<Recovered> {
+    fn next(&mut self, wait: Duration) -> Option<Restored> {
         if self.left == 0 {
             self.left = self.controls.0.pieces.get();
             return None;
@@ -381,9 +381,5 @@ impl Recovery for FaultyRecovery {
             return None;
         }
         Some(piece)
-    }
-
-    fn cancel(&mut self, ticket: Ticket) {
-        self.inner.cancel(ticket);
     }
 }

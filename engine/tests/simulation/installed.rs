@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use tripline::config::{Config, load_from};
-use tripline::runtime::recovery::Reach;
+use tripline::runtime::recovery::Lookback;
 
 const PACK: &str = include_str!("../../core/tests/laws/pack.yaml");
 const SCHEMA: &str = include_str!("../../core/tests/laws/schema.yaml");
@@ -66,22 +66,22 @@ const THIRD: [Change; 3] = [
 /// The installations, oldest pack first, and how far back a shard must be filled under each.
 pub struct Installed {
     pub configs: Vec<Arc<Config>>,
-    pub reaches: Vec<Reach>,
+    pub lookbacks: Vec<Lookback>,
 }
 
 impl Installed {
     pub fn new() -> Installed {
         let configs: Vec<Arc<Config>> =
             [&[][..], &SECOND, &THIRD].into_iter().map(|changes| Arc::new(config(changes))).collect();
-        let reach = |config: &Arc<Config>| {
+        let lookback_of = |config: &Arc<Config>| {
             let lookback = config.installation.lookback();
-            Reach {
+            Lookback {
                 rows_ms: lookback.log_ms,
                 verdicts_ms: lookback.verdicts_ms,
                 retention_ms: lookback.rows_ms,
             }
         };
-        Installed { reaches: configs.iter().map(reach).collect(), configs }
+        Installed { lookbacks: configs.iter().map(lookback_of).collect(), configs }
     }
 }
 

@@ -3,11 +3,12 @@
 
 use crate::faulty::Controls;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use tripline::runtime::engines::Engines;
+use std::time::Instant;
+use tripline::runtime::engines::{Engines, ShardEngine};
 use tripline::runtime::processor::Processor;
-use tripline::runtime::recovery::{History, Piece};
+use tripline::runtime::recovery::{History, SnapshotPart};
 use tripline::runtime::source::Position;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
@@ -67,9 +68,35 @@ pub struct Kept {
     pub pack: usize,
     /// What was found wrong.
     pub wrong: Rc<RefCell<Option<String>>>,
-    pub next: BTreeMap<ShardId, i64>,
-    /// Engines that a planted fault keeps.
-    pub stale: BTreeSet<ShardId>,
+    pub stale: Stale,
+}
+
+/// Engines that a planted fault keeps over a reload.
+pub type Stale = Rc<RefCell<BTreeMap<ShardId, ShardEngine>>>;
+
+/// A shard's engine and its side position.
+pub struct KeptShard {
+    shard: ShardId,
+    engine: Option<ShardEngine>,
+    next: i64,
+    is_stale: bool,
+    plant: Option<Plant>,
+    controls: Controls,
+    stale: Stale,
+}
+
+impl KeptShard {
+    fn engine(&mut self) -> &mut ShardEngine {
+        self.engine.as_mut().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for KeptShard {
+    fn drop(&mut self) {
+        if self.plant == Some(Plant::NoReload) && self.controls.reloads() {
+            self.stale.borrow_mut().extend(self.engine.take().map(|engine| (self.shard, engine)));
+        }
+    }
 }
 
 /// The side position that belongs to an offset.
@@ -84,89 +111,95 @@ pub fn note(text: &str) -> Option<(usize, i64)> {
 }
 
 impl Processor for Kept {
-    fn assign(&mut self, at: &Position) {
+    type Shard = KeptShard;
+
+    fn open(&mut self, at: &Position) -> KeptShard {
         if at.next > 0 && note(&at.note).map(|(_, side)| side) != Some(side(at.next)) {
             let line =
                 format!("partition {} at {}: side position {:?}", at.shard.partition, at.next, at.note);
             self.wrong.borrow_mut().get_or_insert(line);
         }
-        self.next.insert(at.shard, at.next);
-        if !self.stale.contains(&at.shard) {
-            self.engines.assign(at);
+        let stale = self.stale.borrow_mut().remove(&at.shard);
+        let is_stale = stale.is_some();
+        KeptShard {
+            shard: at.shard,
+            engine: Some(stale.unwrap_or_else(|| self.engines.open(at))),
+            next: at.next,
+            is_stale,
+            plant: self.plant,
+            controls: self.controls.clone(),
+            stale: Rc::clone(&self.stale),
         }
     }
 
-    fn load(&mut self, shard: ShardId, piece: Piece) -> Result<(), SnapshotError> {
-        if self.stale.contains(&shard) { Ok(()) } else { self.engines.load(shard, piece) }
+    fn load(&mut self, of: &mut KeptShard, part: SnapshotPart) -> Result<(), SnapshotError> {
+        if of.is_stale { Ok(()) } else { self.engines.load(of.engine(), part) }
     }
 
-    fn restore(&mut self, batch: &Batch) {
-        if self.stale.contains(&batch.shard) {
+    fn restore(&mut self, of: &mut KeptShard, batch: &Batch) {
+        if of.is_stale {
             return;
         }
         match self.plant {
-            Some(Plant::JudgesAgain) => self.engines.step(batch, &mut Outputs::default()),
-            _ => self.engines.restore(batch),
+            Some(Plant::JudgesAgain) => self.engines.step(of.engine(), batch, &mut Outputs::default()),
+            _ => self.engines.restore(of.engine(), batch),
         }
     }
 
-    fn fold_verdicts(&mut self, batch: &Batch) {
-        if self.plant != Some(Plant::JudgesAgain) && !self.stale.contains(&batch.shard) {
-            self.engines.fold_verdicts(batch);
+    fn fold_verdicts(&mut self, of: &mut KeptShard, batch: &Batch) {
+        if self.plant != Some(Plant::JudgesAgain) && !of.is_stale {
+            self.engines.fold_verdicts(of.engine(), batch);
         }
     }
 
-    fn live(&mut self, shard: ShardId, history: &History) {
-        if !self.stale.remove(&shard) {
-            self.engines.live(shard, history);
+    fn live(&mut self, of: &mut KeptShard, history: &History) {
+        if !std::mem::take(&mut of.is_stale) {
+            self.engines.live(of.engine(), history);
         }
     }
 
-    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
-        self.engines.step(batch, out);
-        if let Some(last) = batch.records.last() {
-            self.next.insert(batch.shard, last.offset + 1);
-            if self.plant == Some(Plant::EarlyCut) {
-                let (shard, next) = (batch.shard, last.offset + 1);
-                let at = [Position { shard, next, note: String::new() }];
-                self.engines.committing(&at);
-                self.engines.committed(&at);
+    fn step(&mut self, of: &mut KeptShard, batch: &Batch, out: &mut Outputs) {
+        self.engines.step(of.engine(), batch, out);
+        let Some(last) = batch.records.last() else { return };
+        of.next = last.offset + 1;
+        if self.plant == Some(Plant::EarlyCut) {
+            let at = Position { shard: batch.shard, next: of.next, note: String::new() };
+            let engine = of.engine();
+            if self.engines.snapshot_due(engine).is_some() {
+                self.engines.begin_snapshot(engine, &at);
             }
+            self.engines.committed(engine, &at);
         }
     }
 
-    fn advance(&mut self, shard: ShardId, now: Timestamp, out: &mut Outputs) {
-        self.engines.advance(shard, now, out);
+    fn advance(&mut self, of: &mut KeptShard, now: Timestamp, out: &mut Outputs) {
+        self.engines.advance(of.engine(), now, out);
     }
 
-    fn committing(&mut self, at: &[Position]) {
-        self.engines.committing(at);
+    fn note(&self, of: &KeptShard) -> String {
+        format!("{} {}", self.pack, side(of.next))
+    }
+
+    fn snapshot_due(&self, of: &KeptShard) -> Option<Instant> {
+        self.engines.snapshot_due(of.engine.as_ref()?)
+    }
+
+    fn begin_snapshot(&mut self, of: &mut KeptShard, at: &Position) {
+        self.engines.begin_snapshot(of.engine(), at);
         if self.plant == Some(Plant::HastyManifest) {
-            self.engines.committed(at);
+            self.engines.committed(of.engine(), at);
         }
     }
 
-    fn committed(&mut self, at: &[Position]) {
-        self.engines.committed(at);
+    fn committed(&mut self, of: &mut KeptShard, at: &Position) {
+        self.engines.committed(of.engine(), at);
     }
 
-    fn work(&mut self) -> bool {
-        self.engines.work()
+    fn snapshot_under_way(&self) -> Option<ShardId> {
+        self.engines.snapshot_under_way()
     }
 
-    fn note(&self, shard: ShardId) -> String {
-        format!("{} {}", self.pack, side(self.next[&shard]))
-    }
-
-    fn revoke(&mut self, shard: ShardId) {
-        match self.plant {
-            Some(Plant::NoReload) if self.controls.reloads() => {
-                self.stale.insert(shard);
-            }
-            _ => {
-                self.stale.remove(&shard);
-                self.engines.revoke(shard);
-            }
-        }
+    fn write_snapshot(&mut self, of: &mut KeptShard) {
+        self.engines.write_snapshot(of.engine());
     }
 }

@@ -5,17 +5,19 @@ use crate::installed::Installed;
 use crate::memory::{Log, Membership, MemoryRecovery, MemorySink, MemorySource};
 use crate::plant::{Kept, Plant};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tripline::io::snapshot::{Catalogue, Saver, Writer, Writing};
-use tripline::ops::metrics::Metrics;
-use tripline::ops::status::Status;
+use tripline::io::snapshot::{Catalogue, Writer, Writing};
+use tripline::ops::reporter::Reporter;
 use tripline::runtime::clock::Clock;
 use tripline::runtime::engines::Engines;
-use tripline::runtime::outbox::Outbox;
-use tripline::runtime::worker::{Pace, Worker, WorkerError};
+use tripline::runtime::output_buffer::OutputBuffer;
+use tripline::runtime::report::Report;
+use tripline::runtime::shutdown::Shutdown;
+use tripline::runtime::snapshots::Snapshots;
+use tripline::runtime::worker::{Parts, Timings, Worker, WorkerError};
 use tripline_core::batch::Timestamp;
 
 pub const PREFIX: &str = "bank";
@@ -39,7 +41,7 @@ pub struct Setup {
 pub struct Process {
     worker: Worker<FaultySource, FaultySink, Kept, FaultyRecovery>,
     writing: Writing,
-    status: Arc<Status>,
+    shutdown: Shutdown,
     clock: Clock,
     skew_ms: i64,
     pub controls: Controls,
@@ -59,12 +61,15 @@ impl Process {
         (now, torn): (Timestamp, BTreeMap<u32, i64>),
     ) -> Process {
         let controls = Controls::default();
-        let (status, metrics) = (Arc::new(Status::default()), Arc::new(Metrics::new()));
+        let reporter = Arc::<Reporter>::default();
+        let shutdown = reporter.status.shutdown().clone();
+        let report: Arc<dyn Report> = reporter;
         let clock = Clock::by_hand(Timestamp(now.0 + setup.skew_ms));
-        let (writer, writing) = Writer::by_hand(catalogue.clone(), Arc::clone(&status), Arc::clone(&metrics));
-        let saver = Saver::new(writer, setup.snapshots_every, setup.partitions, clock.clone());
-        let config = &installed.configs[pack];
-        let engines = Engines::new(config, Arc::clone(&metrics), setup.partitions, Some(saver));
+        let (writer, writing) = Writer::stepped(catalogue.clone(), Arc::clone(&report));
+        let snapshots =
+            Snapshots::new(Arc::new(writer), setup.snapshots_every, setup.partitions, clock.clone());
+        let of_pack = Arc::clone(&installed.configs[pack].installation);
+        let engines = Engines::new(of_pack, Arc::clone(&report), setup.partitions, Some(snapshots));
         let inner = MemorySource::join(log, setup.records_max, Some(instance));
         let member = inner.membership();
         let source = FaultySource { inner, controls: controls.clone() };
@@ -82,7 +87,7 @@ impl Process {
             producer: producer.clone(),
             kept: Vec::new(),
         };
-        let mut inner = MemoryRecovery::new(log, PREFIX, installed.reaches[pack], Some(catalogue.clone()));
+        let mut inner = MemoryRecovery::new(log, PREFIX, installed.lookbacks[pack], Some(catalogue.clone()));
         inner.records_max = setup.records_max;
         inner.awaits_ended = setup.plant != Some(Plant::HastyJournal);
         let torn = Rc::new(RefCell::new(torn));
@@ -94,21 +99,21 @@ impl Process {
             controls: controls.clone(),
             pack,
             wrong: Rc::clone(&wrong),
-            next: BTreeMap::new(),
-            stale: BTreeSet::new(),
+            stale: Rc::default(),
         };
-        let pace = Pace {
+        let timings = Timings {
             commit_interval: setup.commit_interval,
             alert_gap: setup.alert_gap,
             batch_full: setup.batch_full,
             clock: clock.clone(),
-            ..Pace::default()
+            ..Timings::default()
         };
         let steps = controls.clone();
-        let outbox = Outbox::by_hand(sink, move || steps.goes_on());
-        let worker = Worker::new((source, outbox, kept, recovery), pace, Arc::clone(&status), metrics);
+        let outputs = OutputBuffer::stepped(sink, move || steps.goes_on());
+        let parts = Parts { source, outputs, processor: kept, recovery, report, shutdown: shutdown.clone() };
+        let worker = Worker::new(parts, timings);
         let skew_ms = setup.skew_ms;
-        Process { worker, writing, status, clock, skew_ms, controls, member, producer, wrong, hangs: 0 }
+        Process { worker, writing, shutdown, clock, skew_ms, controls, member, producer, wrong, hangs: 0 }
     }
 
     /// One turn of the loop, after some time.
@@ -142,7 +147,7 @@ impl Process {
 
     /// It is asked to stop: commits, leaves, and writes what was handed over.
     pub fn stop(mut self) -> (Result<(), WorkerError>, Tally) {
-        self.status.stop();
+        self.shutdown.request();
         let ended = self.worker.run().map(drop);
         while self.writing.go_on() {}
         (ended, self.controls.tally())

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tripline::io::snapshot::{Catalogue, Store};
 use tripline::names::{OUTPUT_TOPICS, Topics, header};
+use tripline::runtime::snapshot::SnapshotStore as _;
 use tripline_core::batch::{ShardId, Timestamp};
 
 pub(crate) const INSTANCES: [&str; 3] = ["0", "1", "2"];
@@ -200,7 +201,7 @@ impl<'a> World<'a> {
         let mut torn = BTreeMap::new();
         for partition in (0..self.setup.partitions).filter(|_| self.setup.plant == Some(Plant::NoManifest)) {
             let committed = self.log.committed(partition).map_or(0, |(next, _)| next);
-            let all = self.catalogue.of(ShardId { space: 0, partition }).unwrap_or_default();
+            let all = self.catalogue.list(ShardId { space: 0, partition }).unwrap_or_default();
             let newest = all.iter().find(|kept| kept.offset <= committed);
             let newest = newest.filter(|kept| matches!(self.catalogue.manifest(kept), Ok(None)));
             torn.extend(newest.map(|kept| (partition, kept.offset)));

@@ -17,20 +17,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tally::Tally;
-use tripline::ops::metrics::Metrics;
-use tripline::ops::status::{Status, Trouble};
+use tripline::ops::reporter::Reporter;
 use tripline::runtime::clock::Clock;
-use tripline::runtime::outbox::Outbox;
-use tripline::runtime::recovery::Reach;
+use tripline::runtime::output_buffer::OutputBuffer;
+use tripline::runtime::recovery::Lookback;
+use tripline::runtime::report::{Condition, Report};
 use tripline::runtime::sink::{CommitError, Sink, SinkError};
 use tripline::runtime::source::Position;
-use tripline::runtime::worker::{Pace, Worker};
+use tripline::runtime::worker::{Parts, Timings, Worker};
 use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
 
 const PREFIX: &str = "bank";
 const PARTITIONS: u32 = 4;
-const EVERYTHING: Reach = Reach { rows_ms: i64::MAX / 2, verdicts_ms: i64::MAX / 2, retention_ms: 0 };
+const EVERYTHING: Lookback = Lookback { rows_ms: i64::MAX / 2, verdicts_ms: i64::MAX / 2, retention_ms: 0 };
 
 /// Records over four partitions and ten accounts each; every fifth is a fraud. Gives the alerts there must be.
 fn written(log: &Log, records: u32) -> Vec<String> {
@@ -61,7 +61,7 @@ type Tested = Worker<MemorySource, MemorySink, Tally, MemoryRecovery>;
 
 struct Member {
     number: u64,
-    status: Arc<Status>,
+    reporter: Arc<Reporter>,
 }
 
 fn producer(member: u64) -> String {
@@ -81,34 +81,45 @@ fn member(log: &Log, transactional: bool, change: impl FnOnce(&mut MemorySink)) 
     let mut sink = MemorySink::new(log, PREFIX, &producer(number), source.membership(), transactional);
     change(&mut sink);
     let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING, None);
-    let status = Arc::new(Status::default());
-    let pace =
-        Pace { commit_interval: Duration::ZERO, leave_within: Duration::from_millis(300), ..Pace::default() };
-    let parts = (source, Outbox::by_hand(sink, || true), Tally::default(), recovery);
-    let worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
-    (worker, Member { number, status })
+    let reporter = Arc::<Reporter>::default();
+    let leave_within = Duration::from_millis(300);
+    let timings = Timings { commit_interval: Duration::ZERO, leave_within, ..Timings::default() };
+    let worker = worker(source, OutputBuffer::stepped(sink, || true), recovery, (timings, &reporter));
+    (worker, Member { number, reporter })
+}
+
+/// A worker that counts.
+fn worker<K: Sink>(
+    source: MemorySource,
+    outputs: OutputBuffer<K>,
+    recovery: MemoryRecovery,
+    (timings, reporter): (Timings, &Arc<Reporter>),
+) -> Worker<MemorySource, K, Tally, MemoryRecovery> {
+    let report: Arc<dyn Report> = Arc::<Reporter>::clone(reporter);
+    let shutdown = reporter.status.shutdown().clone();
+    let parts = Parts { source, outputs, processor: Tally::default(), recovery, report, shutdown };
+    Worker::new(parts, timings)
 }
 
 /// The only worker, whose commits go on when they are told to.
-fn alone(log: &Log, pace: Pace, goes_on: impl FnMut() -> bool + 'static) -> Tested {
+fn alone(log: &Log, timings: Timings, goes_on: impl FnMut() -> bool + 'static) -> Tested {
     let source = MemorySource::join(log, 3, None);
     let sink = MemorySink::new(log, PREFIX, "producer", source.membership(), true);
     let recovery = MemoryRecovery::new(log, PREFIX, EVERYTHING, None);
-    let parts = (source, Outbox::by_hand(sink, goes_on), Tally::default(), recovery);
-    Worker::new(parts, pace, Arc::default(), Arc::new(Metrics::new()))
+    worker(source, OutputBuffer::stepped(sink, goes_on), recovery, (timings, &Arc::default()))
 }
 
 #[test]
 fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait() {
     let (log, clock) = (Log::new("events", PARTITIONS), Clock::by_hand(Timestamp(0)));
-    let pace = Pace {
+    let timings = Timings {
         commit_interval: Duration::from_secs(100),
         alert_gap: Some(Duration::from_millis(2)),
         batch_full: 3,
         clock: clock.clone(),
-        ..Pace::default()
+        ..Timings::default()
     };
-    let mut worker = alone(&log, pace, || true);
+    let mut worker = alone(&log, timings, || true);
     turns(&mut worker, 10);
     let mut append = |count: usize| {
         clock.pass(Duration::from_millis(5));
@@ -127,13 +138,13 @@ fn an_alert_is_committed_at_once_but_not_while_a_full_batch_says_that_more_wait(
 #[test]
 fn a_commit_for_an_alert_takes_its_shard_along_and_leaves_the_others_to_the_interval() {
     let (log, clock) = (Log::new("events", PARTITIONS), Clock::by_hand(Timestamp(0)));
-    let pace = Pace {
+    let timings = Timings {
         commit_interval: Duration::from_secs(100),
         alert_gap: Some(Duration::from_millis(2)),
         clock: clock.clone(),
-        ..Pace::default()
+        ..Timings::default()
     };
-    let mut worker = alone(&log, pace, || true);
+    let mut worker = alone(&log, timings, || true);
     turns(&mut worker, 10);
     let mut after = |partition: u32, value: &[u8], passed: Duration| {
         log.append(partition, Timestamp(0), b"a0", value);
@@ -161,10 +172,10 @@ fn a_worker_goes_on_judging_while_its_commit_is_under_way() {
     let expected = written(&log, 40);
     let answers = Rc::new(Cell::new(false));
     let answer = Rc::clone(&answers);
-    let pace = Pace { commit_interval: Duration::ZERO, ..Pace::default() };
-    let mut worker = alone(&log, pace, move || answer.get());
+    let timings = Timings { commit_interval: Duration::ZERO, ..Timings::default() };
+    let mut worker = alone(&log, timings, move || answer.get());
     turns(&mut worker, 60);
-    let judged: u64 = worker.processor().counts.values().flat_map(BTreeMap::values).sum();
+    let judged: u64 = worker.live().flat_map(|(_, of)| of.counts.values()).sum();
     assert_eq!(judged, 40, "everything");
     assert!(alerts(&log).is_empty() && (0..PARTITIONS).all(|of| log.committed(of).is_none()));
     answers.set(true);
@@ -185,8 +196,8 @@ fn every_record_is_judged_and_committed_and_a_stop_leaves_nothing_open() {
     let expected = written(&log, 200);
     let (mut worker, member) = member(&log, false, |_| {});
     turns(&mut worker, 100);
-    assert!(member.status.reasons().is_empty(), "{:?}", member.status.reasons());
-    member.status.stop();
+    assert!(member.reporter.status.reasons().is_empty(), "{:?}", member.reporter.status.reasons());
+    member.reporter.status.shutdown().request();
     worker.run().unwrap();
     assert_eq!(alerts(&log), expected);
     assert!((0..PARTITIONS).all(|partition| log.committed(partition).unwrap().0 == 50));
@@ -204,14 +215,14 @@ fn a_shard_that_moves_is_filled_before_anything_of_it_is_judged() {
         turns(&mut second, 1);
     }
     assert_eq!(alerts(&log), expected);
-    let calls = &second.processor().calls;
+    let calls = second.processor().calls.all();
     assert!(calls.iter().any(|(call, _)| *call == "step"), "the second took part: {calls:?}");
     for shard in 0..PARTITIONS {
         let of: Vec<&str> = calls.iter().filter(|(_, of)| *of == shard).map(|(call, _)| *call).collect();
         let begins = |order: &[&str]| of.iter().zip(order).all(|(called, wanted)| called == wanted);
-        assert!(of.is_empty() || begins(&["assign", "restore", "live", "step"]), "{shard}: {of:?}");
+        assert!(of.is_empty() || begins(&["open", "restore", "live", "step"]), "{shard}: {of:?}");
     }
-    assert!(first.processor().calls.iter().any(|(call, _)| *call == "revoke"));
+    assert!(first.processor().calls.all().iter().any(|(call, _)| *call == "release"));
 }
 
 #[test]
@@ -225,7 +236,7 @@ fn the_decision_state_is_folded_from_committed_verdicts_each_once() {
     };
     let (mut dying, died) = member(&log, false, refuse);
     turns(&mut dying, 30);
-    assert!(died.status.reasons().iter().any(|reason| reason.contains("the broker is away")));
+    assert!(died.reporter.status.reasons().iter().any(|reason| reason.contains("the broker is away")));
     drop(dying);
     is_missed(&log, &died);
     let (mut next, _) = member(&log, false, |_| {});
@@ -240,7 +251,7 @@ fn the_decision_state_is_folded_from_committed_verdicts_each_once() {
     drop(next);
     log.expel(2);
     turns(&mut third, 20);
-    let mut folded: Vec<String> = third.processor().folded.values().flatten().cloned().collect();
+    let mut folded: Vec<String> = third.live().flat_map(|(_, of)| of.folded.iter().cloned()).collect();
     folded.sort();
     assert_eq!(folded, expected);
 }
@@ -264,12 +275,12 @@ fn after_an_aborted_commit_the_shards_are_filled_anew_and_the_alerts_are_the_sam
         };
         let (mut worker, member) = member(&log, true, refuse);
         turns(&mut worker, 12);
-        assert!(member.status.reasons().iter().any(|reason| reason.contains("fenced")));
+        assert!(member.reporter.status.reasons().iter().any(|reason| reason.contains("fenced")));
         std::thread::sleep(Duration::from_millis(250));
         turns(&mut worker, 120);
         assert_eq!(alerts(&log), expected);
-        assert!(member.status.reasons().is_empty(), "{:?}", member.status.reasons());
-        assert!(!member.status.clear(0, Trouble::Commit));
+        assert!(member.reporter.status.reasons().is_empty(), "{:?}", member.reporter.status.reasons());
+        assert!(!member.reporter.status.clear(0, Condition::Commit));
     }
 }
 
@@ -283,7 +294,7 @@ fn a_stop_that_cannot_commit_says_so_within_its_bound() {
     };
     let (mut worker, member) = member(&log, false, refuse);
     turns(&mut worker, 10);
-    member.status.stop();
+    member.reporter.status.shutdown().request();
     let fault = worker.run().map(drop).unwrap_err();
     assert!(fault.to_string().contains("uncommitted"), "{fault}");
 }
@@ -297,10 +308,10 @@ fn a_stop_whose_commit_is_undone_says_so() {
         sink.refusals = [away, CommitError::Aborted("fenced".to_owned())].into();
     };
     let (mut worker, member) = member(&log, false, refuse);
-    while !member.status.reasons().iter().any(|reason| reason.contains("away")) {
+    while !member.reporter.status.reasons().iter().any(|reason| reason.contains("away")) {
         turns(&mut worker, 1);
     }
-    member.status.stop();
+    member.reporter.status.shutdown().request();
     let fault = worker.run().map(drop).unwrap_err();
     assert!(fault.to_string().contains("uncommitted"), "{fault}");
 }
@@ -330,14 +341,13 @@ fn a_stop_does_not_wait_for_a_commit_that_is_never_answered() {
     let source = MemorySource::join(&log, 3, None);
     let recovery = MemoryRecovery::new(&log, PREFIX, EVERYTHING, None);
     let (silence, sink) = std::sync::mpsc::channel();
-    let (status, leave_within) = (Arc::<Status>::default(), Duration::from_millis(50));
-    let pace = Pace { commit_interval: Duration::ZERO, leave_within, ..Pace::default() };
-    let parts = (source, Outbox::aside(Silent(sink), 0), Tally::default(), recovery);
-    let mut worker = Worker::new(parts, pace, Arc::clone(&status), Arc::new(Metrics::new()));
+    let (reporter, leave_within) = (Arc::<Reporter>::default(), Duration::from_millis(50));
+    let timings = Timings { commit_interval: Duration::ZERO, leave_within, ..Timings::default() };
+    let mut worker = worker(source, OutputBuffer::threaded(Silent(sink), 0), recovery, (timings, &reporter));
     for _ in 0..10 {
         assert!(worker.turn().unwrap());
     }
-    status.stop();
+    reporter.status.shutdown().request();
     let (told, heard) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         // Whatever becomes of the worker: the test ends.

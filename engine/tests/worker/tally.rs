@@ -1,6 +1,8 @@
 //! A processor that counts, for tests of the worker's loop.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use tripline::runtime::processor::Processor;
 use tripline::runtime::recovery::History;
 use tripline::runtime::source::Position;
@@ -11,54 +13,79 @@ use tripline_core::outputs::{Output, Outputs, Topic};
 /// odd. So an alert shows whether the past was whole.
 #[derive(Default)]
 pub struct Tally {
-    pub counts: BTreeMap<ShardId, BTreeMap<Vec<u8>, u64>>,
-    pub folded: BTreeMap<ShardId, Vec<String>>,
-    pub calls: Vec<(&'static str, u32)>,
+    pub calls: Calls,
 }
 
-impl Tally {
-    fn count(&mut self, shard: ShardId, key: &[u8]) -> u64 {
-        let count = self.counts.get_mut(&shard).expect("assigned").entry(key.to_vec()).or_default();
+/// What was asked of a processor, and about which partition, without repeats in a row.
+#[derive(Clone, Default)]
+pub struct Calls(Rc<RefCell<Vec<(&'static str, u32)>>>);
+
+impl Calls {
+    pub fn all(&self) -> Vec<(&'static str, u32)> {
+        self.0.borrow().clone()
+    }
+
+    fn add(&self, call: &'static str, shard: ShardId) {
+        let mut calls = self.0.borrow_mut();
+        if calls.last() != Some(&(call, shard.partition)) {
+            calls.push((call, shard.partition));
+        }
+    }
+}
+
+/// One shard's records by account, and the verdicts it was restored from.
+pub struct TallyShard {
+    shard: ShardId,
+    calls: Calls,
+    pub counts: BTreeMap<Vec<u8>, u64>,
+    pub folded: Vec<String>,
+}
+
+impl TallyShard {
+    fn count(&mut self, key: &[u8]) -> u64 {
+        let count = self.counts.entry(key.to_vec()).or_default();
         *count += 1;
         *count
     }
+}
 
-    fn called(&mut self, call: &'static str, shard: ShardId) {
-        if self.calls.last() != Some(&(call, shard.partition)) {
-            self.calls.push((call, shard.partition));
-        }
+impl Drop for TallyShard {
+    fn drop(&mut self) {
+        self.calls.add("release", self.shard);
     }
 }
 
 impl Processor for Tally {
-    fn assign(&mut self, at: &Position) {
-        self.called("assign", at.shard);
-        self.counts.insert(at.shard, BTreeMap::new());
-        self.folded.insert(at.shard, Vec::new());
+    type Shard = TallyShard;
+
+    fn open(&mut self, at: &Position) -> TallyShard {
+        self.calls.add("open", at.shard);
+        let (shard, calls) = (at.shard, self.calls.clone());
+        TallyShard { shard, calls, counts: BTreeMap::new(), folded: Vec::new() }
     }
 
-    fn restore(&mut self, batch: &Batch) {
-        self.called("restore", batch.shard);
+    fn restore(&mut self, of: &mut TallyShard, batch: &Batch) {
+        self.calls.add("restore", of.shard);
         for record in &batch.records {
-            self.count(batch.shard, batch.key(record));
+            of.count(batch.key(record));
         }
     }
 
-    fn fold_verdicts(&mut self, batch: &Batch) {
+    fn fold_verdicts(&mut self, of: &mut TallyShard, batch: &Batch) {
         let lines =
             batch.records.iter().map(|record| String::from_utf8(batch.value(record).to_vec()).unwrap());
-        self.folded.get_mut(&batch.shard).expect("assigned").extend(lines);
+        of.folded.extend(lines);
     }
 
-    fn live(&mut self, shard: ShardId, _: &History) {
-        self.called("live", shard);
+    fn live(&mut self, of: &mut TallyShard, _: &History) {
+        self.calls.add("live", of.shard);
     }
 
-    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
-        self.called("step", batch.shard);
+    fn step(&mut self, of: &mut TallyShard, batch: &Batch, out: &mut Outputs) {
+        self.calls.add("step", of.shard);
         for record in &batch.records {
             let key = batch.key(record);
-            let count = self.count(batch.shard, key);
+            let count = of.count(key);
             let topics: &[Topic] = match batch.value(record) {
                 b"fraud" => &[Topic::Alerts, Topic::Verdicts],
                 b"odd" => &[Topic::Verdicts],
@@ -74,11 +101,5 @@ impl Processor for Tally {
         }
     }
 
-    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
-
-    fn revoke(&mut self, shard: ShardId) {
-        self.called("revoke", shard);
-        self.counts.remove(&shard);
-        self.folded.remove(&shard);
-    }
+    fn advance(&mut self, _: &mut TallyShard, _: Timestamp, _: &mut Outputs) {}
 }

@@ -10,7 +10,7 @@ use crate::io::kafka::murmur2::partition_of;
 use crate::io::kafka::transfer::read_topic;
 use crate::io::snapshot::{Catalogue, StoreFault, Written};
 use crate::json::JsonFault;
-use crate::runtime::recovery::Journal;
+use crate::runtime::verdict_filter::VerdictFilter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -137,8 +137,8 @@ impl Plan<'_> {
 
     /// Hands over the shards' own verdicts of records before their positions: open cooldowns and incidents.
     fn fold(&self, ways: &[SyncSender<Job>]) -> Result<(), CliError> {
-        let journals = self.positions.iter().map(|next| Journal::between(0, *next));
-        let mut journals: Vec<Journal> = journals.collect();
+        let journals = self.positions.iter().map(|next| VerdictFilter::between(0, *next));
+        let mut journals: Vec<VerdictFilter> = journals.collect();
         read_topic::<CliError>(self.settings, &self.settings.topics().verdicts, |record| {
             let partition = record.partition as usize;
             let Some(journal) = journals.get_mut(partition) else { return Ok(()) };

@@ -11,10 +11,12 @@ use super::{broker, run};
 use crate::config::Config;
 use crate::io::kafka::Group;
 use crate::io::snapshot::Catalogue;
+use crate::ops::reporter::Reporter;
 use clap::{Args, ValueEnum};
 use fill::{Filled, Plan};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::decode::FieldSource;
 use tripline_rules::schema::EVENT_ID;
@@ -91,8 +93,9 @@ impl Bootstrap {
         refuse_numbers(&config)?;
         let settings = broker::of_config(&config)?;
         let catalogue = run::snapshots(&config)?.ok_or(SetupError::NoSnapshots)?;
+        let report: Arc<dyn crate::runtime::report::Report> = Arc::<Reporter>::default();
         let records = Records::open(&config, &self.history)?;
-        let group = Group::open(&settings)?;
+        let group = Group::open(&settings, &report)?;
         let extents = group.extents()?;
         let positions = self.positions((&group, &extents), &settings.group, &catalogue)?;
         let usage = Usage::begin();
@@ -149,7 +152,7 @@ impl Bootstrap {
 
 fn has_snapshots(catalogue: &Catalogue, partitions: u32) -> Result<bool, CliError> {
     for partition in 0..partitions {
-        if !catalogue.of(ShardId { space: 0, partition })?.is_empty() {
+        if !catalogue.list(ShardId { space: 0, partition })?.is_empty() {
             return Ok(true);
         }
     }

@@ -1,13 +1,13 @@
 //! The demo's engine behind the worker: every key space in one process, with the bank's past already in it.
 //!
-//! The in-process broker ends with the process, so nothing is ever filled from its log.
+//! The in-process broker ends with the process, so nothing is ever restored from its log.
 
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::History;
 use crate::runtime::source::Position;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tripline_core::batch::{Batch, ShardId, Timestamp};
+use tripline_core::batch::{Batch, Timestamp};
 use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_core::spaces::Spaces;
@@ -28,20 +28,20 @@ impl Judging {
 
 impl Processor for Judging {
     // The spaces stay: what is delivered again after a failed commit meets its own rows, as duplicates.
-    fn assign(&mut self, _: &Position) {}
+    type Shard = ();
 
-    fn restore(&mut self, _: &Batch) {}
+    fn open(&mut self, _: &Position) {}
 
-    fn fold_verdicts(&mut self, _: &Batch) {}
+    fn restore(&mut self, (): &mut (), _: &Batch) {}
 
-    fn live(&mut self, _: ShardId, _: &History) {}
+    fn fold_verdicts(&mut self, (): &mut (), _: &Batch) {}
 
-    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
+    fn live(&mut self, (): &mut (), _: &History) {}
+
+    fn step(&mut self, (): &mut (), batch: &Batch, out: &mut Outputs) {
         self.spaces.step(batch, out, &mut self.lines);
         self.judged.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
     }
 
-    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
-
-    fn revoke(&mut self, _: ShardId) {}
+    fn advance(&mut self, (): &mut (), _: Timestamp, _: &mut Outputs) {}
 }

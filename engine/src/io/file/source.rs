@@ -140,7 +140,7 @@ impl Source for FileSource {
         Ok(shards.to_vec())
     }
 
-    fn hold(&mut self, _: &[ShardId]) -> Result<(), SourceError> {
+    fn suspend(&mut self, _: &[ShardId]) -> Result<(), SourceError> {
         let reason = "outputs were undone, and a file is not read twice".to_owned();
         Err(SourceError::Stopped { place: "the files".to_owned(), reason })
     }

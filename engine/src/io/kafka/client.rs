@@ -1,7 +1,7 @@
 //! What all clients share: their log lines, their errors, and asking again while a broker is away.
 
-use crate::ops::metrics::Metrics;
-use crate::ops::status::{Status, Trouble};
+use crate::runtime::report::{Condition, Report};
+use crate::runtime::shutdown::Shutdown;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
@@ -9,12 +9,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Where a client's troubles are told.
+/// Where the clients of a worker report.
 #[derive(Clone, Debug)]
 pub(super) struct Health {
     pub(super) worker: usize,
-    pub(super) status: Arc<Status>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) report: Arc<dyn Report>,
+    pub(super) shutdown: Shutdown,
 }
 
 impl Health {
@@ -35,20 +35,26 @@ impl Health {
         if matches!(error.rdkafka_error_code(), Some(Code::PartitionEOF)) {
             return;
         }
-        self.metrics.broker_error();
+        self.report.broker_error();
         let worker = self.worker;
         if error.rdkafka_error_code() == Some(Code::AllBrokersDown) {
-            if self.status.trouble(worker, Trouble::Brokers, "no broker answers") {
-                tracing::warn!(worker, reason, "no broker answers");
-            }
+            self.unreachable(reason);
         } else {
             tracing::debug!(worker, reason, "the client reports: {error}");
         }
     }
 
+    /// No broker answers.
+    pub(super) fn unreachable(&self, reason: &str) {
+        let worker = self.worker;
+        if self.report.raise(worker, Condition::Brokers, "no broker answers".to_owned()) {
+            tracing::warn!(worker, reason, "no broker answers; the client goes on trying");
+        }
+    }
+
     /// A broker answered.
     pub(super) fn answered(&self) {
-        if self.status.clear(self.worker, Trouble::Brokers) {
+        if self.report.clear(self.worker, Condition::Brokers) {
             tracing::info!(worker = self.worker, "brokers answer again");
         }
     }

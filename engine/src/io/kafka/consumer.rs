@@ -34,7 +34,7 @@ pub struct KafkaSource {
     /// By partition: the least offset that may be delivered, while it is live.
     live: Vec<Option<i64>>,
     /// Partitions assigned but not live.
-    held: BTreeSet<i32>,
+    suspended: BTreeSet<i32>,
     /// By partition: everything there is was read.
     ended: Vec<bool>,
     /// Read, but of another shard than the batch it came with.
@@ -102,7 +102,7 @@ impl KafkaSource {
             health,
             partitions,
             live: vec![None; count],
-            held: BTreeSet::new(),
+            suspended: BTreeSet::new(),
             ended: vec![false; count],
             carried: VecDeque::new(),
             paused: false,
@@ -147,7 +147,7 @@ impl KafkaSource {
         for shard in shards {
             let partition = number(*shard);
             self.live[index(partition)] = None;
-            self.held.remove(&partition);
+            self.suspended.remove(&partition);
         }
         self.carried.retain(|batch| !shards.contains(&batch.shard));
     }
@@ -183,7 +183,7 @@ impl KafkaSource {
     /// Compares a key with the partition it lies in: a wrong partitioner upstream would split accounts.
     fn sample(&mut self, shard: ShardId, key: &[u8]) {
         let fits = !key.is_empty() && partition_of(key, self.partitions) == shard.partition;
-        self.health.metrics.sampled(fits);
+        self.health.report.key_sampled(fits);
         if !fits && !self.warned {
             self.warned = true;
             tracing::warn!(
@@ -316,23 +316,23 @@ impl Source for KafkaSource {
             return Ok(Vec::new());
         }
         self.consumer.incremental_assign(&list).map_err(|fault| self.stopped(None, fault))?;
-        self.hold(shards)?;
+        self.suspend(shards)?;
         Ok(shards.to_vec())
     }
 
-    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
+    fn suspend(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
         if shards.is_empty() {
             return Ok(());
         }
         self.set_paused(shards, true)?;
         self.forget(shards);
-        self.held.extend(shards.iter().copied().map(number));
+        self.suspended.extend(shards.iter().copied().map(number));
         Ok(())
     }
 
     fn resume(&mut self, at: &Position) -> Result<(), SourceError> {
         let partition = number(at.shard);
-        if !self.held.remove(&partition) {
+        if !self.suspended.remove(&partition) {
             return Ok(());
         }
         self.seek(at)?;

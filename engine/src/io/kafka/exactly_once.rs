@@ -82,7 +82,7 @@ impl ExactlyOnce {
             if is_lasting(&fault) {
                 return Err(SinkError::Fatal(format!("transactions are refused: {fault}")));
             }
-            if self.health.status.is_stopping() {
+            if self.health.shutdown.is_requested() {
                 return Err(SinkError::Stopped(fault.to_string()));
             }
             tracing::debug!(worker = self.health.worker, reason = %fault, "no transaction can begin yet");

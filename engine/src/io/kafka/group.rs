@@ -4,6 +4,8 @@ use super::client::{Health, PlainContext, ask};
 use super::note;
 use super::settings::KafkaSettings;
 use super::topics::{check, stopped};
+use crate::runtime::report::Report;
+use crate::runtime::shutdown::Shutdown;
 use crate::runtime::source::SourceError;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -25,8 +27,8 @@ impl Group {
     ///
     /// # Errors
     /// When a topic is missing, partition counts do not fit, or the clock is not the one configured.
-    pub fn open(settings: &KafkaSettings) -> Result<Group, SourceError> {
-        let health = Health { worker: 0, status: Arc::default(), metrics: Arc::default() };
+    pub fn open(settings: &KafkaSettings, report: &Arc<dyn Report>) -> Result<Group, SourceError> {
+        let health = Health { worker: 0, report: Arc::clone(report), shutdown: Shutdown::default() };
         Group::with(settings, &health)
     }
 

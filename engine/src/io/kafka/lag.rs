@@ -4,7 +4,6 @@
 use super::client::{Health, PlainContext};
 use super::consumer::{number, shard};
 use super::settings::KafkaSettings;
-use crate::ops::status::Trouble;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
@@ -34,19 +33,17 @@ pub(super) fn watch(settings: &KafkaSettings, health: &Health) {
         }
     };
     let mut standing = Standing::default();
-    while !health.status.is_stopping() {
+    while !health.shutdown.is_requested() {
         // Serves the clients' log lines.
         let _ = (stable.poll(Duration::ZERO), written.poll(Duration::ZERO));
         match look(settings, health, (&stable, &written), &mut standing) {
             Ok(()) => health.answered(),
             Err(fault) => {
-                if health.status.trouble(health.worker, Trouble::Brokers, "no broker answers") {
-                    tracing::warn!(reason = %fault, "no broker answers");
-                }
+                health.unreachable(&fault.to_string());
             }
         }
         for _ in 0..20 {
-            if !health.status.is_stopping() {
+            if !health.shutdown.is_requested() {
                 std::thread::sleep(EVERY / 20);
             }
         }
@@ -59,7 +56,7 @@ fn look(
     (stable, written): (&Asking, &Asking),
     standing: &mut Standing,
 ) -> Result<(), KafkaError> {
-    let owned: Vec<ShardId> = health.status.shards().into_iter().map(|(shard, _)| shard).collect();
+    let owned = health.report.owned();
     standing.0.retain(|shard, _| owned.contains(shard));
     if owned.is_empty() {
         return stable.fetch_metadata(Some(&settings.topic), ANSWER_WITHIN).map(drop);
@@ -67,20 +64,17 @@ fn look(
     let stable = ends(settings, stable, &owned)?;
     let written = ends(settings, written, &owned)?;
     for (shard, end) in stable {
-        if let Some(lag) = health.status.ends_at(shard, end) {
-            health.metrics.lag(shard, lag);
-        }
         let behind = written.get(&shard).map_or(0, |written| u64::try_from(written - end).unwrap_or(0));
-        health.metrics.open_transaction(shard, behind);
+        health.report.log_end(shard, end, behind);
         let open_for = standing.observe(shard, end, behind, Instant::now());
-        let told = open_for.filter(|open| *open >= OPEN_FOR).map(|open| {
+        let reason = open_for.filter(|open| *open >= OPEN_FOR).map(|open| {
             let seconds = open.as_secs();
             format!(
                 "an upstream transaction, open for {seconds} s, holds back {behind} records from offset {end} on"
             )
         });
-        let (partition, is_open) = (shard.partition, told.is_some());
-        if health.status.held_up(shard, told) {
+        let (partition, is_open) = (shard.partition, reason.is_some());
+        if health.report.blocked(shard, reason) {
             match is_open {
                 true => tracing::warn!(partition, offset = end, behind, "an upstream transaction hangs"),
                 false => tracing::info!(partition, "the upstream transaction has ended"),

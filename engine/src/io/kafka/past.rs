@@ -5,14 +5,13 @@ use super::consumer::{appended_at, number};
 use super::note;
 use super::settings::KafkaSettings;
 use crate::names::header;
-use crate::runtime::recovery::Recovered;
-use crate::runtime::refill::{Broken, Found, Past, Side};
+use crate::runtime::recovery::{Cancellation, Restored};
+use crate::runtime::restore::{LogRecord, RestoreError, ShardLog, SideTopic};
 use crate::runtime::source::Position;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 use tripline_core::batch::{ShardId, Timestamp};
@@ -117,9 +116,9 @@ impl From<KafkaError> for Unknown {
     }
 }
 
-impl From<KafkaError> for Broken {
-    fn from(fault: KafkaError) -> Broken {
-        Broken::Log(fault.to_string())
+impl From<KafkaError> for RestoreError {
+    fn from(fault: KafkaError) -> RestoreError {
+        RestoreError::Log(fault.to_string())
     }
 }
 
@@ -128,8 +127,8 @@ pub(super) struct Partition<'a> {
     pub(super) settings: &'a KafkaSettings,
     pub(super) readers: &'a Readers,
     pub(super) shard: ShardId,
-    pub(super) cancelled: &'a AtomicBool,
-    pub(super) pieces: &'a SyncSender<Recovered>,
+    pub(super) cancellation: &'a Cancellation,
+    pub(super) handed_over: &'a SyncSender<Restored>,
 }
 
 impl Partition<'_> {
@@ -137,31 +136,31 @@ impl Partition<'_> {
         number(self.shard)
     }
 
-    fn topic(&self, side: Side) -> String {
+    fn topic(&self, side: SideTopic) -> String {
         match side {
-            Side::Input => self.settings.topic.clone(),
-            Side::Verdicts => self.settings.topics().verdicts,
+            SideTopic::Input => self.settings.topic.clone(),
+            SideTopic::Verdicts => self.settings.topics().verdicts,
         }
     }
 
-    fn ask<T>(&self, question: impl FnMut(Duration) -> Result<T, KafkaError>) -> Result<T, Broken> {
+    fn ask<T>(&self, question: impl FnMut(Duration) -> Result<T, KafkaError>) -> Result<T, RestoreError> {
         Ok(ask(self.settings.patience.min(SILENCE_MAX), question)?)
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
+        self.cancellation.is_cancelled()
     }
 }
 
-impl Past for Partition<'_> {
-    fn low(&self) -> Result<i64, Broken> {
+impl ShardLog for Partition<'_> {
+    fn low(&self) -> Result<i64, RestoreError> {
         let input = &self.settings.topic;
         let (low, _) =
             self.ask(|wait| self.readers.committed.fetch_watermarks(input, self.number(), wait))?;
         Ok(low)
     }
 
-    fn offset_at(&self, side: Side, ms: i64) -> Result<Option<i64>, Broken> {
+    fn offset_at(&self, side: SideTopic, ms: i64) -> Result<Option<i64>, RestoreError> {
         let topic = self.topic(side);
         let found = self.ask(|wait| {
             let mut list = TopicPartitionList::new();
@@ -178,10 +177,10 @@ impl Past for Partition<'_> {
 
     fn read(
         &self,
-        side: Side,
+        side: SideTopic,
         from: i64,
-        each: &mut dyn FnMut(&Found<'_>) -> Result<bool, Broken>,
-    ) -> Result<(), Broken> {
+        each: &mut dyn FnMut(&LogRecord<'_>) -> Result<bool, RestoreError>,
+    ) -> Result<(), RestoreError> {
         let (topic, partition) = (self.topic(side), self.number());
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&topic, partition, Offset::Offset(from))?;
@@ -192,7 +191,7 @@ impl Past for Partition<'_> {
         let mut heard = Instant::now();
         loop {
             if self.is_cancelled() {
-                return Err(Broken::Cancelled);
+                return Err(RestoreError::Cancelled);
             }
             match self.readers.committed.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) if is_wanted(&message) => {
@@ -208,7 +207,7 @@ impl Past for Partition<'_> {
                     return Err(fault.into());
                 }
                 Some(Err(_)) | None if heard.elapsed() > SILENCE_MAX => {
-                    return Err(Broken::Log(format!(
+                    return Err(RestoreError::Log(format!(
                         "{topic} partition {partition} gave nothing for {SILENCE_MAX:?}"
                     )));
                 }
@@ -217,8 +216,8 @@ impl Past for Partition<'_> {
         }
     }
 
-    fn await_ended(&self) -> Result<i64, Broken> {
-        let (topic, partition) = (self.topic(Side::Verdicts), self.number());
+    fn await_ended(&self) -> Result<i64, RestoreError> {
+        let (topic, partition) = (self.topic(SideTopic::Verdicts), self.number());
         let (_, end) = self.ask(|wait| self.readers.written.fetch_watermarks(&topic, partition, wait))?;
         let mut was_told = false;
         loop {
@@ -228,7 +227,7 @@ impl Past for Partition<'_> {
                 return Ok(end);
             }
             if self.is_cancelled() {
-                return Err(Broken::Cancelled);
+                return Err(RestoreError::Cancelled);
             }
             if !was_told {
                 was_told = true;
@@ -239,27 +238,27 @@ impl Past for Partition<'_> {
         }
     }
 
-    fn hand_over(&self, piece: Recovered) -> Result<(), Broken> {
+    fn hand_over(&self, restored: Restored) -> Result<(), RestoreError> {
         if self.is_cancelled() {
-            return Err(Broken::Cancelled);
+            return Err(RestoreError::Cancelled);
         }
         // The worker has gone when nobody receives.
-        self.pieces.send(piece).map_err(|_| Broken::Cancelled)
+        self.handed_over.send(restored).map_err(|_| RestoreError::Cancelled)
     }
 }
 
 fn found<'m>(
     message: &'m BorrowedMessage<'_>,
-    side: Side,
+    side: SideTopic,
     settings: &KafkaSettings,
-) -> Result<Found<'m>, Broken> {
+) -> Result<LogRecord<'m>, RestoreError> {
     let at = match side {
-        Side::Input => appended_at(message, settings.clock)?,
-        Side::Verdicts => message.timestamp().to_millis().map(Timestamp),
+        SideTopic::Input => appended_at(message, settings.clock)?,
+        SideTopic::Verdicts => message.timestamp().to_millis().map(Timestamp),
     };
     let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-    let cause = (side == Side::Verdicts).then(|| cause(message)).flatten();
-    Ok(Found { offset: message.offset(), at, key, value, cause })
+    let cause = (side == SideTopic::Verdicts).then(|| cause(message)).flatten();
+    Ok(LogRecord { offset: message.offset(), at, key, value, cause })
 }
 
 /// Offset of the input record that a verdict is about.

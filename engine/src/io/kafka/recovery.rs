@@ -6,19 +6,19 @@ use super::client::Health;
 use super::past::{OPEN_LOOK_EVERY, Partition, Readers, Unknown};
 use super::settings::KafkaSettings;
 use crate::io::snapshot::Catalogue;
-use crate::ops::status::Trouble;
-use crate::runtime::recovery::{Recovered, Recovery, Ticket};
-use crate::runtime::refill::Refill;
+use crate::runtime::recovery::{Cancellation, Recovery, Restore, Restored, Ticket};
+use crate::runtime::report::Condition;
+use crate::runtime::restore::ShardRestore;
+use crate::runtime::snapshot::SnapshotStore;
 use crate::runtime::source::Position;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 use tripline_core::batch::ShardId;
 
-/// Pieces read but not yet taken by the worker.
-const PIECES_MAX: usize = 4;
+/// What is read but not yet taken by the worker.
+const WAITING_MAX: usize = 4;
 /// Least and most that one question about a shard may take: others may be answered meanwhile, but a slow broker must be
 /// able to answer at all.
 const ANSWER_WITHIN: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
@@ -29,7 +29,7 @@ struct Request {
     ticket: Ticket,
     shard: ShardId,
     without: Vec<Arc<str>>,
-    cancelled: Arc<AtomicBool>,
+    cancellation: Cancellation,
     /// Since when a question about it has no answer.
     unanswered: Option<Instant>,
     /// Why it is not filled yet, once it was asked about.
@@ -39,8 +39,7 @@ struct Request {
 /// The worker's side of the thread that fills its shards. The thread ends when this is dropped.
 pub struct KafkaRecovery {
     requests: Sender<Request>,
-    pieces: Receiver<Recovered>,
-    running: BTreeMap<Ticket, Arc<AtomicBool>>,
+    restored: Receiver<Restored>,
     tickets: u64,
 }
 
@@ -53,97 +52,83 @@ impl KafkaRecovery {
         partitions: u32,
     ) -> KafkaRecovery {
         let (requests, asked) = channel::<Request>();
-        let (pieces, given) = sync_channel(PIECES_MAX);
+        let (handed_over, given) = sync_channel(WAITING_MAX);
         let work = move || {
             let (readers, waiting) = (None, VecDeque::new());
-            let mut filler = Filler { settings, health, snapshots, partitions, readers, waiting, pieces };
+            let mut thread =
+                RestoreThread { settings, health, snapshots, partitions, readers, waiting, handed_over };
             while let Ok(first) = asked.recv() {
-                filler.waiting.push_back(first);
-                while !filler.waiting.is_empty() {
-                    filler.turn();
-                    filler.waiting.extend(asked.try_iter());
-                    if filler.waiting.is_empty() {
-                        filler.waiting.extend(asked.recv_timeout(LET_GO_AFTER));
+                thread.waiting.push_back(first);
+                while !thread.waiting.is_empty() {
+                    thread.turn();
+                    thread.waiting.extend(asked.try_iter());
+                    if thread.waiting.is_empty() {
+                        thread.waiting.extend(asked.recv_timeout(LET_GO_AFTER));
                     }
                 }
-                filler.readers = None;
-                filler.tell_who_waits();
+                thread.readers = None;
+                thread.report_waiting();
             }
         };
         let name = "tripline-recovery".to_owned();
         std::thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
-        KafkaRecovery { requests, pieces: given, running: BTreeMap::new(), tickets: 0 }
+        KafkaRecovery { requests, restored: given, tickets: 0 }
     }
 }
 
 impl Recovery for KafkaRecovery {
-    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Ticket {
+    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Restore {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let cancelled = Arc::new(AtomicBool::new(false));
-        self.running.insert(ticket, Arc::clone(&cancelled));
+        let (restore, cancellation) = Restore::new(ticket);
         // The thread outlives its requests: it ends only when this sender is dropped.
         let request = Request {
             ticket,
             shard,
             without: without.to_vec(),
-            cancelled,
+            cancellation,
             unanswered: None,
             waits_for: None,
         };
         let _ = self.requests.send(request);
-        ticket
+        restore
     }
 
-    fn next(&mut self, wait: Duration) -> Option<Recovered> {
-        let piece = match self.pieces.recv_timeout(wait) {
-            Ok(piece) => piece,
-            Err(RecvTimeoutError::Timeout) => return None,
-            Err(RecvTimeoutError::Disconnected) => panic!("the thread that fills shards has panicked"),
-        };
-        if piece.is_last() {
-            self.running.remove(&piece.of().0);
+    fn next(&mut self, wait: Duration) -> Option<Restored> {
+        match self.restored.recv_timeout(wait) {
+            Ok(restored) => Some(restored),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => panic!("the thread that restores shards has panicked"),
         }
-        Some(piece)
-    }
-
-    fn cancel(&mut self, ticket: Ticket) {
-        if let Some(cancelled) = self.running.remove(&ticket) {
-            cancelled.store(true, Ordering::Release);
-        }
-    }
-}
-
-impl Drop for KafkaRecovery {
-    fn drop(&mut self) {
-        self.running.values().for_each(|cancelled| cancelled.store(true, Ordering::Release));
     }
 }
 
 /// The thread's side: shards that wait, and clients while there are any.
-struct Filler {
+struct RestoreThread {
     settings: Arc<KafkaSettings>,
     health: Health,
     snapshots: Option<Catalogue>,
     partitions: u32,
     readers: Option<Readers>,
     waiting: VecDeque<Request>,
-    pieces: SyncSender<Recovered>,
+    handed_over: SyncSender<Restored>,
 }
 
-impl Filler {
+impl RestoreThread {
     /// Fills the first shard of which it is known where it goes on and whose journal can be read to its end.
     fn turn(&mut self) {
-        self.waiting.retain(|request| !request.cancelled.load(Ordering::Acquire));
+        self.waiting.retain(|request| !request.cancellation.is_cancelled());
         for _ in 0..self.waiting.len() {
             let Some(mut request) = self.waiting.pop_front() else { return };
             let (ticket, shard) = (request.ticket, request.shard);
             let reason = match self.look(&request) {
                 Ok(at) => {
-                    self.tell_who_waits();
-                    return self.fill(&request, &at);
+                    self.report_waiting();
+                    return self.restore(&request, &at);
                 }
-                Err(Unknown::Ever(reason)) => return self.tell(Recovered::Refused(ticket, shard, reason)),
+                Err(Unknown::Ever(reason)) => {
+                    return self.hand_over(Restored::Refused(ticket, shard, reason));
+                }
                 Err(Unknown::Open) => {
                     request.unanswered = None;
                     "its last owner's transaction is open".to_owned()
@@ -153,7 +138,7 @@ impl Filler {
                     if since.elapsed() > self.settings.patience {
                         // What is wrong may be wrong with the clients.
                         self.readers = None;
-                        return self.tell(Recovered::Failed(ticket, shard, reason));
+                        return self.hand_over(Restored::Failed(ticket, shard, reason));
                     }
                     // It does not say either while a transaction holds the position alone.
                     format!("the broker does not say where it goes on: {reason}")
@@ -166,21 +151,21 @@ impl Filler {
             request.waits_for = Some(reason);
             self.waiting.push_back(request);
         }
-        self.tell_who_waits();
+        self.report_waiting();
         std::thread::sleep(OPEN_LOOK_EVERY);
     }
 
     /// Readiness names every shard that waits, as long as it does.
-    fn tell_who_waits(&self) {
+    fn report_waiting(&self) {
         let waits = |request: &Request| {
             let reason = request.waits_for.as_ref()?;
             Some(format!("partition {} waits: {reason}", request.shard.partition))
         };
         let lines: Vec<String> = self.waiting.iter().filter_map(waits).collect();
         if lines.is_empty() {
-            self.health.status.clear(self.health.worker, Trouble::Waiting);
+            self.health.report.clear(self.health.worker, Condition::Waiting);
         } else {
-            self.health.status.trouble(self.health.worker, Trouble::Waiting, lines.join("; "));
+            self.health.report.raise(self.health.worker, Condition::Waiting, lines.join("; "));
         }
     }
 
@@ -201,32 +186,38 @@ impl Filler {
         Ok(at)
     }
 
-    fn fill(&mut self, request: &Request, at: &Position) {
+    fn restore(&mut self, request: &Request, at: &Position) {
         let (ticket, settings) = (request.ticket, &*self.settings);
-        self.tell(Recovered::At(ticket, at.clone()));
+        self.hand_over(Restored::At(ticket, at.clone()));
         let readers = self.readers.take().expect("they were asked where the shard goes on");
-        let (shard, cancelled, pieces) = (request.shard, &*request.cancelled, &self.pieces);
-        let refill = Refill {
-            past: &Partition { settings, readers: &readers, shard, cancelled, pieces },
-            snapshots: self.snapshots.as_ref(),
-            reach: settings.reach,
+        let log = Partition {
+            settings,
+            readers: &readers,
+            shard: request.shard,
+            cancellation: &request.cancellation,
+            handed_over: &self.handed_over,
+        };
+        let restore = ShardRestore {
+            log: &log,
+            snapshots: self.snapshots.as_ref().map(|snapshots| snapshots as &dyn SnapshotStore),
+            lookback: settings.lookback,
             records_max: settings.batch_max,
             ticket,
             at,
             without: &request.without,
         };
-        let filled = refill.run().and_then(|history| Ok(readers.let_go().map(|()| history)?));
-        let last = refill.last(filled);
-        if !matches!(last, Some(Recovered::Failed(..))) {
+        let result = restore.run().and_then(|history| Ok(readers.let_go().map(|()| history)?));
+        let last = restore.last(result);
+        if !matches!(last, Some(Restored::Failed(..))) {
             self.readers = Some(readers);
         }
         if let Some(last) = last {
-            self.tell(last);
+            self.hand_over(last);
         }
     }
 
-    fn tell(&self, last: Recovered) {
+    fn hand_over(&self, restored: Restored) {
         // A worker that has gone needs no answer.
-        let _ = self.pieces.send(last);
+        let _ = self.handed_over.send(restored);
     }
 }

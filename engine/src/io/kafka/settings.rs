@@ -1,7 +1,7 @@
 //! What the Kafka edge is told, and the client settings made of it.
 
 use crate::names::Topics;
-use crate::runtime::recovery::{Keep, Reach};
+use crate::runtime::recovery::{Lookback, Retention};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use std::collections::BTreeMap;
@@ -77,8 +77,8 @@ pub struct KafkaSettings {
     pub commit_interval: Duration,
     /// Records of a batch at most, within [`BATCH_MAX_BOUNDS`].
     pub batch_max: usize,
-    /// How far back a new shard is filled.
-    pub reach: Reach,
+    /// How far back a new shard is restored.
+    pub lookback: Lookback,
     /// How long a question to the brokers (positions, metadata) is asked again before the process gives up.
     pub patience: Duration,
     /// How long the last commit may take when the process is asked to stop.
@@ -104,7 +104,7 @@ impl KafkaSettings {
             guarantee: Guarantee::EXACTLY_ONCE,
             commit_interval: Duration::from_millis(100),
             batch_max: 1_024,
-            reach: Reach { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 },
+            lookback: Lookback { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 },
             patience: Duration::from_secs(60),
             stop_within: Duration::from_secs(10),
         }
@@ -152,13 +152,13 @@ impl KafkaSettings {
     }
 
     /// What the input must keep, with snapshots in every such time or without any.
-    pub fn keep_input(&self, snapshots_every: Option<Duration>) -> Keep {
-        Keep::of(self.reach.rows_ms, snapshots_every)
+    pub fn input_retention(&self, snapshots_every: Option<Duration>) -> Retention {
+        Retention::of(self.lookback.rows_ms, snapshots_every)
     }
 
-    /// As [`KafkaSettings::keep_input`], for the verdicts.
-    pub fn keep_verdicts(&self, snapshots_every: Option<Duration>) -> Keep {
-        Keep::of(self.reach.verdicts_ms, snapshots_every)
+    /// As [`KafkaSettings::input_retention`], for the verdicts.
+    pub fn verdicts_retention(&self, snapshots_every: Option<Duration>) -> Retention {
+        Retention::of(self.lookback.verdicts_ms, snapshots_every)
     }
 
     /// The output topics.

@@ -3,7 +3,7 @@
 use super::settings::{InputClock, KafkaSettings};
 use super::topics::{CLEANUP, RETENTION, STAMP, admin, count, stopped, wait_for};
 use crate::names::{OUTPUT_TOPICS, topic_label};
-use crate::runtime::recovery::Keep;
+use crate::runtime::recovery::Retention;
 use crate::runtime::source::SourceError;
 use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::consumer::BaseConsumer;
@@ -87,7 +87,7 @@ struct Need {
     role: &'static str,
     /// The input's partitions, where they are known and it is not the input itself.
     partitions: Option<u32>,
-    keep: Option<Keep>,
+    keep: Option<Retention>,
     /// Whether the broker's stamp is wanted, and whether it must be there.
     stamped: (bool, bool),
     /// Whether it is read by the engine, so that the engine cannot do without.
@@ -149,11 +149,11 @@ fn need(
     let by_append = settings.clock == InputClock::LogAppendTime;
     let verdicts = topic_label(Topic::Verdicts);
     if role == INPUT {
-        let keep = Some(settings.keep_input(snapshots_every));
+        let keep = Some(settings.input_retention(snapshots_every));
         return Need { role, partitions: None, keep, stamped: (by_append, by_append), is_read: true };
     }
     let is_read = role == verdicts;
-    let keep = is_read.then(|| settings.keep_verdicts(snapshots_every));
+    let keep = is_read.then(|| settings.verdicts_retention(snapshots_every));
     Need { role, partitions: input, keep, stamped: (true, is_read), is_read }
 }
 
@@ -216,13 +216,13 @@ fn findings(found: &Surveyed, bytes: Option<i64>, need: &Need) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::recovery::Reach;
+    use crate::runtime::recovery::Lookback;
 
     const DAY: i64 = 86_400_000;
 
     fn settings() -> KafkaSettings {
         let mut settings = KafkaSettings::new("127.0.0.1:9092", "events", "tripline", "bank");
-        settings.reach = Reach { rows_ms: 90 * DAY, verdicts_ms: 2 * DAY, retention_ms: 90 * DAY };
+        settings.lookback = Lookback { rows_ms: 90 * DAY, verdicts_ms: 2 * DAY, retention_ms: 90 * DAY };
         settings
     }
 

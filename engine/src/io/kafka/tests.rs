@@ -1,16 +1,17 @@
-//! The Kafka edge against librdkafka's in-process broker, where a broker's misbehaviour can be ordered.
+//! The Kafka source, sinks and recovery against librdkafka's in-process broker, where a broker's misbehaviour can be ordered.
 
 use super::client::Health;
 use super::mock::MockBroker;
 use super::{AtLeastOnce, Guarantee, InputClock, KafkaRecovery, KafkaSettings, KafkaSource, run, topics};
-use crate::ops::metrics::Metrics;
-use crate::ops::status::Status;
-use crate::runtime::outbox::Outbox;
+use crate::ops::reporter::Reporter;
+use crate::runtime::output_buffer::OutputBuffer;
 use crate::runtime::processor::Processor;
-use crate::runtime::recovery::{History, Reach};
+use crate::runtime::recovery::{History, Lookback};
+use crate::runtime::report::Report;
+use crate::runtime::shutdown::Shutdown;
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::{Position, Source};
-use crate::runtime::worker::{Pace, Worker};
+use crate::runtime::worker::{Parts, Timings, Worker};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -27,27 +28,27 @@ const PARTITIONS: u32 = 3;
 /// A verdict for every record, with the number of records its shard has seen.
 #[derive(Default)]
 struct Numbering {
-    seen: Vec<u64>,
     judged: Arc<AtomicU64>,
 }
 
 impl Processor for Numbering {
-    fn assign(&mut self, at: &Position) {
-        self.seen.resize(PARTITIONS as usize, 0);
-        self.seen[at.shard.partition as usize] = 0;
+    /// Records seen.
+    type Shard = u64;
+
+    fn open(&mut self, _: &Position) -> u64 {
+        0
     }
 
-    fn restore(&mut self, batch: &Batch) {
-        self.seen[batch.shard.partition as usize] += batch.records.len() as u64;
+    fn restore(&mut self, seen: &mut u64, batch: &Batch) {
+        *seen += batch.records.len() as u64;
     }
 
-    fn fold_verdicts(&mut self, _: &Batch) {}
+    fn fold_verdicts(&mut self, _: &mut u64, _: &Batch) {}
 
-    fn live(&mut self, _: ShardId, _: &History) {}
+    fn live(&mut self, _: &mut u64, _: &History) {}
 
-    fn step(&mut self, batch: &Batch, out: &mut Outputs) {
+    fn step(&mut self, seen: &mut u64, batch: &Batch, out: &mut Outputs) {
         for record in &batch.records {
-            let seen = &mut self.seen[batch.shard.partition as usize];
             *seen += 1;
             let start = out.bytes.len();
             out.bytes.extend_from_slice(format!("{}:{seen}", record.offset).as_bytes());
@@ -58,9 +59,7 @@ impl Processor for Numbering {
         self.judged.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
     }
 
-    fn advance(&mut self, _: ShardId, _: Timestamp, _: &mut Outputs) {}
-
-    fn revoke(&mut self, _: ShardId) {}
+    fn advance(&mut self, _: &mut u64, _: Timestamp, _: &mut Outputs) {}
 }
 
 fn settings(broker: &MockBroker) -> KafkaSettings {
@@ -70,8 +69,15 @@ fn settings(broker: &MockBroker) -> KafkaSettings {
     // This broker accepts transactions and takes nothing back.
     settings.guarantee = Guarantee::AtLeastOnce;
     settings.clock = InputClock::CreateTime;
-    settings.reach = Reach { rows_ms: 86_400_000, verdicts_ms: 86_400_000, retention_ms: 86_400_000 };
+    settings.lookback = Lookback { rows_ms: 86_400_000, verdicts_ms: 86_400_000, retention_ms: 86_400_000 };
     settings
+}
+
+/// A process's reporter, twice, and its shutdown.
+fn reporting() -> (Arc<Reporter>, Arc<dyn Report>, Shutdown) {
+    let reporter = Arc::<Reporter>::default();
+    let shutdown = reporter.status.shutdown().clone();
+    (Arc::clone(&reporter), reporter, shutdown)
 }
 
 fn produce(settings: &KafkaSettings, count: u32) {
@@ -136,16 +142,17 @@ fn the_in_process_broker_serves_a_whole_run() {
     let broker = MockBroker::start().unwrap();
     let settings = settings(&broker);
     produce(&settings, 3_000);
-    let (status, metrics) = (Arc::<Status>::default(), Arc::new(Metrics::new()));
+    let (reporter, report, shutdown) = reporting();
     let judged = Arc::new(AtomicU64::new(0));
     let work = {
-        let (settings, status, judged) = (settings.clone(), Arc::clone(&status), Arc::clone(&judged));
-        let make = move |_, _| Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
-        std::thread::spawn(move || run(&settings, &status, &metrics, None, make))
+        let (settings, judged) = (settings.clone(), Arc::clone(&judged));
+        let make = move |_, _| Numbering { judged: Arc::clone(&judged) };
+        let shutdown = shutdown.clone();
+        std::thread::spawn(move || run(&settings, &report, &shutdown, None, make))
     };
     await_that(|| judged.load(Ordering::Relaxed) == 3_000);
-    await_that(|| status.reasons().is_empty());
-    status.stop();
+    await_that(|| reporter.status.reasons().is_empty());
+    shutdown.request();
     work.join().unwrap().unwrap();
     let (verdicts, count) = verdicts(&settings);
     assert_whole(&verdicts, 3_000);
@@ -184,24 +191,24 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     settings.batch_max = 50;
     produce(&settings, 3_000);
     let settings = Arc::new(settings);
-    let (status, metrics) = (Arc::<Status>::default(), Arc::new(Metrics::new()));
-    let health = Health { worker: 0, status: Arc::clone(&status), metrics: Arc::clone(&metrics) };
+    let (reporter, report, shutdown) = reporting();
+    let health = Health { worker: 0, report: Arc::clone(&report), shutdown: shutdown.clone() };
     let partitions = topics::prepare(&settings, &health).unwrap();
     let source = KafkaSource::join(Arc::clone(&settings), health.clone(), partitions).unwrap();
     let sink = AtLeastOnce::new(&settings, health.clone(), source.consumer(), partitions).unwrap();
     let commits = Arc::new(Mutex::new(0));
     let sink = Failing { sink, commits: Arc::clone(&commits) };
     let judged = Arc::new(AtomicU64::new(0));
-    let processor = Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
+    let processor = Numbering { judged: Arc::clone(&judged) };
     let recovery = KafkaRecovery::start(Arc::clone(&settings), health, None, PARTITIONS);
-    let pace = Pace { commit_interval: Duration::ZERO, ..Pace::default() };
+    let timings = Timings { commit_interval: Duration::ZERO, ..Timings::default() };
     // Every turn ends its commit, so that there are more than three.
-    let outbox = Outbox::by_hand(sink, || true);
-    let parts = (source, outbox, processor, recovery);
-    let mut worker = Worker::new(parts, pace, Arc::clone(&status), metrics);
+    let outputs = OutputBuffer::stepped(sink, || true);
+    let parts = Parts { source, outputs, processor, recovery, report, shutdown: shutdown.clone() };
+    let mut worker = Worker::new(parts, timings);
     let began = Instant::now();
     let is_through = || {
-        let shards = status.shards();
+        let shards = reporter.status.shards();
         let each = i64::from(3_000 / PARTITIONS);
         shards.len() == PARTITIONS as usize && shards.iter().all(|(_, held)| held.next == Some(each))
     };
@@ -210,7 +217,7 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
         assert!(began.elapsed() < Duration::from_secs(60), "judged {judged:?} after {commits:?} commits");
     }
     assert!(judged.load(Ordering::Relaxed) > 3_000, "going back judges some records again");
-    status.stop();
+    shutdown.request();
     worker.run().unwrap();
     let (verdicts, count) = verdicts(&settings);
     assert_whole(&verdicts, 3_000);
@@ -225,20 +232,20 @@ fn a_slow_broker_slows_the_source_and_memory_stays_bounded() {
     // Room for 200 records that a broker takes 700 ms to acknowledge: the queue stays full for over a second.
     settings.client.insert("queue.buffering.max.messages".to_owned(), "200".to_owned());
     settings.client.insert("batch.num.messages".to_owned(), "50".to_owned());
-    let (status, metrics) = (Arc::<Status>::default(), Arc::new(Metrics::new()));
+    let (reporter, report, shutdown) = reporting();
     let judged = Arc::new(AtomicU64::new(0));
     let work = {
-        let (settings, status, judged) = (settings.clone(), Arc::clone(&status), Arc::clone(&judged));
-        let metrics = Arc::clone(&metrics);
-        let make = move |_, _| Numbering { judged: Arc::clone(&judged), ..Numbering::default() };
-        std::thread::spawn(move || run(&settings, &status, &metrics, None, make))
+        let (settings, judged) = (settings.clone(), Arc::clone(&judged));
+        let make = move |_, _| Numbering { judged: Arc::clone(&judged) };
+        let shutdown = shutdown.clone();
+        std::thread::spawn(move || run(&settings, &report, &shutdown, None, make))
     };
     await_that(|| judged.load(Ordering::Relaxed) > 0);
     broker.0.broker_round_trip_time(1, Duration::from_millis(700)).unwrap();
-    await_that(|| status.reasons().iter().any(|line| line.contains("the producer's queue is full")));
+    await_that(|| reporter.status.reasons().iter().any(|line| line.contains("the producer's queue is full")));
     broker.0.broker_round_trip_time(1, Duration::from_millis(1)).unwrap();
-    await_that(|| judged.load(Ordering::Relaxed) == 3_000 && status.reasons().is_empty());
-    status.stop();
+    await_that(|| judged.load(Ordering::Relaxed) == 3_000 && reporter.status.reasons().is_empty());
+    shutdown.request();
     work.join().unwrap().unwrap();
     let (verdicts, count) = verdicts(&settings);
     assert_whole(&verdicts, 3_000);
@@ -255,7 +262,8 @@ fn a_member_can_leave_at_any_moment_of_its_joining() {
         let (mut settings, ended) = (settings.clone(), ended.clone());
         settings.group = format!("{ms}-{polls}");
         std::thread::spawn(move || {
-            let health = Health { worker: 0, status: Arc::default(), metrics: Arc::new(Metrics::new()) };
+            let (_, report, shutdown) = reporting();
+            let health = Health { worker: 0, report, shutdown };
             let mut source = KafkaSource::join(Arc::new(settings), health, PARTITIONS).unwrap();
             let (began, mut batch) = (Instant::now(), Batch::new(ShardId { space: 0, partition: 0 }));
             while began.elapsed() < Duration::from_millis(ms) {

@@ -5,7 +5,7 @@ use super::client::{Health, PlainContext, ask};
 use super::group::{BeginError, Group};
 use super::settings::{InputClock, KafkaSettings, Start};
 use crate::names::OUTPUT_TOPICS;
-use crate::runtime::recovery::Keep;
+use crate::runtime::recovery::Retention;
 use crate::runtime::source::SourceError;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -135,8 +135,9 @@ pub fn create_topics(
     replication: Option<u32>,
 ) -> Result<(), SourceError> {
     let names = settings.topics();
-    let retention = |keep: Keep| keep.alone_ms.max(RETENTION_MIN_MS).to_string();
-    let (input, verdicts) = (retention(settings.keep_input(None)), retention(settings.keep_verdicts(None)));
+    let retention = |needed: Retention| needed.alone_ms.max(RETENTION_MIN_MS).to_string();
+    let (input, verdicts) =
+        (retention(settings.input_retention(None)), retention(settings.verdicts_retention(None)));
     let count = i32::try_from(partitions).unwrap_or(i32::MAX);
     let replicas = replication.map_or(-1, |replicas| i32::try_from(replicas).unwrap_or(i32::MAX));
     let stamped_by = |name, clock| {

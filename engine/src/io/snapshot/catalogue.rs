@@ -4,34 +4,14 @@
 //! Without a manifest there is none. The epoch, the time of the cut, tells two of the same offset apart.
 
 use super::store::{Store, StoreFault};
+use crate::runtime::snapshot::{SnapshotReadError, SnapshotStore, StoreError, StoredSnapshot};
+use std::sync::Arc;
 use tripline_core::batch::{ShardId, Timestamp};
-use tripline_core::snapshot::{Manifest, OpenedChunk, SnapshotError};
+use tripline_core::snapshot::{Manifest, OpenedChunk};
 
 /// Snapshots kept of a shard: the newest may be found damaged.
 const KEPT: usize = 2;
 const MANIFEST: &str = "manifest";
-
-/// Why a snapshot cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
-    /// The store does not give it.
-    #[error(transparent)]
-    Store(#[from] StoreFault),
-    /// It is none for us.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-}
-
-/// One snapshot of a shard.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kept {
-    /// The first record that is not in it.
-    pub offset: i64,
-    /// When it was cut, ms.
-    pub epoch: i64,
-    /// Where it lies.
-    pub folder: String,
-}
 
 /// The snapshots of a consumer group.
 #[derive(Clone)]
@@ -51,83 +31,101 @@ impl Catalogue {
         &self.store
     }
 
-    /// Whether only this host sees them.
-    pub fn is_local(&self) -> bool {
-        self.store.is_local()
-    }
-
     fn shard(&self, shard: ShardId) -> String {
         format!("{}/{}", self.group, shard.partition)
     }
 
     /// Where a snapshot of a shard is to lie.
-    pub(super) fn place(&self, shard: ShardId, offset: i64, epoch: Timestamp) -> Kept {
+    pub(super) fn place(&self, shard: ShardId, offset: i64, epoch: Timestamp) -> StoredSnapshot {
         let folder = format!("{}/{offset:020}-{}", self.shard(shard), epoch.0);
-        Kept { offset, epoch: epoch.0, folder }
+        StoredSnapshot { offset, epoch: epoch.0, name: Arc::from(folder) }
     }
 
-    /// A shard's snapshots, the newest first, whole or not.
+    /// A shard's snapshots, the newest first, complete or not.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub fn of(&self, shard: ShardId) -> Result<Vec<Kept>, StoreFault> {
+    pub fn list(&self, shard: ShardId) -> Result<Vec<StoredSnapshot>, StoreFault> {
         let under = self.shard(shard);
         let read = |name: String| {
             let (offset, epoch) = name.split_once('-')?;
             let (offset, epoch) = (offset.parse().ok()?, epoch.parse().ok()?);
-            Some(Kept { offset, epoch, folder: format!("{under}/{name}") })
+            Some(StoredSnapshot { offset, epoch, name: Arc::from(format!("{under}/{name}")) })
         };
-        let mut all: Vec<Kept> = self.store.list(&under)?.into_iter().filter_map(read).collect();
+        let mut all: Vec<StoredSnapshot> = self.store.list(&under)?.into_iter().filter_map(read).collect();
         all.sort_by(|one, other| other.cmp(one));
         Ok(all)
     }
 
-    /// The manifest of a snapshot; none when it was never finished.
-    ///
-    /// # Errors
-    /// When it is damaged, of an unknown version, or cannot be read.
-    pub fn manifest(&self, kept: &Kept) -> Result<Option<Manifest>, Unreadable> {
-        if !self.store.list(&kept.folder)?.iter().any(|name| name == MANIFEST) {
-            return Ok(None);
-        }
-        let sealed = self.store.get(&format!("{}/{MANIFEST}", kept.folder))?;
-        Ok(Some(Manifest::open(&sealed)?))
+    pub(super) fn put_chunk(
+        &self,
+        stored: &StoredSnapshot,
+        number: usize,
+        sealed: Vec<u8>,
+    ) -> Result<(), StoreFault> {
+        self.store.put(&format!("{}/{number:06}", stored.name), sealed)
     }
 
-    /// A chunk of a snapshot.
-    ///
-    /// # Errors
-    /// When it is missing, damaged, or not the one the manifest lists.
-    pub fn chunk(&self, kept: &Kept, manifest: &Manifest, number: usize) -> Result<OpenedChunk, Unreadable> {
-        let sealed = self.store.get(&format!("{}/{number:06}", kept.folder))?;
-        Ok(manifest.open_chunk(number, &sealed)?)
-    }
-
-    pub(super) fn put_chunk(&self, kept: &Kept, number: usize, sealed: Vec<u8>) -> Result<(), StoreFault> {
-        self.store.put(&format!("{}/{number:06}", kept.folder), sealed)
-    }
-
-    pub(super) fn put_manifest(&self, kept: &Kept, manifest: &Manifest) -> Result<(), StoreFault> {
-        self.store.put(&format!("{}/{MANIFEST}", kept.folder), manifest.seal())
+    pub(super) fn put_manifest(
+        &self,
+        stored: &StoredSnapshot,
+        manifest: &Manifest,
+    ) -> Result<(), StoreFault> {
+        self.store.put(&format!("{}/{MANIFEST}", stored.name), manifest.seal())
     }
 
     /// Deletes a snapshot, its manifest first: half deleted it is none.
-    pub(super) fn delete(&self, kept: &Kept) -> Result<(), StoreFault> {
-        let mut names = self.store.list(&kept.folder)?;
+    pub(super) fn delete(&self, stored: &StoredSnapshot) -> Result<(), StoreFault> {
+        let mut names = self.store.list(&stored.name)?;
         names.sort_by_key(|name| name != MANIFEST);
-        names.iter().try_for_each(|name| self.store.delete(&format!("{}/{name}", kept.folder)))
+        names.iter().try_for_each(|name| self.store.delete(&format!("{}/{name}", stored.name)))
     }
 
     /// Deletes what is older than the newest two whole ones.
     pub(super) fn prune(&self, shard: ShardId) -> Result<(), StoreFault> {
         let mut whole = 0;
-        for kept in self.of(shard)? {
-            let is_whole = self.store.list(&kept.folder)?.iter().any(|name| name == MANIFEST);
+        for stored in self.list(shard)? {
+            let is_whole = self.store.list(&stored.name)?.iter().any(|name| name == MANIFEST);
             if whole >= KEPT {
-                self.delete(&kept)?;
+                self.delete(&stored)?;
             }
             whole += usize::from(is_whole);
         }
         Ok(())
+    }
+}
+
+impl From<StoreFault> for StoreError {
+    fn from(error: StoreFault) -> StoreError {
+        StoreError(Box::new(error))
+    }
+}
+
+impl SnapshotStore for Catalogue {
+    fn of(&self, shard: ShardId) -> Result<Vec<StoredSnapshot>, StoreError> {
+        Ok(self.list(shard)?)
+    }
+
+    fn manifest(&self, stored: &StoredSnapshot) -> Result<Option<Manifest>, SnapshotReadError> {
+        let names = self.store.list(&stored.name).map_err(StoreError::from)?;
+        if !names.iter().any(|name| name == MANIFEST) {
+            return Ok(None);
+        }
+        let sealed = self.store.get(&format!("{}/{MANIFEST}", stored.name)).map_err(StoreError::from)?;
+        Ok(Some(Manifest::open(&sealed)?))
+    }
+
+    fn chunk(
+        &self,
+        stored: &StoredSnapshot,
+        manifest: &Manifest,
+        number: usize,
+    ) -> Result<OpenedChunk, SnapshotReadError> {
+        let sealed = self.store.get(&format!("{}/{number:06}", stored.name)).map_err(StoreError::from)?;
+        Ok(manifest.open_chunk(number, &sealed)?)
+    }
+
+    fn is_local(&self) -> bool {
+        self.store.is_local()
     }
 }

@@ -2,9 +2,10 @@
 //! fails costs the snapshot alone.
 
 use super::*;
-use crate::ops::metrics::Metrics;
+use crate::ops::reporter::Reporter;
 use crate::runtime::clock::Clock;
-use crate::runtime::source::Position;
+use crate::runtime::snapshot::SnapshotStore;
+use crate::runtime::snapshots::Snapshots;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tripline_core::batch::{ShardId, Timestamp};
 const SHARD: ShardId = ShardId { space: 0, partition: 3 };
 
 fn names(catalogue: &Catalogue) -> Vec<(i64, i64)> {
-    catalogue.of(SHARD).unwrap().iter().map(|kept| (kept.offset, kept.epoch)).collect()
+    catalogue.list(SHARD).unwrap().iter().map(|stored| (stored.offset, stored.epoch)).collect()
 }
 
 fn in_memory() -> Catalogue {
@@ -58,7 +59,7 @@ fn the_newest_comes_first_and_one_without_a_manifest_is_none() {
         catalogue.put_chunk(&catalogue.place(SHARD, offset, Timestamp(epoch)), 0, vec![1]).unwrap();
     }
     assert_eq!(names(&catalogue), [(100, 3), (100, 2), (20, 4), (9, 1)]);
-    let newest = &catalogue.of(SHARD).unwrap()[0];
+    let newest = &catalogue.list(SHARD).unwrap()[0];
     assert!(catalogue.manifest(newest).unwrap().is_none());
     let other = Catalogue::new(catalogue_store(&catalogue), "another group");
     assert_eq!(names(&other), []);
@@ -68,23 +69,23 @@ fn catalogue_store(catalogue: &Catalogue) -> Store {
     catalogue.store().clone()
 }
 
-/// Whether a shard that went live just now with a snapshot so old would be cut after so much time.
-fn is_cut_after(age: Option<Duration>, time: Duration) -> bool {
+/// Whether a snapshot of a shard that went live just now with one so old is due after so much time.
+fn is_due_after(age: Option<Duration>, time: Duration) -> bool {
     let clock = Clock::by_hand(Timestamp(1_000_000_000));
-    let (writer, _writing) = Writer::by_hand(in_memory(), Arc::default(), Arc::new(Metrics::new()));
-    let mut saver = Saver::new(writer, Duration::from_secs(60), 4, clock.clone());
-    let cut_at = age.map(|age| Timestamp(clock.wall().0 - i64::try_from(age.as_millis()).unwrap()));
-    saver.add(SHARD, cut_at);
+    let (writer, _queue) = Writer::stepped(in_memory(), Arc::<Reporter>::default());
+    let snapshots = Snapshots::new(Arc::new(writer), Duration::from_secs(60), 4, clock.clone());
+    let begun_at = age.map(|age| Timestamp(clock.wall().0 - i64::try_from(age.as_millis()).unwrap()));
+    let of = snapshots.of(SHARD, begun_at);
     clock.pass(time);
-    saver.next(&[Position { shard: SHARD, next: 7, note: String::new() }]).is_some()
+    snapshots.due(&of).is_some()
 }
 
 #[test]
 fn a_restart_does_not_postpone_a_snapshot() {
     let seconds = Duration::from_secs;
     // The last of four shards begins in the last quarter of a minute.
-    assert!(!is_cut_after(None, seconds(44)) && is_cut_after(None, seconds(46)));
-    assert!(!is_cut_after(Some(seconds(5)), seconds(44)) && is_cut_after(Some(seconds(5)), seconds(46)));
-    assert!(!is_cut_after(Some(seconds(50)), seconds(9)) && is_cut_after(Some(seconds(50)), seconds(11)));
-    assert!(is_cut_after(Some(seconds(3_600)), Duration::ZERO));
+    assert!(!is_due_after(None, seconds(44)) && is_due_after(None, seconds(46)));
+    assert!(!is_due_after(Some(seconds(5)), seconds(44)) && is_due_after(Some(seconds(5)), seconds(46)));
+    assert!(!is_due_after(Some(seconds(50)), seconds(9)) && is_due_after(Some(seconds(50)), seconds(11)));
+    assert!(is_due_after(Some(seconds(3_600)), Duration::ZERO));
 }

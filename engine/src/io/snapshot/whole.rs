@@ -33,7 +33,7 @@ impl Catalogue {
         cut_at: Timestamp,
     ) -> Result<Written, StoreFault> {
         let shard = ShardId { space: 0, partition: origin.partition };
-        let earlier = self.of(shard)?;
+        let earlier = self.list(shard)?;
         let place = self.place(shard, origin.offset, cut_at);
         let mut listed: Vec<Listed> = Vec::new();
         let mut chunks = Vec::new();
@@ -52,7 +52,7 @@ impl Catalogue {
         let bytes = listed.iter().map(|line| line.bytes).sum();
         let manifest = Manifest::new(cut, listed, cut_at);
         self.put_manifest(&place, &manifest)?;
-        earlier.iter().filter(|kept| **kept != place).try_for_each(|kept| self.delete(kept))?;
+        earlier.iter().filter(|stored| **stored != place).try_for_each(|stored| self.delete(stored))?;
         let (keys, rows) = manifest.held();
         Ok(Written { keys, rows, bytes })
     }

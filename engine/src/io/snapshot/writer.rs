@@ -1,37 +1,25 @@
 //! Writes snapshots, beside the workers' threads: compresses, seals, puts, the manifest last. What fails is said and
 //! given up; the next one is cut in its time, and the ones before stay.
 
-use super::catalogue::{Catalogue, Kept};
+use super::catalogue::Catalogue;
 use super::store::StoreFault;
 use crate::failpoint::reached;
-use crate::ops::metrics::Metrics;
-use crate::ops::status::Status;
+use crate::runtime::report::Report;
+use crate::runtime::snapshot::{SnapshotId, SnapshotWriter, StoredSnapshot};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
-use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::snapshot::{Chunk, Listed, Manifest, StateSummary};
 
 /// Jobs that wait, about; a worker that finds no room goes on later.
 const WAITING_MAX: usize = 8;
 
-/// One save of one shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Save {
-    /// Whose.
-    pub shard: ShardId,
-    /// The first record that is not in it.
-    pub offset: i64,
-    /// When it was cut.
-    pub cut_at: Timestamp,
-}
-
 enum Job {
-    Chunk(Save, Chunk),
-    Finish(Save, Box<StateSummary>),
-    Abandon(Save),
+    Chunk(SnapshotId, Chunk),
+    Finish(SnapshotId, Box<StateSummary>),
+    Abandon(SnapshotId),
 }
 
 /// The way to the thread. Clones share it; the thread ends with the last.
@@ -44,8 +32,8 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub fn start(catalogue: Catalogue, status: Arc<Status>, metrics: Arc<Metrics>) -> Writer {
-        let (writer, mut writing) = Writer::by_hand(catalogue, status, metrics);
+    pub fn start(catalogue: Catalogue, report: Arc<dyn Report>) -> Writer {
+        let (writer, mut writing) = Writer::stepped(catalogue, report);
         let work = move || while writing.wait() {};
         let name = "tripline-snapshots".to_owned();
         std::thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
@@ -53,34 +41,11 @@ impl Writer {
     }
 
     /// The same without a thread: what is handed over waits until [`Writing::go_on`] is called.
-    pub fn by_hand(catalogue: Catalogue, status: Arc<Status>, metrics: Arc<Metrics>) -> (Writer, Writing) {
+    pub fn stepped(catalogue: Catalogue, report: Arc<dyn Report>) -> (Writer, Writing) {
         let (jobs, given) = channel();
         let waiting = Arc::<AtomicUsize>::default();
         let writer = Writer { jobs, waiting: Arc::clone(&waiting) };
-        (writer, Writing { given, waiting, catalogue, status, metrics, open: BTreeMap::new() })
-    }
-
-    /// Hands a chunk over; gives it back when there is no room.
-    pub(super) fn chunk(&self, save: Save, chunk: Chunk) -> Option<Chunk> {
-        if !self.has_room() {
-            return Some(chunk);
-        }
-        self.send(Job::Chunk(save, chunk));
-        None
-    }
-
-    /// All chunks were handed over. Gives the cut back when there is no room.
-    pub(super) fn finish(&self, save: Save, cut: Box<StateSummary>) -> Option<Box<StateSummary>> {
-        if !self.has_room() {
-            return Some(cut);
-        }
-        self.send(Job::Finish(save, cut));
-        None
-    }
-
-    /// Nobody will finish it. Finds room always: a store that hangs must not hold up a worker that gives a shard away.
-    pub(super) fn abandon(&self, save: Save) {
-        self.send(Job::Abandon(save));
+        (writer, Writing { given, waiting, catalogue, report, open: BTreeMap::new() })
     }
 
     fn has_room(&self) -> bool {
@@ -94,8 +59,30 @@ impl Writer {
     }
 }
 
+impl SnapshotWriter for Writer {
+    fn chunk(&self, snapshot: SnapshotId, chunk: Chunk) -> Option<Chunk> {
+        if !self.has_room() {
+            return Some(chunk);
+        }
+        self.send(Job::Chunk(snapshot, chunk));
+        None
+    }
+
+    fn finish(&self, snapshot: SnapshotId, end: Box<StateSummary>) -> Option<Box<StateSummary>> {
+        if !self.has_room() {
+            return Some(end);
+        }
+        self.send(Job::Finish(snapshot, end));
+        None
+    }
+
+    fn abandon(&self, snapshot: SnapshotId) {
+        self.send(Job::Abandon(snapshot));
+    }
+}
+
 struct Open {
-    place: Kept,
+    place: StoredSnapshot,
     listed: Vec<Listed>,
     bytes: u64,
     began: Instant,
@@ -107,9 +94,8 @@ pub struct Writing {
     given: Receiver<Job>,
     waiting: Arc<AtomicUsize>,
     catalogue: Catalogue,
-    status: Arc<Status>,
-    metrics: Arc<Metrics>,
-    open: BTreeMap<Save, Open>,
+    report: Arc<dyn Report>,
+    open: BTreeMap<SnapshotId, Open>,
 }
 
 impl Writing {
@@ -134,8 +120,8 @@ impl Writing {
         }
     }
 
-    fn open(&mut self, save: Save) -> &mut Open {
-        let place = || self.catalogue.place(save.shard, save.offset, save.cut_at);
+    fn open(&mut self, save: SnapshotId) -> &mut Open {
+        let place = || self.catalogue.place(save.shard, save.offset, save.begun_at);
         self.open.entry(save).or_insert_with(|| Open {
             place: place(),
             listed: Vec::new(),
@@ -145,7 +131,7 @@ impl Writing {
         })
     }
 
-    fn chunk(&mut self, save: Save, chunk: &Chunk) {
+    fn chunk(&mut self, save: SnapshotId, chunk: &Chunk) {
         let catalogue = self.catalogue.clone();
         let open = self.open(save);
         if open.is_broken {
@@ -162,7 +148,7 @@ impl Writing {
         }
     }
 
-    fn finish(&mut self, save: Save, cut: StateSummary) {
+    fn finish(&mut self, save: SnapshotId, cut: StateSummary) {
         self.open(save);
         let Some(open) = self.open.remove(&save) else { return };
         if open.is_broken {
@@ -170,7 +156,7 @@ impl Writing {
             return;
         }
         reached("manifest_putting");
-        let manifest = Manifest::new(cut, open.listed.clone(), save.cut_at);
+        let manifest = Manifest::new(cut, open.listed.clone(), save.begun_at);
         if let Err(fault) = self.catalogue.put_manifest(&open.place, &manifest) {
             self.failed(save, &fault);
             self.discard(&open);
@@ -179,8 +165,7 @@ impl Writing {
         reached("manifest_put");
         let (keys, rows) = manifest.held();
         let (partition, offset, bytes) = (save.shard.partition, save.offset, open.bytes);
-        self.metrics.snapshot_written(bytes, open.began.elapsed());
-        self.status.snapshot(save.shard, save.cut_at);
+        self.report.snapshot_written(save.shard, save.begun_at, bytes, open.began.elapsed());
         tracing::info!(partition, offset, keys, rows, bytes, "snapshot written");
         if let Err(fault) = self.catalogue.prune(save.shard) {
             tracing::warn!(partition, %fault, "an old snapshot could not be deleted");
@@ -188,14 +173,14 @@ impl Writing {
         reached("pruned");
     }
 
-    fn abandon(&mut self, save: Save) {
+    fn abandon(&mut self, save: SnapshotId) {
         if let Some(open) = self.open.remove(&save) {
             self.discard(&open);
         }
     }
 
-    fn failed(&self, save: Save, fault: &StoreFault) {
-        self.metrics.snapshot_failed();
+    fn failed(&self, save: SnapshotId, fault: &StoreFault) {
+        self.report.snapshot_failed();
         let partition = save.shard.partition;
         tracing::warn!(partition, %fault, "the snapshot could not be written; the one before stays");
     }

@@ -296,7 +296,7 @@ impl Source for MemorySource {
         Ok(taken)
     }
 
-    fn hold(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
+    fn suspend(&mut self, shards: &[ShardId]) -> Result<(), SourceError> {
         for shard in shards {
             self.live.remove(shard);
             self.held.insert(*shard);

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tripline::io::snapshot::Catalogue;
 use tripline::names::{Topics, header};
-use tripline::runtime::recovery::{Reach, Recovered, Recovery, Ticket};
-use tripline::runtime::refill::{Broken, Found, Past, Refill, Side};
+use tripline::runtime::recovery::{Cancellation, Lookback, Recovery, Restore, Restored, Ticket};
+use tripline::runtime::restore::{LogRecord, RestoreError, ShardLog, ShardRestore, SideTopic};
+use tripline::runtime::snapshot::SnapshotStore;
 use tripline::runtime::source::Position;
 use tripline_core::batch::ShardId;
 
@@ -16,7 +17,7 @@ use tripline_core::batch::ShardId;
 pub struct MemoryRecovery {
     log: Log,
     topics: Topics,
-    reach: Reach,
+    lookback: Lookback,
     snapshots: Option<Catalogue>,
     /// Records of a piece.
     pub records_max: usize,
@@ -24,11 +25,12 @@ pub struct MemoryRecovery {
     pub awaits_ended: bool,
     tickets: u64,
     requests: VecDeque<Request>,
-    pieces: VecDeque<Recovered>,
+    restored: VecDeque<Restored>,
 }
 
 struct Request {
     ticket: Ticket,
+    cancellation: Cancellation,
     shard: ShardId,
     /// Once it was asked for.
     at: Option<Position>,
@@ -37,27 +39,27 @@ struct Request {
 
 impl MemoryRecovery {
     /// Reads so far back.
-    pub fn new(log: &Log, prefix: &str, reach: Reach, snapshots: Option<Catalogue>) -> MemoryRecovery {
+    pub fn new(log: &Log, prefix: &str, lookback: Lookback, snapshots: Option<Catalogue>) -> MemoryRecovery {
         MemoryRecovery {
             log: log.clone(),
             topics: Topics::under(prefix),
-            reach,
+            lookback,
             snapshots,
             records_max: usize::MAX,
             awaits_ended: true,
             tickets: 0,
             requests: VecDeque::new(),
-            pieces: VecDeque::new(),
+            restored: VecDeque::new(),
         }
     }
 
     /// Asks where a shard goes on, and at the next turn reads its past. A shard that a transaction is in the way of is passed
     /// over, and tried again later.
-    fn fill(&mut self) {
+    fn restore(&mut self) {
         for _ in 0..self.requests.len() {
             let Some(mut request) = self.requests.pop_front() else { return };
             if self.go_on(&mut request) {
-                if !self.pieces.back().is_some_and(Recovered::is_last) {
+                if !self.restored.back().is_some_and(Restored::is_last) {
                     self.requests.push_front(request);
                 }
                 return;
@@ -71,49 +73,46 @@ impl MemoryRecovery {
         let (awaits_ended, pieces) = (self.awaits_ended, RefCell::default());
         let partition = request.shard.partition;
         let logs = Logs { log: &self.log, topics: &self.topics, partition, awaits_ended, pieces };
-        if awaits_ended && !logs.is_stable(Side::Verdicts) {
+        if awaits_ended && !logs.is_stable(SideTopic::Verdicts) {
             return false;
         }
         let Some(at) = &request.at else {
             request.at = self.log.position(request.shard);
-            let told = request.at.clone().map(|at| Recovered::At(request.ticket, at));
-            self.pieces.extend(told);
+            let told = request.at.clone().map(|at| Restored::At(request.ticket, at));
+            self.restored.extend(told);
             return request.at.is_some();
         };
-        let refill = Refill {
-            past: &logs,
-            snapshots: self.snapshots.as_ref(),
-            reach: self.reach,
+        let restore = ShardRestore {
+            log: &logs,
+            snapshots: self.snapshots.as_ref().map(|snapshots| snapshots as &dyn SnapshotStore),
+            lookback: self.lookback,
             records_max: self.records_max,
             ticket: request.ticket,
             at,
             without: &request.without,
         };
-        let last = refill.last(refill.run());
-        self.pieces.extend(logs.pieces.into_inner());
-        self.pieces.extend(last);
+        let last = restore.last(restore.run());
+        self.restored.extend(logs.pieces.into_inner());
+        self.restored.extend(last);
         true
     }
 }
 
 impl Recovery for MemoryRecovery {
-    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Ticket {
+    fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Restore {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.requests.push_back(Request { ticket, shard, at: None, without: without.to_vec() });
-        ticket
+        let (restore, cancellation) = Restore::new(ticket);
+        self.requests.push_back(Request { ticket, cancellation, shard, at: None, without: without.to_vec() });
+        restore
     }
 
-    fn next(&mut self, _wait: Duration) -> Option<Recovered> {
-        if self.pieces.is_empty() {
-            self.fill();
+    fn next(&mut self, _wait: Duration) -> Option<Restored> {
+        self.requests.retain(|request| !request.cancellation.is_cancelled());
+        if self.restored.is_empty() {
+            self.restore();
         }
-        self.pieces.pop_front()
-    }
-
-    fn cancel(&mut self, ticket: Ticket) {
-        self.requests.retain(|request| request.ticket != ticket);
-        self.pieces.retain(|piece| piece.of().0 != ticket);
+        self.restored.pop_front()
     }
 }
 
@@ -123,18 +122,18 @@ struct Logs<'a> {
     topics: &'a Topics,
     partition: u32,
     awaits_ended: bool,
-    pieces: RefCell<Vec<Recovered>>,
+    pieces: RefCell<Vec<Restored>>,
 }
 
 impl Logs<'_> {
-    fn topic(&self, side: Side) -> &str {
+    fn topic(&self, side: SideTopic) -> &str {
         match side {
-            Side::Input => &self.log.input,
-            Side::Verdicts => &self.topics.verdicts,
+            SideTopic::Input => &self.log.input,
+            SideTopic::Verdicts => &self.topics.verdicts,
         }
     }
 
-    fn is_stable(&self, side: Side) -> bool {
+    fn is_stable(&self, side: SideTopic) -> bool {
         let inner = self.log.lock();
         let topic = self.topic(side);
         inner.stable_end(topic, self.partition) == offset(inner.entries(topic, self.partition).len())
@@ -146,12 +145,12 @@ fn cause(entry: &Entry) -> Option<i64> {
     found.1.parse().ok()
 }
 
-impl Past for Logs<'_> {
-    fn low(&self) -> Result<i64, Broken> {
+impl ShardLog for Logs<'_> {
+    fn low(&self) -> Result<i64, RestoreError> {
         Ok(self.log.lock().low(&self.log.input, self.partition))
     }
 
-    fn offset_at(&self, side: Side, ms: i64) -> Result<Option<i64>, Broken> {
+    fn offset_at(&self, side: SideTopic, ms: i64) -> Result<Option<i64>, RestoreError> {
         let inner = self.log.lock();
         let topic = self.topic(side);
         let low = inner.low(topic, self.partition);
@@ -161,13 +160,13 @@ impl Past for Logs<'_> {
 
     fn read(
         &self,
-        side: Side,
+        side: SideTopic,
         from: i64,
-        each: &mut dyn FnMut(&Found<'_>) -> Result<bool, Broken>,
-    ) -> Result<(), Broken> {
+        each: &mut dyn FnMut(&LogRecord<'_>) -> Result<bool, RestoreError>,
+    ) -> Result<(), RestoreError> {
         let entries = self.log.lock().visible(self.topic(side), self.partition, from, usize::MAX);
         for (offset, entry) in &entries {
-            let found = Found {
+            let found = LogRecord {
                 offset: *offset,
                 at: Some(entry.appended_at),
                 key: &entry.key,
@@ -181,15 +180,15 @@ impl Past for Logs<'_> {
         Ok(())
     }
 
-    fn await_ended(&self) -> Result<i64, Broken> {
-        if self.awaits_ended && !self.is_stable(Side::Verdicts) {
-            return Err(Broken::Log("a transaction is under way".to_owned()));
+    fn await_ended(&self) -> Result<i64, RestoreError> {
+        if self.awaits_ended && !self.is_stable(SideTopic::Verdicts) {
+            return Err(RestoreError::Log("a transaction is under way".to_owned()));
         }
-        Ok(self.log.lock().stable_end(self.topic(Side::Verdicts), self.partition))
+        Ok(self.log.lock().stable_end(self.topic(SideTopic::Verdicts), self.partition))
     }
 
-    fn hand_over(&self, piece: Recovered) -> Result<(), Broken> {
-        self.pieces.borrow_mut().push(piece);
+    fn hand_over(&self, restored: Restored) -> Result<(), RestoreError> {
+        self.pieces.borrow_mut().push(restored);
         Ok(())
     }
 }

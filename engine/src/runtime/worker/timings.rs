@@ -1,11 +1,11 @@
-//! How often a worker commits, tells the time, and how long it may take to leave.
+//! How often a worker commits and lets time pass, and how long it may take to leave.
 
 use crate::runtime::clock::Clock;
 use std::time::Duration;
 
-/// How a worker paces itself.
+/// The times of a worker.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub struct Timings {
     /// Number of the worker in its process.
     pub worker: usize,
     /// How long judged records may wait for their commit.
@@ -15,17 +15,17 @@ pub struct Pace {
     /// A batch of so many records says that more are waiting. Then no commit is made for an alert's sake: it would wait all
     /// the longer for those before it.
     pub batch_full: usize,
-    /// How often an idle shard is told the time.
+    /// How often time passes on an idle shard.
     pub tick: Duration,
-    /// How long the last commit may take when a shard is given back or the worker stops.
+    /// How long the last commit may take when a shard is revoked or the worker stops.
     pub leave_within: Duration,
-    /// By which it is paced.
+    /// The clock of all of them.
     pub clock: Clock,
 }
 
-impl Default for Pace {
-    fn default() -> Pace {
-        Pace {
+impl Default for Timings {
+    fn default() -> Timings {
+        Timings {
             worker: 0,
             commit_interval: Duration::from_millis(100),
             alert_gap: None,

@@ -1,0 +1,491 @@
+//! A worker's outputs on their way out: handed to a sink, and committed while the worker goes on judging.
+//!
+//! A commit takes several answers of the broker, tens of milliseconds. The sink goes away with it, to an executor; what is
+//! judged meanwhile waits here, in order, and follows when the sink is back. So a commit covers exactly what was sent
+//! before it, and there is never more than one.
+//!
+//! Outputs that nobody is in a hurry for may linger: they go out with more of their shard, or with its next commit.
+
+use crate::runtime::sink::{CommitError, Sink, SinkError};
+use crate::runtime::source::Position;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+use tripline_core::batch::ShardId;
+use tripline_core::outputs::Outputs;
+
+/// Outputs that may wait or linger, in bytes; beyond, there is no room.
+const WAITING_BYTES_MAX: usize = 16 << 20;
+/// Nothing lingers beyond so many: what is judged during a commit must find room beside.
+const LINGERING_BYTES_MAX: usize = WAITING_BYTES_MAX / 2;
+
+/// A sink, or what waits for it to come back.
+pub struct OutputBuffer<K> {
+    /// None while a commit is under way.
+    sink: Option<K>,
+    executor: CommitExecutor<K>,
+    /// How the last commit ended, until the worker asks.
+    answer: Option<Result<(), CommitError>>,
+    /// For the sink to be back, or to have room.
+    waiting: VecDeque<Waiting>,
+    /// Of those that wait or linger.
+    bytes: Rc<Cell<usize>>,
+}
+
+struct Waiting {
+    shard: ShardId,
+    out: Outputs,
+    /// The first that is not handed over.
+    from: usize,
+}
+
+/// Outputs of one shard that linger until more of it is sent, or it is committed.
+pub struct Lingering {
+    outputs: Vec<Outputs>,
+    bytes: Rc<Cell<usize>>,
+}
+
+impl Lingering {
+    /// Gives them up. True when there were any.
+    pub fn clear(&mut self) -> bool {
+        let bytes: usize = self.outputs.iter().map(size).sum();
+        self.bytes.set(self.bytes.get() - bytes);
+        let had_any = !self.outputs.is_empty();
+        self.outputs.clear();
+        had_any
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// A sink with what it is to commit.
+struct CommitJob<K> {
+    sink: K,
+    next: Vec<Position>,
+    wait: Duration,
+}
+
+/// A sink that is back, and how its commit ended.
+type Answered<K> = (K, Result<(), CommitError>);
+
+impl<K: Sink> CommitJob<K> {
+    fn run(mut self) -> Answered<K> {
+        let answer = self.sink.commit(&self.next, self.wait);
+        (self.sink, answer)
+    }
+}
+
+/// Runs commits beside the worker.
+enum CommitExecutor<K> {
+    Thread {
+        jobs: Sender<CommitJob<K>>,
+        answered: Receiver<Answered<K>>,
+    },
+    /// A commit goes a step whenever it is told to: to the broker, and back.
+    Stepped {
+        goes_on: Box<dyn FnMut() -> bool>,
+        job: Option<CommitJob<K>>,
+        answered: Option<Answered<K>>,
+    },
+}
+
+impl<K: Sink> CommitExecutor<K> {
+    fn begin(&mut self, next: CommitJob<K>) {
+        match self {
+            CommitExecutor::Thread { jobs, .. } => {
+                jobs.send(next).expect("the thread waits for jobs as long as the buffer stands");
+            }
+            CommitExecutor::Stepped { job, .. } => *job = Some(next),
+        }
+    }
+
+    /// The sink, if it is back within this time. By steps, any time is long enough.
+    fn answer(&mut self, within: Duration) -> Option<Answered<K>> {
+        match self {
+            CommitExecutor::Thread { answered, .. } => match answered.recv_timeout(within) {
+                Ok(answer) => Some(answer),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => panic!("a commit that panics ends its worker"),
+            },
+            CommitExecutor::Stepped { goes_on, job, answered } => {
+                while job.is_some() || answered.is_some() {
+                    if within.is_zero() && !goes_on() {
+                        return None;
+                    }
+                    match job.take() {
+                        Some(job) => *answered = Some(job.run()),
+                        None => return answered.take(),
+                    }
+                }
+                None
+            }
+        }
+    }
+}
+
+impl<K: Sink> OutputBuffer<K> {
+    /// Commits on a thread of its own, which ends with the buffer. A commit under way ends by itself then, as after a kill.
+    pub fn threaded(sink: K, worker: usize) -> OutputBuffer<K>
+    where
+        K: Send + 'static,
+    {
+        let (jobs, taken) = channel::<CommitJob<K>>();
+        let (answers, answered) = channel();
+        let work = move || {
+            for job in taken {
+                // The worker has ended without waiting when nobody receives.
+                if answers.send(job.run()).is_err() {
+                    break;
+                }
+            }
+        };
+        let name = format!("tripline-commit-{worker}");
+        std::thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
+        OutputBuffer::new(sink, CommitExecutor::Thread { jobs, answered })
+    }
+
+    /// Commits by steps, when the worker looks and `goes_on` says so: to the broker, and back. For tests and simulations.
+    pub fn stepped(sink: K, goes_on: impl FnMut() -> bool + 'static) -> OutputBuffer<K> {
+        OutputBuffer::new(
+            sink,
+            CommitExecutor::Stepped { goes_on: Box::new(goes_on), job: None, answered: None },
+        )
+    }
+
+    fn new(sink: K, executor: CommitExecutor<K>) -> OutputBuffer<K> {
+        OutputBuffer {
+            sink: Some(sink),
+            executor,
+            answer: None,
+            waiting: VecDeque::new(),
+            bytes: Rc::default(),
+        }
+    }
+
+    /// Room for outputs of a shard that linger. It counts towards the bytes of this buffer.
+    pub fn lingering(&self) -> Lingering {
+        Lingering { outputs: Vec::new(), bytes: Rc::clone(&self.bytes) }
+    }
+
+    /// Keeps outputs of a shard back until more of it is sent, or it is committed. False when there is no room for them.
+    pub fn linger(&mut self, lingering: &mut Lingering, out: &Outputs) -> bool {
+        let has_room = self.bytes.get() + size(out) <= LINGERING_BYTES_MAX;
+        // What was undone is judged again, and this with it.
+        if has_room && !self.is_undone() {
+            self.add(size(out));
+            lingering.outputs.push(out.clone());
+        }
+        has_room
+    }
+
+    /// Lets the outputs of a shard that linger follow, with the next that is sent or with the commit that begins next.
+    pub fn release(&mut self, shard: ShardId, lingering: &mut Lingering) {
+        if self.is_undone() {
+            lingering.clear();
+        }
+        let outputs = lingering.outputs.drain(..);
+        self.waiting.extend(outputs.map(|out| Waiting { shard, out, from: 0 }));
+    }
+
+    /// Takes outputs of a shard, from record number `from` on, behind those that were released. Gives the number of the
+    /// first that found no room: `out.records.len()` when all were taken.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    pub fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+        self.look(Duration::ZERO)?;
+        if from == out.records.len() || self.is_undone() {
+            // What was undone is judged again, and this with it.
+            return Ok(out.records.len());
+        }
+        match &mut self.sink {
+            Some(sink) if self.waiting.is_empty() => sink.send(shard, out, from),
+            // What waits is older.
+            Some(_) => Ok(from),
+            None if self.bytes.get() + size(out) > WAITING_BYTES_MAX => Ok(from),
+            None => {
+                self.add(size(out));
+                self.waiting.push_back(Waiting { shard, out: out.clone(), from });
+                Ok(out.records.len())
+            }
+        }
+    }
+
+    /// Begins to commit these positions, with all that was sent and released, see [`Sink::commit`]. They are those of every
+    /// shard that anything was sent of since the last commit. False when not all has found room yet: nothing was begun.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    ///
+    /// # Panics
+    /// When a commit is under way.
+    pub fn commit(&mut self, next: &[Position], wait: Duration) -> Result<bool, SinkError> {
+        self.follow()?;
+        if !self.waiting.is_empty() {
+            return Ok(false);
+        }
+        let sink = self.sink.take().expect("one commit at a time");
+        self.executor.begin(CommitJob { sink, next: next.to_vec(), wait });
+        Ok(true)
+    }
+
+    /// How the commit ended, once, if it ends within this time. What waited follows, unless it was undone.
+    ///
+    /// # Errors
+    /// As [`Sink::send`].
+    pub fn answer(&mut self, within: Duration) -> Result<Option<Result<(), CommitError>>, SinkError> {
+        self.look(within)?;
+        Ok(self.answer.take())
+    }
+
+    /// Gives up everything since the last commit, see [`Sink::abort`], except what lingers. Waits for the end of a commit
+    /// under way.
+    ///
+    /// # Errors
+    /// As [`Sink::abort`].
+    pub fn abort(&mut self) -> Result<bool, SinkError> {
+        self.take_back(Duration::MAX);
+        self.answer = None;
+        let waited = !self.waiting.is_empty();
+        self.drop_waiting();
+        let undone = self.sink.as_mut().expect("it is back").abort()?;
+        Ok(undone || waited)
+    }
+
+    /// Whether a commit is under way: until it ends nothing can be given up.
+    pub fn is_away(&self) -> bool {
+        self.sink.is_none()
+    }
+
+    fn is_undone(&self) -> bool {
+        matches!(&self.answer, Some(Err(error)) if !matches!(error, CommitError::Again(_)))
+    }
+
+    fn add(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes);
+    }
+
+    fn drop_waiting(&mut self) {
+        let bytes: usize = self.waiting.drain(..).map(|one| size(&one.out)).sum();
+        self.bytes.set(self.bytes.get() - bytes);
+    }
+
+    fn look(&mut self, within: Duration) -> Result<(), SinkError> {
+        self.take_back(within);
+        self.follow()
+    }
+
+    /// Takes the sink back, if it ends its commit within this time.
+    fn take_back(&mut self, within: Duration) {
+        if self.sink.is_none()
+            && let Some((sink, answer)) = self.executor.answer(within)
+        {
+            self.sink = Some(sink);
+            self.answer = Some(answer);
+            if self.is_undone() {
+                self.drop_waiting();
+            }
+        }
+    }
+
+    /// Hands over what waited, as far as there is room.
+    fn follow(&mut self) -> Result<(), SinkError> {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        while let Some(first) = self.waiting.front_mut() {
+            first.from = sink.send(first.shard, &first.out, first.from)?;
+            if first.from < first.out.records.len() {
+                break;
+            }
+            self.bytes.set(self.bytes.get() - size(&first.out));
+            self.waiting.pop_front();
+        }
+        Ok(())
+    }
+}
+
+fn size(out: &Outputs) -> usize {
+    let headers: usize = out.headers.iter().map(|(_, value)| value.len()).sum();
+    out.bytes.len() + headers + size_of_val(&out.records[..]) + size_of_val(&out.headers[..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
+    use tripline_core::outputs::{Output, Topic};
+
+    const SHARD: ShardId = ShardId { space: 0, partition: 3 };
+
+    /// What reached the sink: values as they were sent, `|` for a commit, `x` for an abort.
+    #[derive(Clone, Default)]
+    struct Sent(Rc<RefCell<String>>);
+
+    struct Recording {
+        sent: Sent,
+        answer: Result<(), fn(String) -> CommitError>,
+    }
+
+    impl Sink for Recording {
+        fn send(&mut self, _: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
+            for output in &out.records[from..] {
+                self.sent.0.borrow_mut().push_str(std::str::from_utf8(out.value(output)).unwrap());
+            }
+            Ok(out.records.len())
+        }
+
+        fn commit(&mut self, _: &[Position], _: Duration) -> Result<(), CommitError> {
+            self.sent.0.borrow_mut().push('|');
+            self.answer.map_err(|error| error("planted".to_owned()))
+        }
+
+        fn abort(&mut self) -> Result<bool, SinkError> {
+            self.sent.0.borrow_mut().push('x');
+            Ok(false)
+        }
+    }
+
+    /// A buffer, what reaches its sink, and the steps that its commits may go.
+    fn buffer(
+        answer: Result<(), fn(String) -> CommitError>,
+    ) -> (OutputBuffer<Recording>, Sent, Rc<Cell<usize>>) {
+        let (sent, steps) = (Sent::default(), Rc::new(Cell::new(0_usize)));
+        let left = Rc::clone(&steps);
+        let goes_on = move || {
+            let before = left.get();
+            left.set(before.saturating_sub(1));
+            before > 0
+        };
+        (OutputBuffer::stepped(Recording { sent: sent.clone(), answer }, goes_on), sent, steps)
+    }
+
+    fn outputs(values: &[&str]) -> Outputs {
+        let mut out = Outputs::default();
+        for value in values {
+            let start = out.bytes.len();
+            out.bytes.extend_from_slice(value.as_bytes());
+            let value = start..out.bytes.len();
+            out.records.push(Output { topic: Topic::Alerts, cause: 0, key: 0..0, value, headers: 0..0 });
+        }
+        out
+    }
+
+    #[test]
+    fn what_lingers_goes_out_in_order_with_more_of_its_shard_or_with_its_commit() {
+        let (mut buffer, sent, _) = buffer(Ok(()));
+        let other = ShardId { space: 0, partition: 4 };
+        let (mut own, mut others) = (buffer.lingering(), buffer.lingering());
+        assert!(buffer.linger(&mut own, &outputs(&["a"])) && buffer.linger(&mut others, &outputs(&["b"])));
+        assert!(buffer.linger(&mut own, &outputs(&["c"])));
+        assert_eq!(*sent.0.borrow(), "");
+        buffer.release(SHARD, &mut own);
+        assert_eq!(buffer.send(SHARD, &outputs(&["d"]), 0).unwrap(), 1);
+        assert_eq!(*sent.0.borrow(), "acd");
+        begin(&mut buffer);
+        assert!(matches!(buffer.answer(Duration::MAX).unwrap(), Some(Ok(()))));
+        assert_eq!(*sent.0.borrow(), "acd|", "another shard's commit");
+        buffer.release(other, &mut others);
+        let next = [Position { shard: other, next: 9, note: String::new() }];
+        assert!(buffer.commit(&next, Duration::ZERO).unwrap());
+        assert!(matches!(buffer.answer(Duration::MAX).unwrap(), Some(Ok(()))));
+        assert_eq!(*sent.0.borrow(), "acd|b|");
+    }
+
+    #[test]
+    fn what_lingers_leaves_room_for_what_is_sent_during_a_commit() {
+        let (mut buffer, _, _) = buffer(Ok(()));
+        let mut lingering = buffer.lingering();
+        let out = outputs(&[&"x".repeat(WAITING_BYTES_MAX / 8)]);
+        let count = (0..10).filter(|_| buffer.linger(&mut lingering, &out)).count();
+        assert_eq!(count, 3, "a fourth has no room beside what a record takes");
+        let next = [Position { shard: ShardId { space: 0, partition: 4 }, next: 9, note: String::new() }];
+        assert!(buffer.commit(&next, Duration::ZERO).unwrap());
+        assert_eq!(buffer.send(next[0].shard, &out, 0).unwrap(), 1);
+        drop(lingering);
+        assert_eq!(buffer.bytes.get(), size(&out), "a shard that is released takes its outputs along");
+    }
+
+    #[test]
+    fn what_lingers_when_its_commit_is_undone_is_not_sent_into_the_next_transaction() {
+        let (mut buffer, sent, steps) = buffer(Err(CommitError::Aborted));
+        let mut lingering = buffer.lingering();
+        assert!(buffer.linger(&mut lingering, &outputs(&["a"])));
+        begin(&mut buffer);
+        steps.set(2);
+        buffer.send(SHARD, &outputs(&["b"]), 0).unwrap();
+        buffer.release(SHARD, &mut lingering);
+        buffer.send(SHARD, &outputs(&["c"]), 0).unwrap();
+        assert_eq!(*sent.0.borrow(), "|");
+    }
+
+    fn begin(buffer: &mut OutputBuffer<Recording>) {
+        let next = [Position { shard: SHARD, next: 7, note: String::new() }];
+        assert!(buffer.commit(&next, Duration::ZERO).unwrap());
+    }
+
+    #[test]
+    fn what_is_sent_during_a_commit_follows_it_in_order() {
+        let (mut buffer, sent, steps) = buffer(Ok(()));
+        assert_eq!(buffer.send(SHARD, &outputs(&["a", "b"]), 0).unwrap(), 2);
+        begin(&mut buffer);
+        assert_eq!(buffer.send(SHARD, &outputs(&["-", "c", "d"]), 1).unwrap(), 3);
+        assert!(buffer.answer(Duration::ZERO).unwrap().is_none());
+        steps.set(1);
+        assert_eq!(buffer.send(SHARD, &outputs(&["e"]), 0).unwrap(), 1);
+        assert_eq!(*sent.0.borrow(), "ab|", "the broker has committed, the answer is on its way");
+        steps.set(1);
+        assert!(matches!(buffer.answer(Duration::ZERO).unwrap(), Some(Ok(()))));
+        assert_eq!(buffer.send(SHARD, &outputs(&["f"]), 0).unwrap(), 1);
+        assert_eq!(*sent.0.borrow(), "ab|cdef");
+        assert!(buffer.answer(Duration::ZERO).unwrap().is_none(), "it is given once");
+    }
+
+    #[test]
+    fn a_commit_that_was_undone_takes_what_waited_along() {
+        let (mut buffer, sent, _) = buffer(Err(CommitError::Aborted));
+        begin(&mut buffer);
+        buffer.send(SHARD, &outputs(&["a"]), 0).unwrap();
+        assert!(matches!(buffer.answer(Duration::MAX).unwrap().unwrap(), Err(CommitError::Aborted(_))));
+        assert!(!buffer.abort().unwrap());
+        assert_eq!(*sent.0.borrow(), "|x");
+    }
+
+    #[test]
+    fn a_commit_that_may_be_tried_again_keeps_what_waited() {
+        let (mut buffer, sent, _) = buffer(Err(CommitError::Again));
+        begin(&mut buffer);
+        buffer.send(SHARD, &outputs(&["a"]), 0).unwrap();
+        assert!(matches!(buffer.answer(Duration::MAX).unwrap().unwrap(), Err(CommitError::Again(_))));
+        assert_eq!(*sent.0.borrow(), "|a");
+    }
+
+    #[test]
+    fn giving_up_during_a_commit_waits_for_its_end_and_leaves_nothing_behind() {
+        let (mut buffer, sent, _) = buffer(Ok(()));
+        begin(&mut buffer);
+        buffer.send(SHARD, &outputs(&["a"]), 0).unwrap();
+        assert!(buffer.abort().unwrap(), "its shard's engine is ahead of the log");
+        assert_eq!(*sent.0.borrow(), "|x");
+    }
+
+    #[test]
+    fn a_commit_that_hangs_bounds_what_waits() {
+        let (mut buffer, sent, steps) = buffer(Ok(()));
+        let large = "x".repeat(WAITING_BYTES_MAX / 4);
+        let out = outputs(&[&large]);
+        begin(&mut buffer);
+        let taken = (0..10).filter(|_| buffer.send(SHARD, &out, 0).unwrap() == 1).count();
+        assert_eq!(taken, 3, "a fourth has no room beside what a record takes");
+        let mut lingering = buffer.lingering();
+        assert!(!buffer.linger(&mut lingering, &out), "nor here");
+        steps.set(2);
+        assert_eq!(buffer.send(SHARD, &out, 0).unwrap(), 1, "there is room again");
+        assert_eq!(sent.0.borrow().len(), 1 + 4 * large.len());
+    }
+}

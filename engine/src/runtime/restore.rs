@@ -1,0 +1,303 @@
+//! What a shard is restored from, and in which order: a snapshot and the log behind it, or the log alone. It knows where
+//! records lie, not how a log is read.
+
+use crate::failpoint::reached;
+use crate::runtime::recovery::{History, Lookback, Restored, SnapshotPart, Ticket};
+use crate::runtime::snapshot::{SnapshotReadError, SnapshotStore, StoreError};
+use crate::runtime::source::{Position, SourceError};
+use crate::runtime::verdict_filter::VerdictFilter;
+use std::sync::Arc;
+use tripline_core::batch::{Batch, Timestamp};
+use tripline_core::snapshot::SnapshotError;
+
+/// Bytes of a batch, about.
+const BATCH_BYTES: usize = 1 << 20;
+/// Most that the clocks of two brokers may differ: the verdicts are read from before the first record they may be about.
+const CLOCK_SKEW_MS_MAX: i64 = 600_000;
+const REBUILD: &str =
+    "run the engine that wrote it, or move the shard's snapshots away to restore its ledgers from the log";
+
+/// One of the two topics that a shard is restored from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SideTopic {
+    /// Its partition of the input.
+    Input,
+    /// Its partition of the verdicts.
+    Verdicts,
+}
+
+/// A committed record of one of them.
+#[derive(Debug)]
+pub struct LogRecord<'m> {
+    /// Where it lies.
+    pub offset: i64,
+    /// When it was appended.
+    pub at: Option<Timestamp>,
+    /// Key.
+    pub key: &'m [u8],
+    /// Value.
+    pub value: &'m [u8],
+    /// Offset of the input record that a verdict is about.
+    pub cause: Option<i64>,
+}
+
+/// Why a restore failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The log gave no answer.
+    #[error("{0}")]
+    Log(String),
+    /// A record is not what the configuration says.
+    #[error("{0}")]
+    Source(#[from] SourceError),
+    /// Nobody needs it any more.
+    #[error("cancelled")]
+    Cancelled,
+    /// The snapshot store gave no answer.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A snapshot that cannot be used, of which something was handed over already.
+    #[error("snapshot {0}: {1}")]
+    Unusable(Arc<str>, String),
+    /// Going on needs a decision of somebody.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A shard's partitions of both topics, read as a reader of committed records does.
+pub trait ShardLog {
+    /// The first offset of the input that the log still has.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    fn low(&self) -> Result<i64, RestoreError>;
+
+    /// First offset at or after a time; none when all records are older.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    fn offset_at(&self, topic: SideTopic, ms: i64) -> Result<Option<i64>, RestoreError>;
+
+    /// Reads from an offset until `each` says false or the end is reached.
+    ///
+    /// # Errors
+    /// When the log does not answer, or as `each` says.
+    fn read(
+        &self,
+        topic: SideTopic,
+        from: i64,
+        each: &mut dyn FnMut(&LogRecord<'_>) -> Result<bool, RestoreError>,
+    ) -> Result<(), RestoreError>;
+
+    /// Waits until no transaction holds back what is in the verdicts topic now. The last owner may have died in one: behind
+    /// its first record nothing can be read before the broker has ended it, committed though it may be. Gives where the
+    /// verdicts end.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    fn await_ended(&self) -> Result<i64, RestoreError>;
+
+    /// Gives the worker what was read.
+    ///
+    /// # Errors
+    /// When nobody needs it any more.
+    fn hand_over(&self, restored: Restored) -> Result<(), RestoreError>;
+}
+
+/// One restore of one shard.
+pub struct ShardRestore<'a, P> {
+    /// What it reads.
+    pub log: &'a P,
+    /// Snapshots, where there are any.
+    pub snapshots: Option<&'a dyn SnapshotStore>,
+    /// How far back.
+    pub lookback: Lookback,
+    /// Records of a batch at most.
+    pub records_max: usize,
+    /// Its number.
+    pub ticket: Ticket,
+    /// The first record that the shard will judge.
+    pub at: &'a Position,
+    /// Snapshots that were found to be unusable.
+    pub without: &'a [Arc<str>],
+}
+
+impl<P: ShardLog> ShardRestore<'_, P> {
+    /// Hands everything over but the end.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub fn run(&self) -> Result<History, RestoreError> {
+        let mut history = History::default();
+        let next = self.at.next;
+        let low = self.log.low()?;
+        if let Some((from, begun_at)) = self.snapshot(low)? {
+            history.snapshot = Some((from, begun_at));
+            self.rows(from, &mut history)?;
+            if history.rows > 0 {
+                // The verdict about a record is appended after it. The snapshot's time is only this host's word.
+                let earliest = history.held_from.map_or(begun_at, |held| held.min(begun_at));
+                self.verdicts(earliest.0.saturating_sub(CLOCK_SKEW_MS_MAX), from, &mut history)?;
+            }
+        } else if next > low
+            && let Some(newest) = self.time_before(next)?
+        {
+            let wanted = newest.0.saturating_sub(self.lookback.rows_ms);
+            history.wanted_from = Some(Timestamp(wanted));
+            let from = self.log.offset_at(SideTopic::Input, wanted)?.unwrap_or(low).max(low);
+            self.rows(from, &mut history)?;
+            // What lies before a later offset than the first is older than wanted.
+            let is_first = low > 0 && from == low;
+            history.truncated = is_first && history.held_from.is_none_or(|held| held.0 > wanted);
+            history.skipped_before = (from > 0 && !history.truncated).then_some(Timestamp(wanted));
+            self.verdicts(newest.0.saturating_sub(self.lookback.verdicts_ms), 0, &mut history)?;
+        } else if next > 0 {
+            history.truncated = low > 0;
+        }
+        Ok(history)
+    }
+
+    /// What ends the restore; none when nobody needs it any more.
+    pub fn last(&self, result: Result<History, RestoreError>) -> Option<Restored> {
+        let (ticket, shard) = (self.ticket, self.at.shard);
+        Some(match result {
+            Ok(history) => Restored::Ready(ticket, shard, history),
+            Err(RestoreError::Cancelled) => return None,
+            Err(RestoreError::Unusable(name, reason)) => Restored::Unusable(ticket, shard, name, reason),
+            Err(RestoreError::Refused(reason)) => Restored::Refused(ticket, shard, reason),
+            Err(error) => Restored::Failed(ticket, shard, error.to_string()),
+        })
+    }
+
+    /// Hands over the newest snapshot that can be used. Gives the first record that is not in it, and when it was begun.
+    fn snapshot(&self, low: i64) -> Result<Option<(i64, Timestamp)>, RestoreError> {
+        let Some(snapshots) = self.snapshots else { return Ok(None) };
+        let (shard, next) = (self.at.shard, self.at.next);
+        for stored in snapshots.of(shard)? {
+            let is_reached = stored.offset <= next && (stored.offset >= low || stored.offset == next);
+            let name = Arc::clone(&stored.name);
+            if !is_reached || self.without.contains(&name) {
+                continue;
+            }
+            let unusable = |error: SnapshotReadError| match error {
+                SnapshotReadError::Store(error) => RestoreError::Store(error),
+                SnapshotReadError::Snapshot(error @ SnapshotError::UnknownVersion { .. }) => {
+                    RestoreError::Refused(format!("{name}: {error}: {REBUILD}"))
+                }
+                SnapshotReadError::Snapshot(error) => {
+                    RestoreError::Unusable(Arc::clone(&name), error.to_string())
+                }
+            };
+            let Some(manifest) = snapshots.manifest(&stored).map_err(unusable)? else { continue };
+            let is_short = manifest.retention_ms() < self.lookback.retention_ms;
+            if is_short && self.log_is_whole(low)? {
+                tracing::info!(
+                    partition = shard.partition,
+                    snapshot = &*name,
+                    "the snapshot is skipped: the packs look back further than it does, and the log has all of it"
+                );
+                continue;
+            }
+            let send =
+                |part| self.log.hand_over(Restored::Snapshot(self.ticket, shard, Arc::clone(&name), part));
+            reached("manifest_found");
+            send(SnapshotPart::Manifest(Box::new(manifest.clone())))?;
+            for number in 0..manifest.chunks().len() {
+                let chunk = snapshots.chunk(&stored, &manifest, number).map_err(|error| match error {
+                    // A chunk that cannot be read counts as damaged.
+                    SnapshotReadError::Store(error) => {
+                        RestoreError::Unusable(Arc::clone(&name), error.to_string())
+                    }
+                    error => unusable(error),
+                })?;
+                reached("chunk_found");
+                send(SnapshotPart::Chunk(chunk))?;
+            }
+            send(SnapshotPart::End)?;
+            return Ok(Some((stored.offset, manifest.created_at())));
+        }
+        if next > 0 && snapshots.is_local() {
+            let partition = shard.partition;
+            tracing::warn!(
+                partition,
+                "this host's folder has no usable snapshot of the shard: it is restored from the log. If other hosts own \
+                 shards of the group, configure one store for all of them"
+            );
+        }
+        Ok(None)
+    }
+
+    /// Whether the log still has everything that the packs look back for.
+    fn log_is_whole(&self, low: i64) -> Result<bool, RestoreError> {
+        let Some(newest) = self.time_before(self.at.next)? else { return Ok(low == 0) };
+        let wanted = newest.0.saturating_sub(self.lookback.rows_ms);
+        Ok(low == 0 || self.log.offset_at(SideTopic::Input, wanted)?.is_some_and(|from| from > low))
+    }
+
+    /// Time of the last record before an offset, by the log rather than by our clock: after a long pause the ledgers
+    /// must reach back from where the shard stopped.
+    fn time_before(&self, next: i64) -> Result<Option<Timestamp>, RestoreError> {
+        let mut time = None;
+        self.log.read(SideTopic::Input, next - 1, &mut |record| {
+            time = record.at;
+            Ok(false)
+        })?;
+        Ok(time)
+    }
+
+    fn rows(&self, from: i64, history: &mut History) -> Result<(), RestoreError> {
+        let next = self.at.next;
+        let mut batch = Batch::new(self.at.shard);
+        if from < next {
+            self.log.hand_over(Restored::Ahead(self.ticket, self.at.shard, from, next))?;
+            self.log.read(SideTopic::Input, from, &mut |record| {
+                if record.offset >= next {
+                    return Ok(false);
+                }
+                history.held_from = history.held_from.or(record.at);
+                history.rows += 1;
+                self.push(&mut batch, record, Restored::Rows)?;
+                Ok(record.offset + 1 < next)
+            })?;
+        }
+        reached("rows_read");
+        self.send(&mut batch, Restored::Rows)
+    }
+
+    /// Reads the shard's own verdicts from a time on, of the records from an offset on.
+    fn verdicts(&self, from_ms: i64, first: i64, history: &mut History) -> Result<(), RestoreError> {
+        let end = self.log.await_ended()?;
+        let Some(from) = self.log.offset_at(SideTopic::Verdicts, from_ms)? else { return Ok(()) };
+        self.log.hand_over(Restored::Ahead(self.ticket, self.at.shard, from, end))?;
+        let mut filter = VerdictFilter::between(first, self.at.next);
+        let mut batch = Batch::new(self.at.shard);
+        self.log.read(SideTopic::Verdicts, from, &mut |record| {
+            if record.cause.is_some_and(|cause| filter.takes(cause, record.value)) {
+                history.verdicts += 1;
+                self.push(&mut batch, record, Restored::Verdicts)?;
+            }
+            Ok(true)
+        })?;
+        reached("verdicts_read");
+        self.send(&mut batch, Restored::Verdicts)
+    }
+
+    fn push(
+        &self,
+        batch: &mut Batch,
+        record: &LogRecord<'_>,
+        restored: fn(Ticket, Batch) -> Restored,
+    ) -> Result<(), RestoreError> {
+        batch.push(record.offset, record.at, record.key, record.value);
+        let is_full = batch.records.len() >= self.records_max || batch.bytes.len() >= BATCH_BYTES;
+        if is_full { self.send(batch, restored) } else { Ok(()) }
+    }
+
+    fn send(&self, batch: &mut Batch, restored: fn(Ticket, Batch) -> Restored) -> Result<(), RestoreError> {
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        let full = std::mem::replace(batch, Batch::new(self.at.shard));
+        self.log.hand_over(restored(self.ticket, full))
+    }
+}
