@@ -83,7 +83,7 @@ fn compile(
         Ok(ruleset) => Some(ruleset),
         Err(build::TooLarge) => {
             problems
-                .error("S007", "the packs need more registers than there are", Span::default())
+                .error("S007", "the packs exceed the number of registers", Span::default())
                 .help("split the largest rules, or remove unused features");
             None
         }

@@ -107,7 +107,7 @@ fn token(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
         '$' | '@' => {
             let length = 1 + name_length(&rest[1..]);
             if length == 1 {
-                return (wrong("E100", format!("a name follows `{first}`")), 1);
+                return (wrong("E100", format!("`{first}` must be followed by a name")), 1);
             }
             let name = rest[1..length].to_owned();
             (Ok(if first == '$' { Token::Param(name) } else { Token::List(name) }), length)
@@ -135,7 +135,7 @@ fn sign(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
     }
     match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
         Some(sign) => (Ok(Token::Sign(sign)), 1),
-        None => (wrong("E100", format!("`{first}` means nothing here")), first.len_utf8()),
+        None => (wrong("E100", format!("unexpected character `{first}`")), first.len_utf8()),
     }
 }
 
@@ -182,8 +182,8 @@ fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
     let Some(duration) = parse_duration(&rest[..whole]) else {
         let wrong = Wrong {
             code: "E106",
-            message: format!("`{}` is neither a number nor a length of time", &rest[..whole]),
-            help: Some("lengths of time: `30s`, `10m`, `24h`, `90d`; shares: `5%`".to_owned()),
+            message: format!("`{}` is neither a number nor a duration", &rest[..whole]),
+            help: Some("durations are written `30s`, `10m`, `24h`, `90d`; percentages `5%`".to_owned()),
         };
         return (Err(wrong), whole);
     };

@@ -29,7 +29,7 @@ pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, Str
         None => 0,
         Some(name) => headers.iter().position(|header| header.trim() == name.text).ok_or_else(|| {
             let have = headers.iter().collect::<Vec<_>>().join(", ");
-            format!("no column `{}`; there are: {have}", name.text)
+            format!("no column `{}`; the columns are: {have}", name.text)
         })?,
     };
     let expires = headers.iter().position(|header| header.trim() == "expires");
@@ -45,7 +45,7 @@ pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, Str
         }
         match record.get(column).map(str::trim) {
             Some(value) if !value.is_empty() => texts.push(value.to_owned()),
-            _ => return Err(format!("line {line}: the entry is empty")),
+            _ => return Err(format!("line {line}: empty entry")),
         }
         if texts.len() > list.entries_max {
             return Err(format!("more than {} entries", list.entries_max));

@@ -17,12 +17,12 @@ pub fn expression(written: Written<'_>, problems: &mut Diagnostics) -> Option<Ex
     let end = written.span(0, written.text.trim_end().len());
     if tokens.len() > TOKENS_MAX {
         problems
-            .error("E105", format!("an expression has at most {TOKENS_MAX} words and signs"), end)
-            .help("long lists of values belong under `lists:`");
+            .error("E105", format!("an expression can have at most {TOKENS_MAX} tokens"), end)
+            .help("move long lists of values to `lists:`");
         return None;
     }
     if tokens.is_empty() {
-        problems.error("E103", "an expression is missing here", end);
+        problems.error("E103", "an expression is expected here", end);
         return None;
     }
     let last = Span { start: end.end, end: end.end, ..end };
@@ -34,8 +34,8 @@ pub fn expression(written: Written<'_>, problems: &mut Diagnostics) -> Option<Ex
     }
     if depth(&expr) > DEPTH_MAX {
         problems
-            .error("E104", format!("nested more than {DEPTH_MAX} deep"), expr.span)
-            .help("give parts of it names under `terms:`");
+            .error("E104", format!("nested more than {DEPTH_MAX} levels deep"), expr.span)
+            .help("move parts of it to `terms:`");
         return None;
     }
     Some(expr)
@@ -107,7 +107,7 @@ impl Parser<'_> {
         let problem =
             self.problems.error("E103", format!("{what} is not expected here"), lexeme.span).label("here");
         if lexeme.token == Token::Sign("%") {
-            problem.help("shares are written `5%`, without a space");
+            problem.help("percentages are written `5%`, without a space");
         }
     }
 
@@ -116,7 +116,7 @@ impl Parser<'_> {
         self.nesting += 1;
         if self.nesting > NESTING_MAX {
             let here = self.here();
-            self.problems.error("E104", format!("nested more than {DEPTH_MAX} deep"), here);
+            self.problems.error("E104", format!("nested more than {DEPTH_MAX} levels deep"), here);
             return None;
         }
         let mut left = self.prefix(least)?;
@@ -128,7 +128,7 @@ impl Parser<'_> {
                         && self.sign().and_then(power) == Some(COMPARE)
                     {
                         self.problems
-                            .error("E103", "comparisons do not chain", again.span)
+                            .error("E103", "comparisons cannot be chained", again.span)
                             .label("second comparison")
                             .help("write `a < b and b < c`, or `b between a and c`");
                         return None;
@@ -190,7 +190,7 @@ impl Parser<'_> {
                     self.problems
                         .error("E103", "`missing` is expected after `is`", end)
                         .label("here")
-                        .help("values are compared with `==`");
+                        .help("use `==` to compare values");
                     return None;
                 }
                 (ExprKind::IsMissing(left, not), end)
@@ -214,8 +214,8 @@ impl Parser<'_> {
         let Some(lexeme) = self.tokens.get(self.at) else {
             let end = self.end;
             self.problems
-                .error("E103", "the expression stops too early", end)
-                .label("something is missing here");
+                .error("E103", "the expression ends too early", end)
+                .label("an operand is missing here");
             return None;
         };
         self.at += 1;

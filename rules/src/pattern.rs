@@ -39,8 +39,8 @@ impl Pattern {
             .syntax(syntax::Config::new().nest_limit(32))
             .build(text)
             .map_err(|error| match error.size_limit() {
-                Some(most) => format!("it would take more than {most} bytes"),
-                None => "it cannot be read as a regular expression".to_owned(),
+                Some(most) => format!("the compiled pattern exceeds {most} bytes"),
+                None => "the text is not a valid regular expression".to_owned(),
             })?;
         Ok(Pattern::Regex(text.to_owned(), Box::new(regex)))
     }

@@ -72,7 +72,7 @@ pub(crate) fn parse(text: &str, positions: &Positions, problems: &mut Diagnostic
                 problems
                     .error("E102", "missing `}`", positions.span(at..at + 1))
                     .label("this `{` is never closed")
-                    .help("a brace that is meant as one is written twice");
+                    .help("write `{{` for a brace that is part of the text");
                 break;
             };
             if !words.is_empty() {

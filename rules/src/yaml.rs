@@ -75,7 +75,7 @@ pub fn parse(file: usize, diagnostics: &mut Diagnostics) -> Option<Node> {
                 documents += 1;
                 if documents > 1 {
                     let span = builder.span(span);
-                    builder.diagnostics.error("Y007", "a file holds one YAML document", span);
+                    builder.diagnostics.error("Y007", "a file must hold a single YAML document", span);
                     break;
                 }
             }
@@ -150,7 +150,11 @@ impl Builder<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             Event::Alias(_) => {
-                self.diagnostics.error("Y001", "anchors and aliases are not used here; write it out", span);
+                self.diagnostics.error(
+                    "Y001",
+                    "anchors and aliases are not supported; repeat the value",
+                    span,
+                );
                 self.close(Node { span, value: Value::Scalar { text: String::new(), style: Style::Plain } });
             }
             _ => {}
@@ -160,12 +164,12 @@ impl Builder<'_> {
 
     fn refuse_extras(&mut self, anchor: usize, tag: bool, span: Span) {
         if anchor != 0 {
-            self.diagnostics.error("Y001", "anchors and aliases are not used here; write it out", span);
+            self.diagnostics.error("Y001", "anchors and aliases are not supported; repeat the value", span);
         }
         if tag {
             self.diagnostics.error(
                 "Y002",
-                "tags are not used here; the type comes from what the value is for",
+                "tags are not supported; the key determines the type of its value",
                 span,
             );
         }
@@ -183,7 +187,7 @@ impl Builder<'_> {
 
     fn begin(&mut self, open: Open, span: Span) -> Result<(), TooDeep> {
         if self.open.len() == DEPTH_MAX {
-            self.diagnostics.error("Y006", format!("nested more than {DEPTH_MAX} deep"), span);
+            self.diagnostics.error("Y006", format!("nested more than {DEPTH_MAX} levels deep"), span);
             return Err(TooDeep);
         }
         self.open.push(open);
@@ -228,16 +232,16 @@ fn whole(start: Span, end: Span, last: Option<&Node>) -> Span {
 
 fn check_key(key: &Node, entries: &[(Node, Node)], diagnostics: &mut Diagnostics) {
     let Some(name) = key.scalar() else {
-        diagnostics.error("Y008", "a key is one word", key.span);
+        diagnostics.error("Y008", "a key must be a single word", key.span);
         return;
     };
     if name == "<<" {
-        diagnostics.error("Y005", "merge keys are not used here; write it out", key.span);
+        diagnostics.error("Y005", "merge keys are not supported; repeat the values", key.span);
     }
     if let Some((first, _)) = entries.iter().find(|(held, _)| held.scalar() == Some(name)) {
         diagnostics
             .error("Y003", format!("`{name}` is written twice"), key.span)
-            .label("again here")
+            .label("repeated here")
             .context(first.span, "first here");
     }
 }

@@ -57,7 +57,10 @@ fn the_full_pack_is_refused_only_for_what_comes_later() {
         .collect();
     assert!(errors.is_empty(), "{}", problems.render(Paint::Plain));
     let later = |name: &str| {
-        problems.list().iter().any(|problem| problem.message.starts_with(&format!("`{name}` is known")))
+        problems
+            .list()
+            .iter()
+            .any(|problem| problem.message.starts_with(&format!("`{name}` is not supported")))
     };
     for name in ["segments", "exceptions", "expect", "sequence", "effective"] {
         assert!(later(name), "{name}");

@@ -16,7 +16,7 @@ fn compile_with(pack: &str, overrides: &Overrides) -> (Option<Ruleset>, Diagnost
     let list = |path: &str| match path {
         "mcc.csv" => Ok("code,doc\n7995,Gambling\n6051,Crypto\n".to_owned()),
         "amounts.csv" => Ok("n\n5\n7.5\n".to_owned()),
-        other => Err(format!("{other} is not there")),
+        other => Err(format!("{other} does not exist")),
     };
     let options = CompileOptions {
         key: TextKey::default(),

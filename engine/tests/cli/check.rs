@@ -108,7 +108,7 @@ fn a_schema_alone_is_checked_as_one() {
     fs::write(&path, "version: 2\nfields:\n  tx.geo: locaton\n").unwrap();
     let told = tripline(["check", path.to_str().unwrap()]).with(1).stdout;
     assert!(told.contains("did you mean `location`?"), "{told}");
-    assert!(told.contains("this release reads schemas of `version: 1`"), "{told}");
+    assert!(told.contains("this release supports `version: 1` of a schema only"), "{told}");
 }
 
 #[test]

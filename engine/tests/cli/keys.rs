@@ -60,7 +60,7 @@ const EFFECTS: [Effect; 54] = [
         "models: [profile]",
         "models: []",
         |c| c.settings().profile.to_string(),
-        "no model gives `model.profile.score`",
+        "no model provides `model.profile.score`",
     ),
     effect("input.topic", "topic: events", "topic: other", |c| c.settings().topic.clone(), "other"),
     effect(
@@ -367,7 +367,7 @@ const EFFECTS: [Effect; 54] = [
         "version: 1",
         "version: 2",
         |_| String::new(),
-        "this release reads configurations of `version: 1`",
+        "this release supports `version: 1` of a configuration only",
     ),
 ];
 const SNAPSHOTS: &str = "# snapshots: {store: /var/lib/tripline/snapshots, every: 60s}";

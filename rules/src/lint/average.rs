@@ -19,8 +19,8 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
     for (span, fact) in found {
         resolver
             .problems
-            .warning("W502", format!("`{fact}` includes the very amount it is compared with"), span)
-            .label("the event counts itself")
+            .warning("W502", format!("`{fact}` includes the amount it is compared with"), span)
+            .label("the current event is part of the aggregate")
             .help(format!("add `include_current: false` to `{fact}`"));
     }
 }

@@ -12,15 +12,15 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
             continue;
         }
         let what = match resolver.graph.node(when) {
-            Node::Const(1) => "always holds",
-            Node::Missing => "never holds: a part of it is always missing",
-            _ if never(resolver, rule, when) => "never holds",
+            Node::Const(1) => "is always true",
+            Node::Missing => "is never true: a part of it is always missing",
+            _ if never(resolver, rule, when) => "is never true",
             _ => continue,
         };
         resolver
             .problems
             .error("E310", format!("the condition of rule {} {what}", rule.text.id.text), expr.span)
-            .label("whatever the event");
+            .label("independent of the event");
     }
 }
 

@@ -52,7 +52,7 @@ fn twice<'a>(
             Some(held) => {
                 problems
                     .error(code, format!("a {what} named `{}` is declared twice", name.text), name.span)
-                    .label("again here")
+                    .label("repeated here")
                     .context(held.span, "first here");
             }
         }

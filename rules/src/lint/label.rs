@@ -18,9 +18,13 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
             {
                 resolver
                     .problems
-                    .error("E409", format!("`{}` is read on events that are no labels", read.name), read.span)
-                    .label("known only later")
-                    .help("say `event: label`, or count labels in an aggregate");
+                    .error(
+                        "E409",
+                        format!("`{}` is read for events that are not labels", read.name),
+                        read.span,
+                    )
+                    .label("known only after the event")
+                    .help("set `event: label`, or count labels in an aggregate");
             }
         }
     }

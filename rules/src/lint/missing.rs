@@ -23,8 +23,8 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
         resolver
             .problems
             .warning("W501", format!("`not` over `{name}`, which may be missing"), span)
-            .label("unknown, not true, when it is missing")
-            .help(format!("write `coalesce({name}, false) == false` to count missing as no"));
+            .label("unknown when missing")
+            .help(format!("write `coalesce({name}, false) == false` to treat a missing value as no"));
     }
 }
 

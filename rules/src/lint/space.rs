@@ -61,6 +61,6 @@ fn two_spaces(resolver: &mut Resolver<'_>, feature: &CheckedFeature<'_>) {
                 span,
             )
             .label(format!("a fact by {other}"))
-            .help("one of them can be published under `signals:`");
+            .help("publish one of them under `signals:`");
     }
 }

@@ -87,7 +87,7 @@ fn aggregate(key: &Node, node: &Node, problems: &mut Diagnostics) -> Option<Aggr
 fn positive(node: &Node, problems: &mut Diagnostics) -> Option<i64> {
     let over = node.duration("`over`", problems)?;
     if over == 0 {
-        problems.error("S004", "a window has a length", node.span).label("nothing fits in");
+        problems.error("S004", "a window must be longer than 0", node.span).label("zero length");
         return None;
     }
     Some(over)
@@ -137,7 +137,7 @@ fn operation(
     }
     if node.text("what is counted", problems).is_some_and(|text| text != "events") {
         problems
-            .error("S006", "only `events` are counted", node.span)
+            .error("S006", "`count` and `rate` can count `events` only", node.span)
             .label("here")
             .help("to count different values, write `distinct:`; to count some events, add `where:`");
     }
@@ -147,7 +147,7 @@ fn operation(
 fn quantile(node: &Node, problems: &mut Diagnostics) -> Option<f64> {
     let q = node.number("`q`", problems)?.number();
     if !(0.0..=1.0).contains(&q) {
-        problems.error("S004", "`q` is between 0% and 100%", node.span).label("outside");
+        problems.error("S004", "`q` must be between 0% and 100%", node.span).label("out of range");
         return None;
     }
     Some(q)

@@ -22,9 +22,9 @@ pub(super) fn declared(node: &Node, what: &str, problems: &mut Diagnostics) -> O
         && name.text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if !fine {
         problems
-            .error("S006", format!("`{}` is not a name", name.text), name.span)
+            .error("S006", format!("`{}` is not a valid name", name.text), name.span)
             .label("here")
-            .help("lower-case letters, digits and `_`, a letter first");
+            .help("use lower-case letters, digits and `_`, starting with a letter");
     }
     fine.then_some(name)
 }
@@ -58,7 +58,7 @@ pub(super) fn items<'a>(keys: &mut Keys<'a>, key: &'static str, problems: &mut D
             node.items(&format!("`{key}`"), problems);
             let start = Span { end: node.span.start, ..node.span };
             problems
-                .error("S003", format!("`{key}` is a list, each entry after a `-`"), start)
+                .error("S003", format!("`{key}` must be a list, each entry after a `-`"), start)
                 .label("not a list");
             &[]
         }

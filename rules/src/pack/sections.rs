@@ -109,8 +109,8 @@ fn param_value(node: &Node, problems: &mut Diagnostics) -> Option<ParamValue> {
     let value = parsed_value(text);
     if value.is_none() {
         problems
-            .error("S004", "a parameter is a number, a percentage or a length of time", node.span)
-            .label("none of these");
+            .error("S004", "a parameter must be a number, a percentage or a duration", node.span)
+            .label("not one of these");
     }
     value
 }
@@ -133,9 +133,9 @@ fn signal(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<Signal
     let signal = name(key, "a signal's name", problems)?;
     if signal.text.split('.').count() != 2 {
         problems
-            .error("S006", format!("`{}` is not a signal's name", signal.text), signal.span)
+            .error("S006", format!("`{}` is not a valid signal name", signal.text), signal.span)
             .label("here")
-            .help("an entity and a name: `terminal.fraud_rate_7d`");
+            .help("write an entity and a name, as in `terminal.fraud_rate_7d`");
         return None;
     }
     let mut keys = Keys::of(value, format!("signal `{}`", signal.text), problems)?;
@@ -180,9 +180,13 @@ pub(super) fn action(node: &Node, problems: &mut Diagnostics) -> Option<Action> 
     let target = keys.optional("target").and_then(|node| {
         if node.scalar() == Some("transaction") {
             problems
-                .error("E407", "a transaction cannot be acted on: it has already happened", node.span)
-                .label("too late")
-                .help("actions apply from now on: to a card, an account or a payee");
+                .error(
+                    "E407",
+                    "a transaction cannot be the target of an action: it has already happened",
+                    node.span,
+                )
+                .label("invalid target")
+                .help("an action applies to later events: use `card`, `account` or `payee`");
             return None;
         }
         let targets = [("card", Target::Card), ("account", Target::Account), ("payee", Target::Payee)];
@@ -218,7 +222,7 @@ pub(super) fn cooldown(node: &Node, problems: &mut Diagnostics) -> Option<Option
         problems
             .error("S006", format!("a cooldown cannot be by `{}`", by.text), by.span)
             .label("unknown value")
-            .help("`rule+card`, `rule+account`, or `rule+` and the entity of the rule's key space");
+            .help("write `rule+card`, `rule+account`, or `rule+` and the entity of the rule's key space");
         return None;
     };
     let entity = Name { text, span: by.span };

@@ -24,7 +24,7 @@ impl Resolver<'_> {
         match &entry.fact {
             Resolution::Done(fact) => return fact.clone(),
             Resolution::InProgress => {
-                self.problems.error("E207", format!("aggregate `{name}` is part of itself"), span);
+                self.problems.error("E207", format!("aggregate `{name}` refers to itself"), span);
                 return None;
             }
             Resolution::Pending => entry.fact = Resolution::InProgress,
@@ -139,9 +139,13 @@ impl Resolver<'_> {
             text.over.filter(|over| over % DAY_MS == 0).and_then(|over| u32::try_from(over / DAY_MS).ok());
         let Some(days) = days else {
             self.problems
-                .error("E414", "a rank among all counts whole days", text.over_span.unwrap_or(text.name.span))
+                .error(
+                    "E414",
+                    "a rank over all accounts needs a window of whole days",
+                    text.over_span.unwrap_or(text.name.span),
+                )
                 .label("not whole days")
-                .help("such as `over: 30d`");
+                .help("for example `over: 30d`");
             return None;
         };
         let filter_node = filter;
@@ -190,13 +194,13 @@ impl Resolver<'_> {
         let windowed = self.aggregates.get(name)?.text.over.is_some();
         let fact = self.fact(name, span)?;
         let Placed::Aggregate(index) = fact.placed else {
-            self.problems.error("E305", "a rank among all has no coverage", span).label("here");
+            self.problems.error("E305", "a rank over all accounts has no coverage", span).label("here");
             return None;
         };
         if !windowed {
             self.problems
-                .error("E305", format!("`{name}` has no window to be covered"), span)
-                .label("reads the rows held");
+                .error("E305", format!("`{name}` has no window, so it has no coverage"), span)
+                .label("reads all rows that are kept");
             return None;
         }
         let slot = self.register();
@@ -220,7 +224,7 @@ impl Resolver<'_> {
                     self.problems
                         .error(
                             "E401",
-                            "the condition of an aggregate reads rows, not facts or scores",
+                            "the condition of an aggregate can read fields of rows only",
                             read.span,
                         )
                         .label("not in a row");
@@ -245,7 +249,7 @@ impl Resolver<'_> {
             self.problems
                 .error("E402", format!("rows do not keep `{name}`, so `{aggregate}` cannot read it"), span)
                 .label("not kept")
-                .help(format!("add `{name}` to the schema's `keep:`; it counts from then on"));
+                .help(format!("add `{name}` to the schema's `keep:`; rows hold it from then on"));
         }
         kept
     }
@@ -260,7 +264,7 @@ impl Resolver<'_> {
             let typed = self.expr(expr);
             if typed.ty != Ty::Invalid {
                 self.problems
-                    .error("E406", "an aggregate reads one field of each row", expr.span)
+                    .error("E406", "an aggregate can read one field only", expr.span)
                     .label("not a field");
             }
             return None;
@@ -289,7 +293,7 @@ impl Resolver<'_> {
         };
         if !fits {
             self.problems
-                .error("E302", "this operation reads numbers or money", at)
+                .error("E302", "this operation needs a number or money", at)
                 .label(format!("this is {}", called(&Ty::Is(kind.clone()))));
             return None;
         }
@@ -298,9 +302,9 @@ impl Resolver<'_> {
         if reads_amounts && *kind == Kind::Money(CurrencyOf::Account) && whose.space != 0 {
             // One account has one currency; the accounts that meet at a terminal have many.
             self.problems
-                .error("E410", "this mixes the currencies of different accounts", at)
-                .label("each account's own currency")
-                .help("read a field in one currency (`money in EUR`), or count instead");
+                .error("E410", "amounts of different accounts can be in different currencies", at)
+                .label("in the currency of each account")
+                .help("use a field in one currency (`money in EUR`), or count instead");
             return None;
         }
         Some(match op {
@@ -316,11 +320,11 @@ impl Resolver<'_> {
             self.problems
                 .error(
                     "E411",
-                    format!("aggregate `{}` looks further back than rows are kept", text.name.text),
+                    format!("the window of aggregate `{}` exceeds the retention of rows", text.name.text),
                     text.over_span.unwrap_or(text.name.span),
                 )
                 .label(format!(
-                    "{} back, retention is {}",
+                    "window {}, retention {}",
                     days(over.saturating_add(text.delay)),
                     days(retention)
                 ));

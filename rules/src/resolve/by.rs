@@ -52,11 +52,7 @@ impl Resolver<'_> {
     fn everybody(&mut self, text: &AggregateText, first: &Name, rest: &[Name]) -> Option<Whose> {
         if text.op != Some(OpText::Rank) || rest.len() > 1 {
             self.problems
-                .error(
-                    "E415",
-                    "only `rank` is taken among all, with one field to group by at most",
-                    first.span,
-                )
+                .error("E415", "`by: all` needs `rank`, with at most one field to group by", first.span)
                 .label("here");
             return None;
         }

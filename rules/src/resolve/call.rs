@@ -54,7 +54,7 @@ impl Resolver<'_> {
         if !(*least..=*most).contains(&args.len()) {
             let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
             self.problems
-                .error("E305", format!("`{name}` takes {takes} values, not {}", args.len()), span)
+                .error("E305", format!("`{name}` takes {takes} arguments, not {}", args.len()), span)
                 .label("here");
             return self.invalid(span);
         }
@@ -101,7 +101,7 @@ impl Resolver<'_> {
 
     fn wrong(&mut self, span: Span, what: &str, ty: &Ty) {
         self.problems
-            .error("E305", format!("{what} is needed here"), span)
+            .error("E305", format!("{what} is required here"), span)
             .label(format!("this is {}", called(ty)));
     }
 
@@ -117,7 +117,7 @@ impl Resolver<'_> {
         let here = self.schema.slot("tx.geo").filter(|slot| self.schema.field(*slot).kind == Kind::Geo);
         let Some(here) = here else {
             self.problems
-                .error("E305", "`kmh` measures to `tx.geo`, which the schema does not have", span)
+                .error("E305", "`kmh` needs the field `tx.geo`, which the schema does not declare", span)
                 .label("here")
                 .help("add `tx.geo: location` to the schema's `fields:`");
             return None;
@@ -161,7 +161,7 @@ impl Resolver<'_> {
                     self.problems
                         .error("E309", format!("no time zone named \"{name}\""), span)
                         .label("not in the tz database")
-                        .help("such as \"America/New_York\" or \"UTC\"");
+                        .help("for example \"America/New_York\" or \"UTC\"");
                     return None;
                 };
                 self.zones.push((name.to_owned(), zone));
@@ -198,7 +198,7 @@ impl Resolver<'_> {
             let ty = arg.ty.clone();
             let Some((_, node, own)) = self.alike(lead.clone(), arg, "never be chosen")? else {
                 self.problems
-                    .error("E305", format!("the values of `{name}` are of one kind"), span)
+                    .error("E305", format!("the arguments of `{name}` must be of one kind"), span)
                     .label(format!("this is {}", called(&ty)))
                     .context(lead.span, format!("this is {}", called(&lead.ty)));
                 return None;
@@ -270,19 +270,19 @@ impl Resolver<'_> {
                 self.problems
                     .error("E404", "only the event's own text fields can be searched", args[0].span)
                     .label("not a text field of the event")
-                    .help("facts and rows hold a text's hash, not the text");
+                    .help("facts and rows hold the hash of a text, not the text");
             }
             return None;
         };
         if self.over_rows {
             self.problems
-                .error("E401", "rows hold a text's hash, so an aggregate cannot search it", args[0].span)
+                .error("E401", "rows hold the hash of a text, so an aggregate cannot search it", args[0].span)
                 .label("not in a row");
             return None;
         }
         let ExprKind::Text(text) = &args[1].kind else {
             self.problems
-                .error("E305", "the pattern is written here, in quotes", args[1].span)
+                .error("E305", "the pattern must be a quoted text", args[1].span)
                 .label("not a text");
             return None;
         };
@@ -292,7 +292,7 @@ impl Resolver<'_> {
                 Ok(pattern) => pattern,
                 Err(error) => {
                     self.problems
-                        .error("E313", format!("not a pattern: {error}"), args[1].span)
+                        .error("E313", format!("invalid pattern: {error}"), args[1].span)
                         .label("here");
                     return None;
                 }
@@ -316,12 +316,12 @@ impl Resolver<'_> {
     /// Whether an earlier row of the account holds the event's value of a field.
     fn seen_before(&mut self, field: &Expr, span: Span) -> Option<(Kind, NodeId)> {
         let Some(slot) = self.plain_field(field) else {
-            self.problems.error("E305", "a field is needed here", field.span).label("not a field");
+            self.problems.error("E305", "a field is required here", field.span).label("not a field");
             return None;
         };
         if self.over_rows {
             self.problems
-                .error("E401", "the condition of an aggregate reads rows, not facts", span)
+                .error("E401", "the condition of an aggregate can read fields of rows only", span)
                 .label("a fact");
             return None;
         }

@@ -265,9 +265,9 @@ fn number_help(a: &Ty, b: &Ty) -> Option<String> {
         _ => None,
     });
     match pair {
-        [Some(Kind::Number), Some(Kind::Duration)] | [Some(Kind::Duration), Some(Kind::Number)] => {
-            Some("`minutes_since` and the like give plain numbers: compare with `10`, not `10m`".to_owned())
-        }
+        [Some(Kind::Number), Some(Kind::Duration)] | [Some(Kind::Duration), Some(Kind::Number)] => Some(
+            "functions such as `minutes_since` give plain numbers: compare with `10`, not `10m`".to_owned(),
+        ),
         [Some(Kind::Number), Some(Kind::Money(_))] | [Some(Kind::Money(_)), Some(Kind::Number)] => {
             Some("money compares with money, and with constants: `100`, `$param`, `0.8 * $param`".to_owned())
         }

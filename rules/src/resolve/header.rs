@@ -13,7 +13,7 @@ pub(crate) fn override_params(resolver: &mut Resolver<'_>, packs: &[Pack], overr
         let Some((text, value)) = text.zip(pack::parsed_value(written)) else {
             resolver.problems.error(
                 "S011",
-                format!("`${name}` cannot be set to `{written}`: no such parameter, or no number"),
+                format!("`${name}` cannot be set to `{written}`: no such parameter, or not a number"),
                 Span::default(),
             );
             continue;
@@ -45,7 +45,7 @@ pub(crate) fn check_header(resolver: &mut Resolver<'_>, pack: &Pack) {
             .problems
             .error("E309", format!("no time zone named \"{}\"", zone.text), zone.span)
             .label("not in the tz database")
-            .help("such as \"America/New_York\" or \"UTC\"");
+            .help("for example \"America/New_York\" or \"UTC\"");
     }
     if let Some(cooldown) = &pack.default_cooldown {
         check_cooldown(resolver, cooldown);

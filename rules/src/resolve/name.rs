@@ -38,7 +38,9 @@ impl Resolver<'_> {
 
     fn unknown(&mut self, name: &str, span: Span) -> Typed {
         if name.split('.').nth(1) == Some("mark") {
-            self.problems.error("S005", "marks are known but not in this version yet", span).label("not yet");
+            self.problems
+                .error("S005", "marks are not supported in this version yet", span)
+                .label("not supported yet");
             return self.invalid(span);
         }
         let fields = self.schema.fields().iter().map(|field| ("field", field.name.as_str()));
@@ -75,8 +77,8 @@ impl Resolver<'_> {
             (Resolution::Done(typed), _) => return Typed { span, constant: None, ..typed.clone() },
             (Resolution::InProgress, _) => {
                 self.problems
-                    .error("E207", format!("term `{name}` is part of itself"), span)
-                    .label("comes back to where it started");
+                    .error("E207", format!("term `{name}` refers to itself"), span)
+                    .label("circular reference");
                 return self.invalid(span);
             }
             (Resolution::Pending, None) => return self.invalid(span),
@@ -84,8 +86,8 @@ impl Resolver<'_> {
         };
         if self.term_depth == DEPTH_MAX {
             self.problems
-                .error("E104", format!("terms are nested more than {DEPTH_MAX} deep"), span)
-                .label("one term too many");
+                .error("E104", format!("terms are nested more than {DEPTH_MAX} levels deep"), span)
+                .label("nested too deep");
             return self.invalid(span);
         }
         entry.typed = Resolution::InProgress;
@@ -103,7 +105,7 @@ impl Resolver<'_> {
     fn fact_value(&mut self, name: &str, span: Span) -> Typed {
         if self.over_rows {
             self.problems
-                .error("E401", "the condition of an aggregate reads rows, not facts", span)
+                .error("E401", "the condition of an aggregate can read fields of rows only", span)
                 .label("a fact")
                 .help("compare facts in a rule's `when:`");
             return self.invalid(span);
@@ -142,7 +144,7 @@ impl Resolver<'_> {
                 let mut typed = self.expr(expr);
                 if !matches!(typed.ty, Ty::Is(Kind::Number | Kind::Money(_) | Kind::Bool) | Ty::Invalid) {
                     self.problems
-                        .error("E308", "a signal publishes a number, money or yes/no", typed.span)
+                        .error("E308", "a signal must be a number, money or yes/no", typed.span)
                         .label(format!("this is {}", called(&typed.ty)));
                     typed = self.invalid(at);
                 }
@@ -150,7 +152,7 @@ impl Resolver<'_> {
                 typed
             }
             (Resolution::InProgress, _) => {
-                self.problems.error("E207", format!("signal `{name}` is part of itself"), at);
+                self.problems.error("E207", format!("signal `{name}` refers to itself"), at);
                 self.invalid(at)
             }
             (Resolution::Pending, None) => self.invalid(at),
@@ -163,8 +165,8 @@ impl Resolver<'_> {
             let known = self.options.models.iter().map(|name| format!("{name}.score")).collect::<Vec<_>>();
             let near = nearest(path, known.iter().map(String::as_str)).map(str::to_owned);
             self.problems
-                .error("E206", format!("no model gives `model.{path}`"), span)
-                .label("not a configured model's score")
+                .error("E206", format!("no model provides `model.{path}`"), span)
+                .label("not the score of a configured model")
                 .help_maybe(near.map(|near| format!("did you mean `model.{near}`?")));
             return self.invalid(span);
         };

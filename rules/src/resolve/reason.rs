@@ -72,8 +72,8 @@ fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Op
                 resolver
                     .problems
                     .error("E404", "only the event's own text fields can be printed", expr.span)
-                    .label("known by its hash alone")
-                    .help("rows keep a text's hash, never the text; compare it instead");
+                    .label("only its hash is known")
+                    .help("rows hold the hash of a text, never the text; compare the value instead");
                 return None;
             }
             resolver.text_slots.extend(field);

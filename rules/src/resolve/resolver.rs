@@ -259,7 +259,7 @@ impl Resolver<'_> {
             Ty::Invalid => None,
             other => {
                 self.problems
-                    .error("E307", format!("{of} joins yes/no conditions"), typed.span)
+                    .error("E307", format!("the operands of {of} must be yes/no"), typed.span)
                     .label(format!("this is {}", called(&other)));
                 None
             }
@@ -303,7 +303,7 @@ impl Resolver<'_> {
             }
             other => {
                 self.problems
-                    .error("E302", "only numbers, money and lengths of time have a sign", inner.span)
+                    .error("E302", "only numbers, money and durations can be negated", inner.span)
                     .label(format!("this is {}", called(other)));
                 self.invalid(span)
             }

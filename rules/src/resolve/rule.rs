@@ -91,10 +91,10 @@ fn event_codes(resolver: &mut Resolver<'_>, text: &RuleText) -> BTreeSet<u16> {
                 let near = nearest(&name.text, types.values().iter().map(String::as_str));
                 resolver
                     .problems
-                    .error("E208", format!("no event type is called `{}`", name.text), name.span)
+                    .error("E208", format!("no event type named `{}`", name.text), name.span)
                     .label("unknown event type")
                     .help(near.map_or_else(
-                        || "the bank's own types are declared in the schema's `event.type`".to_owned(),
+                        || "further event types are declared in the schema's `event.type`".to_owned(),
                         |near| format!("did you mean `{near}`?"),
                     ));
             }
@@ -145,7 +145,7 @@ pub(crate) fn check_features<'a>(resolver: &mut Resolver<'_>, packs: &'a [Pack])
             other => {
                 resolver
                     .problems
-                    .error("E308", "a feature is a number, money, a length of time or yes/no", expr.span)
+                    .error("E308", "a feature must be a number, money, a duration or yes/no", expr.span)
                     .label(format!("this is {}", called(&other)));
             }
         }

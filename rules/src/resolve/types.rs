@@ -101,9 +101,9 @@ pub(crate) fn called(ty: &Ty) -> &'static str {
         Ty::Is(Kind::OneOf(_)) => "one of a set",
         Ty::Is(Kind::Text) | Ty::Quoted(_) => "text",
         Ty::Is(Kind::Time) => "a time",
-        Ty::Is(Kind::Duration) => "a length of time",
+        Ty::Is(Kind::Duration) => "a duration",
         Ty::Is(Kind::Geo) => "a location",
-        Ty::Invalid => "faulty",
+        Ty::Invalid => "invalid",
     }
 }
 

@@ -106,7 +106,7 @@ fn kind_of(written: &str) -> Result<Kind, String> {
                     ["text", "number", "yes/no", "time", "duration", "location", "one of", "money in"];
                 let near =
                     nearest(written, kinds).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                return Err(format!("`{written}` is not a kind{near}"));
+                return Err(format!("`{written}` is not a kind of field{near}"));
             }
         },
     })
@@ -175,7 +175,7 @@ fn read_field(name: &Node, kind: &Node, fields: &mut Vec<Field>, problems: &mut 
         problems
             .error("S006", format!("`{text}` is not a field name"), name.span)
             .label("here")
-            .help("lower-case words joined by dots: whose it is, then what, as in `merchant.mcc`");
+            .help("write lower-case words joined by dots, the owner first, as in `merchant.mcc`");
         return;
     }
     let Some(written) = kind.text("a kind", problems) else { return };
@@ -210,8 +210,8 @@ fn built_in_field(name: &Node, kind: Kind, at: usize, fields: &mut [Field], prob
         _ => {
             let expected = catalogue::field(&field.name).map_or("", |known| known.kind);
             problems
-                .error("S008", format!("`{}` has another kind here than everywhere", field.name), name.span)
-                .label("a built-in field")
+                .error("S008", format!("built-in field `{}` cannot have another kind", field.name), name.span)
+                .label("kind differs from the built-in one")
                 .help(format!("write `{expected}`, or leave the line out"));
         }
     }
@@ -247,12 +247,14 @@ fn read_keep(node: &Node, fields: &[Field], gaps: &SchemaGaps, problems: &mut Di
             }
             Some(EVENT_ID) => {
                 problems
-                    .error("S009", "`event.id` cannot be kept", item.span)
+                    .error("S009", "`event.id` cannot be listed under `keep:`", item.span)
                     .label("here")
-                    .help("every row holds the id's hash already");
+                    .help("every row already holds the hash of the id");
             }
             Some(slot) if keep.contains(&slot) => {
-                problems.error("Y003", format!("`{name}` is written twice"), item.span).label("again here");
+                problems
+                    .error("Y003", format!("`{name}` is written twice"), item.span)
+                    .label("repeated here");
             }
             Some(slot) => keep.push(slot),
         }
@@ -276,8 +278,8 @@ fn read_entities(
         let key = slot_of(&format!("{name}.id"), fields).map(|slot| &fields[slot.index()].kind);
         if ["account", "card"].contains(&name) {
             problems
-                .error("S009", format!("`{name}` lives in the account's key space"), item.span)
-                .label("not to be declared");
+                .error("S009", format!("`{name}` belongs to the account's key space"), item.span)
+                .label("remove this entry");
         } else if key.is_none() && gaps.field(&format!("{name}.id")) {
             gaps.entities = true;
         } else if key != Some(&Kind::Text) {
@@ -285,7 +287,7 @@ fn read_entities(
                 .error("S009", format!("entity `{name}` needs a text field `{name}.id`"), item.span)
                 .label("no such field");
         } else if entities.iter().any(|held| held == name) {
-            problems.error("Y003", format!("`{name}` is written twice"), item.span).label("again here");
+            problems.error("Y003", format!("`{name}` is written twice"), item.span).label("repeated here");
         } else {
             entities.push(name.to_owned());
         }
@@ -331,12 +333,12 @@ mod tests {
         for part in [
             "S004",
             "did you mean `location`?",
-            "`tx.declined` has another kind",
+            "`tx.declined` cannot have another kind",
             "`Bad` is not a field",
             "`EUX` is not an ISO",
-            "`event.id` cannot be kept",
+            "`event.id` cannot be listed under `keep:`",
             "`tx.amout`",
-            "`card` lives",
+            "`card` belongs",
             "`ip.id`",
             "did you mean `fields`?",
         ] {

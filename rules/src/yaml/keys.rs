@@ -29,7 +29,7 @@ impl<'a> Keys<'a> {
                 problems
                     .error(
                         "S003",
-                        format!("{what} is written as `name: value` lines"),
+                        format!("{what} must be a mapping of `name: value` lines"),
                         first_line(node, problems),
                     )
                     .label("not a mapping");
@@ -97,8 +97,8 @@ impl<'a> Keys<'a> {
                 // A value that is already faulty is mended first; two messages about one line confuse.
                 if !problems.any_inside(value.span) {
                     problems
-                        .error("S005", format!("`{name}` is known but not in this version yet"), key.span)
-                        .label("not yet");
+                        .error("S005", format!("`{name}` is not supported in this version yet"), key.span)
+                        .label("not supported yet");
                 }
                 continue;
             }
@@ -127,7 +127,7 @@ impl Node {
             Some(text) if !self.is_nothing() => Some(text),
             _ => {
                 let span = first_line(self, problems);
-                problems.error("S003", format!("{what} is one text"), span).label("not a text");
+                problems.error("S003", format!("{what} must be a single text"), span).label("not a text");
                 None
             }
         }
@@ -158,7 +158,7 @@ impl Node {
         let text = self.text(what, problems)?;
         let number = Decimal::parse_share(text);
         if number.is_none() {
-            problems.error("S004", format!("{what} is a number"), self.span).label("not a number");
+            problems.error("S004", format!("{what} must be a number"), self.span).label("not a number");
         }
         number
     }
@@ -169,8 +169,8 @@ impl Node {
         let number = text.parse::<i64>().ok().filter(|number| (min..=max).contains(number));
         if number.is_none() {
             problems
-                .error("S004", format!("{what} is a whole number from {min} to {max}"), self.span)
-                .label("not such a number");
+                .error("S004", format!("{what} must be a whole number from {min} to {max}"), self.span)
+                .label("out of range, or not a whole number");
         }
         number
     }
@@ -179,8 +179,8 @@ impl Node {
     pub fn form(&self, what: &str, problems: &mut Diagnostics) {
         if self.text("`version`", problems).is_some_and(|text| text != "1") {
             problems
-                .error("S004", format!("this release reads {what}s of `version: 1`"), self.span)
-                .label("another form");
+                .error("S004", format!("this release supports `version: 1` of a {what} only"), self.span)
+                .label("unsupported version");
         }
     }
 
@@ -190,9 +190,9 @@ impl Node {
         let duration = parse_duration(text);
         if duration.is_none() {
             problems
-                .error("S004", format!("{what} is a length of time"), self.span)
-                .label("not a length of time")
-                .help("a number and ms, s, m, h, d or w: `30s`, `10m`, `24h`, `90d`");
+                .error("S004", format!("{what} must be a duration"), self.span)
+                .label("not a duration")
+                .help("write a number and a unit (ms, s, m, h, d or w): `30s`, `10m`, `24h`, `90d`");
         }
         duration
     }
@@ -204,7 +204,7 @@ impl Node {
             Value::Scalar { .. } if !self.is_nothing() => std::slice::from_ref(self),
             _ => {
                 let span = first_line(self, problems);
-                problems.error("S003", format!("{what} is a list"), span).label("not a list");
+                problems.error("S003", format!("{what} must be a list"), span).label("not a list");
                 &[]
             }
         }
