@@ -15,6 +15,18 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// The severity as packs and alerts contain it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
 /// Whether a rule acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -38,6 +50,20 @@ pub enum Verb {
     Block,
 }
 
+impl Verb {
+    /// The verb as packs and alerts contain it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::None => "none",
+            Verb::Alert => "alert",
+            Verb::Review => "review",
+            Verb::StepUp => "step_up",
+            Verb::Hold => "hold",
+            Verb::Block => "block",
+        }
+    }
+}
+
 /// To whom it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named as in packs")]
@@ -45,6 +71,17 @@ pub enum Target {
     Card,
     Account,
     Payee,
+}
+
+impl Target {
+    /// The target as packs and alerts contain it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Target::Card => "card",
+            Target::Account => "account",
+            Target::Payee => "payee",
+        }
+    }
 }
 
 /// What follows: from now on, for the event has already happened.

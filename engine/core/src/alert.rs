@@ -3,31 +3,13 @@
 //! Written with serde in a fixed order of keys, so that equal alerts are equal bytes. It decides nothing.
 
 use crate::batch::Timestamp;
+use crate::decision::AlertKind;
 use crate::suppress::hex;
 use serde::Serialize;
+use tripline_models::model::Contribution;
 
 /// How long an alert stays worth acting on.
 pub const ALERT_VALID_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// What an alert is in its incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertKind {
-    /// The first of its incident.
-    New,
-    /// A further one.
-    Update,
-}
-
-impl AlertKind {
-    /// The kind as it is written.
-    pub fn name(self) -> &'static str {
-        match self {
-            AlertKind::New => "new",
-            AlertKind::Update => "update",
-        }
-    }
-}
 
 /// An alert.
 #[derive(Debug, Serialize)]
@@ -60,7 +42,7 @@ pub struct Alert<'a> {
     /// The live rules that fired, in pack order.
     pub rules: Vec<RulePart<'a>>,
     /// Models whose score was known.
-    pub models: &'a [ModelPart<'a>],
+    pub models: Vec<ModelPart<'a>>,
     /// The smallest share of a window that was held, of all facts the rules read; absent when all windows were whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<f64>,
@@ -133,12 +115,12 @@ pub struct RulePart<'a> {
     /// What it added to the score.
     pub score: i32,
     /// Why, in plain words.
-    pub reason: String,
+    pub reason: &'a str,
     /// Ids of the fraud types it looks for.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub typology: &'a [String],
     /// The values its condition and reason read, by name.
-    pub values: serde_json::Map<String, serde_json::Value>,
+    pub values: &'a serde_json::Map<String, serde_json::Value>,
 }
 
 /// A model's answer.
@@ -162,7 +144,14 @@ pub struct ContributionPart<'a> {
     /// What it added, in the model's own units.
     pub value: f64,
     /// The same in plain words.
-    pub words: String,
+    pub words: &'a str,
+}
+
+impl<'a> ContributionPart<'a> {
+    /// A contribution as alerts carry it.
+    pub(crate) fn of(contribution: &'a Contribution) -> ContributionPart<'a> {
+        ContributionPart { part: contribution.part, value: contribution.value, words: &contribution.words }
+    }
 }
 
 /// Where a record was read.

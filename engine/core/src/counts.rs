@@ -1,5 +1,6 @@
 //! What became of the records: counts that always add up.
 
+use crate::decision::Decision;
 use crate::decode::Reason;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -76,6 +77,15 @@ impl Counts {
         }
         self.fired.resize(self.fired.len().max(other.fired.len()), 0);
         self.fired.iter_mut().zip(&other.fired).for_each(|(ours, theirs)| *ours += theirs);
+    }
+
+    /// Counts a decision.
+    pub(crate) fn decided(&mut self, decision: &Decision) {
+        let fired = decision.live.iter().map(|fired| fired.rule).chain(decision.shadow.iter().copied());
+        fired.for_each(|rule| self.fired[rule] += 1);
+        self.verdicts += 1;
+        self.alerts += u64::from(decision.alert.is_some());
+        self.suppressed += u64::from(decision.is_suppressed());
     }
 
     /// Whether every record is accounted for.

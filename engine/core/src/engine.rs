@@ -10,15 +10,17 @@ pub use wire::Loading;
 use crate::batch::{Batch, Piece, Record, Timestamp};
 use crate::clock::{Clock, Timing};
 use crate::counts::Counts;
+use crate::decision::EventOutcome;
 use crate::decode::{Decoder, Reason, Reject, holds_card_number};
 use crate::event::Event;
 use crate::installation::Installation;
-use crate::judge::{Judge, Scene};
+use crate::judge::{Judge, JudgeContext};
 use crate::labels::PendingLabels;
 use crate::limits::{EVENT_BYTES_MAX, FUTURE_MS_MAX};
 use crate::lines::Lines;
 use crate::outputs::{Outputs, Topic, header};
 use crate::profile::ProfileReader;
+use crate::render::{SourceRecord, render};
 use crate::signals::Signals;
 use crate::space::{Seated, Space, Taken};
 use ndarray::ArrayView2;
@@ -350,18 +352,22 @@ impl Engine {
                 Source::Label(number) => (&mut self.derived[number], true),
             };
             let score = seat.inputs.map_or(f64::NAN, |row| self.scores[row]);
-            let scene = Scene {
+            let context = JudgeContext { score, inputs: seat.inputs.map(|row| x.row(row)) };
+            let source = SourceRecord {
                 partition: piece.batch.shard.partition,
-                record: &piece.records[seat.record],
-                score,
-                inputs: seat.inputs.map(|row| x.row(row)),
+                offset: piece.records[seat.record].offset,
             };
             self.judge.prepare(event, score);
             let spaces = std::iter::once(&mut self.space).chain(&mut derived.spaces);
-            let mut outcome = crate::judge::Outcome::default();
+            let mut outcome = EventOutcome::default();
             for (space, seated) in spaces.zip(&self.seated[seat.spaces..]) {
-                if let Some(seated) = seated {
-                    self.judge.judge(space, seated, event, &scene, out, &mut self.counts, &mut outcome);
+                let Some(seated) = seated else { continue };
+                let judged = self.judge.judge(space, seated, event, &context);
+                self.counts.unknown += judged.unknown as u64;
+                if let Some(decision) = judged.decision {
+                    render(&decision, &self.installation, source, out);
+                    self.counts.decided(&decision);
+                    outcome.add(&decision);
                 }
             }
             if !is_label {

@@ -4,12 +4,14 @@
 //! [`spaces`] runs every key space of an installation; an [`engine`] is one partition of the input and its `step`;
 //! [`decode`] makes an [`event`] of a record's bytes; a [`space`] gives it its row in [`ledger`]s and computes [`fact`]s and
 //! the inputs of the [`profile`];
-//! [`judge`] decides, [`suppress`] silences, and [`alert`]s and [`verdict`]s go into [`outputs`].
+//! [`judge`] makes a [`decision`], for which [`suppress`] keeps cooldowns and incidents, and [`render`] writes it as
+//! [`alert`] and [`verdict`] into [`outputs`].
 
 pub mod alert;
 pub mod batch;
 pub mod clock;
 pub mod counts;
+pub mod decision;
 pub mod decode;
 pub mod engine;
 pub mod event;
@@ -22,6 +24,7 @@ pub mod limits;
 pub mod lines;
 pub mod outputs;
 pub mod profile;
+pub mod render;
 mod row;
 pub mod settings;
 pub mod signals;

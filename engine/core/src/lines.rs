@@ -2,8 +2,8 @@
 //! `evaluate` read. Nothing of it feeds back into the engine.
 
 use crate::batch::Timestamp;
+use crate::decision::EventOutcome;
 use crate::event::Event;
-use crate::judge::Outcome;
 use std::ops::Range;
 use tripline_rules::action::Verb;
 use tripline_rules::ruleset::Ruleset;
@@ -93,7 +93,7 @@ impl Lines {
     }
 
     /// Takes a judged record in.
-    pub(crate) fn add(&mut self, ruleset: &Ruleset, event: &mut Event, outcome: &Outcome, profile: f64) {
+    pub(crate) fn add(&mut self, ruleset: &Ruleset, event: &mut Event, outcome: &EventOutcome, profile: f64) {
         if self.collect == Collect::Nothing {
             return;
         }

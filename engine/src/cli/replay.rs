@@ -12,7 +12,6 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use tripline_core::batch::Timestamp;
 use tripline_core::counts::Counts;
-use tripline_core::judge::verb_name;
 use tripline_core::lines::{Collect, Line, Lines};
 use tripline_core::outputs::{Outputs, Topic};
 use tripline_core::verdict::ModelScores;
@@ -243,7 +242,7 @@ fn write_line(file: &mut impl Write, ruleset: &Ruleset, lines: &Lines, line: &Li
         at: line.at,
         account: lines.account(line),
         score: line.score,
-        action: verb_name(line.action),
+        action: line.action.name(),
         rules: lines.rules(line).iter().map(|rule| ruleset.rules()[*rule].id.as_str()).collect(),
         models: ModelScores::of(line.profile),
     };
