@@ -1,5 +1,5 @@
-//! The simulated bank seen from outside: its records, its distributions, its frauds and its faults, by checks that share no
-//! code with the generator.
+//! The simulated bank seen from outside: its records, its distributions, its frauds and its faults, by checks that
+//! share no code with the generator.
 
 mod simulate {
     mod campaigns;
@@ -21,7 +21,7 @@ fn days(count: i64) -> Timestamp {
 }
 
 /// The events that reach the log before a time.
-fn told(settings: &SimulationSettings, until: Timestamp) -> Vec<SimulatedEvent> {
+fn simulated(settings: &SimulationSettings, until: Timestamp) -> Vec<SimulatedEvent> {
     let mut simulation = Simulation::new(settings);
     let mut event = SimulatedEvent::default();
     let mut events = Vec::new();

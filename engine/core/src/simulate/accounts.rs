@@ -1,12 +1,13 @@
 //! Customers: who they are, what they own, and where they are now.
 //!
-//! An account is made from the seed and its own number alone, so account 17 is the same person in a bank of 100 and of a million.
+//! An account is made from the seed and its own number alone, so account 17 is the same person in a bank of 100 and of
+//! a million.
 
-use super::civil::DAY_MS;
 use super::draft::Device;
 use super::random::{Random, Stream, floor, real, scatter, scattered_unit};
 use super::world::{CITIES, City, Merchant, SHOPS, SHOPS_PER_CITY};
 use crate::batch::Timestamp;
+use tripline_rules::time::DAY_MS;
 
 /// Everyday shops of one customer.
 const FAVOURITES: u32 = 10;
@@ -26,7 +27,7 @@ pub(super) enum Segment {
 pub(super) struct Trip {
     pub city: u8,
     pub leave: Timestamp,
-    /// Whether the bank was told.
+    /// Whether the customer announced it to the bank.
     pub announced: bool,
 }
 

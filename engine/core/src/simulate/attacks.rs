@@ -1,18 +1,18 @@
 //! How thieves go about it: each kind of campaign as a plan of drafts on its victims' accounts.
 //!
-//! A plan looks at the bank as it is at the start (balances, who was just in a shop, who was at a watched terminal) and never
-//! at what will be alerted.
+//! A plan looks at the bank as it is at the start (balances, who was just in a shop, who was at a watched terminal) and
+//! never at what will be alerted.
 
 use super::accounts::Account;
-use super::campaigns::{CampaignKind, Reports};
-use super::civil::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use super::campaigns::{CampaignId, CampaignKind, Reports};
 use super::draft::{
-    CampaignId, CardUse, Device, Draft, Entry, Fate, Outcome, Payee, Sum, ThreeDs, Truth, TruthKind, What,
+    CardUse, Device, Draft, Entry, Fate, Outcome, Payee, Sum, ThreeDs, Truth, TruthKind, What,
 };
 use super::random::{Random, floor, real};
 use super::sightings::Sightings;
 use super::world::{self, CITIES, Merchant, SHOPS_ON_NET, SHOPS_PER_CITY};
 use crate::batch::Timestamp;
+use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// How often a plan looks for somebody who fits.
 const TRIES: u32 = 200;

@@ -1,20 +1,22 @@
-//! The bank: opens one minute after the other, lets accounts live and thieves start, and settles drafts in the order of time.
+//! The bank: opens one minute after the other, lets accounts live and thieves start, and settles drafts in the order of
+//! time.
 //!
 //! Settling is where a draft becomes an event: a sequence number, approved or declined, and the balance after it.
 
-use super::SimulationSettings;
 use super::accounts::Account;
 use super::attacks::Attack;
 use super::calendar::{AHEAD_MS_MAX, Calendar, Reason, Wake};
-use super::campaigns::{Campaign, CampaignKind, Reports, Schedule};
-use super::civil::{MINUTE_MS, SECOND_MS, Zones};
-use super::draft::{CampaignId, Draft, Fate, Payee, Sum, Truth, TruthKind, What};
+use super::campaigns::{Campaign, CampaignId, CampaignKind, Reports, Schedule};
+use super::civil::Zones;
+use super::draft::{Draft, Fate, Payee, Sum, Truth, TruthKind, What};
 use super::habits::{EVENTS_PER_SCENE, Scene};
+use super::ids::{account_id, terminal_id};
 use super::random::{Random, Stream, floor, real, scatter};
-use super::render::{account_id, terminal_id};
 use super::rhythm::{Rhythm, Season, next_duty};
+use super::settings::SimulationSettings;
 use super::sightings::{Sighting, Sightings};
 use crate::batch::Timestamp;
+use tripline_rules::time::{MINUTE_MS, SECOND_MS};
 
 /// Nobody does two things within ten minutes, the steps of one scene aside.
 const REST_MS: i64 = 10 * MINUTE_MS;
@@ -166,12 +168,13 @@ impl Bank {
         }
     }
 
-    /// Tells a scene; returns when the account has rested from it, and how long it sleeps then (exponential, mean 1).
+    /// Plays a scene. Gives back when the account has rested from it, and how long it sleeps then (exponential, mean
+    /// 1).
     fn scene(
         &mut self,
         number: u32,
         at: Timestamp,
-        tell: impl FnOnce(&mut Scene) -> Option<Timestamp>,
+        play: impl FnOnce(&mut Scene) -> Option<Timestamp>,
     ) -> (Timestamp, f64) {
         let account = &mut self.accounts[number as usize];
         let local_ms = at.0 + self.zones.offset_ms(account.city());
@@ -179,7 +182,7 @@ impl Bank {
         let season = Season::of(account, local_ms);
         let mut scene =
             Scene { seed: self.seed, account, at, local_ms, season, random, drafts: &mut self.scratch };
-        let busy_until = tell(&mut scene).unwrap_or(at);
+        let busy_until = play(&mut scene).unwrap_or(at);
         let gap = scene.random.exponential();
         let last = self.scratch.iter().map(|draft| draft.at).fold(busy_until, Timestamp::max);
         self.distribute();

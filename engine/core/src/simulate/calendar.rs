@@ -2,11 +2,11 @@
 //!
 //! It knows neither life nor fraud: only times. Each minute is opened once, in order.
 
-use super::civil::MINUTE_MS;
 use super::draft::Draft;
 use super::rhythm::Duty;
 use crate::batch::Timestamp;
 use std::collections::VecDeque;
+use tripline_rules::time::MINUTE_MS;
 
 /// Wakes farther ahead are cut here and drawn again: a Poisson process has no memory.
 pub(super) const AHEAD_MS_MAX: i64 = 45 * 24 * 60 * MINUTE_MS;

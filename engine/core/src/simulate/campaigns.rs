@@ -2,10 +2,13 @@
 //!
 //! How each kind goes about it is in [`super::attacks`].
 
-use super::civil::{DAY_MS, SECOND_MS};
-use super::draft::CampaignId;
 use super::random::{Random, Stream, floor, real};
 use crate::batch::Timestamp;
+use tripline_rules::time::{DAY_MS, SECOND_MS};
+
+/// Number of a campaign, from 1 in the order in which they start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CampaignId(pub u32);
 
 /// A way to steal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,10 +109,10 @@ impl Campaigns {
         Campaigns { waves: vec![Wave { starts, pace: 1.0, reports: Reports::ByVictims }] }
     }
 
-    /// For a show that goes live at `live`, with `speed_up` seconds of events a second: a quiet past with some fraud; all five
-    /// kinds start within the first 30 s of watching and another every 7 s or so after that; and a terminal whose frauds of
-    /// the last days are reported while one watches. Steps follow each other so fast that a fraud takes about half a minute
-    /// of watching.
+    /// For a show that goes live at `live`, with `speed_up` seconds of events a second: a quiet past with some fraud;
+    /// all five kinds start within the first 30 s of watching and another every 7 s or so after that; and a terminal
+    /// whose frauds of the last days are reported while one watches. Steps follow each other so fast that a fraud takes
+    /// about half a minute of watching.
     pub fn demo(live: Timestamp, speed_up: f64) -> Campaigns {
         const PACE_WATCHED: f64 = 45.0;
         const GAP_WATCHED_SECONDS: f64 = 7.0;

@@ -5,11 +5,7 @@
 use super::world::CITIES;
 use crate::batch::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-
-pub(super) const SECOND_MS: i64 = 1_000;
-pub(super) const MINUTE_MS: i64 = 60 * SECOND_MS;
-pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
-pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
+use tripline_rules::time::{HOUR_MS, SECOND_MS};
 
 /// A date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,9 @@
-//! An event before it happens: what somebody means to do, without id, balance and outcome, which the bank adds when its time comes.
+//! An event before it happens: what somebody means to do, without id, balance and outcome. The bank adds them when its
+//! time comes.
 
-use super::campaigns::CampaignKind;
+use super::campaigns::{CampaignId, CampaignKind};
 use super::world::Merchant;
 use crate::batch::Timestamp;
-
-/// Number of a campaign, from 1 in the order in which they start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CampaignId(pub u32);
 
 /// What an event really is. It is never in the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

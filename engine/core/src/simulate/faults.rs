@@ -1,14 +1,15 @@
 //! What goes wrong between the bank's systems and the log: events late, twice, changed or broken.
 //!
-//! It works on finished records and knows nothing of what they mean. A fault that adds a record leaves the true one in place,
-//! so the story stays whole: `duplicates`, `conflicts`, `bad` and `future` add one; `out_of_order` and `late` only delay.
+//! It works on finished records and knows nothing of what they mean. A fault that adds a record leaves the true one in
+//! place, so the story stays whole: `duplicates`, `conflicts`, `bad` and `future` add one; `out_of_order` and `late`
+//! only delay.
 
-use super::SimulatedEvent;
-use super::civil::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use super::event::{Fault, SimulatedEvent};
 use super::random::{Random, Stream};
 use crate::batch::Timestamp;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Shares of all true events, each in [0, 1], together at most 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,23 +63,6 @@ impl Faults {
     fn sum(&self) -> f64 {
         self.out_of_order + self.duplicates + self.conflicts + self.bad + self.late + self.future
     }
-}
-
-/// What is wrong with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fault {
-    /// Appended after its turn.
-    OutOfOrder,
-    /// An exact repeat.
-    Duplicate,
-    /// The id of another record, with another amount.
-    Conflict,
-    /// Cannot be taken.
-    Bad,
-    /// Too late.
-    Late,
-    /// Happens in the future.
-    Future,
 }
 
 /// A well-known card number for tests; no card has it.

@@ -3,12 +3,12 @@
 //! A scene is a few drafts at and after one moment. What only looks like fraud is in [`super::hard_negatives`].
 
 use super::accounts::{Account, Segment, popular};
-use super::civil::{DAY_MS, MINUTE_MS, SECOND_MS};
 use super::draft::{CardUse, Draft, Entry, Fate, Outcome, Payee, Sum, ThreeDs, TxChannel, What};
 use super::random::{Random, floor, real};
 use super::rhythm::{Duty, Season};
 use super::world::{self, CITIES, Merchant, NET, SHOPS, SHOPS_ON_NET, SHOPS_PER_CITY};
 use crate::batch::Timestamp;
+use tripline_rules::time::{DAY_MS, MINUTE_MS, SECOND_MS};
 
 /// Mean events of a scene, measured; the wanted events a day are divided by it.
 pub(super) const EVENTS_PER_SCENE: f64 = 1.3;

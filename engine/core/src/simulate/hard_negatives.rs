@@ -1,16 +1,16 @@
 //! Genuine life that looks like fraud: journeys, sprees, turnstiles, new phones, one big purchase, games, pay runs.
 //!
-//! Each is drawn as real customers do it (a traveller needs the hours of the flight), so that a rule which fires on it is
-//! wrong for the reason it would be wrong in a bank.
+//! Each is drawn as real customers do it (a traveller needs the hours of the flight), so that a rule which fires on it
+//! is wrong for the reason it would be wrong in a bank.
 
 use super::accounts::{Segment, Trip, popular};
-use super::civil::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use super::draft::{Draft, Entry, Fate, HardNegative, Payee, Sum, Truth, TruthKind, TxChannel, What};
 use super::habits::Scene;
 use super::random::{floor, real, scattered_unit};
 use super::rhythm::{Season, is_workday, local_hour};
 use super::world::{self, CITIES, Merchant, SHOPS_ON_NET, SHOPS_PER_CITY};
 use crate::batch::Timestamp;
+use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Door to door: an airliner's speed, and hours at both airports.
 const FLIGHT_KMH: f64 = 750.0;

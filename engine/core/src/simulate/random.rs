@@ -1,5 +1,5 @@
-//! Seeded randomness: a stream of numbers named by (seed, stream, position), so that nobody's life depends on the order in
-//! which lives are told.
+//! Seeded randomness: a stream of numbers named by (seed, stream, position), so that nobody's life depends on the order
+//! in which lives are generated.
 //!
 //! It knows nothing of accounts or money. Logarithms come from `libm`: every platform gives the same numbers.
 
@@ -119,7 +119,8 @@ impl Random {
     }
 }
 
-/// Scatters three numbers over 64 bits (the finaliser of SplitMix64, Steele et al. 2014): for what an id names, not for chance.
+/// Scatters three numbers over 64 bits (the finaliser of SplitMix64, Steele et al. 2014): for what an id names, not for
+/// chance.
 pub(super) fn scatter(seed: u64, a: u64, b: u64) -> u64 {
     let mut bits = seed;
     for part in [a, b] {

@@ -3,9 +3,10 @@
 //! Life is a Poisson process in a time of its own that runs fast at noon and hardly moves at four in the morning.
 
 use super::accounts::{Account, Segment};
-use super::civil::{DAY_MS, Date, HOUR_MS, MINUTE_MS};
+use super::civil::Date;
 use super::random::{floor, real};
 use crate::batch::Timestamp;
+use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
 const WEEK_HOURS: usize = 168;
 const WEEK_MS: i64 = 7 * DAY_MS;

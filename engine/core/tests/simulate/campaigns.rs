@@ -1,6 +1,6 @@
 //! Each kind of campaign shows its signature in the records, by checks written from its description.
 
-use crate::{DAY, Read, START, days, hours, km, told};
+use crate::{DAY, Read, START, days, hours, km, simulated};
 use std::collections::{BTreeMap, BTreeSet};
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{
@@ -194,6 +194,6 @@ fn the_demo_strikes_with_all_kinds_within_forty_seconds_of_going_live() {
 
 #[test]
 fn an_honest_world_has_no_fraud() {
-    let events = told(&SimulationSettings::new(2, 200, START), days(20));
+    let events = simulated(&SimulationSettings::new(2, 200, START), days(20));
     assert!(events.iter().all(|event| !event.truth.is_fraud() && event.lost_cents == 0));
 }

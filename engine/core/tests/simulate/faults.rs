@@ -1,6 +1,6 @@
 //! Faults, counted from outside.
 
-use crate::{START, days, share, told};
+use crate::{START, days, share, simulated};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tripline_core::simulate::{FEED_DELAY_MS, Fault, Faults, SimulatedEvent, SimulationSettings};
@@ -16,7 +16,7 @@ fn faulty() -> (Faults, Vec<SimulatedEvent>) {
         ..Faults::none()
     };
     let settings = SimulationSettings { faults: faults.clone(), ..SimulationSettings::new(31, 800, START) };
-    (faults, told(&settings, days(21)))
+    (faults, simulated(&settings, days(21)))
 }
 
 /// Whether an engine could take the record, so far as its form goes.
@@ -85,7 +85,7 @@ fn faults_come_in_the_shares_wanted_and_are_what_they_are_called() {
 #[test]
 fn faults_change_no_true_event() {
     let (_, with) = faulty();
-    let without = told(&SimulationSettings::new(31, 800, START), days(19));
+    let without = simulated(&SimulationSettings::new(31, 800, START), days(19));
     let with: BTreeMap<&[u8], i64> = with.iter().map(|event| (event.value.as_slice(), event.at.0)).collect();
     assert!(without.iter().all(|event| with.contains_key(event.value.as_slice())));
 }
@@ -94,5 +94,5 @@ fn faults_change_no_true_event() {
 #[should_panic(expected = "shares of faults")]
 fn shares_above_one_are_refused() {
     let faults = Faults { duplicates: 0.7, bad: 0.7, ..Faults::none() };
-    told(&SimulationSettings { faults, ..SimulationSettings::new(1, 1, START) }, days(1));
+    simulated(&SimulationSettings { faults, ..SimulationSettings::new(1, 1, START) }, days(1));
 }

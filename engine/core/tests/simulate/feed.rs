@@ -1,6 +1,6 @@
 //! Records, rhythm, habits, determinism.
 
-use crate::{DAY, Read, START, days, hours, km, share, told};
+use crate::{DAY, Read, START, days, hours, km, share, simulated};
 use std::collections::{BTreeMap, BTreeSet};
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{
@@ -14,17 +14,17 @@ fn busy(seed: u64, accounts: u32) -> SimulationSettings {
 
 #[test]
 fn the_same_seed_tells_the_same_story_byte_for_byte_and_another_seed_another_one() {
-    let first = told(&busy(11, 120), days(12));
+    let first = simulated(&busy(11, 120), days(12));
     assert!(first.len() > 2_000);
-    assert_eq!(first, told(&busy(11, 120), days(12)));
-    let other = told(&busy(12, 120), days(12));
+    assert_eq!(first, simulated(&busy(11, 120), days(12)));
+    let other = simulated(&busy(12, 120), days(12));
     let records: BTreeSet<&[u8]> = first.iter().map(|event| event.value.as_slice()).collect();
     assert!(other.iter().all(|event| !records.contains(event.value.as_slice())));
 }
 
 #[test]
 fn asking_in_pieces_or_by_iterator_tells_the_same_story() {
-    let whole = told(&busy(3, 60), days(5));
+    let whole = simulated(&busy(3, 60), days(5));
     let mut simulation = Simulation::new(&busy(3, 60));
     let mut event = SimulatedEvent::default();
     let mut pieces = Vec::new();
@@ -40,7 +40,7 @@ fn asking_in_pieces_or_by_iterator_tells_the_same_story() {
 #[test]
 fn an_account_lives_its_life_whatever_the_size_of_the_bank() {
     let life = |accounts| -> Vec<Vec<u8>> {
-        let events = told(&SimulationSettings::new(5, accounts, START), days(10));
+        let events = simulated(&SimulationSettings::new(5, accounts, START), days(10));
         let own = |event: &&SimulatedEvent| ["A0", "A1", "A2"].contains(&event.account.as_str());
         // Money from friends depends on who is there, and the balance with it.
         let spent = events.iter().filter(own).filter(|event| {
@@ -57,7 +57,7 @@ fn an_account_lives_its_life_whatever_the_size_of_the_bank() {
 fn every_true_record_keeps_the_bounds_of_the_feed() {
     let mut bytes = 0;
     let mut seen = BTreeSet::new();
-    let events = told(&SimulationSettings { faults: Faults::none(), ..busy(7, 300) }, days(25));
+    let events = simulated(&SimulationSettings { faults: Faults::none(), ..busy(7, 300) }, days(25));
     for event in &events {
         let read = Read::new(event);
         assert!(event.value.len() < 600, "{}", String::from_utf8_lossy(&event.value));
@@ -89,7 +89,7 @@ fn every_true_record_keeps_the_bounds_of_the_feed() {
 
 #[test]
 fn a_fraudulent_record_has_the_form_of_a_genuine_one() {
-    let events = told(&SimulationSettings { faults: Faults::none(), ..busy(8, 300) }, days(30));
+    let events = simulated(&SimulationSettings { faults: Faults::none(), ..busy(8, 300) }, days(30));
     let form = |event: &SimulatedEvent| {
         let read = Read::new(event);
         (read.text("/type").unwrap().to_owned(), read.text("/tx/channel").map(str::to_owned), read.keys())
@@ -110,7 +110,7 @@ fn a_fraudulent_record_has_the_form_of_a_genuine_one() {
 #[test]
 fn life_has_its_rate_its_nights_and_its_approvals() {
     let settings = SimulationSettings::new(9, 1_500, START);
-    let events = told(&settings, days(28));
+    let events = simulated(&settings, days(28));
     let rate = share(events.len(), 1_500 * 28);
     assert!((2.4..3.6).contains(&rate), "{rate} events a day");
     let (mut spent, mut night, mut declined) = (0, 0, 0);
@@ -132,7 +132,7 @@ fn life_has_its_rate_its_nights_and_its_approvals() {
 
 #[test]
 fn every_hard_negative_occurs_and_travellers_never_outrun_an_airliner() {
-    let events = told(&SimulationSettings::new(10, 800, START), days(60));
+    let events = simulated(&SimulationSettings::new(10, 800, START), days(60));
     let mut kinds: BTreeMap<HardNegative, usize> = BTreeMap::new();
     let mut last: BTreeMap<&str, (i64, (f64, f64))> = BTreeMap::new();
     let mut journeys = 0;
