@@ -11,6 +11,7 @@ use crate::graph::{Node, NodeId};
 use crate::parser::DEPTH_MAX;
 use crate::schema::Kind;
 use crate::value::Slot;
+use std::collections::BTreeSet;
 
 impl Resolver<'_> {
     pub(super) fn name(&mut self, name: &str, span: Span) -> Typed {
@@ -184,20 +185,28 @@ impl Resolver<'_> {
     /// Every name that an expression reads, through terms too, each once, in the order written.
     pub(crate) fn reads_of(&self, expr: &Expr) -> Vec<Read> {
         let mut reads = Vec::new();
-        self.collect(expr, None, &mut reads);
+        self.collect(expr, None, &mut BTreeSet::new(), &mut reads);
         reads
     }
 
-    fn collect(&self, expr: &Expr, outer: Option<Span>, reads: &mut Vec<Read>) {
+    /// A term that was seen before adds nothing: so terms that share others take no longer, and one that comes back to
+    /// itself, which has been reported, ends.
+    fn collect<'t>(
+        &'t self,
+        expr: &'t Expr,
+        outer: Option<Span>,
+        seen: &mut BTreeSet<&'t str>,
+        reads: &mut Vec<Read>,
+    ) {
         expr.walk(&mut |part| {
             let span = outer.unwrap_or(part.span);
             let (name, origin) = match &part.kind {
                 ExprKind::Name(name) => match self.terms.get(name.as_str()) {
                     Some(term) => {
-                        // A term that comes back to itself has no meaning, and has been reported.
+                        // A term whose type is not known has no meaning, and has been reported.
                         let sound = matches!(&term.typed, Resolution::Done(typed) if typed.ty != Ty::Invalid);
-                        if let (true, Some(expr)) = (sound, &term.text.expr) {
-                            self.collect(expr, Some(span), reads);
+                        if let (true, Some(expr)) = (sound && seen.insert(name), &term.text.expr) {
+                            self.collect(expr, Some(span), seen, reads);
                         }
                         return;
                     }

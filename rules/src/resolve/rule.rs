@@ -9,7 +9,7 @@ use crate::diagnostic::nearest;
 use crate::graph::NodeId;
 use crate::pack::{NODES_MAX, Name, Pack, RuleText, SignalText};
 use crate::schema::Kind;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A rule whose names are known.
 pub(crate) struct CheckedRule<'a> {
@@ -156,16 +156,25 @@ pub(crate) fn check_features<'a>(resolver: &mut Resolver<'_>, packs: &'a [Pack])
 impl Resolver<'_> {
     /// Operators and references of a condition, those of its terms included.
     fn expanded_nodes(&self, expr: &Expr) -> usize {
-        let mut terms = 0;
+        self.expanded(expr, &mut BTreeMap::new())
+    }
+
+    /// As [`Resolver::expanded_nodes`], with what is known of terms: each is counted once, and one that comes back to
+    /// itself counts nothing there.
+    fn expanded<'t>(&'t self, expr: &'t Expr, known: &mut BTreeMap<&'t str, usize>) -> usize {
+        let mut terms = 0usize;
         expr.walk(&mut |part| {
-            if let ExprKind::Name(name) = &part.kind
-                && let Some(term) = self.terms.get(name.as_str())
-                && matches!(term.typed, Resolution::Done(_))
-                && let Some(expr) = &term.text.expr
-            {
-                terms += self.expanded_nodes(expr);
+            let ExprKind::Name(name) = &part.kind else { return };
+            let Some(term) = self.terms.get(name.as_str()) else { return };
+            if let (Resolution::Done(_), Some(expr)) = (&term.typed, &term.text.expr) {
+                let nodes = known.get(name.as_str()).copied().unwrap_or_else(|| {
+                    known.insert(name, 0);
+                    self.expanded(expr, known)
+                });
+                known.insert(name, nodes);
+                terms = terms.saturating_add(nodes);
             }
         });
-        expr.nodes() + terms
+        terms.saturating_add(expr.nodes())
     }
 }
