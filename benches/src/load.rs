@@ -18,7 +18,7 @@ pub fn path() -> PathBuf {
 /// When it has faults: benchmarks run what the repository holds.
 pub fn read(path: &Path) -> Config {
     let loaded = config::load(path).unwrap_or_else(|fault| panic!("{fault}"));
-    loaded.config.unwrap_or_else(|| panic!("{}", loaded.faults.render(Paint::Plain)))
+    loaded.config.unwrap_or_else(|| panic!("{}", loaded.problems.render(Paint::Plain)))
 }
 
 /// The load pack's installation.

@@ -89,7 +89,9 @@ pub(crate) fn holds_card_number(bytes: &[u8]) -> bool {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tripline_core::decode::{DecodePlan, Decoder, FieldMapping, FieldSource, Format, Mapping, Reason};
+/// use tripline_core::decode::{
+///     CheckedMapping, DecodePlan, Decoder, FieldMapping, FieldSource, Format, Mapping, Reason,
+/// };
 /// use tripline_core::event::Event;
 /// use tripline_rules::schema::Schema;
 /// use tripline_rules::value::TextKey;
@@ -104,9 +106,8 @@ pub(crate) fn holds_card_number(bytes: &[u8]) -> bool {
 ///     field("account.id", "/account/id"),
 ///     field("tx.declined", "/declined"),
 /// ];
-/// let mapping = Mapping::new(Format::Json, fields);
-/// let wanted = [slot("tx.declined")];
-/// let plan = DecodePlan::compile(&mapping, &schema, &wanted, &[], TextKey::default()).expect("a valid mapping");
+/// let mapping = CheckedMapping::new(&Mapping::new(Format::Json, fields), &schema).expect("a valid mapping");
+/// let plan = DecodePlan::new(&mapping, &[slot("tx.declined")], &[], TextKey::default());
 ///
 /// let mut decoder = Decoder::new(Arc::new(plan));
 /// let mut event = Event::new(schema.fields().len());

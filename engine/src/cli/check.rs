@@ -70,7 +70,7 @@ impl Check {
 
     fn configuration(&self, path: &Path) -> Result<bool, CliError> {
         let loaded = config::load(path)?;
-        self.tell(&loaded.faults)?;
+        self.tell(&loaded.problems)?;
         let Some(config) = loaded.config else { return Ok(false) };
         let mut report = Report::new(self.json);
         report.text(|| {

@@ -12,7 +12,7 @@ use tripline_rules::diagnostic::{Diagnostics, Paint};
 /// When the file cannot be read or has errors.
 pub fn configured(path: &Path) -> Result<Config, CliError> {
     let loaded = config::load(path)?;
-    show(&loaded.faults);
+    show(&loaded.problems);
     loaded.config.ok_or_else(|| CliError::Invalid(path.to_path_buf()))
 }
 

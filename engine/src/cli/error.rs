@@ -90,10 +90,6 @@ impl CliError {
     }
 }
 
-fn joined<T: ToString>(all: &[T]) -> String {
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
 /// An argument that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ArgumentError {

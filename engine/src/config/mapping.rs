@@ -1,5 +1,5 @@
-//! `input:` of a configuration: where each field sits in the bank's record. It reads YAML nodes; which parts fit together
-//! is checked by the decoder, and its errors are displayed here.
+//! The mapping in `input:` of a configuration: where each field comes from in a record. Here its YAML nodes are read
+//! and its errors are displayed; the decoder checks which parts fit together.
 
 use tripline_core::decode::{
     AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, Mapping,
@@ -10,31 +10,35 @@ use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema, SchemaGaps};
 use tripline_rules::value::Slot;
 use tripline_rules::yaml::{Keys, Node, Value};
 
-/// The fields that can be mapped.
+/// The fields that a mapping can name.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     /// Those that could be read.
     pub(super) schema: &'a Schema,
-    /// What is not known of the others.
+    /// What could not be read of the schema.
     pub(super) gaps: &'a SchemaGaps,
 }
 
 /// A mapping as far as it could be read.
 pub(super) struct ReadMapping {
     pub(super) mapping: Mapping,
-    /// The fields whose mapping is written and could not be read.
+    /// The fields that are mapped, and whose mapping could not be read.
     pub(super) unread: Vec<Slot>,
 }
 
 /// Reads `format`, `delimiter`, `fields`, `labels` and `pan` of the input section.
-pub(super) fn read(keys: &mut Keys<'_>, known: Fields<'_>, errors: &mut Diagnostics) -> Option<ReadMapping> {
-    let format = format(keys, errors);
+pub(super) fn read(
+    keys: &mut Keys<'_>,
+    known: Fields<'_>,
+    problems: &mut Diagnostics,
+) -> Option<ReadMapping> {
+    let format = format(keys, problems);
     let section = keys.span();
-    let written = keys.required("fields", section, errors);
-    // Whether sources are pointers or columns does not matter to what is read here.
-    let read = written.map(|node| fields(node, format.unwrap_or(Format::Json), known, errors));
-    let labels = keys.optional("labels").and_then(|node| labels(node, known.schema, errors));
-    let pan_exempt = keys.optional("pan").map_or_else(Vec::new, |node| pan(node, known, errors));
+    let written = keys.required("fields", section, problems);
+    // Whether sources are pointers or columns makes no difference to the errors found here.
+    let read = written.map(|node| fields(node, format.unwrap_or(Format::Json), known, problems));
+    let labels = keys.optional("labels").and_then(|node| labels(node, known.schema, problems));
+    let pan_exempt = keys.optional("pan").map_or_else(Vec::new, |node| pan(node, known, problems));
     let (fields, unread) = read?;
     let span = |name: &str| keys.key_span(name).unwrap_or(section);
     let spans = MappingSpans {
@@ -45,54 +49,59 @@ pub(super) fn read(keys: &mut Keys<'_>, known: Fields<'_>, errors: &mut Diagnost
     Some(ReadMapping { mapping: Mapping { format: format?, fields, labels, pan_exempt, spans }, unread })
 }
 
-/// Displays what is wrong with a mapping, except for what may only follow from an error that is displayed already: in
-/// the declaration of a field, or in its mapping, if it could not be read.
-pub(super) fn report(found: &[MappingError], unread: &[Slot], known: Fields<'_>, errors: &mut Diagnostics) {
+/// Adds the errors of a mapping to the problems. Errors that may only follow from a reported one, in the declaration of
+/// a field or in its mapping, are left out.
+pub(super) fn report(
+    errors: &[MappingError],
+    unread: &[Slot],
+    known: Fields<'_>,
+    problems: &mut Diagnostics,
+) {
     let fields = (0u16..).map(Slot).zip(known.schema.fields());
     let undeclared = fields.filter(|(_, field)| known.gaps.field(&field.name)).map(|(slot, _)| slot);
     let explained: Vec<Slot> = undeclared.chain(unread.iter().copied()).collect();
-    for error in found.iter().filter(|error| !explained.iter().any(|slot| error.depends_on(*slot))) {
-        errors.error("C014", error.to_string(), error.span).label("here");
+    for error in errors.iter().filter(|error| !explained.iter().any(|slot| error.depends_on(*slot))) {
+        problems.error("C014", error.to_string(), error.span).label("here");
     }
 }
 
-/// A text that may not be empty, and where it is written.
-fn text(node: &Node, what: &str, errors: &mut Diagnostics) -> Option<Spanned<String>> {
-    let value = node.text(what, errors)?.to_owned();
+/// A text, which must not be empty, and where it is written.
+fn text(node: &Node, what: &str, problems: &mut Diagnostics) -> Option<Spanned<String>> {
+    let value = node.text(what, problems)?.to_owned();
     Some(Spanned { value, span: node.span })
 }
 
-fn format(keys: &mut Keys<'_>, errors: &mut Diagnostics) -> Option<Format> {
+fn format(keys: &mut Keys<'_>, problems: &mut Diagnostics) -> Option<Format> {
     const COMMA: u8 = b',';
     let delimiter = match keys.optional("delimiter") {
         None => COMMA,
-        Some(node) => match node.text("a delimiter", errors)?.as_bytes() {
+        Some(node) => match node.text("a delimiter", problems)?.as_bytes() {
             [byte] => *byte,
             b"\\t" | b"tab" => b'\t',
             _ => {
-                errors.error("C010", "a delimiter is one character, or `tab`", node.span);
+                problems.error("C010", "a delimiter is one character, or `tab`", node.span);
                 return None;
             }
         },
     };
     let Some(node) = keys.optional("format") else { return Some(Format::Json) };
-    node.word("the format", &[("json", Format::Json), ("csv", Format::Csv { delimiter })], errors)
+    node.word("the format", &[("json", Format::Json), ("csv", Format::Csv { delimiter })], problems)
 }
 
 fn fields(
     node: &Node,
     format: Format,
     known: Fields<'_>,
-    errors: &mut Diagnostics,
+    problems: &mut Diagnostics,
 ) -> (Vec<FieldMapping>, Vec<Slot>) {
     let (mut read, mut unread) = (Vec::new(), Vec::new());
-    let Some(keys) = Keys::of(node, "the mapping of fields", errors) else {
+    let Some(keys) = Keys::of(node, "the mapping of fields", problems) else {
         let all = (0u16..).map(Slot).take(known.schema.fields().len());
         return (read, all.collect());
     };
     for (name, written) in keys.entries() {
-        let Some(slot) = slot(name, known, errors) else { continue };
-        match field(slot, written, format, known.schema, errors) {
+        let Some(slot) = slot(name, known, problems) else { continue };
+        match field(slot, written, format, known.schema, problems) {
             Some(field) => read.push(FieldMapping { span: name.span, ..field }),
             None => unread.push(slot),
         }
@@ -100,12 +109,12 @@ fn fields(
     (read, unread)
 }
 
-fn slot(node: &Node, known: Fields<'_>, errors: &mut Diagnostics) -> Option<Slot> {
-    let name = node.text("a field", errors)?;
+fn slot(node: &Node, known: Fields<'_>, problems: &mut Diagnostics) -> Option<Slot> {
+    let name = node.text("a field", problems)?;
     let slot = known.schema.slot(name);
     if slot.is_none() && !known.gaps.field(name) {
         let near = nearest(name, known.schema.fields().iter().map(|field| field.name.as_str()));
-        errors
+        problems
             .error("C011", format!("the schema has no field `{name}`"), node.span)
             .label("unknown field")
             .help_maybe(near.map(|near| format!("did you mean `{near}`?")));
@@ -118,21 +127,21 @@ fn field(
     node: &Node,
     format: Format,
     schema: &Schema,
-    errors: &mut Diagnostics,
+    problems: &mut Diagnostics,
 ) -> Option<FieldMapping> {
     if let Some(name) = node.scalar() {
         let name = Spanned { value: name.to_owned(), span: node.span };
         return Some(FieldMapping::new(slot, named(name, format)));
     }
     let name = &schema.field(slot).name;
-    let mut keys = Keys::of(node, format!("the mapping of `{name}`"), errors)?;
-    let source = source(&mut keys, format, errors)?;
+    let mut keys = Keys::of(node, format!("the mapping of `{name}`"), problems)?;
+    let source = source(&mut keys, format, problems)?;
     let mut field = FieldMapping::new(slot, source);
     if let Some(values) = keys.optional("values") {
-        field.values = value_map(values, errors);
+        field.values = value_map(values, problems);
     }
     if let Some(otherwise) = keys.optional("otherwise") {
-        let value = text(otherwise, "`otherwise`", errors)?;
+        let value = text(otherwise, "`otherwise`", problems)?;
         field.fallback = match value.as_str() {
             "reject" => Fallback::Reject,
             "missing" => Fallback::Missing,
@@ -140,11 +149,11 @@ fn field(
         };
     }
     match schema.field(slot).kind {
-        Kind::Time | Kind::Duration => field.time = time(&mut keys, errors)?,
-        Kind::Money(_) => money(&mut keys, &mut field, errors),
+        Kind::Time | Kind::Duration => field.time = time(&mut keys, problems)?,
+        Kind::Money(_) => money(&mut keys, &mut field, problems),
         _ => {}
     }
-    keys.finish(errors);
+    keys.finish(problems);
     Some(field)
 }
 
@@ -157,39 +166,41 @@ fn named(name: Spanned<String>, format: Format) -> FieldSource {
     }
 }
 
-fn source(keys: &mut Keys<'_>, format: Format, errors: &mut Diagnostics) -> Option<FieldSource> {
+fn source(keys: &mut Keys<'_>, format: Format, problems: &mut Diagnostics) -> Option<FieldSource> {
     let from = keys.optional("from");
     let constant = keys.optional("const");
     let latitude = keys.optional("latitude");
     let longitude = keys.optional("longitude");
     match (from, constant, latitude, longitude) {
-        (Some(from), None, None, None) => Some(named(text(from, "a place", errors)?, format)),
+        (Some(from), None, None, None) => Some(named(text(from, "a pointer or column", problems)?, format)),
         (None, Some(constant), None, None) => {
-            Some(FieldSource::Constant(text(constant, "a constant", errors)?))
+            Some(FieldSource::Constant(text(constant, "a constant", problems)?))
         }
         (None, None, Some(latitude), Some(longitude)) => Some(FieldSource::Pair {
-            latitude: text(latitude, "a place", errors)?,
-            longitude: text(longitude, "a place", errors)?,
+            latitude: text(latitude, "a pointer or column", problems)?,
+            longitude: text(longitude, "a pointer or column", problems)?,
         }),
         _ => {
             let what = keys.what().to_owned();
-            errors
-                .error("C012", format!("{what} says not exactly one place"), keys.span())
-                .help("one of `from: PLACE`, `const: VALUE`, or `latitude: PLACE` with `longitude: PLACE`");
+            problems
+                .error("C012", format!("{what} needs exactly one source"), keys.span())
+                .help("write `from: SOURCE`, `const: VALUE`, or `latitude: SOURCE` with `longitude: SOURCE`");
             None
         }
     }
 }
 
-fn value_map(node: &Node, errors: &mut Diagnostics) -> Vec<(Spanned<String>, Spanned<String>)> {
-    let Some(keys) = Keys::of(node, "a value map", errors) else { return Vec::new() };
+fn value_map(node: &Node, problems: &mut Diagnostics) -> Vec<(Spanned<String>, Spanned<String>)> {
+    let Some(keys) = Keys::of(node, "a value map", problems) else { return Vec::new() };
     let pairs = keys.entries().iter();
     pairs
-        .filter_map(|(raw, value)| Some((text(raw, "a raw value", errors)?, text(value, "a value", errors)?)))
+        .filter_map(|(raw, value)| {
+            Some((text(raw, "a raw value", problems)?, text(value, "a value", problems)?))
+        })
         .collect()
 }
 
-fn time(keys: &mut Keys<'_>, errors: &mut Diagnostics) -> Option<TimeFormat> {
+fn time(keys: &mut Keys<'_>, problems: &mut Diagnostics) -> Option<TimeFormat> {
     #[derive(Clone, Copy)]
     enum Written {
         Rfc3339,
@@ -206,37 +217,37 @@ fn time(keys: &mut Keys<'_>, errors: &mut Diagnostics) -> Option<TimeFormat> {
     let pattern = keys.optional("pattern");
     let zone = keys.optional("zone");
     let Some(node) = keys.optional("format") else { return Some(TimeFormat::Rfc3339) };
-    match node.word("a time's format", &WORDS, errors)? {
+    match node.word("a time's format", &WORDS, problems)? {
         Written::Rfc3339 => Some(TimeFormat::Rfc3339),
         Written::Seconds => Some(TimeFormat::EpochSeconds),
         Written::Millis => Some(TimeFormat::EpochMillis),
         Written::Local => {
             let (Some(pattern), Some(zone)) = (pattern, zone) else {
-                errors
-                    .error("C013", "a local time needs its pattern and its zone", node.span)
+                problems
+                    .error("C013", "a local time needs a pattern and a zone", node.span)
                     .help("e.g. `{from: booked, format: local, pattern: \"%Y-%m-%d %H:%M:%S\", zone: Europe/Berlin}`");
                 return None;
             };
             Some(TimeFormat::Local {
-                pattern: text(pattern, "a pattern", errors)?,
-                zone: text(zone, "a zone", errors)?,
+                pattern: text(pattern, "a pattern", problems)?,
+                zone: text(zone, "a zone", problems)?,
             })
         }
     }
 }
 
-fn money(keys: &mut Keys<'_>, field: &mut FieldMapping, errors: &mut Diagnostics) {
+fn money(keys: &mut Keys<'_>, field: &mut FieldMapping, problems: &mut Diagnostics) {
     if let Some(unit) = keys.optional("unit") {
         let words = [
             ("major", AmountForm::Major),
             ("major_float", AmountForm::MajorFloat),
             ("minor", AmountForm::Minor),
         ];
-        if let Some(form) = unit.word("the unit of money", &words, errors) {
+        if let Some(form) = unit.word("the unit of money", &words, problems) {
             field.money.amount = form;
         }
     }
-    let currency = keys.optional("currency").and_then(|node| text(node, "a currency", errors));
+    let currency = keys.optional("currency").and_then(|node| text(node, "a currency", problems));
     if let Some(currency) = currency {
         let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
         field.money.currency =
@@ -244,13 +255,15 @@ fn money(keys: &mut Keys<'_>, field: &mut FieldMapping, errors: &mut Diagnostics
     }
 }
 
-fn labels(node: &Node, schema: &Schema, errors: &mut Diagnostics) -> Option<LabelMapping> {
-    let mut keys = Keys::of(node, "`labels`", errors)?;
+fn labels(node: &Node, schema: &Schema, problems: &mut Diagnostics) -> Option<LabelMapping> {
+    let mut keys = Keys::of(node, "`labels`", problems)?;
     let span = keys.span();
-    let source = keys.required("when", span, errors).and_then(|node| text(node, "a place", errors));
-    let equals =
-        keys.required("is", span, errors).and_then(|node| node.text("a value", errors).map(str::to_owned));
-    let after_ms = keys.required("after", span, errors).and_then(|node| node.duration("`after`", errors));
+    let source =
+        keys.required("when", span, problems).and_then(|node| text(node, "a pointer or column", problems));
+    let equals = keys
+        .required("is", span, problems)
+        .and_then(|node| node.text("a value", problems).map(str::to_owned));
+    let after_ms = keys.required("after", span, problems).and_then(|node| node.duration("`after`", problems));
     let outcome = keys.optional("outcome");
     let Kind::OneOf(outcomes) = &schema.field(LABEL_OUTCOME).kind else { return None };
     let outcome = match outcome {
@@ -258,20 +271,20 @@ fn labels(node: &Node, schema: &Schema, errors: &mut Diagnostics) -> Option<Labe
         Some(node) => {
             let words: Vec<(&str, u16)> =
                 (0u16..).zip(outcomes.values()).map(|(code, word)| (word.as_str(), code)).collect();
-            node.word("an outcome", &words, errors)
+            node.word("an outcome", &words, problems)
         }
     };
-    keys.finish(errors);
+    keys.finish(problems);
     Some(LabelMapping { source: source?, equals: equals?, outcome: outcome?, after_ms: after_ms? })
 }
 
-fn pan(node: &Node, known: Fields<'_>, errors: &mut Diagnostics) -> Vec<Slot> {
-    let Some(mut keys) = Keys::of(node, "`pan`", errors) else { return Vec::new() };
+fn pan(node: &Node, known: Fields<'_>, problems: &mut Diagnostics) -> Vec<Slot> {
+    let Some(mut keys) = Keys::of(node, "`pan`", problems) else { return Vec::new() };
     let exempt = keys.optional("exempt");
-    keys.finish(errors);
+    keys.finish(problems);
     match exempt.map(|node| &node.value) {
-        Some(Value::List(items)) => items.iter().filter_map(|item| slot(item, known, errors)).collect(),
-        Some(_) => exempt.and_then(|node| slot(node, known, errors)).into_iter().collect(),
+        Some(Value::List(items)) => items.iter().filter_map(|item| slot(item, known, problems)).collect(),
+        Some(_) => exempt.and_then(|node| slot(node, known, problems)).into_iter().collect(),
         None => Vec::new(),
     }
 }

@@ -51,14 +51,17 @@ impl Example {
 #[test]
 fn the_reference_has_no_fault() {
     let loaded = load(&root().join("deploy/examples/reference/tripline.yaml")).unwrap();
-    assert!(loaded.faults.list().is_empty(), "{}", loaded.faults.render(Paint::Plain));
+    assert!(loaded.problems.list().is_empty(), "{}", loaded.problems.render(Paint::Plain));
     assert!(loaded.config.is_some());
 }
 
 /// Everything beside names, fields and packs, as text.
 fn beside(config: &Config) -> String {
-    let Config { input, time, limits, kafka, delivery, http, log, key, .. } = config;
-    let is_builtin = *key == tripline_rules::value::TextKey::default();
+    let Config { input, kafka, delivery, http, log, .. } = config;
+    let settings = config.settings();
+    let time = (settings.lateness_ms, settings.retention_ms);
+    let limits = (settings.rows_per_ledger, settings.keys_per_shard, settings.bytes_per_shard);
+    let is_builtin = settings.key == tripline_rules::value::TextKey::default();
     format!("{input:#?} {time:#?} {limits:#?} {kafka:#?} {delivery:#?} {http:#?} {log:#?} {is_builtin}")
 }
 
@@ -75,12 +78,12 @@ fn what_the_reference_calls_a_default_is_one() {
     fs::write(minimal.path(), least).unwrap();
     let [reference, minimal] = [reference, minimal].map(|example| {
         let loaded = example.load();
-        loaded.config.unwrap_or_else(|| panic!("{}", loaded.faults.render(Paint::Plain)))
+        loaded.config.unwrap_or_else(|| panic!("{}", loaded.problems.render(Paint::Plain)))
     });
     assert_eq!(beside(&reference), beside(&minimal));
     assert_eq!(minimal.mapping.format, reference.mapping.format);
     assert_eq!(minimal.mapping.pan_exempt, reference.mapping.pan_exempt);
-    assert!(minimal.models.is_empty() && minimal.ruleset().rules().is_empty());
+    assert!(!minimal.settings().profile && minimal.ruleset().rules().is_empty());
 }
 
 #[test]

@@ -351,7 +351,7 @@ const EFFECTS: [Effect; 54] = [
         "secret",
         SECRET,
         "secret: {file: key}",
-        |c| format!("{:?}", c.key == tripline_rules::value::TextKey::default()),
+        |c| format!("{:?}", c.settings().key == tripline_rules::value::TextKey::default()),
         "false",
     ),
     effect(
@@ -384,8 +384,8 @@ fn every_key_has_an_effect() {
         match &loaded.config {
             Some(config) => assert_eq!((effect.shown)(config), effect.then, "{}", effect.key),
             None => {
-                let is_said = loaded.faults.list().iter().any(|fault| fault.message.contains(effect.then));
-                assert!(is_said, "{}: {}", effect.key, loaded.faults.render(Paint::Plain));
+                let is_said = loaded.problems.list().iter().any(|fault| fault.message.contains(effect.then));
+                assert!(is_said, "{}: {}", effect.key, loaded.problems.render(Paint::Plain));
             }
         }
     }

@@ -99,5 +99,5 @@ fn config(changes: &[Change]) -> Config {
         _ => Err(io::ErrorKind::NotFound.into()),
     };
     let loaded = load_from(Path::new("tripline.yaml"), &files).unwrap();
-    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.faults))
+    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.problems))
 }

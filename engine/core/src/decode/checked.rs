@@ -54,17 +54,17 @@ impl CheckedMapping {
         Ok(CheckedMapping { format: mapping.format, names, paths, exempt, slots, steps, label })
     }
 
-    /// What a record is.
+    /// The format of the records.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Whether events may refer to earlier ones.
+    /// Whether the reference of an event to an earlier one is mapped.
     pub fn has_references(&self) -> bool {
         self.steps.iter().any(|step| step.slot == EVENT_REF)
     }
 
-    /// How long after its event a label that a record carries becomes known, ms; `None` where records carry none.
+    /// How long after its event the label of a record becomes known, ms; `None` if records carry no labels.
     pub fn label_after_ms(&self) -> Option<i64> {
         self.label.as_ref().map(|label| label.after_ms)
     }

@@ -19,7 +19,7 @@ pub enum HeaderError {
     #[error("the header has no column {}", listed(.0))]
     Missing(Vec<String>),
     /// Mapped columns that the header has twice.
-    #[error("the header has twice the column {}", listed(.0))]
+    #[error("the header has more than one column {}", listed(.0))]
     Twice(Vec<String>),
     /// Not one line of comma-separated values in UTF-8.
     #[error("the header is not one line of comma-separated values in UTF-8")]

@@ -1,5 +1,6 @@
 //! What can be wrong with a mapping, and where. It does not know how errors are displayed.
 
+use crate::limits::SOURCES_MAX;
 use thiserror::Error;
 use tripline_rules::diagnostic::Span;
 use tripline_rules::schema::{ACCOUNT_CURRENCY, LABEL_OUTCOME};
@@ -66,13 +67,13 @@ pub enum MappingErrorKind {
         raw: String,
     },
     /// A required field that could be made missing.
-    #[error("`{0}` cannot be missing, so nothing can be mapped to missing")]
+    #[error("`{0}` is required, so no value can be mapped to missing")]
     Required(String),
     /// Not an ISO 4217 code.
     #[error("`{0}` is not a currency in use (ISO 4217)")]
     Currency(String),
     /// The configured currency is not the field's.
-    #[error("`{field}` is in another currency than `{currency}`")]
+    #[error("the currency of `{field}` is not `{currency}`")]
     OtherCurrency {
         /// The field.
         field: String,
@@ -83,21 +84,21 @@ pub enum MappingErrorKind {
     #[error("`{0}` needs a currency: map one, or map `account.currency`")]
     NoCurrency(String),
     /// Not a time zone.
-    #[error("`{0}` is not a time zone of the tz database nor an offset such as +02:00")]
+    #[error("`{0}` is neither a time zone of the tz database nor an offset such as +02:00")]
     Zone(String),
     /// A pattern that does not read back what it writes.
-    #[error("`{0}` does not read a whole date and time (as `%Y-%m-%d %H:%M:%S` does)")]
+    #[error("`{0}` does not read a complete date, as `%Y-%m-%d %H:%M:%S` does")]
     Pattern(String),
     /// A duration in another form than seconds or milliseconds.
-    #[error("`{0}` is a duration: its time format is seconds or milliseconds")]
+    #[error("`{0}` is a duration: its time format must be seconds or milliseconds")]
     Duration(String),
     /// A delimiter that cannot be one.
     #[error("a CSV delimiter is one ASCII character, not a quote, a line end or a digit")]
     Delimiter,
     /// A negative delay or an unknown outcome.
-    #[error("a label needs an outcome of `label.outcome` and a delay that is not negative")]
+    #[error("a label needs an outcome of `label.outcome` and a delay of zero or more")]
     Label,
     /// More sources than the decoder counts.
-    #[error("a mapping reads at most 1024 places of a record")]
+    #[error("a mapping can have at most {} sources", SOURCES_MAX)]
     TooMany,
 }

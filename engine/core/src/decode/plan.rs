@@ -4,13 +4,12 @@ use super::capture::SourceId;
 use super::checked::CheckedMapping;
 use super::csv::CsvPlan;
 use super::json::JsonPlan;
-use super::mapping::{Format, Mapping};
-use super::mapping_error::MappingError;
+use super::mapping::Format;
 use super::money::{CurrencyPlan, MoneyPlan};
 use super::steps::{DirectField, FieldConversion, LabelPlan, REQUIRED, Required, Step, ValueSource};
 use std::sync::Arc;
 use tripline_rules::schema::{
-    ACCOUNT_CURRENCY, ACCOUNT_ID, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, Schema, TX_CURRENCY,
+    ACCOUNT_CURRENCY, ACCOUNT_ID, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, TX_CURRENCY,
 };
 use tripline_rules::value::{Slot, TextKey};
 
@@ -53,20 +52,6 @@ impl DecodePlan {
             }
         };
         DecodePlan { key, reader, required, steps, label, slots }
-    }
-
-    /// Checks a mapping against the schema and makes its plan. For the other arguments see [`DecodePlan::new`].
-    ///
-    /// # Errors
-    /// Everything that is wrong with the mapping.
-    pub fn compile(
-        mapping: &Mapping,
-        schema: &Schema,
-        wanted: &[Slot],
-        texts: &[Slot],
-        key: TextKey,
-    ) -> Result<DecodePlan, Vec<MappingError>> {
-        Ok(DecodePlan::new(&CheckedMapping::new(mapping, schema)?, wanted, texts, key))
     }
 }
 

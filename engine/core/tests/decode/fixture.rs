@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 use tripline_core::decode::{
-    CurrencySource, DecodePlan, Decoder, FieldMapping, FieldSource, Format, Mapping, MappingError, Reason,
-    Reject,
+    CheckedMapping, CurrencySource, DecodePlan, Decoder, FieldMapping, FieldSource, Format, Mapping,
+    MappingError, Reason, Reject,
 };
 use tripline_core::event::Event;
 use tripline_rules::money::Currency;
@@ -106,7 +106,7 @@ impl Feed {
     pub fn try_new(mapping: &Mapping) -> Result<Feed, Vec<MappingError>> {
         let schema = schema();
         let all: Vec<Slot> = (0..20).map(Slot).collect();
-        let plan = DecodePlan::compile(mapping, &schema, &all, &all, TextKey::default())?;
+        let plan = DecodePlan::new(&CheckedMapping::new(mapping, &schema)?, &all, &all, TextKey::default());
         let decoder = Decoder::new(Arc::new(plan));
         Ok(Feed { decoder, event: Event::new(schema.fields().len()) })
     }

@@ -28,10 +28,10 @@ fn all_errors_of_a_mapping_are_reported_at_once() {
             "`tx.risk` is mapped twice",
             "`1` occurs twice in the values of `tx.reversed`",
             "`account.id` must be mapped",
-            "`tx.took` is a duration: its time format is seconds or milliseconds",
+            "`tx.took` is a duration: its time format must be seconds or milliseconds",
             "`/x/y/z/too/deep` is not a JSON pointer of one to four keys",
             "`maybe` is not a value of `tx.reversed`",
-            "a label needs an outcome of `label.outcome` and a delay that is not negative",
+            "a label needs an outcome of `label.outcome` and a delay of zero or more",
             "`fraud` is not a JSON pointer of one to four keys",
         ]
     );
@@ -52,7 +52,7 @@ fn each_error_has_its_message() {
         ["`XTS` is not a currency in use (ISO 4217)"]
     );
     let limit = pointer("card.limit", "/v");
-    let other = ["`card.limit` is in another currency than `EUR`"];
+    let other = ["the currency of `card.limit` is not `EUR`"];
     assert_eq!(with(&|f| f.money.currency = constant("EUR"), limit), other);
     assert_eq!(with(&|_| {}, column("tx.risk", "v")), ["`tx.risk` cannot come from a column"]);
     assert_eq!(with(&|_| {}, pointer("tx.geo", "/v")), ["`tx.geo` cannot come from a pointer"]);
@@ -65,7 +65,7 @@ fn each_error_has_its_message() {
     let zone = |f: &mut FieldMapping| {
         f.time = TimeFormat::Local { pattern: "%Y-%m-%d".into(), zone: "Mars".into() };
     };
-    let no_zone = ["`Mars` is not a time zone of the tz database nor an offset such as +02:00"];
+    let no_zone = ["`Mars` is neither a time zone of the tz database nor an offset such as +02:00"];
     assert_eq!(with(&zone, pointer("account.opened", "/v")), no_zone);
     for bad in ["", "v", "/a~2", "/~"] {
         let expected = format!("`{bad}` is not a JSON pointer of one to four keys");
@@ -73,7 +73,7 @@ fn each_error_has_its_message() {
     }
     let mut mapping = json(vec![]);
     mapping.fields[0].fallback = Fallback::Missing;
-    assert_eq!(errors(&mapping), ["`event.id` cannot be missing, so nothing can be mapped to missing"]);
+    assert_eq!(errors(&mapping), ["`event.id` is required, so no value can be mapped to missing"]);
     let mut mapping = json(vec![]);
     mapping.format = Format::Csv { delimiter: b'"' };
     assert_eq!(errors(&mapping).last().unwrap(), &MappingErrorKind::Delimiter.to_string());

@@ -3,8 +3,8 @@
 use crate::fixture::{FULL, Feed, full, json, pointer, slot, with};
 use std::sync::Arc;
 use tripline_core::decode::{
-    AmountForm, Coverage, CurrencySource, DecodePlan, Decoder, Fallback, FieldMapping, FieldSource,
-    LabelMapping, Reason, TimeFormat,
+    AmountForm, CheckedMapping, Coverage, CurrencySource, DecodePlan, Decoder, Fallback, FieldMapping,
+    FieldSource, LabelMapping, Reason, TimeFormat,
 };
 use tripline_rules::money::Currency;
 use tripline_rules::value::{Geo, TextKey};
@@ -51,7 +51,8 @@ fn the_whole_event_is_filled() {
 fn only_wanted_fields_are_converted_and_only_wanted_texts_kept() {
     let schema = crate::fixture::schema();
     let mapping = full();
-    let plan = DecodePlan::compile(&mapping, &schema, &[], &[], TextKey::default()).unwrap();
+    let checked = CheckedMapping::new(&mapping, &schema).unwrap();
+    let plan = DecodePlan::new(&checked, &[], &[], TextKey::default());
     let mut decoder = Decoder::new(Arc::new(plan));
     let mut event = tripline_core::event::Event::new(schema.fields().len());
     let odd = FULL.replace("57.16", "\"odd\"").replace("\"pos\"", "[1]");

@@ -38,7 +38,7 @@ pub fn config() -> Result<Config, CliError> {
     let path = Path::new("tripline.yaml");
     let loaded = config::load_from(path, &read)?;
     loaded.config.ok_or_else(|| {
-        show(&loaded.faults);
+        show(&loaded.problems);
         CliError::Invalid(path.to_path_buf())
     })
 }
@@ -53,6 +53,6 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/demo/tripline.yaml");
         let on_disk = config::load(Path::new(folder)).unwrap().config.unwrap();
         assert_eq!(carried.ruleset().hash(), on_disk.ruleset().hash());
-        assert_eq!(carried.stream, on_disk.stream);
+        assert_eq!(carried.settings().stream, on_disk.settings().stream);
     }
 }

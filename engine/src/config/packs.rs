@@ -1,0 +1,54 @@
+//! Packs and the lists that they name, compiled. It does not know the configuration that names the packs.
+
+use super::files::{Files, on_disk, read_from};
+use std::path::Path;
+use tripline_rules::compile::CompileOptions;
+use tripline_rules::diagnostic::{Diagnostics, File};
+use tripline_rules::ruleset::Ruleset;
+use tripline_rules::schema::Schema;
+use tripline_rules::value::TextKey;
+
+/// What packs are compiled with.
+#[derive(Clone, Copy, Debug)]
+pub struct PackOptions<'a> {
+    /// The key of all hashes.
+    pub key: TextKey,
+    /// Which models run.
+    pub models: &'a [String],
+    /// How long rows are kept, ms.
+    pub retention: Option<i64>,
+}
+
+/// Compiles packs; lists are read from paths relative to their pack.
+pub fn compile(files: &[File], schema: &Schema, options: &PackOptions<'_>) -> (Option<Ruleset>, Diagnostics) {
+    compile_from(files, schema, options, &on_disk)
+}
+
+/// [`compile`] with lists that need not be on disk.
+pub(super) fn compile_from(
+    files: &[File],
+    schema: &Schema,
+    options: &PackOptions<'_>,
+    lists: &Files<'_>,
+) -> (Option<Ruleset>, Diagnostics) {
+    let models: Vec<&str> = options.models.iter().map(String::as_str).collect();
+    let list = |path: &str| {
+        let folders = files.iter().map(|file| Path::new(&*file.name).parent().unwrap_or(Path::new("")));
+        let mut missing = "there is no pack".to_owned();
+        for path in folders.map(|folder| folder.join(path)) {
+            match read_from(&path, lists) {
+                Ok(file) => return Ok(file.text.to_string()),
+                Err(error) => missing = error.source.to_string(),
+            }
+        }
+        Err(missing)
+    };
+    let options = CompileOptions {
+        key: options.key,
+        models: &models,
+        retention: options.retention,
+        list: &list,
+        now: None,
+    };
+    Ruleset::compile(files, schema, &options)
+}
