@@ -21,7 +21,36 @@ use crate::schema::Schema;
 use crate::value::TextKey;
 
 impl Ruleset {
-    /// Compiles packs; `None` exactly when there is an error. All faults of all files are given.
+    /// Compiles packs. The ruleset is `None` exactly when there is an error; the errors and warnings of all files are
+    /// reported in one run.
+    ///
+    /// ```
+    /// use tripline_rules::compile::CompileOptions;
+    /// use tripline_rules::diagnostic::{File, Paint};
+    /// use tripline_rules::ruleset::Ruleset;
+    /// use tripline_rules::schema::Schema;
+    /// use tripline_rules::value::TextKey;
+    ///
+    /// let pack = File::new("pack.yaml", "version: 1\nrules:\n  - {id: LARGE, when: tx.amout > 1000}\n");
+    /// let no_list = |path: &str| Err(format!("{path} does not exist"));
+    /// let options =
+    ///     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list, now: None };
+    /// let (ruleset, problems) = Ruleset::compile(&[pack], &Schema::built_in(), &options);
+    /// assert!(ruleset.is_none());
+    /// assert_eq!(
+    ///     problems.render(Paint::Plain),
+    ///     "\
+    /// error[E201]: nothing is named `tx.amout`
+    ///  --> pack.yaml:3:23
+    ///   |
+    /// 3 |   - {id: LARGE, when: tx.amout > 1000}
+    ///   |                       ^^^^^^^^ not a field, aggregate or term
+    ///   |
+    ///   = help: did you mean the field `tx.amount`?
+    ///
+    /// "
+    /// );
+    /// ```
     pub fn compile(
         packs: &[File],
         schema: &Schema,
