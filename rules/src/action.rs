@@ -5,7 +5,7 @@
 use crate::time::Ms;
 use crate::value::Slot;
 
-/// How bad a rule's finding is.
+/// Severity of an alert that a rule raises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named as in packs")]
 pub enum Severity {
@@ -38,7 +38,7 @@ pub enum Mode {
     Live,
 }
 
-/// What is done, weakest first: the highest wins.
+/// What is done, in ascending order of strength; of several, the strongest applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named as in packs")]
 pub enum Verb {
@@ -64,7 +64,7 @@ impl Verb {
     }
 }
 
-/// To whom it is done.
+/// The object of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named as in packs")]
 pub enum Target {
@@ -84,26 +84,26 @@ impl Target {
     }
 }
 
-/// What follows: from now on, for the event has already happened.
+/// An action. It applies to later events: the judged one has already happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
     /// What is done.
     pub verb: Verb,
-    /// To whom.
+    /// The object; the rule's subject without one.
     pub target: Option<Target>,
-    /// For how long, ms.
+    /// Duration, ms.
     pub length: Option<Ms>,
 }
 
-/// For how long a rule that fired says nothing more about the same entity.
+/// The period in which a rule that has fired sends no further alert about the same entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cooldown {
     /// `account`, `card`, or an entity such as `terminal`.
     pub entity: String,
     /// The field that holds its id; an event without it falls back to the account.
     pub key: Slot,
-    /// How long, ms.
+    /// Duration, ms.
     pub length: Ms,
-    /// Whether a higher score speaks again.
+    /// Whether a higher score is alerted again within the period.
     pub unless_score_increases: bool,
 }

@@ -1,19 +1,19 @@
-//! What a look back means: an aggregate in its normal form, and the plan of one key space.
+//! Aggregates in normal form, and the plan of one key space.
 //!
-//! This module says *what* is computed; `tripline-core` computes it over rows. Two aggregates that are written
-//! differently and mean the same have equal normal forms, and are computed once.
+//! This module defines *what* is computed; `tripline-core` computes it over rows. Two aggregates with the same meaning
+//! have equal normal forms and are computed once, however they are written.
 
 use crate::schema::Kind;
 use crate::time::{DAY_MS, Ms};
 use crate::value::Slot;
 
-/// Order statistics read at most so many matching rows, the newest ones, of their window.
+/// Order statistics read at most this many matching rows of their window, the newest ones.
 pub const ORDER_ROWS_MAX: usize = 128;
-/// At most so many distinct `where` conditions in a key space: one bit of a row each.
+/// Maximum number of distinct `where` conditions in a key space: one bit of a row each.
 pub const TAGS_MAX: usize = 256;
-/// At most so many different windows (length and delay) in a key space.
+/// Maximum number of different windows (length and delay) in a key space.
 pub const WINDOWS_MAX: usize = 64;
-/// At most so many aggregates in a key space.
+/// Maximum number of aggregates in a key space.
 pub const AGGREGATES_MAX: usize = 256;
 /// Share trimmed off each side by `trimmed_mean`.
 pub const TRIM_SHARE: f64 = 0.1;
@@ -27,13 +27,13 @@ pub struct TagId(pub u8);
 pub struct Tags(pub [u64; TAGS_MAX / 64]);
 
 impl Tags {
-    /// Whether the condition holds.
+    /// Whether the condition is true.
     #[inline]
     pub fn has(&self, tag: TagId) -> bool {
         self.0[usize::from(tag.0) / 64] >> (tag.0 % 64) & 1 == 1
     }
 
-    /// Records a condition that holds.
+    /// Marks a condition as true.
     #[inline]
     pub fn set(&mut self, tag: TagId) {
         self.0[usize::from(tag.0) / 64] |= 1 << (tag.0 % 64);
@@ -65,7 +65,7 @@ impl FactSet {
         }
     }
 
-    /// Those that the other set has, too.
+    /// The aggregates of both sets.
     #[inline]
     pub fn of_both(&self, other: &FactSet) -> FactSet {
         let mut set = *self;
@@ -73,7 +73,7 @@ impl FactSet {
         set
     }
 
-    /// Those that the other set lacks.
+    /// The aggregates that the other set does not contain.
     #[inline]
     pub fn without(&self, other: &FactSet) -> FactSet {
         let mut set = *self;
@@ -81,7 +81,7 @@ impl FactSet {
         set
     }
 
-    /// How many there are.
+    /// Number of aggregates.
     pub fn len(&self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
@@ -106,7 +106,8 @@ impl FactSet {
 pub enum Op {
     /// Number of rows.
     Count,
-    /// Sum of the values: exact, in minor units (money) or 10⁻⁶ (numbers). Beyond what a register holds exactly: missing.
+    /// Sum of the values: exact, in minor units (money) or 10⁻⁶ (numbers). Missing beyond what a register
+    /// holds exactly.
     Sum,
     /// `Sum / count`, one division in `f64`.
     Avg,
@@ -114,7 +115,8 @@ pub enum Op {
     Min,
     /// Largest value.
     Max,
-    /// Sample standard deviation (n − 1), from exact integer sums: `sqrt((n·Σx² − (Σx)²) / (n·(n−1)))`; missing below two rows.
+    /// Sample standard deviation (n − 1), from exact integer sums: `sqrt((n·Σx² − (Σx)²) / (n·(n−1)))`; missing below
+    /// two rows.
     Stddev,
     /// Median of the newest [`ORDER_ROWS_MAX`] values; the mean of the middle two when even.
     Median,
@@ -137,36 +139,37 @@ pub enum Op {
     Rate,
     /// Share of the rows that satisfy a further condition.
     Ratio(TagId),
-    /// Share of the newest [`ORDER_ROWS_MAX`] rows whose value is smaller than the event's own; missing when the event has none.
+    /// Share of the newest [`ORDER_ROWS_MAX`] rows whose value is smaller than the event's own; missing when the event
+    /// has none.
     Rank,
 }
 
-/// One look back in normal form.
+/// One aggregate in normal form.
 ///
-/// Matching rows at event time `t`: rows of the lane with `t - delay - over < at <= t - delay` (without `over`: all rows
-/// held with `at <= t - delay`), already in the ledger, whose `filter` bit is set; without the event itself unless
-/// `include_current`.
+/// Matching rows at event time `t`: rows of the lane in the ledger with `t - delay - over < at <= t - delay` (without
+/// `over`: all rows kept with `at <= t - delay`) whose `filter` bit is set, without the event itself unless
+/// `include_current` is set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregate {
-    /// The name it was first written under; of two equal ones, the first in the pack.
+    /// Name of the first declaration; equal declarations share one aggregate.
     pub name: String,
     /// What is computed.
     pub op: Op,
-    /// The value that is read; `None` for operations over rows alone.
+    /// The field that is read; `None` for operations that read no field.
     pub value: Option<Slot>,
-    /// Kind of `value` (how the row's word is read), meaningless without one.
+    /// Kind of `value`: how the row's word is read. Not used without a value.
     pub value_kind: Kind,
     /// Index into [`AggregatePlan::lanes`].
     pub lane: usize,
-    /// Length of the window; `None` reads the rows held.
+    /// Length of the window; `None` for all rows kept.
     pub over: Option<Ms>,
-    /// How far the window's end lies before the event.
+    /// Distance from the end of the window to the event.
     pub delay: Ms,
-    /// Which rows count.
+    /// Condition for rows.
     pub filter: Option<TagId>,
-    /// Whether the event itself counts.
+    /// Whether the event itself is included.
     pub include_current: bool,
-    /// Fewer matching rows: missing.
+    /// Minimum number of matching rows; below it the fact is missing.
     pub at_least: u32,
     /// Register of the fact.
     pub slot: Slot,
@@ -174,53 +177,53 @@ pub struct Aggregate {
     pub kind: Kind,
 }
 
-/// The rows of a ledger that agree with the event in some fields. No fields: the whole ledger.
-/// An event in which one of the fields is unknown has no such lane: its facts are missing.
+/// The rows of a ledger that have the same values as the event in some fields; without fields, the whole ledger.
+/// Facts of a lane are missing for an event in which one of the fields is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lane {
     /// Fields that a row must share with the event.
     pub fields: Vec<Slot>,
 }
 
-/// `rank: … by: all`: the share of the shard's recent events with a smaller value, from a running histogram.
+/// `rank: … by: all`: the share of the shard's recent events with a smaller value, from a histogram.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Population {
-    /// The name it was first written under.
+    /// Name of the first declaration.
     pub name: String,
     /// The ranked field: money or a number.
     pub value: Slot,
-    /// A histogram for each value of this field (`by: [all, merchant.mcc]`).
+    /// One histogram for each value of this field (`by: [all, merchant.mcc]`).
     pub group: Option<Slot>,
-    /// Whole UTC days that are counted, today included.
+    /// Number of whole UTC days, today included.
     pub days: u32,
-    /// Which events are counted.
+    /// Condition for events.
     pub filter: Option<TagId>,
-    /// The same in words that are equal in every pack that counts the same; `None` without a filter, or where its
-    /// meaning cannot be told apart from its pack.
+    /// The condition as a text that is the same in every pack; `None` without a condition, or where the condition
+    /// depends on its pack. A snapshot's histograms are found by it.
     pub condition: Option<String>,
-    /// Fewer events: missing.
+    /// Minimum number of events; below it the rank is missing.
     pub at_least: u32,
     /// Register of the share, in [0, 1].
     pub slot: Slot,
 }
 
 impl Population {
-    /// Length of the days that are counted.
+    /// Length of the window, ms.
     pub fn over_ms(&self) -> Ms {
         Ms::from(self.days) * DAY_MS
     }
 }
 
-/// A fact's coverage, read by `coverage(fact)` and put on alerts.
+/// The coverage of a fact, read by `coverage(fact)` and reported on alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coverage {
     /// Index into [`AggregatePlan::aggregates`].
     pub aggregate: usize,
-    /// Register of the share of the window that is held, in [0, 1].
+    /// Register of the share of the window for which rows are kept, in [0, 1].
     pub slot: Slot,
 }
 
-/// The entity a key space is keyed by. The account's is the input's own.
+/// A key space, by its entity. The input is keyed by account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeySpace {
     /// `account`, or an entity of the schema such as `terminal`.
@@ -229,23 +232,23 @@ pub struct KeySpace {
     pub key: Slot,
 }
 
-/// All that a key space must compute: what `tripline-core` builds its ledgers and facts from.
+/// Everything that a key space computes; `tripline-core` builds ledgers and facts from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AggregatePlan {
-    /// Which key space.
+    /// The key space.
     pub space: KeySpace,
     /// Distinct lanes; lane 0 is the whole ledger.
     pub lanes: Vec<Lane>,
     /// Number of distinct conditions over rows.
     pub tags: usize,
-    /// Distinct aggregates; a [`FactSet`] counts by position here.
+    /// Distinct aggregates; a [`FactSet`] refers to positions in it.
     pub aggregates: Vec<Aggregate>,
     /// Distinct population ranks.
     pub populations: Vec<Population>,
-    /// Coverages that a rule reads.
+    /// Coverages that rules read.
     pub coverages: Vec<Coverage>,
-    /// Whether a condition over rows compares with an amount in major units: rows must tell the currency, which says what
-    /// it is in minor units.
+    /// Whether a condition over rows compares with an amount in major units. If so, rows hold the currency, which
+    /// determines the minor units.
     pub currency: bool,
     /// Longest window + delay of all aggregates; 0 without any.
     pub look_back: Ms,

@@ -1,10 +1,10 @@
-//! Expressions as written: a tree with places, before any name has a meaning.
+//! The syntax tree of expressions, with places in the file. Names are not resolved.
 
 use crate::diagnostic::Span;
 use crate::money::Decimal;
 use crate::time::Ms;
 
-/// How two numbers, or two of anything, are compared.
+/// A comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Compare {
     /// `==`
@@ -22,7 +22,7 @@ pub enum Compare {
 }
 
 impl Compare {
-    /// How it is written.
+    /// The operator as written.
     pub fn sign(self) -> &'static str {
         match self {
             Compare::Eq => "==",
@@ -49,7 +49,7 @@ pub enum Arithmetic {
 }
 
 impl Arithmetic {
-    /// How it is written.
+    /// The operator as written.
     pub fn sign(self) -> &'static str {
         match self {
             Arithmetic::Add => "+",
@@ -60,12 +60,12 @@ impl Arithmetic {
     }
 }
 
-/// An expression and where it stands.
+/// An expression and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
 }
 
@@ -74,7 +74,7 @@ pub struct Expr {
 pub enum ExprKind {
     /// A number, a percentage as its share.
     Number(Decimal),
-    /// A length of time, ms.
+    /// A duration, ms.
     Duration(Ms),
     /// A quoted text.
     Text(String),
@@ -88,7 +88,7 @@ pub enum ExprKind {
     Name(String),
     /// `[a, b]`.
     Array(Vec<Expr>),
-    /// `name(args)`; the place is the name's.
+    /// `name(args)`, with the place of the name.
     Call(String, Span, Vec<Expr>),
     /// `not a`.
     Not(Box<Expr>),
@@ -111,7 +111,7 @@ pub enum ExprKind {
 }
 
 impl Expr {
-    /// The expressions directly inside.
+    /// The direct subexpressions.
     pub fn children(&self) -> Vec<&Expr> {
         match &self.kind {
             ExprKind::Array(items) | ExprKind::Call(_, _, items) => items.iter().collect(),
@@ -126,7 +126,7 @@ impl Expr {
         }
     }
 
-    /// Operators and references: what an expression costs. Constants are part of what reads them.
+    /// Number of operators and references, the measure of an expression's cost. Constants do not count.
     pub fn nodes(&self) -> usize {
         let own = match &self.kind {
             ExprKind::Number(_) | ExprKind::Duration(_) | ExprKind::Text(_) | ExprKind::Bool(_) => 0,
@@ -136,7 +136,7 @@ impl Expr {
         own + self.children().into_iter().map(Expr::nodes).sum::<usize>()
     }
 
-    /// Calls `visit` on this expression and all inside.
+    /// Calls `visit` for this expression and all subexpressions.
     pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
         visit(self);
         self.children().into_iter().for_each(|child| child.walk(visit));

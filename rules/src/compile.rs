@@ -1,6 +1,6 @@
-//! From files to a ruleset: read, look names up, lint; and, with no error, build programs.
+//! From packs to a ruleset: read, resolve names, lint and, without errors, build programs.
 //!
-//! It does not know what single checks look for.
+//! It does not know what a single check looks for.
 
 mod build;
 mod by_type;
@@ -59,7 +59,7 @@ impl Ruleset {
         compile(packs, schema, options, &Overrides::new())
     }
 
-    /// The same with other values for some parameters, by name, written as in a pack.
+    /// Compiles packs with other values for some parameters.
     pub fn compile_with(
         packs: &[File],
         schema: &Schema,
@@ -69,10 +69,10 @@ impl Ruleset {
         compile(packs, schema, options, overrides)
     }
 
-    /// No rules: events are taken in and nothing is judged.
+    /// A ruleset without rules: events are ingested and nothing is judged.
     ///
     /// # Panics
-    /// Never: nothing can be wrong with no packs.
+    /// Never: no packs give no errors.
     pub fn empty(schema: &Schema, key: TextKey) -> Ruleset {
         let no_list = |_: &str| Err(String::new());
         let options = CompileOptions { key, models: &[], retention: None, list: &no_list, now: None };

@@ -1,6 +1,6 @@
-//! What is wrong with a file, where, and what to do about it: for people (drawn with carets) and for programs (JSON).
+//! Errors and warnings with their places: rendered for people (with carets) and for programs (JSON).
 //!
-//! It does not know what is checked; every stage adds to one [`Diagnostics`], so that one run shows all faults.
+//! It does not know what is checked. Every stage adds to one [`Diagnostics`], so that one run reports all problems.
 
 mod codes;
 
@@ -14,9 +14,9 @@ use std::sync::Arc;
 /// A file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// How it is called in messages: its path as given.
+    /// Its name in messages: the path as given.
     pub name: Arc<str>,
-    /// Its whole text.
+    /// Its text.
     pub text: Arc<str>,
 }
 
@@ -30,21 +30,21 @@ impl File {
 /// A place in one of the files of a [`Diagnostics`], in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
-    /// Which file.
+    /// Index of the file.
     pub file: usize,
     /// First byte.
     pub start: usize,
-    /// After the last byte.
+    /// One past the last byte.
     pub end: usize,
 }
 
 impl Span {
-    /// From the start of this one to the end of another.
+    /// From the start of this span to the end of another.
     pub fn to(self, other: Span) -> Span {
         Span { file: self.file, start: self.start, end: other.end.max(self.end) }
     }
 
-    /// Whether the other one lies inside.
+    /// Whether this span contains the other.
     pub fn holds(self, other: Span) -> bool {
         self.file == other.file && self.start <= other.start && other.end <= self.end
     }
@@ -54,46 +54,46 @@ impl Span {
     }
 }
 
-/// A stable name of a kind of fault, such as `E201`; `Y` is YAML, `S` structure, `E` expressions, `W` warnings.
+/// The stable code of a problem, such as `E201`: `Y` is YAML, `S` structure, `E` expressions, `W` warnings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub &'static str);
 
-/// How bad it is.
+/// The level of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Nothing compiles until it is mended.
+    /// Nothing compiles until it is corrected.
     Error,
-    /// It compiles, and probably does not do what was meant.
+    /// It compiles, but probably does not do what was intended.
     Warning,
 }
 
-/// One fault.
+/// One error or warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Which kind.
+    /// Its code.
     pub code: Code,
-    /// How bad.
+    /// Its level.
     pub level: Level,
-    /// What is wrong, one line.
+    /// The message, one line.
     pub message: String,
-    /// Where.
+    /// Its place.
     pub span: Span,
-    /// Said at the carets.
+    /// The label of the place.
     pub label: Option<String>,
-    /// Other places that matter, in the same file.
+    /// Related places in the same file, with labels.
     pub context: Vec<(Span, String)>,
-    /// What to do.
+    /// How to correct it.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// Says something at the carets.
+    /// Sets the label of the place.
     pub fn label(&mut self, text: impl Into<String>) -> &mut Diagnostic {
         self.label = Some(text.into());
         self
     }
 
-    /// Points at another place; one in another file is left out.
+    /// Adds a related place; one in another file is ignored.
     pub fn context(&mut self, span: Span, text: impl Into<String>) -> &mut Diagnostic {
         if span.file == self.span.file {
             self.context.push((span, text.into()));
@@ -101,31 +101,31 @@ impl Diagnostic {
         self
     }
 
-    /// Says what to do.
+    /// Sets the help.
     pub fn help(&mut self, text: impl Into<String>) -> &mut Diagnostic {
         self.help = Some(text.into());
         self
     }
 
-    /// Says what to do, when there is something to say.
+    /// Sets the help, if there is one.
     pub fn help_maybe(&mut self, text: Option<String>) -> &mut Diagnostic {
         self.help = text.or(self.help.take());
         self
     }
 }
 
-/// Every fault of some files.
+/// All errors and warnings of some files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     files: Vec<File>,
     list: Vec<Diagnostic>,
-    /// Rules read.
+    /// Number of rules read.
     pub rules: usize,
-    /// Operators and references of all conditions read.
+    /// Number of operators and references in all conditions read.
     pub nodes: usize,
 }
 
-/// Whether drawings carry colours.
+/// Whether output is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
     /// For a terminal.
@@ -135,7 +135,7 @@ pub enum Paint {
 }
 
 impl Diagnostics {
-    /// No faults yet; a span's `file` counts in these.
+    /// No problems yet; `file` of a span is an index into `files`.
     pub fn new(files: &[File]) -> Diagnostics {
         Diagnostics { files: files.to_vec(), ..Diagnostics::default() }
     }
@@ -163,7 +163,7 @@ impl Diagnostics {
         self.list.last_mut().expect("one was just pushed")
     }
 
-    /// Takes in the faults of other files.
+    /// Adds the problems of other files.
     pub fn extend(&mut self, other: Diagnostics) {
         let base = self.files.len();
         self.rules += other.rules;
@@ -176,32 +176,32 @@ impl Diagnostics {
         }));
     }
 
-    /// Leaves out faults that another one explains.
+    /// Keeps the problems for which `keep` is true.
     pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
         self.list.retain(keep);
     }
 
-    /// All faults, in the order of [`Diagnostics::sort`] once sorted.
+    /// All problems, in the order of [`Diagnostics::sort`] once sorted.
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// The files that spans count in.
+    /// The files that spans refer to.
     pub fn files(&self) -> &[File] {
         &self.files
     }
 
-    /// Orders by file and place; faults at one place keep the order in which they were found.
+    /// Sorts by file and place; problems at one place keep the order in which they were added.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|problem| (problem.span.file, problem.span.start));
     }
 
-    /// How many errors.
+    /// Number of errors.
     pub fn errors(&self) -> usize {
         self.count(Level::Error)
     }
 
-    /// How many warnings.
+    /// Number of warnings.
     pub fn warnings(&self) -> usize {
         self.count(Level::Warning)
     }
@@ -210,19 +210,19 @@ impl Diagnostics {
         self.list.iter().filter(|problem| problem.level == level).count()
     }
 
-    /// Whether some fault lies inside a place.
+    /// Whether a span contains a problem.
     pub fn any_inside(&self, span: Span) -> bool {
         self.list.iter().any(|problem| span.holds(problem.span))
     }
 
-    /// Line and column of a place, both from 1; columns count characters.
+    /// Line and column of a span, both from 1; columns count characters.
     pub fn position(&self, span: Span) -> (usize, usize) {
         let before = &self.files[span.file].text[..span.start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
-    /// Draws all faults, each followed by an empty line.
+    /// Renders all problems, each followed by an empty line.
     pub fn render(&self, paint: Paint) -> String {
         let renderer = match paint {
             Paint::Colour => Renderer::styled(),
@@ -258,7 +258,7 @@ impl Diagnostics {
         }
     }
 
-    /// One line: what was read and what was found. The caller may append how long it took.
+    /// A one-line summary. The caller can append the time taken.
     pub fn summary(&self) -> String {
         let files = match &self.files[..] {
             [only] => only.name.to_string(),
@@ -269,7 +269,7 @@ impl Diagnostics {
         format!("{files}: {rules}, {nodes}, {errors}, {warnings}")
     }
 
-    /// All faults as one JSON array; `line` and `column` count from 1, columns in characters.
+    /// All problems as one JSON array; `line` and `column` count from 1, columns in characters.
     pub fn json(&self) -> String {
         let mut out = String::from("[");
         for (at, problem) in self.list.iter().enumerate() {
@@ -324,7 +324,7 @@ fn json_text(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// The known name that is nearest to a misspelt one, if any is near.
+/// The known name that is closest to a misspelt one, if any is close.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (wrong.chars().count() / 3).clamp(1, 3);
     known

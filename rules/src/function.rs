@@ -1,6 +1,6 @@
-//! The arithmetic and functions of the language, on plain numbers: the one place that computes them.
+//! Arithmetic and functions of the language, on plain numbers. They are computed here only.
 //!
-//! It does not know registers; an answer that does not exist is `None`, which is "missing".
+//! It does not know registers. An undefined result is `None`, which means missing.
 
 use crate::ast::{Arithmetic, Compare};
 use crate::value::{Geo, MONEY_MINOR_MAX_EXACT, TextKey};
@@ -21,18 +21,18 @@ pub enum Unary {
     Negative,
     /// `abs(a)`
     Abs,
-    /// `log(a)`, natural; of nothing positive: missing.
+    /// `log(a)`, natural; missing unless `a` is positive.
     Log,
 }
 
-/// The smaller or the larger one.
+/// The smaller or the larger of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Extreme {
     Min,
     Max,
 }
 
-/// What a local time is asked for.
+/// A part of a local time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Local {
     /// 0 to 23.
@@ -41,7 +41,7 @@ pub enum Local {
     Weekday,
 }
 
-/// A comparison of two numbers. Without a branch on the operator: it is the operation that packs are made of.
+/// Compares two numbers without a branch on the operator: comparisons are the most frequent operation of packs.
 #[inline]
 pub fn compares(op: Compare, a: f64, b: f64) -> bool {
     const LESS: u8 = 1;
@@ -66,14 +66,14 @@ pub fn compares(op: Compare, a: f64, b: f64) -> bool {
     accepted & found != 0
 }
 
-/// Arithmetic. By zero, beyond what is finite, money beyond what is exact: `None`.
+/// Arithmetic. `None` for a division by zero, a result that is not finite, and money that is not exact.
 #[inline]
 pub fn arithmetic(op: Arithmetic, a: f64, b: f64, money: bool) -> Option<f64> {
     let result = match op {
         Arithmetic::Add => a + b,
         Arithmetic::Sub => a - b,
         Arithmetic::Mul => a * b,
-        // By zero it is infinite or no number: refused below.
+        // A division by zero is infinite or NaN, which is refused below.
         Arithmetic::Div => a / b,
     };
     (result.is_finite() && (!money || result.abs() <= MONEY_MAX)).then_some(result)
@@ -99,7 +99,7 @@ pub fn extreme(op: Extreme, a: f64, b: f64) -> f64 {
     }
 }
 
-/// Whether `a` is a whole multiple of `b`; of zero nothing is said.
+/// Whether `a` is a whole multiple of `b`; `None` for zero.
 #[inline]
 pub fn multiple_of(a: f64, b: f64) -> Option<bool> {
     (b != 0.0).then(|| a % b == 0.0)
@@ -131,12 +131,12 @@ pub fn local(what: Local, zone: &TimeZone, at_ms: f64) -> Option<f64> {
     })
 }
 
-/// The zone of an IANA name, from the bundled database.
+/// The time zone of an IANA name, from the bundled database.
 pub fn zone(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok()
 }
 
-/// Every zone by the keyed hash of its name: text fields hold hashes.
+/// All time zones by the keyed hash of their names: text fields hold hashes.
 #[derive(Clone, Debug, Default)]
 pub struct Zones(Vec<(u64, TimeZone)>);
 

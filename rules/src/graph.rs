@@ -1,6 +1,6 @@
 //! Typed expressions as a graph: equal parts are one node, constant parts are folded.
 //!
-//! It does not know names or places; `resolve` builds it, [`crate::program`] turns it into operations.
+//! It does not know names or places; `resolve` builds it, `compile` turns it into operations.
 
 mod wording;
 
@@ -22,14 +22,14 @@ impl NodeId {
     }
 }
 
-/// What a node is. Truths are words 0 and 1.
+/// The kinds of nodes. Yes/no is 1 or 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Node {
     /// The value of a register.
     Read(Slot),
     /// A known word.
     Const(u64),
-    /// So many major units of the event's currency, in minor units.
+    /// An amount in major units of the event's currency, as minor units.
     Major(Decimal),
     /// A value that is always missing.
     Missing,
@@ -49,26 +49,26 @@ pub enum Node {
     Known(NodeId),
     /// The first, or the second where the first is missing.
     Coalesce(NodeId, NodeId),
-    /// Arithmetic; true: the result is money and bounded as money is.
+    /// Arithmetic; true: the result is money and has the bounds of money.
     Arithmetic(Arithmetic, NodeId, NodeId, bool),
-    /// Of one number.
+    /// An operation on one number.
     Unary(Unary, NodeId),
-    /// Of two numbers.
+    /// The smaller or larger of two numbers.
     Extreme(Extreme, NodeId, NodeId),
     /// Whether the first is a whole multiple of the second.
     MultipleOf(NodeId, NodeId),
     /// Kilometres between two locations.
     KmBetween(NodeId, NodeId),
-    /// Local time of the event in a zone known by number.
+    /// Local time of the event in a zone, by number.
     LocalIn(Local, u32),
-    /// Local time of the event in the zone that a text names.
+    /// Local time of the event in the zone whose name a text field holds.
     LocalOf(Local, NodeId),
-    /// A test of a field's text with a pattern known by number.
+    /// A test of the text of a field with a pattern, by number.
     Text(TextTest, Slot, u32),
 }
 
 impl Node {
-    /// The nodes directly inside.
+    /// The operands.
     pub(crate) fn children(self) -> impl Iterator<Item = NodeId> {
         let (first, second) = match self {
             Node::Read(_) | Node::Const(_) | Node::Major(_) | Node::Missing => (None, None),
@@ -89,7 +89,7 @@ impl Node {
         first.into_iter().chain(second)
     }
 
-    /// The same node over other children.
+    /// The same node with other operands.
     fn over(self, mut with: impl FnMut(NodeId) -> NodeId) -> Node {
         match self {
             Node::Read(_) | Node::Const(_) | Node::Major(_) | Node::Missing => self,
@@ -112,7 +112,7 @@ impl Node {
     }
 }
 
-/// All nodes, each after the ones inside it, and the sets that they test.
+/// All nodes, each after its operands, and the sets that they refer to.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
@@ -122,9 +122,9 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// The node, folded and shared.
+    /// Adds a node, folded; an equal node is shared.
     pub fn add(&mut self, node: Node) -> NodeId {
-        // Order means nothing to these, so that it does not keep equal conditions apart.
+        // These are commutative: the order of operands does not distinguish conditions.
         let node = match node {
             Node::And(a, b) if b < a => Node::And(b, a),
             Node::Or(a, b) if b < a => Node::Or(b, a),
@@ -152,12 +152,12 @@ impl Graph {
         self.add(if number.is_finite() { Node::Const(number_word(number)) } else { Node::Missing })
     }
 
-    /// A known truth.
+    /// A known yes/no.
     pub fn truth(&mut self, truth: bool) -> NodeId {
         self.add(Node::Const(u64::from(truth)))
     }
 
-    /// Whether a value is one of some words.
+    /// A node that tests whether a value is one of some words.
     pub fn within(&mut self, value: NodeId, mut words: Vec<u64>) -> NodeId {
         words.sort_unstable();
         words.dedup();
@@ -174,12 +174,12 @@ impl Graph {
         self.add(Node::Within(value, set))
     }
 
-    /// What a node is.
+    /// The node with this id.
     pub fn node(&self, id: NodeId) -> Node {
         self.nodes[id.index()]
     }
 
-    /// A node's word, where it is a constant.
+    /// The word of a constant node.
     pub fn constant(&self, id: NodeId) -> Option<u64> {
         match self.node(id) {
             Node::Const(word) => Some(word),
@@ -192,7 +192,7 @@ impl Graph {
         &self.sets
     }
 
-    /// Calls `visit` on every register that a node reads, maybe more than once.
+    /// Calls `visit` for every register that some nodes read, possibly more than once.
     pub fn reads(&self, roots: impl IntoIterator<Item = NodeId>, visit: &mut impl FnMut(Slot)) {
         let mut seen = std::collections::BTreeSet::new();
         let mut open: Vec<NodeId> = roots.into_iter().collect();
@@ -213,7 +213,7 @@ impl Graph {
         }
     }
 
-    /// The node with a register known to hold `word`.
+    /// The node under the assumption that a register holds `word`.
     pub fn given(
         &mut self,
         id: NodeId,
@@ -246,7 +246,7 @@ impl Graph {
         }
     }
 
-    /// The facts that nodes read, by the position of each fact's register.
+    /// The facts that some nodes read; `facts` maps registers to positions.
     pub fn facts_of(
         &self,
         facts: &BTreeMap<Slot, usize>,
@@ -292,7 +292,7 @@ impl Graph {
             Node::Arithmetic(Arithmetic::Div, _, b, _) if value(b) == Some(0) => {
                 Folded::Becomes(Node::Missing)
             }
-            // Everything else is missing as soon as one part is.
+            // All other operations are missing when an operand is.
             _ if node.children().any(missing) => Folded::Becomes(Node::Missing),
             _ => Folded::Becomes(self.computed(node).unwrap_or(node)),
         }

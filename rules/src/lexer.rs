@@ -26,7 +26,7 @@ pub enum Token {
     Sign(&'static str),
 }
 
-/// A token and where it stands.
+/// A token and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lexeme {
     /// The token.
@@ -38,7 +38,7 @@ pub struct Lexeme {
 const WORDS: [&str; 9] = ["and", "or", "not", "in", "between", "is", "missing", "true", "false"];
 const SIGNS: [&str; 16] =
     ["==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ",", "%"];
-/// What people write out of habit, and what it is called here.
+/// Operators of other languages, and what to write instead.
 const HABITS: [(&str, &str); 5] = [
     ("&&", "write `and` instead of `&&`"),
     ("||", "write `or` instead of `||`"),
@@ -46,7 +46,7 @@ const HABITS: [(&str, &str); 5] = [
     ("=", "`=` does not compare; write `==`"),
     ("!", "write `not` instead of `!`"),
 ];
-/// An expression's text inside a scalar: where its bytes stand.
+/// The text of an expression inside a scalar, with the places of its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Written<'a> {
     /// The expression.
@@ -64,7 +64,7 @@ impl Written<'_> {
     }
 }
 
-/// All tokens, or `None` when a character belongs to no token (every such fault is reported).
+/// All tokens, or `None` when a character belongs to no token; every such character is reported.
 pub fn tokens(written: Written<'_>, problems: &mut Diagnostics) -> Option<Vec<Lexeme>> {
     let mut found = Vec::new();
     let mut fine = true;
@@ -139,7 +139,7 @@ fn sign(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
     }
 }
 
-/// Bytes of a name: words of letters, digits and `_`, joined by dots.
+/// Length of a name in bytes: words of letters, digits and `_`, joined by dots.
 fn name_length(text: &str) -> usize {
     let mut length = 0;
     for (at, character) in text.char_indices() {

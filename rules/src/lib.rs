@@ -13,7 +13,7 @@
 //! | layer | modules | purpose |
 //! |---|---|---|
 //! | 1 | [`time`], [`money`], [`value`] | units of time; currencies and decimals; registers |
-//! | 1 | [`diagnostic`], `pattern`, `catalogue`, [`typology`] | problems; text patterns; well-known fields; fraud types |
+//! | 1 | [`diagnostic`], `pattern`, `catalogue`, [`typology`] | problems; patterns; well-known fields; fraud types |
 //! | 2 | [`yaml`], `ast`, [`action`], `options` | YAML files; syntax tree; what a rule leads to; options |
 //! | 3 | [`schema`], `lexer`, `function` | fields and their kinds; tokens; arithmetic on plain numbers |
 //! | 4 | `parser`, [`aggregate`] | expressions from tokens; aggregates in normal form |

@@ -1,6 +1,6 @@
 //! Checks beyond names and types: one a file.
 //!
-//! They see everything that has been looked up, and change nothing of it.
+//! They read what has been resolved and change nothing of it.
 
 mod average;
 mod constant;

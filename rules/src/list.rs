@@ -1,6 +1,6 @@
-//! Lists of values from CSV files: what `in @name` tests.
+//! Lists of values from CSV files, which `in @name` tests.
 //!
-//! It does not know where the files lie; it is given their text.
+//! It does not read files; it is given their text.
 
 use crate::money::Decimal;
 use crate::pack::ListText;
@@ -17,10 +17,10 @@ pub enum Entries {
     Numbers(Vec<Decimal>),
 }
 
-/// Reads a list's CSV text. Entries whose `expires` day is over at `now` (UTC) are left out.
+/// Reads the CSV text of a list. Entries whose `expires` day has passed at `now` (UTC) are left out.
 ///
 /// # Errors
-/// What is wrong with the file, one line.
+/// The first error in the file, one line.
 pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, String> {
     let mut csv = csv::ReaderBuilder::new().flexible(false).from_reader(text.as_bytes());
     let headers = csv.headers().map_err(|error| error.to_string())?.clone();
@@ -61,7 +61,7 @@ pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, Str
     numbers.map(Entries::Numbers)
 }
 
-/// Whether a day is over; `None` when it is no date.
+/// Whether a day has passed; `None` when it is not a date.
 fn is_over(day: &str, now: Option<Ms>) -> Option<bool> {
     let date = Date::from_str(day).ok()?;
     let start = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_faulty_file_is_refused_with_its_line() {
+    fn an_invalid_file_is_refused_with_its_line() {
         let texts = list(None, false);
         assert!(read(&list(Some("x"), false), "a,b\n1,2\n", None).unwrap_err().contains("no column `x`"));
         assert!(read(&texts, "a,expires\n1,soon\n", None).unwrap_err().contains("line 2"));

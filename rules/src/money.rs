@@ -5,7 +5,7 @@
 pub struct Currency(u16);
 
 impl Currency {
-    /// How many currencies there are; their numbers are below it.
+    /// Number of currencies; all numbers are below it.
     pub const COUNT: usize = CURRENCIES.len();
 
     /// The currency with this ISO 4217 alphabetic code.
@@ -13,7 +13,7 @@ impl Currency {
         Currency::all().find(|currency| currency.code() == code)
     }
 
-    /// The currency with this number, which a register or a row held.
+    /// The currency with this number, as registers and rows hold it.
     #[inline]
     pub fn by_number(number: impl Into<u64>) -> Option<Currency> {
         let number = u16::try_from(number.into()).ok()?;
@@ -49,7 +49,7 @@ struct Entry {
     exponent: u8,
 }
 
-/// Decimal places of the currency with the most.
+/// The highest number of decimal places of a currency.
 pub const EXPONENT_MAX: u8 = 4;
 
 macro_rules! currencies {
@@ -75,11 +75,11 @@ currencies! {
 pub struct Decimal {
     /// The digits.
     pub mantissa: i64,
-    /// How many of them stand after the point.
+    /// Number of digits after the point.
     pub scale: u32,
 }
 
-/// At most so many digits after the point: beyond it a power of ten is not exact in an `f64`.
+/// Maximum number of digits after the point: larger powers of ten are not exact in an `f64`.
 pub const SCALE_MAX: u32 = 22;
 
 impl Decimal {
@@ -117,7 +117,7 @@ impl Decimal {
         Decimal { mantissa: number, scale: 0 }
     }
 
-    /// The decimal that prints as this number does; `None` beyond the digits held.
+    /// The decimal with the shortest representation of this number; `None` when it has too many digits.
     pub fn of(number: f64) -> Option<Decimal> {
         Decimal::parse(&number.to_string())
     }
@@ -146,20 +146,20 @@ impl Decimal {
         self.scaled(0)
     }
 
-    /// Sum, if its digits can be held.
+    /// Sum, if it is representable.
     pub fn plus(self, other: Decimal) -> Option<Decimal> {
         let scale = self.scale.max(other.scale);
         let align = |one: Decimal| one.mantissa.checked_mul(10i64.checked_pow(scale - one.scale)?);
         Some(Decimal { mantissa: align(self)?.checked_add(align(other)?)?, scale })
     }
 
-    /// Product, if its digits can be held.
+    /// Product, if it is representable.
     pub fn times(self, other: Decimal) -> Option<Decimal> {
         Decimal { mantissa: self.mantissa.checked_mul(other.mantissa)?, scale: self.scale }
             .shifted(other.scale)
     }
 
-    /// The same with the other sign.
+    /// The negated number.
     pub fn negative(self) -> Option<Decimal> {
         Some(Decimal { mantissa: self.mantissa.checked_neg()?, ..self })
     }

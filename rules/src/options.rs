@@ -1,24 +1,24 @@
-//! What compiling is given beside the packs and the schema.
+//! Options of compiling, beside the packs and the schema.
 
 use crate::time::Ms;
 use crate::value::TextKey;
 use std::collections::BTreeMap;
 
-/// Values of parameters in place of their defaults, by name.
+/// Values of parameters that replace their defaults, by name, written as in a pack.
 pub type Overrides = BTreeMap<String, String>;
 
-/// What compiling needs beside the files.
+/// Options of compiling.
 #[derive(Clone, Copy)]
 pub struct CompileOptions<'a> {
-    /// Under which texts are hashed.
+    /// The key for hashes of texts.
     pub key: TextKey,
     /// Models whose `model.<name>.score` may be read.
     pub models: &'a [&'a str],
-    /// How long rows are kept, where that is configured.
+    /// Retention of rows, if it is configured.
     pub retention: Option<Ms>,
     /// The text of a list's file, by its path as written.
     pub list: &'a dyn Fn(&str) -> Result<String, String>,
-    /// Entries of lists that have expired by then are left out.
+    /// Entries of lists that have expired at this time are left out.
     pub now: Option<Ms>,
 }
 

@@ -1,6 +1,6 @@
-//! A pack as written: its sections with places, expressions parsed, no name resolved.
+//! A pack as written: its sections with places. Expressions are parsed, names are not resolved.
 //!
-//! It does not know the schema; what a name means is found out in `resolve`.
+//! It does not know the schema; `resolve` gives names a meaning.
 
 mod aggregates;
 mod nodes;
@@ -22,7 +22,7 @@ use crate::yaml::{self, Keys, Node};
 
 const LATER: &[&str] = &["lookups", "segments", "marks", "tests", "sequences"];
 
-/// Reads one pack, `file` being its number in `faults`. Gives what could be read.
+/// Reads one pack; `file` is its index in `problems`. Returns what could be read.
 pub(crate) fn read(file: usize, problems: &mut Diagnostics) -> Pack {
     let mut pack = Pack::default();
     let start = Span { file, start: 0, end: 0 };

@@ -1,17 +1,17 @@
-//! Expressions from tokens: a Pratt parser that reports and goes on where the meaning is still clear.
+//! Expressions from tokens: a Pratt parser that continues after an error where the meaning is clear.
 
 use crate::ast::{Arithmetic, Compare, Expr, ExprKind};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::lexer::{Lexeme, Token, Written, tokens};
 
-/// Expressions nest at most so deep.
+/// Maximum depth of an expression.
 pub const DEPTH_MAX: usize = 16;
-/// Words and signs of one expression.
+/// Maximum number of tokens in an expression.
 pub const TOKENS_MAX: usize = 4_000;
-/// A parser's own bound on recursion: brackets that add no node are counted here too.
+/// Bound of the parser's recursion, which includes brackets that add no node.
 const NESTING_MAX: usize = 64;
 
-/// Parses one expression. Faults are reported; `None` when no meaning is left.
+/// Parses one expression and reports errors; `None` when it has no meaning.
 pub fn expression(written: Written<'_>, problems: &mut Diagnostics) -> Option<Expr> {
     let tokens = tokens(written, problems)?;
     let end = written.span(0, written.text.trim_end().len());
@@ -41,7 +41,7 @@ pub fn expression(written: Written<'_>, problems: &mut Diagnostics) -> Option<Ex
     Some(expr)
 }
 
-/// Depth of a tree; a chain of `and` or `or` is one step, however long.
+/// Depth of a tree; a chain of `and` or of `or` counts once.
 fn depth(expr: &Expr) -> usize {
     let below = |child: &Expr| match (&expr.kind, &child.kind) {
         (ExprKind::And(..), ExprKind::And(..)) | (ExprKind::Or(..), ExprKind::Or(..)) => depth(child) - 1,

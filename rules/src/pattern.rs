@@ -1,14 +1,14 @@
-//! Tests of an event's own texts: the start of a text, and regular expressions of bounded size.
+//! Tests of an event's texts: prefixes, and regular expressions of bounded size.
 //!
-//! It does not know fields; what a register holds of a text is its hash.
+//! It does not know fields; a register holds the hash of a text only.
 
 use regex_automata::meta::{Config, Regex};
 use regex_automata::util::syntax;
 
-/// A compiled pattern takes at most so many bytes.
+/// Maximum size of a compiled pattern, bytes.
 pub const PATTERN_BYTES_MAX: usize = 1 << 20;
 
-/// A text test that needs the event's own text.
+/// A test that needs the text of the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TextTest {
     /// `starts_with`
@@ -20,9 +20,9 @@ pub enum TextTest {
 /// A pattern that texts are tested with.
 #[derive(Clone, Debug)]
 pub enum Pattern {
-    /// The text starts so.
+    /// A prefix of the text.
     Start(String),
-    /// A part of the text matches; linear in the text's length.
+    /// A regular expression that matches a part of the text; linear in the length of the text.
     Regex(String, Box<Regex>),
 }
 
@@ -30,7 +30,7 @@ impl Pattern {
     /// A regular expression.
     ///
     /// # Errors
-    /// Why it is not one, or that it is too large.
+    /// The text is not a regular expression, or the compiled one is too large.
     pub fn regex(text: &str) -> Result<Pattern, String> {
         let bounds =
             Config::new().nfa_size_limit(Some(PATTERN_BYTES_MAX)).onepass_size_limit(Some(PATTERN_BYTES_MAX));
@@ -45,14 +45,14 @@ impl Pattern {
         Ok(Pattern::Regex(text.to_owned(), Box::new(regex)))
     }
 
-    /// As it is written.
+    /// The pattern as written.
     pub fn text(&self) -> &str {
         match self {
             Pattern::Start(text) | Pattern::Regex(text, _) => text,
         }
     }
 
-    /// Which test it is for.
+    /// The test that the pattern belongs to.
     pub(crate) fn test(&self) -> TextTest {
         match self {
             Pattern::Start(_) => TextTest::StartsWith,
@@ -60,7 +60,7 @@ impl Pattern {
         }
     }
 
-    /// Whether a text passes.
+    /// Whether a text matches.
     pub fn holds(&self, text: &str) -> bool {
         match self {
             Pattern::Start(start) => text.starts_with(start),

@@ -1,6 +1,6 @@
 //! Operations over registers: THE evaluator of conditions, features, signals and reasons.
 //!
-//! It does not know names; explain, tests and coverage listen to it through [`Trace`].
+//! It does not know names. A [`Trace`] observes an evaluation.
 
 mod block;
 mod op;
@@ -20,7 +20,7 @@ use crate::schema::EVENT_TYPE;
 use crate::value::{NoTexts, Registers, Slot, TextSource};
 use std::sync::Arc;
 
-/// Everything one key space evaluates.
+/// Everything that one key space evaluates.
 #[derive(Debug)]
 pub struct Program {
     plan: AggregatePlan,
@@ -34,7 +34,7 @@ impl Program {
         Program { plan, space_index, shared: Arc::clone(shared), types }
     }
 
-    /// What the key space must look back at.
+    /// The aggregates of the key space.
     pub fn plan(&self) -> &AggregatePlan {
         &self.plan
     }
@@ -48,7 +48,7 @@ impl Program {
         self.types.of(event_type)
     }
 
-    /// Truth of every distinct `where` of the plan for the row in the registers.
+    /// The result of every distinct `where` condition of the plan, for the row in the registers.
     pub fn tags(&self, registers: &mut Registers) -> Tags {
         let program = self.for_type(registers.get(EVENT_TYPE));
         run::run(&program.tags, &self.shared, registers, &NoTexts, &mut Fired::default(), &mut ());
@@ -61,10 +61,10 @@ impl Program {
         tags
     }
 
-    /// Has the facts computed that judging this event may read: first `extra` and those that decide about most rules,
-    /// then those of the rules that are still in question. `compute` writes facts into the registers.
+    /// Requests the facts that judging this event can read: first `extra` and those that decide most rules, then those
+    /// of the rules that are still undecided. `compute` writes facts into the registers.
     ///
-    /// It goes on from what [`Program::tags`] has computed of the same event in the same registers.
+    /// Call it after [`Program::tags`] with the same event and registers, whose results it reads.
     pub fn demand(
         &self,
         event_type: u16,

@@ -1,6 +1,6 @@
 //! Reason texts: words with `{expression | format}` in between.
 //!
-//! It does not evaluate; values come from the program.
+//! It does not evaluate; the program computes the values.
 
 mod print;
 
@@ -91,7 +91,7 @@ pub(crate) fn parse(text: &str, positions: &Positions, problems: &mut Diagnostic
     Template { parts }
 }
 
-/// Position of the `}` that ends a value: quoted texts are passed over.
+/// Position of the `}` that ends a value; quoted texts are skipped.
 fn closing(text: &str) -> Option<usize> {
     outside_quotes(text, '}')
 }

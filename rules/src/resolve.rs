@@ -1,7 +1,7 @@
 //! Names and types: from expressions as written to nodes of the [graph](crate::graph).
 //!
-//! Names are looked up when something reads them, so what nothing reads costs nothing. An expression that is faulty
-//! has been reported once; everything that it is part of stays silent.
+//! Names are resolved when something reads them, so unused declarations cost nothing. An error in an expression is
+//! reported once; expressions that contain it are not reported again.
 
 mod aggregate;
 mod by;

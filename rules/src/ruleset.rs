@@ -1,4 +1,4 @@
-//! A compiled ruleset: programs by key space, rules, features, signals, and what follows from a score.
+//! A compiled ruleset: programs by key space, rules, features, signals and the decision by score.
 //!
 //! It does not know ledgers or Kafka; `tripline-core` drives it.
 
@@ -44,22 +44,22 @@ impl Ruleset {
         self.registers
     }
 
-    /// The account's program, then those of the derived key spaces that something uses, in the schema's order.
+    /// The program of the account, then those of the derived key spaces in use, in the order of the schema.
     pub fn programs(&self) -> &[Arc<Program>] {
         &self.programs
     }
 
-    /// All rules but those that are `off`.
+    /// All rules except those that are `off`.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// 32 hexadecimal digits that are equal for packs of equal content, whatever their layout and comments.
+    /// 32 hexadecimal digits that are equal for packs of equal content, independent of layout and comments.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// What the sum of scores leads to: the first line of `decide:` that holds.
+    /// The action for a sum of scores: that of the first line of `decide:` that applies.
     pub fn decide(&self, score: f64) -> Option<&Action> {
         self.decide.iter().find(|line| score >= f64::from(line.score)).map(|line| &line.action)
     }
@@ -69,7 +69,7 @@ impl Ruleset {
         &self.features
     }
 
-    /// What is published, by which key space.
+    /// The signals that key spaces publish.
     pub fn signals(&self) -> &[Signal] {
         &self.signals
     }
@@ -84,7 +84,7 @@ impl Ruleset {
         self.models.get(name).copied()
     }
 
-    /// Text fields whose text is needed, beside their hash.
+    /// Text fields whose text is needed in addition to their hash.
     pub fn text_slots(&self) -> Vec<Slot> {
         self.text_slots.iter().copied().collect()
     }
@@ -103,7 +103,7 @@ impl Ruleset {
         wanted
     }
 
-    /// All features: `out: [F]`, missing is NaN, money in major units, durations in hours, yes/no 0 or 1.
+    /// All features: `out: [F]`; missing is NaN, money in major units, durations in hours, yes/no 0 or 1.
     ///
     /// # Panics
     /// When `out` is shorter than the features.
@@ -114,7 +114,7 @@ impl Ruleset {
         }
     }
 
-    /// The value that a signal's key space publishes now: money in minor units, yes/no 0 or 1.
+    /// The value that the key space of a signal publishes now: money in minor units, yes/no 0 or 1.
     pub fn signal(&self, signal: usize, registers: &mut Registers, texts: &dyn TextSource) -> Option<f64> {
         let signal = &self.signals[signal];
         signal.block.run(&self.shared, registers, texts);
@@ -125,7 +125,7 @@ impl Ruleset {
         })
     }
 
-    /// Names and values of what a rule reads, in the order written; texts that only their hash is known of are left out.
+    /// Names and values that a rule reads, in the order written. Texts of which only the hash is known are left out.
     pub fn values<'a>(
         &'a self,
         rule: usize,

@@ -1,6 +1,6 @@
-//! The typed catalogue of fields that rules may read: which exist, of which kind, which every row keeps.
+//! The fields that rules can read: their kinds, and which of them rows keep.
 //!
-//! It does not know where a field sits in a bank's record: that is the decoder's mapping.
+//! It does not know where a field is in a record: the mapping of the decoder defines that.
 
 mod file;
 mod gaps;
@@ -77,16 +77,16 @@ impl Codes {
     }
 }
 
-/// In which currency a money field is.
+/// The currency of a money field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CurrencyOf {
-    /// The account's: `money in account.currency`. Money in another currency is a dead letter.
+    /// The account's: `money in account.currency`. A record with another currency is a dead letter.
     Account,
-    /// Always this one: `money in EUR`.
+    /// A fixed one: `money in EUR`.
     Fixed(Currency),
 }
 
-/// What a value is, and so what its word means (see [`crate::value`]).
+/// The kind of a value, which defines what its word means (see [`crate::value`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// yes/no.
@@ -101,7 +101,7 @@ pub enum Kind {
     Text,
     /// A point in time.
     Time,
-    /// A length of time.
+    /// A duration.
     Duration,
     /// A location.
     Geo,
@@ -112,7 +112,7 @@ pub enum Kind {
 pub struct Field {
     /// Dotted name, such as `tx.amount`.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// What it means, one line.
     pub doc: String,
@@ -131,7 +131,7 @@ pub struct Schema {
 
 impl Schema {
     /// A schema from its fields: the built-in ones first, in their order, then the others.
-    /// `keep`: the fields every row holds; `event.type` and `event.time` always are and need not be named.
+    /// `keep`: the fields that every row holds, beside `event.type` and `event.time`.
     ///
     /// # Panics
     /// When a built-in field is not at its place or a name occurs twice.
@@ -174,7 +174,7 @@ impl Schema {
         self.names.get(name).copied()
     }
 
-    /// What rows hold beside type and time, in row order.
+    /// The fields that rows hold beside type and time, in row order.
     pub fn keep(&self) -> &[Slot] {
         &self.keep
     }

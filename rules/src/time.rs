@@ -1,6 +1,6 @@
 //! Durations in milliseconds, and how they are written. It knows neither calendars nor time zones.
 
-/// Milliseconds: of a length of time, or since 1970 (UTC).
+/// Milliseconds: a duration, or the time since 1970 (UTC).
 pub type Ms = i64;
 
 /// A second.

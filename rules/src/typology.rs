@@ -1,4 +1,4 @@
-//! The shipped catalogue of fraud types that rules name in `typology:`.
+//! The catalogue of fraud types that rules name in `typology:`.
 //!
 //! It does not know which rules detect them.
 
@@ -7,7 +7,7 @@
 pub struct Typology {
     /// Stable id.
     pub id: &'static str,
-    /// What it is, in plain words.
+    /// Its meaning, one line.
     pub doc: &'static str,
 }
 

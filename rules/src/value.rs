@@ -1,4 +1,4 @@
-//! Values on the hot path: one 64-bit word each, of which one says unknown, addressed by slot.
+//! Values of one event: one 64-bit word each, addressed by slot. One word means unknown.
 //!
 //! A word means what its [`Kind`](crate::schema::Kind) says:
 //!
@@ -12,7 +12,7 @@
 //! | text | 64-bit keyed hash ([`TextKey`]) |
 //! | location | [`Geo`] packed: latitude then longitude, 10⁻⁷ degrees, `i32` each |
 //!
-//! An unknown register reads as 0 where code asks for a word whatever it is.
+//! [`Registers::word`] reads an unknown register as 0.
 
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::SipHasher13 as SipHasher13x128;
@@ -73,13 +73,13 @@ fn unpacked(word: u64) -> f64 {
     f64::from(word as u32 as i32) / GEO_UNITS_PER_DEGREE
 }
 
-/// Registers of one event: fields, facts, signals, model scores and temporaries. Eight bytes each, so that the events of
-/// a batch stay in the cache.
+/// Registers of one event: fields, facts, signals, model scores and temporaries. A register has eight bytes, so the
+/// events of a batch stay in the cache.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Registers(Box<[u64]>);
 
-/// The word of an unknown register: a NaN that no arithmetic gives. No number, code, truth or location has these bits, and
-/// [`TextKey::text`] never gives them.
+/// The word of an unknown register: a NaN that no arithmetic produces. No number, code, yes/no or location has these
+/// bits, and [`TextKey::text`] never returns them.
 const UNKNOWN: u64 = 0x7ff8_7261_7469_6f6e;
 
 impl Registers {
@@ -100,7 +100,7 @@ impl Registers {
 
     /// Makes every register unknown.
     pub fn clear(&mut self) {
-        // In pieces of a size that the compiler writes without counting.
+        // In pieces of a constant size, which the compiler unrolls.
         let (pieces, rest) = self.0.as_chunks_mut::<16>();
         for piece in pieces {
             *piece = [UNKNOWN; 16];
@@ -108,7 +108,7 @@ impl Registers {
         rest.fill(UNKNOWN);
     }
 
-    /// The word, 0 when unknown.
+    /// The word; 0 when unknown.
     #[inline]
     pub fn word(&self, slot: Slot) -> u64 {
         self.get(slot).unwrap_or(0)
@@ -171,13 +171,13 @@ pub(crate) fn number_word(number: f64) -> u64 {
     (number + 0.0).to_bits()
 }
 
-/// The event's own texts: registers hold only their hashes.
+/// The texts of an event; registers hold their hashes only.
 pub trait TextSource {
     /// The text of a field, if the event has it.
     fn text(&self, slot: Slot) -> Option<&str>;
 }
 
-/// No texts: rows and tests without text conditions.
+/// A source without texts, for rows and for packs without text conditions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoTexts;
 
@@ -187,7 +187,7 @@ impl TextSource for NoTexts {
     }
 }
 
-/// The secret under which texts and keys are hashed. One per installation; the same key gives the same state.
+/// The secret key for hashes of texts and entities. An installation has one; the same key gives the same state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TextKey([u8; 16]);
 
@@ -201,11 +201,11 @@ impl TextKey {
     #[inline]
     pub fn text(&self, text: &[u8]) -> u64 {
         let hash = SipHasher13::new_with_key(&self.0).hash(text);
-        // One text in 2⁶⁴ has its neighbour's hash, as any two may have.
+        // One text in 2⁶⁴ shares the hash of another, as any two texts may.
         if hash == UNKNOWN { hash ^ 1 } else { hash }
     }
 
-    /// 128-bit keyed hash of an entity's id.
+    /// 128-bit keyed hash of the id of an entity.
     #[inline]
     pub fn entity(&self, id: &[u8]) -> u128 {
         SipHasher13x128::new_with_key(&self.0).hash(id).as_u128()

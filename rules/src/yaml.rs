@@ -1,7 +1,7 @@
 //! YAML with positions: the strict subset that packs, schemas and configurations are written in.
 //!
-//! The only user of the YAML parser. Types come from whoever reads a node, never from YAML: every scalar is text.
-//! Anchors, aliases, tags, merge keys, repeated keys and the words that YAML versions read differently are errors.
+//! No other module uses the YAML parser. The reader of a node determines its type, never YAML: every scalar is text.
+//! Anchors, aliases, tags, merge keys, repeated keys and words that YAML versions read differently are errors.
 
 mod keys;
 mod position;
@@ -12,9 +12,9 @@ pub use position::Positions;
 use crate::diagnostic::{Diagnostics, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
-/// Files larger than this are refused, bytes.
+/// Maximum size of a file, bytes.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
-/// Nodes lie at most so deep.
+/// Maximum depth of nodes.
 pub const DEPTH_MAX: usize = 32;
 
 /// How a scalar was written.
@@ -32,12 +32,12 @@ pub enum Style {
     Folded,
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A text; an empty plain one is "nothing was written".
+    /// A text; an empty plain one means no value.
     Scalar {
-        /// Its text, escapes and folds undone.
+        /// Its text, without escapes and folds.
         text: String,
         /// How it was written.
         style: Style,
@@ -51,14 +51,14 @@ pub enum Value {
 /// A node and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Where it is written, quotes included.
+    /// Its place, quotes included.
     pub span: Span,
-    /// What it is.
+    /// Its content.
     pub value: Value,
 }
 
-/// Parses one file, `file` being its number in `diagnostics`. `None` when it is not YAML or empty; faults that leave
-/// a readable tree are reported and the tree is given.
+/// Parses one file; `file` is its index in `diagnostics`. `None` when it is not YAML or empty. After errors that leave
+/// a readable tree, the tree is returned.
 pub fn parse(file: usize, diagnostics: &mut Diagnostics) -> Option<Node> {
     let text = diagnostics.files()[file].text.clone();
     let whole = Span { file, start: 0, end: 0 };
@@ -224,7 +224,7 @@ impl Builder<'_> {
 }
 
 fn whole(start: Span, end: Span, last: Option<&Node>) -> Span {
-    // A block's end marker stands where the next thing starts; its last node's end is what a reader sees.
+    // The end marker of a block is where the next node starts; its visible end is that of its last node.
     let last_end = last.map_or(start.end, |node| node.span.end);
     let flow = end.end > end.start;
     Span { file: start.file, start: start.start, end: if flow { end.end } else { last_end } }
@@ -255,7 +255,7 @@ impl Node {
         }
     }
 
-    /// Whether a key stands there without a value.
+    /// Whether it is a key without a value.
     pub fn is_nothing(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, style: Style::Plain } if text.is_empty())
     }
@@ -270,7 +270,7 @@ impl Node {
         }
     }
 
-    /// Feeds structure and texts to `eat`, without places, quotes and comments: equal content, equal bytes.
+    /// Passes structure and texts to `eat`, without places, quotes and comments: equal content gives equal bytes.
     pub fn content(&self, eat: &mut impl FnMut(&[u8])) {
         match &self.value {
             Value::Scalar { text, .. } => {

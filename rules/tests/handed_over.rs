@@ -1,5 +1,5 @@
-//! The packs that the language was specified with, which lie beside the workspace and are not part of the project: so these
-//! tests are built only with the feature `specification-packs`, and fail where the packs are missing.
+//! The packs of the language's specification. They lie beside the workspace and are not part of the project, so these
+//! tests are built with the feature `specification-packs` only, and fail where the packs are missing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ fn the_full_pack_is_refused_only_for_what_comes_later() {
     }
 }
 
-/// The pack without the parts that this version does not have yet.
+/// The pack without the parts that this version does not support yet.
 fn reduced(text: &str) -> String {
     let mut kept = String::new();
     let mut skipping: Option<usize> = None;

@@ -1,4 +1,4 @@
-//! Files that nobody meant to write: whatever the bytes, faults are reported and nothing panics.
+//! Arbitrary and damaged files: errors are reported and nothing panics.
 
 use proptest::prelude::*;
 use tripline_rules::compile::CompileOptions;
@@ -24,7 +24,7 @@ rules:
     action: {do: block, target: card, for: 1h}
 ";
 
-/// Pieces that break things when they land in the wrong place.
+/// Pieces of text that cause errors in the wrong place.
 const SHARDS: [&str; 24] = [
     "&a ", "*a", "!!str ", "<<: ", "|\n", ">-\n  ", "\"", "'", "{", "}", "[", "]", "\\u00e9", "\\x4", "\\",
     "é", "\u{feff}", "\t", "\r\n", "\n\n", ": ", "- ", "#", "\0",
@@ -47,7 +47,7 @@ fn survives(schema: &str, pack: &str) {
     assert_eq!(ruleset.is_none(), problems.errors() > 0, "{shown}");
 }
 
-/// Cuts, repeats and splinters at random places.
+/// Cuts, repetitions and inserted pieces at random places.
 fn mangled(text: &str, cuts: &[(usize, usize, usize, u8)]) -> String {
     let mut text: Vec<char> = text.chars().collect();
     for (at, length, shard, what) in cuts {

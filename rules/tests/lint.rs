@@ -1,4 +1,4 @@
-//! Every check of the linter: one pack that it must refuse or warn of, and one next to it that it must not.
+//! Every check of the linter: one pack that it must report, and a similar one that it must not.
 
 use std::time::Instant;
 use tripline_rules::compile::{CompileOptions, Overrides};

@@ -1,6 +1,6 @@
-//! The evaluator against a second one, written apart: a walk over a tree that also writes itself as text.
+//! The evaluator against an independent one: a walk over a tree that also prints itself as an expression.
 //!
-//! It knows nothing of the compiled form. Conditions are random, over random events in which values are often missing.
+//! It does not know the compiled form. Conditions are random, over random events in which values are often missing.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -1,7 +1,6 @@
-//! What is shipped for analysts says what this version understands: the example packs and the guides' own examples compile
-//! without an error and without a warning.
+//! The shipped example packs and the examples of the guides compile without errors and warnings.
 //!
-//! It does not know what the rules find; that is shown on events.
+//! It does not know what the rules detect; other tests show that on events.
 
 use std::fs;
 use std::path::{Path, PathBuf};

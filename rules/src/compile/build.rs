@@ -1,6 +1,6 @@
-//! From checked rules to programs: registers, operations, hash.
+//! From resolved rules to programs: registers and operations.
 //!
-//! It does not check: everything has been found right.
+//! It checks nothing: packs with errors do not come here.
 
 use super::by_type::{JudgedRule, ProgramBuilder};
 use super::emit::Emitter;
@@ -25,10 +25,10 @@ use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// More registers than slots can name.
+/// The packs need more registers than a slot can address.
 pub(super) struct TooLarge;
 
-/// What is known of a key space when its program is built.
+/// A key space whose program is built.
 struct Space {
     plan: AggregatePlan,
     tags: Vec<NodeId>,
@@ -127,11 +127,11 @@ fn shared(resolver: &Resolver<'_>, graph: &Graph, amounts: Amounts) -> Shared {
     }
 }
 
-/// What is emitted into.
+/// What operations are emitted from and into.
 struct Compiled<'a> {
     graph: &'a mut Graph,
     amounts: &'a mut Amounts,
-    /// Registers from here on are free.
+    /// The first free register.
     base: usize,
     highest: usize,
 }
@@ -192,7 +192,7 @@ impl Compiled<'_> {
         }
     }
 
-    /// Every key space's operations, by event type.
+    /// The operations of every key space, by event type.
     fn programs(
         &mut self,
         resolver: &Resolver<'_>,
@@ -298,7 +298,7 @@ fn read_value(read: &Read) -> ReadValue {
     ReadValue { name: read.name.clone(), kind, from }
 }
 
-/// Every field of the event that something reads.
+/// All fields of the event that are read.
 fn field_slots(
     resolver: &Resolver<'_>,
     spaces: &[Space],

@@ -1,8 +1,8 @@
-//! The programs of one key space, one for each event type: what is asked of its ledgers, in two steps, and what is judged.
+//! The program of one key space for each event type: which facts are computed, in two steps, and what is judged.
 //!
-//! Most rules are ruled out by the event's own fields (their guard), most of the others by one part of their condition
-//! (their check). The first step asks for the facts that checks read, the second for those of rules that are still in
-//! question; so an event costs few facts.
+//! The fields of the event decide most rules (their guard); one part of the condition decides most of the others (their
+//! check). The first step requests the facts that checks read, the second the facts of rules that are still undecided.
+//! So few facts are computed for an event.
 
 use super::emit::Emitter;
 use crate::aggregate::{Aggregate, FactSet, Op as Statistic, TagId, Tags};
@@ -14,38 +14,38 @@ use crate::value::Slot;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Event types beyond so many share one program.
+/// Event types with higher codes share one program.
 const TYPES_MAX: u16 = 64;
 
-/// A rule as its key space's program needs it.
+/// A rule, as the program of its key space needs it.
 pub(crate) struct JudgedRule {
     /// Position in the ruleset.
     pub(crate) rule: usize,
     /// Index of its key space.
     pub(crate) space: usize,
     pub(crate) when: NodeId,
-    /// Further nodes that are read when it fires: its reason.
+    /// The nodes of its reason, which are read when it fires.
     pub(crate) reason: Vec<NodeId>,
-    /// Codes of the event types it judges.
+    /// Codes of the event types that it judges.
     pub(crate) events: BTreeSet<u16>,
 }
 
-/// What the operations for one event type follow from.
+/// What determines the operations for one event type.
 #[derive(PartialEq)]
 struct Wanted {
     tags: Vec<NodeId>,
-    /// Rules by position, and what is left of their conditions.
+    /// Rules by position, with the remainder of their conditions.
     live: Vec<(usize, NodeId)>,
 }
 
-/// A rule that may hold for events of a type.
+/// A rule that can fire for events of a type.
 struct Live<'a> {
     rule: &'a JudgedRule,
-    /// What is left of its condition.
+    /// The remainder of its condition.
     when: NodeId,
-    /// The part that fields alone decide; `None` when there is none.
+    /// The part that depends on fields only; `None` when there is none.
     guard: Option<NodeId>,
-    /// A part that facts of this key space decide.
+    /// A part that depends on facts of this key space.
     check: Option<NodeId>,
     /// The other parts.
     rest: Vec<NodeId>,
@@ -55,23 +55,23 @@ struct Live<'a> {
 pub(crate) struct ProgramBuilder<'a> {
     pub(crate) graph: &'a mut Graph,
     pub(crate) amounts: &'a mut Amounts,
-    /// First register for results. What the demand computes must still be there when its event is judged, so no other
-    /// program writes there.
+    /// First register for results. No other program writes to them: what the demand computes is still read when the
+    /// event is judged.
     pub(crate) base: usize,
-    /// Registers below are fields.
+    /// Number of fields; registers below hold fields.
     pub(crate) fields: usize,
     pub(crate) space: usize,
-    /// Position of every fact of this key space by its register.
+    /// Positions of the facts of this key space, by register.
     pub(crate) facts: &'a BTreeMap<Slot, usize>,
-    /// What the facts are, by position.
+    /// The facts, by position.
     pub(crate) aggregates: &'a [Aggregate],
-    /// Facts that are wanted whatever the event: signals'.
+    /// Facts that are computed for every event: those of signals.
     pub(crate) always: FactSet,
     pub(crate) types: u16,
 }
 
 impl ProgramBuilder<'_> {
-    /// Operations by event type, and the registers they need.
+    /// The operations by event type, and the number of registers that they need.
     pub(crate) fn build(&mut self, tags: &[NodeId], rules: &[JudgedRule]) -> (Types, usize) {
         let mut types = Types { distinct: Vec::new(), by_code: Vec::new() };
         let mut known: Vec<Wanted> = Vec::new();
@@ -94,7 +94,7 @@ impl ProgramBuilder<'_> {
         (types, highest)
     }
 
-    /// Conditions once the event's type is known.
+    /// The conditions for events of one type.
     fn wanted(&mut self, code: Option<u16>, tags: &[NodeId], rules: &[JudgedRule]) -> Wanted {
         let mut seen = BTreeMap::new();
         let mut given = |graph: &mut Graph, node| match code {
@@ -141,11 +141,11 @@ impl ProgramBuilder<'_> {
             }
         }
         let tags = emitter.take();
-        // Guards are made of what rows are asked for, too: they go on from there.
+        // Guards share nodes with the conditions of rows, so they continue from there.
         let guard_slots: Vec<Option<Slot>> =
             wants.iter().map(|want| want.guard.map(|guard| emitter.emit(guard))).collect();
         let guards = emitter.take();
-        // A guard is true or false of every event; a check only of those whose guard let its facts be asked for.
+        // A guard is evaluated for every event, a check only where its guard let its facts be computed.
         let mut check_slots = BTreeMap::new();
         emitter.alone(|emitter| {
             for check in wants.iter().filter_map(|want| want.check) {
@@ -168,14 +168,14 @@ impl ProgramBuilder<'_> {
         (program, highest)
     }
 
-    /// Whether fields alone decide a part, and cheaply.
+    /// Whether a part depends on fields only and is cheap.
     fn is_of_fields(&self, part: NodeId) -> bool {
         let mut fields_only = true;
         self.graph.reads([part], &mut |slot| fields_only &= slot.index() < self.fields);
         fields_only && !costly(self.graph, part)
     }
 
-    /// How many rules have each part of a condition.
+    /// The number of rules that have each part of a condition.
     fn shared_parts(&self, wanted: &Wanted) -> BTreeMap<NodeId, usize> {
         let mut parts = Vec::new();
         wanted.live.iter().for_each(|(_, when)| self.graph.conjuncts(*when, &mut parts));
@@ -184,8 +184,7 @@ impl ProgramBuilder<'_> {
         shared
     }
 
-    /// The part of a condition that is likeliest to fail and cheapest to find out; of equal ones that which decides
-    /// about most rules.
+    /// The part of a condition that fails most often at the lowest cost; of equal parts, the one that most rules share.
     fn check(&self, parts: &[NodeId], shared: &BTreeMap<NodeId, usize>) -> Option<NodeId> {
         let of_facts = parts.iter().copied().filter(|part| {
             let (mut decidable, mut facts) = (true, false);
@@ -201,14 +200,14 @@ impl ProgramBuilder<'_> {
         })
     }
 
-    /// What the facts of a part cost together, in facts that are counted or summed.
+    /// The cost of all facts of a part, in units of one count or sum.
     fn cost(&self, part: NodeId) -> u32 {
         let facts = self.graph.facts_of(self.facts, [part]);
         let asked = self.aggregates.iter().enumerate().filter(|(at, _)| facts.has(*at));
         asked.map(|(_, aggregate)| cost(aggregate.op)).sum()
     }
 
-    /// What rules ask of the ledgers; those of one guard and check together.
+    /// The facts that rules need, grouped by guard and check.
     fn wants(&self, live: &[Live<'_>]) -> Vec<Want<NodeId>> {
         let mut wants = vec![Want { guard: None, check: None, first: self.always, then: FactSet::default() }];
         for Live { rule, when, guard, check, .. } in live {
@@ -230,8 +229,8 @@ impl ProgramBuilder<'_> {
     }
 }
 
-/// Rule by rule one part of the condition after the other until one is false: guard and check, which the demand has
-/// computed, and then the others.
+/// Evaluates each rule part by part until one part is false: guard and check, which the demand has computed, then the
+/// others.
 fn judge<'a>(
     emitter: &mut Emitter<'_>,
     live: impl Iterator<Item = &'a Live<'a>>,
@@ -244,7 +243,7 @@ fn judge<'a>(
             if let Some(check) = check {
                 emitter.know(*check, check_slots[check]);
             }
-            // A condition that is one part is judged at once.
+            // A condition of one part is judged directly.
             for part in guard.iter().chain(check).chain(rest).filter(|part| *part != when) {
                 let a = emitter.emit(*part);
                 emitter.push(Op::SkipIfFalse { a, to: 0 });
@@ -256,7 +255,7 @@ fn judge<'a>(
     }
 }
 
-/// Whether a part asks for something to have come to an amount: most accounts are far below.
+/// Whether a part compares with a positive lower bound: most accounts are far below it.
 fn is_floor(graph: &Graph, part: NodeId) -> bool {
     let positive = |node: NodeId| match graph.node(node) {
         Node::Const(word) => f64::from_bits(word) > 0.0,
@@ -266,7 +265,7 @@ fn is_floor(graph: &Graph, part: NodeId) -> bool {
     matches!(graph.node(part), Node::Compare(Compare::Gt | Compare::Ge, _, least) if positive(least))
 }
 
-/// What a fact costs, in facts that are counted or summed: different values are kept, ordered ones are sorted.
+/// The cost of a fact, in units of one count or sum: distinct values are collected, ordered ones sorted.
 fn cost(op: Statistic) -> u32 {
     match op {
         Statistic::Median | Statistic::TrimmedMean | Statistic::Quantile(_) | Statistic::Rank => 3,
@@ -275,7 +274,7 @@ fn cost(op: Statistic) -> u32 {
     }
 }
 
-/// Whether something inside is worth skipping: a text search, a distance, a local time.
+/// Whether a node contains an expensive operation: a text search, a distance, a local time.
 fn costly(graph: &Graph, node: NodeId) -> bool {
     let own = matches!(
         graph.node(node),

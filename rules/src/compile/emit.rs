@@ -1,4 +1,6 @@
-//! From nodes to operations, and registers for their results. It does not know rules, facts or names.
+//! From nodes to operations, with registers for their results.
+//!
+//! It does not know rules, facts or names.
 
 use crate::ast::Compare;
 use crate::graph::{Graph, Node, NodeId};
@@ -14,7 +16,7 @@ pub(crate) struct Emitter<'a> {
     ops: Vec<Op>,
     at: BTreeMap<NodeId, Slot>,
     next: usize,
-    /// The most registers that were needed at once.
+    /// The highest number of registers in use.
     pub(crate) highest: usize,
 }
 
@@ -23,13 +25,13 @@ impl<'a> Emitter<'a> {
         Emitter { graph, amounts, ops: Vec::new(), at: BTreeMap::new(), next: base, highest: base }
     }
 
-    /// Operations that compute some nodes.
+    /// The operations that compute some nodes.
     pub(crate) fn block(mut self, nodes: impl IntoIterator<Item = NodeId>) -> (Block, usize) {
         let results = nodes.into_iter().map(|node| self.emit(node)).collect();
         (Block { ops: self.ops, results }, self.highest)
     }
 
-    /// The register that holds a node's value once the operations so far have run.
+    /// The register that holds the value of a node after the operations so far.
     pub(crate) fn emit(&mut self, id: NodeId) -> Slot {
         let node = self.graph.node(id);
         if let Node::Read(slot) = node {
@@ -45,24 +47,24 @@ impl<'a> Emitter<'a> {
         to
     }
 
-    /// The operations since the last call; what they computed stays known.
+    /// The operations since the last call; their results stay available.
     pub(crate) fn take(&mut self) -> Vec<Op> {
         std::mem::take(&mut self.ops)
     }
 
-    /// Operations of which no later ones may use what they compute: it does not hold for every event.
+    /// Emits operations whose results no later operation may use, because they do not run for every event.
     pub(crate) fn alone(&mut self, emit: impl FnOnce(&mut Emitter<'a>)) {
         let (known, next) = (self.at.clone(), self.next);
         emit(self);
         (self.at, self.next) = (known, next);
     }
 
-    /// Says where a node's value is already.
+    /// Registers the slot that already holds the value of a node.
     pub(crate) fn know(&mut self, id: NodeId, slot: Slot) {
         self.at.insert(id, slot);
     }
 
-    /// Registers that later operations must leave alone.
+    /// Reserves registers: later operations do not write to them.
     pub(crate) fn keep<'s>(&mut self, slots: impl IntoIterator<Item = &'s Slot>) {
         let after = slots.into_iter().map(|slot| slot.index() + 1).max().unwrap_or(0);
         self.next = self.next.max(after);
@@ -78,7 +80,7 @@ impl<'a> Emitter<'a> {
         u32::try_from(self.ops.len()).expect("programs are bounded")
     }
 
-    /// Lets the skips from an operation on go to the next one.
+    /// Sets the target of all skips since `from` to the next operation.
     pub(crate) fn land(&mut self, from: u32) {
         let end = self.end();
         for op in self.ops.iter_mut().skip(from as usize) {
@@ -162,7 +164,7 @@ impl<'a> Emitter<'a> {
         Box::new(move |to| op(to, a, b))
     }
 
-    /// Number of an amount of major units.
+    /// The number of an amount in major units.
     fn amount(&mut self, amount: crate::money::Decimal) -> u16 {
         let minor: [f64; EXPONENT_MAX as usize + 1] = std::array::from_fn(|exponent| {
             amount.scaled(u8::try_from(exponent).expect("an exponent is at most 4"))
@@ -175,7 +177,7 @@ impl<'a> Emitter<'a> {
     }
 }
 
-/// The comparison with its sides changed.
+/// The comparison with its operands swapped.
 fn swapped(op: Compare) -> Compare {
     match op {
         Compare::Lt => Compare::Gt,

@@ -1,4 +1,4 @@
-//! The identity of a set of packs: equal for equal content, whatever its layout and comments.
+//! The hash of a set of packs: equal for equal content, independent of layout and comments.
 
 use crate::list::Entries;
 use crate::options::Overrides;

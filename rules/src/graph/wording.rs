@@ -1,21 +1,21 @@
-//! A condition in words that tell it from every other one, whichever pack it stands in: so that what was counted under one
-//! pack is known again under the next. It is compared, never read.
+//! A condition as a text that identifies it in every pack, so that a histogram is found again under another pack. The
+//! text is compared, never parsed. It contains the `Debug` form of nodes and kinds: renaming one changes the text.
 
 use super::{Graph, Node, NodeId};
 use crate::schema::{CurrencyOf, Kind, Schema};
 
-/// Longer wordings are not written: a shared node is written as often as it is used.
+/// Longer texts are not built: a shared node is written as often as it is used.
 const BYTES_MAX: usize = 16 * 1024;
 
 impl Graph {
-    /// The words of a condition over fields; `None` where it depends on what is numbered pack by pack, or is too long.
+    /// The text of a condition over fields; `None` where it depends on numbers of its pack, or is too long.
     pub(crate) fn wording(&self, id: NodeId, schema: &Schema) -> Option<String> {
         let node = self.node(id);
         let mut parts = Vec::new();
         for child in node.children() {
             parts.push(self.wording(child, schema)?);
         }
-        // Nodes of these come in the order in which their pack first named them.
+        // The operands of these are in the order in which the pack first names them.
         if matches!(node, Node::And(..) | Node::Or(..) | Node::Same(..)) {
             parts.sort_unstable();
         }
@@ -26,7 +26,7 @@ impl Graph {
             }
             Node::Within(_, set) => format!("Within{:?}", self.sets().get(usize::try_from(set).ok()?)?),
             Node::LocalIn(..) | Node::Text(..) => return None,
-            // The same for all: children are numbered by their graph and written as parts.
+            // Operands have numbers of this graph; they are written as parts instead.
             other => format!("{:?}", other.over(|_| NodeId(0))),
         };
         let wording = format!("{own}({})", parts.join(","));

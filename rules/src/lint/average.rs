@@ -1,4 +1,4 @@
-//! An amount compared with an average that it is part of: the larger it is, the more it hides itself.
+//! An amount that is compared with an average that includes it: a large amount raises its own average.
 
 use crate::ast::{Compare, Expr, ExprKind};
 use crate::resolve::{CheckedRule, Origin, Resolver};
@@ -25,7 +25,7 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
     }
 }
 
-/// The statistic in `facts` that counts the event's own field that `amount` reads.
+/// The statistic in `facts` that includes the field of the event that `amount` reads.
 fn inside(amount: &Expr, facts: &Expr, resolver: &Resolver<'_>) -> Option<String> {
     let fields: Vec<Slot> = resolver
         .reads_of(amount)

@@ -1,4 +1,4 @@
-//! Conditions that always or never hold.
+//! Conditions that are always or never true.
 
 use crate::graph::Node;
 use crate::resolve::{CheckedRule, Resolver};
@@ -26,7 +26,7 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
 
 /// Whether the condition is false for every event type that the rule judges.
 fn never(resolver: &mut Resolver<'_>, rule: &CheckedRule<'_>, when: crate::graph::NodeId) -> bool {
-    // Only a condition that reads the type can differ between types.
+    // Only a condition that reads the event type can differ between types.
     if resolver.graph.constant(when) == Some(0) {
         return true;
     }

@@ -25,7 +25,7 @@ pub(crate) fn check(packs: &[Pack], problems: &mut Diagnostics) {
         packs.iter().flat_map(|pack| pack.features.iter().map(|feature| &feature.name)),
         problems,
     );
-    // Terms and aggregates are read by the same bare names.
+    // Terms and aggregates share one name space.
     let terms = packs.iter().flat_map(|pack| pack.terms.iter().map(|term| &term.name));
     let aggregates = packs.iter().flat_map(|pack| pack.aggregates.iter().map(|aggregate| &aggregate.name));
     twice("E413", "term or aggregate", terms.chain(aggregates), problems);
@@ -43,7 +43,7 @@ fn twice<'a>(
             None => {
                 first.insert(&name.text, name);
             }
-            // One mapping's repeated keys have been reported by the YAML reader.
+            // Repeated keys of one mapping have been reported by the YAML reader.
             Some(_)
                 if problems
                     .list()

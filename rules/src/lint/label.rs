@@ -1,4 +1,4 @@
-//! A label read as if the purchase carried it: what is known later must not be seen earlier.
+//! A label that is read from the purchase itself: labels become known later, in events of their own.
 
 use crate::graph::NodeId;
 use crate::resolve::{CheckedRule, Origin, Resolver};

@@ -1,4 +1,4 @@
-//! `not` over a value that may be missing: unknown stays unknown, and the rule stays silent.
+//! `not` over a value that may be missing: the result is then unknown, and the rule does not fire.
 
 use crate::ast::{Expr, ExprKind};
 use crate::diagnostic::Span;
@@ -28,7 +28,7 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
     }
 }
 
-/// A yes/no field that is tested bare: not wrapped in `coalesce` or `is missing`.
+/// A yes/no field that is tested without `coalesce` or `is missing`.
 fn may_be_missing(expr: &Expr, resolver: &Resolver<'_>) -> Option<String> {
     match &expr.kind {
         ExprKind::Name(name) => {

@@ -1,4 +1,4 @@
-//! Who may read whose facts: an account's rules cannot see a terminal's ledger, which may lie in another process.
+//! Facts of other key spaces: an account's rules cannot read the ledger of a terminal, which may be in another process.
 
 use crate::diagnostic::Span;
 use crate::resolve::{CheckedFeature, CheckedRule, CheckedSignal, Origin, Read, Resolver};
@@ -32,7 +32,7 @@ fn entity(resolver: &Resolver<'_>, space: usize) -> String {
     resolver.plans[space].space().entity.clone()
 }
 
-/// Facts of a derived key space other than one's own.
+/// Reports facts of another derived key space.
 fn foreign(resolver: &mut Resolver<'_>, who: &str, own: usize, reads: &[Read]) {
     for read in reads {
         let Some((space, span)) = derived(read).filter(|(space, _)| *space != own) else { continue };
@@ -45,7 +45,7 @@ fn foreign(resolver: &mut Resolver<'_>, who: &str, own: usize, reads: &[Read]) {
     }
 }
 
-/// A feature is computed in one key space; there the account's facts are known too.
+/// Reports a feature over two derived key spaces: it is computed in one, where facts of the account are known as well.
 fn two_spaces(resolver: &mut Resolver<'_>, feature: &CheckedFeature<'_>) {
     let mut spaces: Vec<(usize, Span)> = feature.reads.iter().filter_map(derived).collect();
     spaces.dedup_by_key(|(space, _)| *space);

@@ -1,6 +1,6 @@
-//! What is declared and read by nothing.
+//! Declarations that nothing reads.
 //!
-//! What a misspelt name probably meant counts as read: mending the name mends both.
+//! The name that a misspelt one is closest to counts as read: correcting the name corrects both.
 
 use crate::resolve::Resolver;
 

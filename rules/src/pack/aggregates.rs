@@ -1,4 +1,4 @@
-//! The section `aggregates`: one operation each, and what narrows it.
+//! The section `aggregates`: the operation of each, its window and its conditions.
 //!
 //! It does not know fields and key spaces.
 
@@ -7,9 +7,9 @@ use super::parts::{AggregateText, Name, OpText, Pack};
 use crate::diagnostic::{Diagnostics, Span};
 use crate::yaml::{Keys, Node};
 
-/// Where `distinct` stops counting unless the pack says otherwise.
+/// Default limit of `distinct`.
 pub const DISTINCT_DEFAULT: u32 = 1_024;
-/// Where `distinct` stops counting at most.
+/// Maximum limit of `distinct`.
 pub const DISTINCT_MAX: i64 = 65_536;
 const LATER: &[&str] = &["since", "error"];
 

@@ -9,12 +9,12 @@ use crate::money::Decimal;
 use crate::reason::Template;
 use crate::time::Ms;
 
-/// Rules of one ruleset.
+/// Maximum number of rules in a ruleset.
 pub const RULES_MAX: usize = 500;
-/// Operators and references of one rule's condition.
+/// Maximum number of operators and references in the condition of a rule.
 pub const NODES_MAX: usize = 500;
 
-/// A name and where it is declared.
+/// A name and the place of its declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     /// The name.
@@ -34,7 +34,7 @@ pub(crate) struct ListText {
     pub(crate) column: Option<Name>,
     /// Whether entries are numbers; else they are texts.
     pub(crate) numbers: bool,
-    /// More entries are refused.
+    /// Maximum number of entries.
     pub(crate) entries_max: usize,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct ParamText {
 pub(crate) enum ParamValue {
     /// A number; true: written as a percentage.
     Number(Decimal, bool),
-    /// A length of time, ms.
+    /// A duration, ms.
     Duration(Ms),
 }
 
@@ -97,23 +97,23 @@ pub(crate) struct AggregateText {
     pub(crate) name: Name,
     /// Its operation; `None` when it could not be read.
     pub(crate) op: Option<OpText>,
-    /// What it reads of each row.
+    /// The field that it reads of each row.
     pub(crate) value: Option<Expr>,
     /// Entity first, then fields.
     pub(crate) by: Vec<Name>,
     /// Window.
     pub(crate) over: Option<Ms>,
-    /// Where the window is written.
+    /// Place of the window.
     pub(crate) over_span: Option<Span>,
-    /// How far back the window ends.
+    /// Distance from the end of the window to the event.
     pub(crate) delay: Ms,
-    /// Which rows.
+    /// Condition for rows.
     pub(crate) filter: Option<Expr>,
-    /// Whether the event itself counts.
+    /// Whether the event itself is included.
     pub(crate) include_current: bool,
-    /// Fewer rows: missing.
+    /// Minimum number of rows; below it the fact is missing.
     pub(crate) at_least: u32,
-    /// Where `distinct` stops.
+    /// Limit of `distinct`.
     pub(crate) distinct_max: u32,
     /// Whether every part could be read.
     pub(crate) whole: bool,
@@ -124,31 +124,31 @@ pub(crate) struct AggregateText {
 pub(crate) struct SignalText {
     /// `entity.name`.
     pub(crate) name: Name,
-    /// What is published.
+    /// The published value.
     pub(crate) value: Option<Expr>,
-    /// Smaller moves are not published.
+    /// Smaller changes are not published.
     pub(crate) step: Option<Decimal>,
-    /// How long it holds, ms.
+    /// Validity of a published value, ms.
     pub(crate) valid_for: Ms,
 }
 
 /// A line of `decide:`.
 #[derive(Clone, Debug)]
 pub(crate) struct DecideText {
-    /// Holds from this score on.
+    /// Lowest score to which the line applies.
     pub(crate) score: i32,
-    /// What is then done.
+    /// The action.
     pub(crate) action: Action,
 }
 
-/// What a cooldown is about, and for how long it silences.
+/// A cooldown as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CooldownText {
     /// Entity of `by: rule+<entity>`.
     pub(crate) entity: Name,
-    /// How long, ms.
+    /// Duration, ms.
     pub(crate) length: Ms,
-    /// Whether a higher score speaks again.
+    /// Whether a higher score is alerted again within the period.
     pub(crate) unless_score_increases: bool,
 }
 
@@ -164,11 +164,11 @@ pub(crate) struct RuleText {
     pub(crate) severity: Severity,
     pub(crate) action: Option<Action>,
     pub(crate) reason: Option<Template>,
-    /// `None`: the default's; `Some(None)`: none.
+    /// `None`: the default cooldown; `Some(None)`: no cooldown.
     pub(crate) cooldown: Option<Option<CooldownText>>,
     pub(crate) typology: Vec<String>,
     pub(crate) mode: Option<Mode>,
-    /// Changes when the rule's own text changes.
+    /// Changes when the text of the rule changes.
     pub(crate) version: String,
 }
 
@@ -188,10 +188,10 @@ pub(crate) struct Pack {
     pub(crate) default_cooldown: Option<CooldownText>,
     pub(crate) default_mode: Option<Mode>,
     pub(crate) rules: Vec<RuleText>,
-    /// Rules as written, also those that could not be read.
+    /// Number of rules, including those that could not be read.
     pub(crate) rules_written: usize,
-    /// Operators and references of all conditions.
+    /// Number of operators and references in all conditions.
     pub(crate) nodes: usize,
-    /// Bytes that are equal for equal content, whatever its layout.
+    /// Bytes that are equal for equal content, independent of layout.
     pub(crate) content: Vec<u8>,
 }

@@ -53,7 +53,7 @@ fn rule(node: &Node, problems: &mut Diagnostics) -> Option<RuleText> {
     ];
     let severity = keys.optional("severity").and_then(|node| node.word("`severity`", &severities, problems));
     let action = keys.optional("action").and_then(|node| sections::action(node, problems));
-    // A sequence's reason names its steps, which nothing knows yet.
+    // The reason of a sequence refers to its steps, which are not supported yet.
     let sequence = keys.has("sequence");
     let reason = keys.optional("reason").filter(|_| !sequence).and_then(|node| template(node, problems));
     let cooldown = keys.optional("cooldown").and_then(|node| sections::cooldown(node, problems));
@@ -82,7 +82,7 @@ fn rule(node: &Node, problems: &mut Diagnostics) -> Option<RuleText> {
     })
 }
 
-/// Eight hexadecimal digits that change with the rule's own content.
+/// Eight hexadecimal digits that change with the content of the rule.
 fn version(node: &Node) -> String {
     let mut hasher = SipHasher13::new();
     node.content(&mut |bytes| hasher.write(bytes));

@@ -12,7 +12,7 @@ use crate::money::Decimal;
 use crate::time::parse_duration;
 use crate::yaml::{Keys, Node};
 
-/// Entries of one list.
+/// Maximum number of entries in a list.
 pub const LIST_ENTRIES_MAX: usize = 1_000_000;
 
 pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnostics) {
@@ -96,7 +96,7 @@ fn param(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<ParamTe
     Some(ParamText { name: param, default, min: limit(min), max: limit(max) })
 }
 
-/// The number of a parameter, a length of time in milliseconds.
+/// The number of a parameter; a duration in milliseconds.
 pub(crate) fn as_decimal(value: ParamValue) -> Decimal {
     match value {
         ParamValue::Number(number, _) => number,
@@ -198,7 +198,7 @@ pub(super) fn action(node: &Node, problems: &mut Diagnostics) -> Option<Action> 
 }
 
 pub(super) fn mode(node: &Node, problems: &mut Diagnostics) -> Option<Mode> {
-    // `off` is also a word that YAML versions read differently; quoted it is fine, and bare it has been reported.
+    // YAML versions read an unquoted `off` differently; the YAML reader has reported it.
     node.word("`mode`", &[("off", Mode::Off), ("shadow", Mode::Shadow), ("live", Mode::Live)], problems)
 }
 

@@ -1,6 +1,6 @@
-//! One operation: what it reads, where it writes.
+//! One operation: the registers that it reads and writes.
 //!
-//! It does not know why it is there.
+//! It does not know the rule it belongs to.
 
 use crate::ast::{Arithmetic, Compare};
 use crate::function::{Extreme, Local, Unary};
@@ -14,7 +14,7 @@ pub(crate) enum Op {
         to: Slot,
         word: u64,
     },
-    /// Makes unknown.
+    /// Makes a register unknown.
     Unknown {
         to: Slot,
     },
@@ -79,7 +79,7 @@ pub(crate) enum Op {
         to: Slot,
         a: Slot,
     },
-    /// The second where the first is unknown.
+    /// The second operand when the first is unknown.
     Coalesce {
         to: Slot,
         a: Slot,
@@ -128,12 +128,12 @@ pub(crate) enum Op {
         field: Slot,
         pattern: u32,
     },
-    /// Goes on at operation `to` where the condition is known and false.
+    /// Continues at operation `to` when the condition is known and false.
     SkipIfFalse {
         a: Slot,
         to: u32,
     },
-    /// Gives a rule's answer.
+    /// Reports the result of a rule.
     Judge {
         rule: u32,
         a: Slot,

@@ -88,7 +88,7 @@ fn numbers(registers: &Registers, a: Slot, b: Slot) -> Option<(f64, f64)> {
     Some((registers.number(a)?, registers.number(b)?))
 }
 
-/// Operations that cost more than the step to here: where they write, and what.
+/// Operations that cost more than a call: the register that they write, and its word.
 fn rarer(op: Op, shared: &Shared, r: &Registers, texts: &dyn TextSource) -> (Slot, Option<u64>) {
     match op {
         Op::Arithmetic { to, op, a, b, money } => {

@@ -7,7 +7,7 @@ use crate::schema::{ACCOUNT_CURRENCY, TX_CURRENCY};
 use crate::value::Registers;
 use jiff::tz::TimeZone;
 
-/// Amounts of major units in minor units, each by the currency's exponent.
+/// Amounts of major units in minor units, one for each exponent of a currency.
 pub(crate) type Amounts = Vec<[f64; EXPONENT_MAX as usize + 1]>;
 
 /// What operations refer to by number.
@@ -21,7 +21,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// An amount of major units in the minor units of the event's currency, by number; none where it has none.
+    /// An amount of major units in minor units of the event's currency, by number; `None` when it is not finite.
     #[inline]
     pub(crate) fn amount(&self, amount: u16, registers: &Registers) -> Option<f64> {
         let amount = self.amounts[usize::from(amount)][exponent(registers)];
@@ -35,7 +35,7 @@ fn exponent(registers: &Registers) -> usize {
     currency(registers).map_or(2, |currency| usize::from(currency.exponent()))
 }
 
-/// The currency of the event's money, if it says so.
+/// The currency of the event's money, if it is known.
 #[inline]
 pub(crate) fn currency(registers: &Registers) -> Option<Currency> {
     Currency::by_number(registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY))?)

@@ -1,17 +1,17 @@
-//! What judging one event gives, and who may listen.
+//! The result of judging one event, and observers of an evaluation.
 
 use crate::value::Slot;
 
-/// Listens to an evaluation.
+/// Observes an evaluation.
 pub trait Trace {
     /// A register was computed; `None` is missing.
     fn computed(&mut self, slot: Slot, word: Option<u64>);
-    /// A rule's condition was judged; `None` is unknown. Of rules that cannot hold for the event's type, and of those that one
-    /// part of their condition rules out, nothing is heard.
+    /// The condition of a rule was judged; `None` is unknown. Rules that cannot fire for the event type, and rules of
+    /// which one part of the condition is false, are not reported.
     fn judged(&mut self, rule: usize, holds: Option<bool>);
 }
 
-/// Nobody listens.
+/// No observer.
 impl Trace for () {
     #[inline]
     fn computed(&mut self, _: Slot, _: Option<u64>) {}
@@ -19,17 +19,17 @@ impl Trace for () {
     fn judged(&mut self, _: usize, _: Option<bool>) {}
 }
 
-/// What judging one event gave. Rules by their position in [`Ruleset::rules`](crate::ruleset::Ruleset::rules).
+/// The result of judging one event. Rules are positions in [`Ruleset::rules`](crate::ruleset::Ruleset::rules).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fired {
-    /// Rules whose condition holds, ascending.
+    /// Rules whose condition is true, ascending.
     pub rules: Vec<usize>,
     /// Rules whose condition is unknown, ascending.
     pub unknown: Vec<usize>,
 }
 
 impl Fired {
-    /// Forgets all; the memory stays.
+    /// Removes all rules and keeps the memory.
     pub fn clear(&mut self) {
         self.rules.clear();
         self.unknown.clear();

@@ -4,20 +4,20 @@ use super::op::Op;
 use crate::aggregate::{FactSet, TagId, Tags};
 use crate::value::Slot;
 
-/// What some rules ask of the ledgers. Guard and check are nodes while a program is built, then registers.
+/// The facts that some rules need. Guard and check are nodes while a program is built, then registers.
 #[derive(Debug)]
 pub(crate) struct Want<At> {
-    /// A condition over fields alone; none: always.
+    /// A condition over fields only; `None`: always.
     pub(crate) guard: Option<At>,
-    /// A condition over the first facts; none: whatever they are.
+    /// A condition over the first facts; `None`: always.
     pub(crate) check: Option<At>,
-    /// Asked for unless the guard is false.
+    /// Requested unless the guard is false.
     pub(crate) first: FactSet,
-    /// Asked for unless guard or check is false.
+    /// Requested unless guard or check is false.
     pub(crate) then: FactSet,
 }
 
-/// What is done for events of one type: conditions are specialised, so rules about other types cost nothing.
+/// The operations for events of one type. Conditions are specialised, so rules for other types cost nothing.
 #[derive(Debug, Default)]
 pub(crate) struct ForType {
     /// Computes the guards.
@@ -27,13 +27,13 @@ pub(crate) struct ForType {
     pub(crate) wants: Vec<Want<Slot>>,
     pub(crate) judge: Vec<Op>,
     pub(crate) tags: Vec<Op>,
-    /// The conditions that hold for every row of the type.
+    /// The conditions that are true for every row of the type.
     pub(crate) tags_held: Tags,
-    /// Where the others are that may hold.
+    /// The registers of the conditions that depend on the row.
     pub(crate) tag_slots: Vec<(TagId, Slot)>,
 }
 
-/// Operations by event type. Types that no condition tells apart share theirs.
+/// Operations by event type. Types with the same conditions share them.
 #[derive(Debug)]
 pub(crate) struct Types {
     pub(crate) distinct: Vec<ForType>,

@@ -1,6 +1,6 @@
-//! Values in plain words.
+//! Values of registers as text.
 //!
-//! It does not know which values: those come from registers, texts from the event.
+//! It does not know rules.
 
 use super::Format;
 use crate::money::Currency;
@@ -11,14 +11,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
 
-/// How a value looks unless a format says otherwise.
+/// The form of a value without an explicit format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// As its kind is.
+    /// The form of its kind.
     Plain,
-    /// A measured number: rounded down to a whole one.
+    /// A measured number, rounded down to a whole number.
     Whole,
-    /// A share: a percentage.
+    /// A share, as a percentage.
     Share,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Printed {
     pub(crate) text: bool,
 }
 
-/// Appends a value; what is missing is called `unknown`.
+/// Appends a value; a missing one is written `unknown`.
 pub(crate) fn print(
     printed: &Printed,
     registers: &Registers,
@@ -95,7 +95,7 @@ fn money(minor: f64, of: &CurrencyOf, events: Option<Currency>, out: &mut String
     }
 }
 
-/// Thousands apart: `1,450.00`.
+/// With thousands separators: `1,450.00`.
 fn grouped(number: f64, places: usize, out: &mut String) {
     let digits = format!("{:.places$}", number.abs());
     let (whole, fraction) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
@@ -111,7 +111,7 @@ fn grouped(number: f64, places: usize, out: &mut String) {
     out.push_str(fraction);
 }
 
-/// Whole numbers whole, others with at most two places.
+/// Whole numbers without decimals, others with at most two.
 fn plain(number: f64, out: &mut String) {
     if number == libm::floor(number) {
         return grouped(number, 0, out);
@@ -123,12 +123,12 @@ fn plain(number: f64, out: &mut String) {
 }
 
 fn percent(share: f64, out: &mut String) {
-    // One place is enough for shares; 37.0 is written 37.
+    // Shares have one decimal; 37.0 is written 37.
     plain(libm::round(share * 1_000.0) / 10.0, out);
     out.push('%');
 }
 
-/// `1 minute`, `42 minutes`, rounded down: what has not passed is not claimed.
+/// `1 minute`, `42 minutes`, rounded down: only whole units have passed.
 fn counted(number: f64, unit: &str, out: &mut String) {
     let whole = libm::floor(number);
     grouped(whole, 0, out);

@@ -1,6 +1,6 @@
-//! Aggregates: from what a pack writes to a normal form in the plan of a key space.
+//! Aggregates: from the declaration in a pack to the normal form in the plan of a key space.
 //!
-//! It does not know rows; it says what must be computed.
+//! It does not know rows; it defines what is computed over them.
 
 use super::by::Whose;
 use super::plan::Placed;
@@ -16,7 +16,7 @@ use crate::time::{DAY_MS, HOUR_MS};
 use crate::value::Slot;
 
 impl Resolver<'_> {
-    /// The fact of a declared aggregate, in its plan unless only faults are looked for.
+    /// The fact of a declared aggregate; it enters its plan unless the resolver only checks.
     pub(crate) fn fact(&mut self, name: &str, span: Span) -> Option<Fact> {
         let entry = self.aggregates.get_mut(name)?;
         entry.used = true;
@@ -84,7 +84,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// The tag of a condition over rows; inner `None` for one that always holds.
+    /// The tag of a condition over rows; inner `None` for one that is always true.
     #[expect(clippy::option_option, reason = "no tag needed and no tag left are two things")]
     fn filter_tag(&mut self, filter: Option<NodeId>, space: usize, span: Span) -> Option<Option<TagId>> {
         match filter {
@@ -97,7 +97,7 @@ impl Resolver<'_> {
         if self.dry {
             return Some(TagId(0));
         }
-        // An amount in major units reads both; either alone is read by its name, and so kept.
+        // An amount in major units reads both. A condition that reads one of them reads it by name, and rows keep it.
         let slots = self.slots_of([node]);
         let currency = [TX_CURRENCY, ACCOUNT_CURRENCY].iter().all(|slot| slots.contains(slot));
         let tag = self.plans[space].tag(node, currency);
@@ -231,7 +231,7 @@ impl Resolver<'_> {
                 }
             }
         }
-        // Functions read fields that nobody names: `kmh` the event's place. A bare amount's currency is the account's own.
+        // Functions read fields that are not written: `kmh` reads `tx.geo`. A bare amount is in the account's currency.
         let currencies = [TX_CURRENCY, ACCOUNT_CURRENCY];
         for slot in self.slots_of([node]) {
             if fine && self.is_field(slot) && !currencies.contains(&slot) {
@@ -241,7 +241,7 @@ impl Resolver<'_> {
         fine.then_some(node)
     }
 
-    /// Whether rows hold a field; reports it if not.
+    /// Whether rows keep a field; reports an error if not.
     pub(super) fn kept(&mut self, slot: Slot, span: Span, aggregate: &str) -> bool {
         let kept = slot == EVENT_TYPE || slot == EVENT_TIME || self.schema.keep().contains(&slot);
         if !kept {
@@ -273,7 +273,7 @@ impl Resolver<'_> {
         self.kept(slot, expr.span, &text.name.text).then_some((Some(slot), kind))
     }
 
-    /// What the fact is; an operation that does not fit its field is reported.
+    /// The kind of the fact; an operation that does not fit its field is reported.
     fn fact_kind(
         &mut self,
         text: &AggregateText,
@@ -300,7 +300,7 @@ impl Resolver<'_> {
         let reads_amounts = value.is_some()
             && !matches!(op, OpText::Distinct | OpText::Last | OpText::First | OpText::Nth(_));
         if reads_amounts && *kind == Kind::Money(CurrencyOf::Account) && whose.space != 0 {
-            // One account has one currency; the accounts that meet at a terminal have many.
+            // An account has one currency; the accounts at a terminal have several.
             self.problems
                 .error("E410", "amounts of different accounts can be in different currencies", at)
                 .label("in the currency of each account")

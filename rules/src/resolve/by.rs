@@ -1,4 +1,4 @@
-//! `by:`: whose rows an aggregate or a rule is about.
+//! `by:`: the key space and the lane of an aggregate.
 //!
 //! It does not know operations and windows.
 
@@ -8,11 +8,11 @@ use crate::pack::{AggregateText, Name, OpText};
 use crate::schema::ACCOUNT_ID;
 use crate::value::Slot;
 
-/// Whose rows an aggregate reads.
+/// The rows that an aggregate reads.
 pub(super) struct Whose {
     pub(super) space: usize,
     pub(super) lane: Vec<Slot>,
-    /// Of everybody: the histogram's group.
+    /// For `by: all`, the field by which histograms are grouped.
     pub(super) all: Option<Option<Slot>>,
 }
 
@@ -83,7 +83,7 @@ impl Resolver<'_> {
             .help(help);
     }
 
-    /// The field behind an entity or a field's own name.
+    /// The field of an entity, or the field with this name.
     fn by_field(&mut self, name: &Name) -> Option<Slot> {
         let field = if name.text.contains('.') { name.text.clone() } else { format!("{}.id", name.text) };
         let slot = self.schema.slot(&field);

@@ -1,6 +1,6 @@
-//! Functions: their arguments, and what they become.
+//! Functions: checks of their arguments, and their nodes.
 //!
-//! It does not compute them; most are made of simpler nodes.
+//! It does not compute them; most are composed of simpler nodes.
 
 use super::resolver::Resolver;
 use super::types::{Ty, Typed, called, is};
@@ -12,7 +12,7 @@ use crate::pattern::{Pattern, TextTest};
 use crate::schema::{EVENT_TIME, Kind};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Ms, ms_as_f64};
 
-/// The functions, and how many arguments each takes at least and at most.
+/// The functions, with the minimum and maximum number of arguments.
 pub const FUNCTIONS: [(&str, usize, usize); 17] = [
     ("abs", 1, 1),
     ("coalesce", 2, 8),
@@ -32,7 +32,7 @@ pub const FUNCTIONS: [(&str, usize, usize); 17] = [
     ("ratio", 2, 2),
     ("seen_before", 1, 1),
 ];
-/// The one function more: a test of a text's start.
+/// A function that is not in [`FUNCTIONS`]: a test for a prefix.
 const STARTS_WITH: (&str, usize, usize) = ("starts_with", 2, 2);
 
 impl Resolver<'_> {
@@ -45,7 +45,7 @@ impl Resolver<'_> {
                 .error("E204", format!("no function named `{name}`"), at)
                 .label("unknown function")
                 .help_maybe(near);
-            // What the arguments read is still looked at.
+            // Errors in the arguments are reported as well.
             args.iter().for_each(|arg| {
                 self.expr(arg);
             });
@@ -110,7 +110,7 @@ impl Resolver<'_> {
         Some(self.graph.add(Node::KmBetween(a?, b?)))
     }
 
-    /// Speed from a place and time to this event's.
+    /// The speed from a place and time to those of this event.
     fn kmh(&mut self, geo: &Expr, time: &Expr, span: Span) -> Option<NodeId> {
         let from = self.argument(geo, &Kind::Geo, "a location");
         let hours = self.since(time, HOUR_MS);
@@ -185,7 +185,7 @@ impl Resolver<'_> {
         if all.iter().any(|arg| arg.ty == Ty::Invalid) {
             return None;
         }
-        // A kind that is plain to see decides what constants mean, wherever it stands.
+        // An argument that is not a constant decides the kind of constants, in any position.
         let lead = all
             .iter()
             .find(|arg| matches!(arg.ty, Ty::Is(_)) && arg.constant.is_none())
@@ -313,7 +313,7 @@ impl Resolver<'_> {
         Some((Kind::Bool, self.graph.add(Node::Text(test, slot, u32::try_from(at).ok()?))))
     }
 
-    /// Whether an earlier row of the account holds the event's value of a field.
+    /// Whether an earlier row of the account has the same value of a field as the event.
     fn seen_before(&mut self, field: &Expr, span: Span) -> Option<(Kind, NodeId)> {
         let Some(slot) = self.plain_field(field) else {
             self.problems.error("E305", "a field is required here", field.span).label("not a field");

@@ -1,4 +1,4 @@
-//! Comparisons, `between` and `in`: what may meet what.
+//! Comparisons, `between` and `in`: which kinds can be compared.
 
 use super::resolver::Resolver;
 use super::types::{Resolution, Ty, Typed, called, is, unquote_help};
@@ -65,7 +65,7 @@ impl Resolver<'_> {
     fn cannot_compare(&mut self, op: Compare, a: &Typed, b: &Typed) {
         let (left, right) = (called(&a.ty), called(&b.ty));
         let help = unquote_help(&a.ty, &b.ty).or_else(|| number_help(&a.ty, &b.ty));
-        // The quoted side is the odd one; else the right one is.
+        // The error is placed at the quoted operand, otherwise at the right one.
         let quoted_left = matches!(a.ty, Ty::Quoted(_)) && !matches!(b.ty, Ty::Quoted(_));
         let (odd, other) = if quoted_left { ((a, left), (b, right)) } else { ((b, right), (a, left)) };
         self.problems
@@ -75,7 +75,7 @@ impl Resolver<'_> {
             .help_maybe(help);
     }
 
-    /// Makes two values of one kind. Outer `None`: faulty and reported; inner `None`: they do not fit.
+    /// Converts two values to one kind. Outer `None`: invalid and reported; inner `None`: the kinds differ.
     #[expect(clippy::option_option, reason = "reported and unfit are two things")]
     pub(super) fn alike(
         &mut self,
@@ -103,7 +103,7 @@ impl Resolver<'_> {
         Some(found)
     }
 
-    /// A quoted text as a value of a kind. Outer `None`: never a value, and reported; inner `None`: not a text kind.
+    /// A quoted text as a value of a kind. Outer `None`: not a value, and reported; inner `None`: not a text kind.
     #[expect(clippy::option_option, reason = "reported and unfit are two things")]
     fn word(&mut self, kind: &Kind, text: &str, span: Span, never: &str) -> Option<Option<NodeId>> {
         let word = match kind {

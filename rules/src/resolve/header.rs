@@ -1,4 +1,4 @@
-//! What stands in a pack beside its sections of names: time zone, inherited cooldown, values set from outside.
+//! Time zone, default cooldown and overridden parameters of packs.
 
 use super::resolver::Resolver;
 use crate::diagnostic::Span;
@@ -6,7 +6,7 @@ use crate::function;
 use crate::options::Overrides;
 use crate::pack::{self, CooldownText, Pack, ParamText, ParamValue};
 
-/// Puts overrides in place of defaults, within each parameter's own range.
+/// Replaces defaults of parameters by overrides, within the range of each parameter.
 pub(crate) fn override_params(resolver: &mut Resolver<'_>, packs: &[Pack], overrides: &Overrides) {
     for (name, written) in overrides {
         let text = packs.iter().flat_map(|pack| &pack.params).find(|param| param.name.text == *name);
@@ -36,7 +36,7 @@ fn outside(param: &ParamText, value: ParamValue) -> Option<String> {
     below.or_else(|| param.max.filter(|max| value.compare(*max).is_gt()).map(|max| format!("above {max}")))
 }
 
-/// A pack's time zone and the cooldown that its rules inherit.
+/// Checks the time zone of a pack and the cooldown that its rules inherit.
 pub(crate) fn check_header(resolver: &mut Resolver<'_>, pack: &Pack) {
     if let Some(zone) = &pack.timezone
         && function::zone(&zone.text).is_none()

@@ -1,4 +1,4 @@
-//! What a name stands for: a term, a fact, a field, a signal, a model's score.
+//! Names: terms, facts, fields, signals and scores of models.
 //!
 //! It does not know operators.
 
@@ -134,7 +134,7 @@ impl Resolver<'_> {
         self.read(slot, kind, span)
     }
 
-    /// What a signal's own key space publishes.
+    /// The value that the key space of a signal publishes.
     pub(crate) fn signal_value(&mut self, name: &str) -> Typed {
         let entry = self.signals.get_mut(name).expect("the caller found it");
         let at = entry.text.name.span;
@@ -182,7 +182,7 @@ impl Resolver<'_> {
         self.read(slot, Kind::Number, span)
     }
 
-    /// Every name that an expression reads, through terms too, each once, in the order written.
+    /// All names that an expression reads, directly or through terms, each once, in the order written.
     pub(crate) fn reads_of(&self, expr: &Expr) -> Vec<Read> {
         let mut reads = Vec::new();
         self.collect(expr, None, &mut BTreeSet::new(), &mut reads);
@@ -203,7 +203,7 @@ impl Resolver<'_> {
             let (name, origin) = match &part.kind {
                 ExprKind::Name(name) => match self.terms.get(name.as_str()) {
                     Some(term) => {
-                        // A term whose type is not known has no meaning, and has been reported.
+                        // A term without a type has been reported.
                         let sound = matches!(&term.typed, Resolution::Done(typed) if typed.ty != Ty::Invalid);
                         if let (true, Some(expr)) = (sound && seen.insert(name), &term.text.expr) {
                             self.collect(expr, Some(span), seen, reads);
@@ -254,7 +254,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The field that an expression is, if it is nothing but a field.
+    /// The field, if an expression consists of a field only.
     pub(crate) fn plain_field(&self, expr: &Expr) -> Option<Slot> {
         match &expr.kind {
             ExprKind::Name(name)

@@ -1,6 +1,6 @@
-//! What each key space must compute: built while names are looked up, equal things once.
+//! The plan of a key space, built while names are resolved; equal aggregates enter it once.
 //!
-//! It does not know expressions; conditions come as nodes.
+//! It does not know expressions; conditions are nodes.
 
 use crate::aggregate::{
     AGGREGATES_MAX, Aggregate, AggregatePlan, Coverage, KeySpace, Lane, Population, TAGS_MAX, TagId,
@@ -10,7 +10,7 @@ use crate::graph::NodeId;
 use crate::time::Ms;
 use crate::value::Slot;
 
-/// Where a fact stands in its plan.
+/// The place of a fact in its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Placed {
     Aggregate(usize),
@@ -59,10 +59,10 @@ impl PlanBuilder {
         u8::try_from(at).ok().map(TagId)
     }
 
-    /// Position and register of an aggregate, an equal one's if there is one.
+    /// Position and register of an aggregate, or of an equal one.
     ///
     /// # Errors
-    /// Which bound of the key space it would pass, in words.
+    /// The limit of the key space that would be exceeded, as text.
     pub(crate) fn aggregate(
         &mut self,
         mut aggregate: Aggregate,
@@ -98,7 +98,7 @@ impl PlanBuilder {
         Ok((self.plan.aggregates.len() - 1, slot))
     }
 
-    /// Register of a population rank, an equal one's if there is one.
+    /// Register of a population rank, or of an equal one.
     pub(crate) fn population(&mut self, population: Population) -> Slot {
         let same = |held: &Population| {
             *held == Population { name: held.name.clone(), slot: held.slot, ..population.clone() }

@@ -1,6 +1,6 @@
-//! Reasons: which values they print, and how.
+//! The values of a reason text, with kind and format.
 //!
-//! It does not print.
+//! It does not print them.
 
 use super::resolver::Resolver;
 use super::types::{Ty, called};
@@ -42,7 +42,7 @@ pub(super) fn expressions(template: &Template) -> impl Iterator<Item = &Expr> {
     })
 }
 
-/// Types of all values; faults are reported.
+/// Resolves all values and reports errors.
 pub(super) fn check(resolver: &mut Resolver<'_>, template: &Template) -> Vec<ResolvedPart> {
     let mut resolved = Vec::new();
     for part in &template.parts {
@@ -116,7 +116,7 @@ fn name(format: Format) -> &'static str {
     }
 }
 
-/// What was measured is told in whole units, what was set as a percentage is told as one.
+/// Measured values are printed in whole units, parameters that are percentages as percentages.
 fn shape(resolver: &Resolver<'_>, expr: &Expr) -> Shape {
     match &expr.kind {
         ExprKind::Call(name, ..) if name.ends_with("_since") || name.starts_with("km") => Shape::Whole,

@@ -54,7 +54,7 @@ pub(crate) struct SignalEntry<'a> {
     pub(crate) slot: Option<Slot>,
 }
 
-/// Everything that names stand for, and what has been built of it.
+/// All declarations, and what has been built of them.
 pub(crate) struct Resolver<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) options: &'a CompileOptions<'a>,
@@ -73,15 +73,15 @@ pub(crate) struct Resolver<'a> {
     pub(crate) text_slots: BTreeSet<Slot>,
     /// The next free register.
     pub(crate) registers: usize,
-    /// Looking only for faults: nothing enters a plan.
+    /// Check only: nothing enters a plan.
     pub(crate) dry: bool,
-    /// Inside an aggregate's condition, where only rows are read.
+    /// Inside the condition of an aggregate, which can read rows only.
     pub(crate) over_rows: bool,
     pub(crate) term_depth: usize,
 }
 
 impl<'a> Resolver<'a> {
-    /// A resolver over the declarations of some packs; nothing is looked up yet.
+    /// A resolver over the declarations of some packs; nothing is resolved yet.
     pub(crate) fn new(
         packs: &'a [Pack],
         schema: &'a Schema,
@@ -150,7 +150,7 @@ impl<'a> Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// A register of its own. Too many are reported when the ruleset is put together.
+    /// A new register. Too many are reported when the ruleset is built.
     pub(crate) fn register(&mut self) -> Slot {
         let slot = Slot(u16::try_from(self.registers).unwrap_or(u16::MAX));
         self.registers += 1;
@@ -245,7 +245,7 @@ impl Resolver<'_> {
             .label("not declared under `params:`")
             .help_maybe(near.as_ref().map(|near| format!("did you mean `${near}`?")));
         if let Some(param) = near.and_then(|near| self.params.get_mut(near.as_str())) {
-            // Probably meant: it is not also reported as unused.
+            // The name was probably misspelt: the parameter is not also reported as unused.
             param.used = true;
         }
         self.invalid(span)
@@ -281,7 +281,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// A yes/no node over an operand, or a fault without one.
+    /// A yes/no node over an operand; invalid without one.
     pub(crate) fn truth(&mut self, span: Span, over: Option<NodeId>, node: impl Fn(NodeId) -> Node) -> Typed {
         match over {
             Some(over) => {
@@ -329,7 +329,7 @@ impl Resolver<'_> {
         }
         let money = matches!(kind, Kind::Money(_));
         let node = self.graph.add(Node::Arithmetic(op, a.node, b.node, money));
-        // A quotient of constants is a constant too, if not an exact one.
+        // A quotient of constants is a constant as well, but not an exact one.
         let near = constants
             .and_then(|_| self.graph.constant(node))
             .and_then(|word| Decimal::of(f64::from_bits(word)))
@@ -347,7 +347,7 @@ impl Resolver<'_> {
         self.invalid(span)
     }
 
-    /// A constant number that meets money means major units of that money's currency.
+    /// A constant number that is compared or combined with money is in major units of its currency.
     pub(crate) fn as_money(&mut self, number: &mut Typed, meets: &Ty) {
         let (Some(constant), Ty::Is(Kind::Money(currency))) = (number.constant, meets) else { return };
         if number.ty != Ty::Is(Kind::Number) {

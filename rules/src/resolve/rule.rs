@@ -1,4 +1,4 @@
-//! Rules, features and signals with the names they read.
+//! Rules, features and signals with resolved names.
 
 use super::header::check_cooldown;
 use super::reason::{self, ResolvedPart};
@@ -11,7 +11,7 @@ use crate::pack::{NODES_MAX, Name, Pack, RuleText, SignalText};
 use crate::schema::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A rule whose names are known.
+/// A rule whose names are resolved.
 pub(crate) struct CheckedRule<'a> {
     pub(crate) text: &'a RuleText,
     pub(crate) pack: &'a Pack,
@@ -22,7 +22,7 @@ pub(crate) struct CheckedRule<'a> {
     pub(crate) reason: Vec<ResolvedPart>,
 }
 
-/// A feature whose names are known.
+/// A feature whose names are resolved.
 pub(crate) struct CheckedFeature<'a> {
     pub(crate) name: &'a Name,
     pub(crate) node: NodeId,
@@ -30,7 +30,7 @@ pub(crate) struct CheckedFeature<'a> {
     pub(crate) reads: Vec<Read>,
 }
 
-/// A signal whose names are known.
+/// A signal whose names are resolved.
 pub(crate) struct CheckedSignal<'a> {
     pub(crate) text: &'a SignalText,
     pub(crate) space: usize,
@@ -154,7 +154,7 @@ pub(crate) fn check_features<'a>(resolver: &mut Resolver<'_>, packs: &'a [Pack])
 }
 
 impl Resolver<'_> {
-    /// Operators and references of a condition, those of its terms included.
+    /// Number of operators and references in a condition, including those of its terms.
     fn expanded_nodes(&self, expr: &Expr) -> usize {
         self.expanded(expr, &mut BTreeMap::new())
     }

@@ -1,6 +1,6 @@
-//! What names and expressions turn out to be.
+//! Results of resolving: types of expressions, facts, names that are read.
 //!
-//! It does not know how they are found.
+//! It does not know how they are resolved.
 
 use super::plan::Placed;
 use crate::diagnostic::Span;
@@ -10,14 +10,14 @@ use crate::pack::ParamValue;
 use crate::schema::Kind;
 use crate::value::Slot;
 
-/// What an expression is.
+/// The type of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ty {
     /// A value.
     Is(Kind),
-    /// A quoted text whose meaning depends on what it meets.
+    /// A quoted text; what it is compared with determines its kind.
     Quoted(String),
-    /// Faulty, and reported.
+    /// Invalid, and reported.
     Invalid,
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum Ty {
 pub(crate) struct Typed {
     pub(crate) ty: Ty,
     pub(crate) node: NodeId,
-    /// Its value in decimals, for constants that may yet become money.
+    /// The decimal value of a constant, which can become money.
     pub(crate) constant: Option<Constant>,
     pub(crate) span: Span,
 }
@@ -35,15 +35,15 @@ pub(crate) struct Typed {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Constant {
     pub(super) value: Decimal,
-    /// Whether no digit was lost: a third has none that say it all.
+    /// Whether the decimal is exact; one third is not.
     pub(super) exact: bool,
 }
 
-/// A declaration that is looked at when it is first read.
+/// The state of a declaration that is resolved when it is first read.
 #[derive(Debug)]
 pub(crate) enum Resolution<T> {
     Pending,
-    /// Being looked at: who comes back here reads itself.
+    /// Being resolved: a second visit is a circular reference.
     InProgress,
     Done(T),
 }
@@ -56,21 +56,21 @@ pub(crate) struct Fact {
     /// Index of its key space.
     pub(crate) space: usize,
     pub(crate) placed: Placed,
-    /// For statistics of a field that count the event itself: the field.
+    /// The field, for statistics that include the event itself.
     pub(crate) includes: Option<Slot>,
 }
 
 /// A name that an expression reads, directly or through a term.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Read {
-    /// As it is written, a parameter with its `$`.
+    /// The name as written; a parameter with its `$`.
     pub(crate) name: String,
-    /// Where the outermost expression reads it.
+    /// Its place in the outermost expression.
     pub(crate) span: Span,
     pub(crate) origin: Origin,
 }
 
-/// Where a read name's value comes from.
+/// The origin of the value of a name.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Origin {
     Field(Slot, Kind),
@@ -81,7 +81,7 @@ pub(crate) enum Origin {
 }
 
 impl Typed {
-    /// Its opposite where `really`.
+    /// The negation, if `really`.
     pub(super) fn negated(self, really: bool, graph: &mut Graph) -> Typed {
         let node = if really && self.ty != Ty::Invalid { graph.add(Node::Not(self.node)) } else { self.node };
         Typed { node, ..self }
@@ -92,7 +92,7 @@ pub(crate) fn is(kind: Kind, node: NodeId, span: Span) -> Typed {
     Typed { ty: Ty::Is(kind), node, constant: None, span }
 }
 
-/// How a type is called in messages.
+/// The name of a type in messages.
 pub(crate) fn called(ty: &Ty) -> &'static str {
     match ty {
         Ty::Is(Kind::Bool) => "yes/no",
@@ -107,7 +107,7 @@ pub(crate) fn called(ty: &Ty) -> &'static str {
     }
 }
 
-/// Numbers in quotes are texts: the likeliest slip when types do not fit.
+/// Help for quoted numbers, the most frequent cause of types that do not fit.
 pub(crate) fn unquote_help(a: &Ty, b: &Ty) -> Option<String> {
     let number = |ty: &Ty| matches!(ty, Ty::Quoted(text) if Decimal::parse(text).is_some());
     (number(a) || number(b)).then(|| "numbers are written without quotes".to_owned())

@@ -1,11 +1,11 @@
-//! What nothing reads is checked as well.
+//! Declarations that nothing reads are checked as well.
 
 use super::resolver::Resolver;
 use crate::ast::{Expr, ExprKind};
 use crate::diagnostic::Span;
 use std::collections::BTreeSet;
 
-/// Faults of what nothing reads are reported too; nothing of it is computed.
+/// Reports errors in unused declarations; nothing of them enters a plan.
 pub(crate) fn check_unused(resolver: &mut Resolver<'_>) {
     resolver.dry = true;
     let terms: Vec<(&str, Span)> = resolver
@@ -40,7 +40,7 @@ fn used(resolver: &Resolver<'_>) -> BTreeSet<String> {
     resolver.terms.iter().filter(|(_, term)| term.used).map(|(name, _)| (*name).to_owned()).collect()
 }
 
-/// Looking at an unused term does not use it; what it reads counts as used, for it would be with it.
+/// Checking an unused term does not use it, but what it reads counts as used.
 fn restore(resolver: &mut Resolver<'_>, before: &BTreeSet<String>, name: &str) {
     if let Some(entry) = resolver.terms.get_mut(name) {
         entry.used = before.contains(name);

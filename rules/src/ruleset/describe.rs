@@ -1,4 +1,4 @@
-//! Values of registers for people and programs outside: what an alert says that a rule read.
+//! Values of registers for alerts and other output.
 //!
 //! It does not know alerts.
 
@@ -9,7 +9,7 @@ use crate::schema::{CurrencyOf, Kind};
 use crate::time::{HOUR_MS, ms_as_f64};
 use crate::value::{Geo, Registers, Slot, TextSource};
 
-/// A value that can leave the engine. A text that only its hash is known of cannot.
+/// A value for output. A text of which only the hash is known has none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Described<'a> {
     /// Not known.
@@ -30,7 +30,7 @@ pub enum Described<'a> {
     Geo(Geo),
 }
 
-/// What a rule reads, as it can leave the engine; `None` for a text that only its hash is known of.
+/// A value that a rule reads, for output; `None` for a text of which only the hash is known.
 pub(super) fn described<'a>(
     value: &'a ReadValue,
     registers: &'a Registers,
@@ -50,7 +50,7 @@ pub(super) fn described<'a>(
     })
 }
 
-/// A register's value; `None` for the hash of a text.
+/// The value of a register; `None` for the hash of a text.
 fn describe<'a>(kind: &'a Kind, slot: Slot, registers: &Registers) -> Option<Described<'a>> {
     let Some(word) = registers.get(slot) else { return Some(Described::Missing) };
     let number = f64::from_bits(word);
@@ -76,7 +76,7 @@ fn currency_of(of: &CurrencyOf, registers: &Registers) -> Option<Currency> {
     }
 }
 
-/// A feature's number: money in major units, durations in hours, yes/no 0 or 1.
+/// The number of a feature: money in major units, durations in hours, yes/no 0 or 1.
 pub(super) fn in_major_units(kind: &Kind, slot: Slot, registers: &Registers) -> Option<f64> {
     let word = registers.get(slot)?;
     let number = f64::from_bits(word);

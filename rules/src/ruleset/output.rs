@@ -1,4 +1,4 @@
-//! What a ruleset gives beside rules: features of models, signals of key spaces, lines of `decide:`.
+//! Features of models, signals of key spaces, and lines of `decide:`.
 
 use crate::action::Action;
 use crate::aggregate::FactSet;
@@ -15,7 +15,7 @@ pub struct Feature {
     pub name: String,
     /// Number, money, duration (given in hours) or yes/no.
     pub kind: Kind,
-    /// The key space where all it reads is known: 0, or that of a derived fact it reads.
+    /// The key space where all its inputs are known: 0, or that of a derived fact that it reads.
     pub space: u8,
     pub(crate) facts: BTreeMap<u8, FactSet>,
 }
@@ -33,11 +33,11 @@ pub struct Signal {
     pub space: u8,
     /// Number, money or yes/no.
     pub kind: Kind,
-    /// The register where a reader finds it; `None` when nothing reads it.
+    /// The register of the value for readers; `None` when nothing reads it.
     pub slot: Option<Slot>,
-    /// Smaller moves are not published; in the value's own unit, money in major units.
+    /// Smaller changes are not published; in the unit of the value, money in major units.
     pub step: f64,
-    /// How long a published value holds, ms.
+    /// Validity of a published value, ms.
     pub valid_for: Ms,
     pub(crate) block: Block,
 }
@@ -45,8 +45,8 @@ pub struct Signal {
 /// A line of `decide:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DecideLine {
-    /// Holds from this score on.
+    /// Lowest score to which the line applies.
     pub(crate) score: i32,
-    /// What is then done.
+    /// The action.
     pub(crate) action: Action,
 }

@@ -1,4 +1,4 @@
-//! A compiled rule: what it is about, what it reads, what follows from it.
+//! A compiled rule: its event types, the values that it reads, its action and its reason.
 
 use crate::action::{Action, Cooldown, Mode, Severity};
 use crate::program::Block;
@@ -27,18 +27,18 @@ impl EventTypes {
     }
 }
 
-/// A value that a rule reads: what an alert reports.
+/// A value that a rule reads; alerts report it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadValue {
-    /// As it is written, a parameter with its `$`.
+    /// The name as written; a parameter with its `$`.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Where it is found.
+    /// Its source.
     pub from: ReadFrom,
 }
 
-/// Where a read value is found.
+/// The source of a value that a rule reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ReadFrom {
     /// A field of the event.
@@ -49,12 +49,13 @@ pub enum ReadFrom {
         slot: Slot,
         /// Its key space.
         space: u8,
-        /// Position in [`AggregatePlan::aggregates`](crate::aggregate::AggregatePlan::aggregates); `None` for population ranks.
+        /// Position in [`AggregatePlan::aggregates`](crate::aggregate::AggregatePlan::aggregates); `None` for
+        /// population ranks.
         aggregate: Option<usize>,
     },
     /// A signal or a model's score.
     Other(Slot),
-    /// A parameter: numbers as they are, lengths of time in ms.
+    /// A parameter; durations in ms.
     Param(f64),
 }
 
@@ -75,20 +76,20 @@ pub struct Rule {
     pub id: String,
     pub title: String,
     pub pack: String,
-    /// Changes when the rule's own text changes.
+    /// Changes when the text of the rule changes.
     pub version: String,
     pub mode: Mode,
     pub severity: Severity,
     /// −100 to 100.
     pub score: i32,
     pub action: Option<Action>,
-    /// Which types it judges.
+    /// The event types that it judges.
     pub events: EventTypes,
     /// Number of its key space.
     pub space: u8,
     pub cooldown: Option<Cooldown>,
     pub typology: Vec<String>,
-    /// What its condition and its reason read, in the order written.
+    /// The values that its condition and its reason read, in the order written.
     pub values: Vec<ReadValue>,
     pub(crate) reason: Vec<ReasonPart>,
     pub(crate) block: Block,

@@ -10,28 +10,28 @@ use crate::value::Slot;
 use crate::yaml::{self, Keys, Node};
 use std::sync::Arc;
 
-/// Fields of a schema, built-in ones included.
+/// Maximum number of fields, built-in ones included.
 pub const FIELDS_MAX: usize = 1_024;
-/// Values of a closed set.
+/// Maximum number of values of a closed set.
 pub const CODES_MAX: usize = 4_096;
 /// The keys of a schema file.
 const KEYS: [&str; 4] = ["version", "fields", "keep", "entities"];
-/// Key spaces beside the account's.
+/// Maximum number of key spaces beside the account's.
 pub const ENTITIES_MAX: usize = 16;
 
-/// A schema as far as it could be read.
+/// The readable part of a schema.
 #[derive(Clone, Debug)]
 pub struct Partial {
-    /// The readable part; all of it when nothing is wrong.
+    /// The readable part; the whole schema when there are no errors.
     pub schema: Schema,
-    /// What is missing in it.
+    /// The parts that could not be read.
     pub gaps: SchemaGaps,
-    /// What is wrong with the file.
+    /// Errors and warnings.
     pub problems: Diagnostics,
 }
 
 impl Partial {
-    /// Where there is no file: the built-in fields, and no gaps.
+    /// Without a file: the built-in fields and no gaps.
     pub fn built_in() -> Partial {
         let (gaps, problems) = (SchemaGaps::default(), Diagnostics::default());
         Partial { schema: Schema::built_in(), gaps, problems }
@@ -39,13 +39,13 @@ impl Partial {
 }
 
 impl Schema {
-    /// Reads a schema file. `None` exactly when something is wrong with it.
+    /// Reads a schema file. `None` exactly when it has an error.
     pub fn load(file: &File) -> (Option<Schema>, Diagnostics) {
         let Partial { schema, problems, .. } = Schema::load_partly(file);
         (Some(schema).filter(|_| problems.errors() == 0), problems)
     }
 
-    /// Reads of a schema file what can be read, so that the faults of other files can be found in the same run.
+    /// Reads what can be read of a schema file, so that errors of other files are found in the same run.
     pub fn load_partly(file: &File) -> Partial {
         let mut problems = Diagnostics::new(std::slice::from_ref(file));
         let mut gaps = SchemaGaps::default();
@@ -84,7 +84,7 @@ fn field(name: &str, kind: Kind, doc: Option<String>) -> Field {
     Field { name: name.to_owned(), kind, doc, iso8583: known.and_then(|known| known.iso8583) }
 }
 
-/// A kind as it is written; the error says what is wrong.
+/// A kind from its text; the error is a message.
 fn kind_of(written: &str) -> Result<Kind, String> {
     let written = written.trim();
     Ok(match written {
@@ -143,7 +143,7 @@ fn read(root: &Node, gaps: &mut SchemaGaps, problems: &mut Diagnostics) -> Optio
     gaps.keep = gaps.all || misspelt && !keys.has("keep");
     let mut fields = built_in();
     if let Some(written) = keys.optional("fields") {
-        // Without a mapping of fields any field may be meant.
+        // Without a readable mapping any field may be declared.
         let written = Keys::of(written, "`fields`", problems);
         gaps.all |= written.is_none();
         for (name, kind) in written.iter().flat_map(Keys::entries) {
@@ -190,12 +190,12 @@ fn read_field(name: &Node, kind: &Node, fields: &mut Vec<Field>, problems: &mut 
     match at {
         None => fields.push(field(text, kind, None)),
         Some(at) if at < BUILT_IN_FIELDS => built_in_field(name, kind, at, fields, problems),
-        // Written twice: the YAML reader has said so.
+        // Repeated: the YAML reader has reported it.
         Some(_) => {}
     }
 }
 
-/// A built-in field keeps its kind, but for what a bank may say about it.
+/// A built-in field keeps its kind, except for what an installation can narrow.
 fn built_in_field(name: &Node, kind: Kind, at: usize, fields: &mut [Field], problems: &mut Diagnostics) {
     let field = &mut fields[at];
     match (&field.kind, kind) {
@@ -203,7 +203,7 @@ fn built_in_field(name: &Node, kind: Kind, at: usize, fields: &mut [Field], prob
             let all = known.values().iter().chain(own.values()).cloned().collect::<Vec<_>>();
             field.kind = Kind::OneOf(Arc::new(Codes::new(all)));
         }
-        // `tx.amount` may be in one currency; a currency may be called text.
+        // `tx.amount` can be in one currency; a currency can be declared as text.
         (Kind::Money(_), money @ Kind::Money(_)) => field.kind = money,
         (Kind::OneOf(_), Kind::Text) if field.name.ends_with(".currency") => {}
         (known, written) if *known == written => {}
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_a_schema_is_reported_at_once() {
+    fn all_errors_of_a_schema_are_reported_at_once() {
         let (schema, problems) = load(
             "version: 2\nfields: {tx.geo: locaton, tx.declined: text, Bad: text, x.y: money in EUX}\n\
              keep: [event.id, tx.amout]\nentities: [card, ip]\nfeilds: {}\n",

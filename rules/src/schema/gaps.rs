@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 /// The parts of a schema that its errors leave open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaGaps {
-    /// Fields that are declared and whose kind cannot be read.
+    /// Declared fields whose kind cannot be read.
     pub(super) fields: BTreeSet<String>,
     /// Something of `keep:` cannot be read.
     pub(super) keep: bool,
@@ -19,7 +19,7 @@ pub struct SchemaGaps {
 }
 
 impl SchemaGaps {
-    /// Of a schema that cannot be read at all.
+    /// The gaps of a schema that cannot be read at all.
     pub fn all() -> SchemaGaps {
         SchemaGaps { all: true, keep: true, entities: true, fields: BTreeSet::new() }
     }
@@ -40,7 +40,7 @@ impl SchemaGaps {
         }
     }
 
-    /// Whether a message names such a field; what is named stands in backticks.
+    /// Whether a message names such a field, in backticks.
     pub fn named(&self, message: &str) -> bool {
         message.split('`').skip(1).step_by(2).any(|name| self.field(name))
     }

@@ -1,13 +1,13 @@
-//! Walking a mapping: required and optional keys, unknown ones, and scalars read as what they are for.
+//! Reading a mapping: required, optional and unknown keys, and typed scalars.
 //!
-//! It does not know packs or configurations; both are read through it, so both get the same messages.
+//! It does not know packs or configurations. Both are read through it, with the same messages.
 
 use super::{Node, Value};
 use crate::diagnostic::{Diagnostics, Span, nearest};
 use crate::money::Decimal;
 use crate::time::{Ms, parse_duration};
 
-/// A mapping that is being read. Every key that is asked for is known; [`Keys::finish`] reports the others.
+/// A mapping that is being read. Requested keys are known; [`Keys::finish`] reports the others.
 #[derive(Debug)]
 pub struct Keys<'a> {
     what: String,
@@ -18,7 +18,7 @@ pub struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// Starts reading `node`, which is `what` (as in "is not a setting of `what`"). Reports anything but a mapping.
+    /// Starts to read `node`, which is `what` in messages. Anything but a mapping is reported.
     pub fn of(node: &'a Node, what: impl Into<String>, problems: &mut Diagnostics) -> Option<Keys<'a>> {
         let what = what.into();
         match &node.value {
@@ -38,18 +38,18 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Keys that exist in the language and not yet in this version.
+    /// Keys of the language that this version does not support yet.
     pub fn later(mut self, keys: &'static [&'static str]) -> Keys<'a> {
         self.later = keys;
         self
     }
 
-    /// Where the mapping stands.
+    /// Place of the mapping.
     pub fn span(&self) -> Span {
         self.span
     }
 
-    /// What the mapping is called in messages.
+    /// The name of the mapping in messages.
     pub fn what(&self) -> &str {
         &self.what
     }
@@ -65,12 +65,12 @@ impl<'a> Keys<'a> {
         self.entries.iter().find(|(held, _)| held.scalar() == Some(key)).map(|(held, _)| held.span)
     }
 
-    /// Whether a key is written, known or not.
+    /// Whether the mapping has a key, known or not.
     pub fn has(&self, key: &str) -> bool {
         self.key_span(key).is_some()
     }
 
-    /// The value of a key that must be there; its absence is reported at `at`.
+    /// The value of a required key; its absence is reported at `at`.
     pub fn required(&mut self, key: &'static str, at: Span, problems: &mut Diagnostics) -> Option<&'a Node> {
         let found = self.optional(key);
         if found.is_none() {
@@ -86,7 +86,7 @@ impl<'a> Keys<'a> {
         self.entries
     }
 
-    /// Reports every key that nothing asked for.
+    /// Reports every key that was not requested.
     pub fn finish(self, problems: &mut Diagnostics) {
         for (key, value) in self.entries {
             let name = key.scalar().unwrap_or_default();
@@ -94,7 +94,7 @@ impl<'a> Keys<'a> {
                 continue;
             }
             if self.later.contains(&name) {
-                // A value that is already faulty is mended first; two messages about one line confuse.
+                // An error in the value is reported alone: two messages about one line confuse.
                 if !problems.any_inside(value.span) {
                     problems
                         .error("S005", format!("`{name}` is not supported in this version yet"), key.span)
@@ -112,7 +112,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A long block is pointed at by its first line.
+/// The first line of a node, which represents a long block.
 fn first_line(node: &Node, problems: &Diagnostics) -> Span {
     let text = &problems.files()[node.span.file].text;
     let end =
@@ -175,7 +175,7 @@ impl Node {
         number
     }
 
-    /// The `version` of a file's form, of which there is one.
+    /// The `version` of a file; this release supports one.
     pub fn form(&self, what: &str, problems: &mut Diagnostics) {
         if self.text("`version`", problems).is_some_and(|text| text != "1") {
             problems
@@ -184,7 +184,7 @@ impl Node {
         }
     }
 
-    /// A length of time such as `10m` or `90d`, in milliseconds.
+    /// A duration such as `10m` or `90d`, in milliseconds.
     pub fn duration(&self, what: &str, problems: &mut Diagnostics) -> Option<Ms> {
         let text = self.text(what, problems)?;
         let duration = parse_duration(text);

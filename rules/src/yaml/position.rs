@@ -1,4 +1,4 @@
-//! Where each byte of a scalar's text stands in the file: through quotes, escapes, indentation and folds.
+//! The place in the file of each byte of a scalar, through quotes, escapes, indentation and folds.
 //!
 //! It does not know what the text means.
 
@@ -35,14 +35,14 @@ impl Positions {
         Positions { file: node.span.file, offsets }
     }
 
-    /// Where a range of the text's bytes stands.
+    /// The place of a range of bytes.
     pub fn span(&self, range: Range<usize>) -> Span {
         let last = self.offsets.len() - 1;
         let start = self.offsets[range.start.min(last)];
         let end = match range.end {
             end if end <= range.start => start,
             end if end >= last => self.offsets[last],
-            // The end is after the last byte, which need not be where the next one starts (a fold may lie between).
+            // The end is after the last byte, which is not where the next one starts if a fold lies between.
             end => self.offsets[end].min(self.offsets[end - 1] + (end - self.start_of(end - 1))),
         };
         Span { file: self.file, start, end: end.max(start) }
@@ -65,7 +65,7 @@ impl Walk<'_> {
         self.source[self.at..].chars().next()
     }
 
-    /// Passes the opening quote or the block's header.
+    /// Skips the opening quote or the header of the block.
     fn enter(&mut self) {
         match self.style {
             Style::Plain => {}
@@ -83,7 +83,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Finds the next character of the text; gives where it starts and ends.
+    /// Finds the next character of the text; returns its start and end.
     fn next(&mut self, wanted: char) -> (usize, usize) {
         if !wanted.is_whitespace() {
             self.skip_folds(wanted);
@@ -92,7 +92,7 @@ impl Walk<'_> {
         match self.peek() {
             Some('\\') if self.style == Style::Double => {
                 let length = self.escape_len();
-                // An escaped quote is seen as the quote, not as its backslash.
+                // The place of an escaped quote is the quote, not the backslash.
                 start += usize::from(length == 2);
                 self.at += length;
             }
@@ -103,13 +103,13 @@ impl Walk<'_> {
             _ => {}
         }
         while !self.source.is_char_boundary(self.at) {
-            // Only behind an anchor or a tag, which are faults of their own, can an escape be seen where there is none.
+            // An escape is misread only after an anchor or a tag, which are errors of their own.
             self.at = (self.at + 1).min(self.source.len());
         }
         (start, self.at)
     }
 
-    /// Indentation and folded line ends stand in the file and not in the text.
+    /// Skips indentation and folded line ends, which are not part of the text.
     fn skip_folds(&mut self, wanted: char) {
         while let Some(found) = self.peek() {
             let escaped_break = self.style == Style::Double && self.source[self.at..].starts_with("\\\n");

@@ -118,7 +118,7 @@ fn the_facts_of_a_rule_that_one_fact_rules_out_are_not_asked_for() {
     }
 }
 
-/// What one rule did not need to know must not be unknown to another.
+/// A fact that one rule did not need must not be unknown to another.
 #[test]
 fn rules_that_share_a_part_do_not_share_that_it_was_not_asked_for() {
     let house = house(
