@@ -1,5 +1,6 @@
-//! Files made to cost more than their length says: what compiling one takes is bounded by its length. Bytes are counted, so a
-//! slow or busy machine changes nothing; it is a test of its own, for every allocation of the process counts.
+//! Files that are expensive for their length: the memory that compiling takes is bounded by the length of the file. The
+//! test counts allocated bytes, so it does not depend on the machine. It is a target of its own, because all allocations
+//! of the process count.
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;

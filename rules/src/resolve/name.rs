@@ -189,8 +189,7 @@ impl Resolver<'_> {
         reads
     }
 
-    /// A term that was seen before adds nothing: so terms that share others take no longer, and one that comes back to
-    /// itself, which has been reported, ends.
+    /// A term is collected once, so that shared terms take no longer, and a term that refers to itself ends.
     fn collect<'t>(
         &'t self,
         expr: &'t Expr,
