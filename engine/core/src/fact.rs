@@ -1,6 +1,7 @@
 //! Facts: what the aggregates of a plan come to at one event, computed over the rows of its ledger.
 //!
-//! `tripline_rules::aggregate` defines what each aggregate means. It knows neither how rows came nor what reads the facts.
+//! `tripline_rules::aggregate` defines what each aggregate means. It knows neither how rows came nor what reads the
+//! facts.
 //!
 //! - `bound`: a plan against a layout of rows, once a pack
 //! - `scan`: fact by fact over the rows of its lane, for small ledgers
@@ -12,6 +13,7 @@
 mod answer;
 pub(crate) mod bound;
 mod distinct;
+mod group;
 mod histogram;
 mod order;
 pub mod population;

@@ -1,7 +1,8 @@
 //! Ledgers: every key's recent rows, in event-time order. The rows are the only state.
 //!
-//! It knows neither rules nor alerts: a plan says which aggregates look back, a closure the truth of conditions over rows.
-//! A row's position among rows of the same time follows from its type and id, so any order of arrival gives one ledger.
+//! It knows neither rules nor alerts: a plan says which aggregates look back, a closure the truth of conditions over
+//! rows. A row's position among rows of the same time follows from its type and id, so any order of arrival gives one
+//! ledger.
 //!
 //! - `index`: from a key to its ledger
 //! - `store`: from a ledger to its rows
@@ -139,6 +140,7 @@ pub struct Ledgers {
     /// The next ledger to be swept, and in how many events.
     sweep_at: u32,
     sweep_in: u32,
+    /// The row of the event that is being inserted.
     arriving: Vec<u64>,
     plan: BoundPlan,
     scan: Scan,
@@ -193,14 +195,11 @@ impl Ledgers {
         self.keep_within_caps();
         self.sweep_some();
         let own = Identity { at: arrival.at, event_type: arrival.event_type, id: arrival.id };
-        let mut row = std::mem::take(&mut self.arriving);
-        self.store.layout().encode(&mut row, &own, registers, tags);
-        let inserted = match self.store.index.find(arrival.key) {
-            Some(ledger) => self.insert_among(ledger, &own, &row, arrival.inherited),
-            None => self.insert_first(arrival.key, &row),
-        };
-        self.arriving = row;
-        inserted
+        self.store.layout().encode(&mut self.arriving, &own, registers, tags);
+        match self.store.index.find(arrival.key) {
+            Some(ledger) => self.insert_among(ledger, &own, arrival.inherited),
+            None => self.insert_first(arrival.key, arrival.at),
+        }
     }
 
     /// Computes the wanted facts of an event that was just inserted: each into its register, or its register unknown.
@@ -281,7 +280,8 @@ impl Ledgers {
         column.read(self.rows(row.ledger).row(row.position)).map(|raw| column.to_register(raw))
     }
 
-    /// The currency of a row's money and the register it belongs into, where conditions need it and no kept field says it.
+    /// The currency of a row's money and the register it belongs into, where conditions need it and no kept field says
+    /// it.
     pub(crate) fn currency(&self, row: RowRef) -> Option<(Slot, u64)> {
         let layout = self.store.layout();
         let word = layout.currency_of(self.rows(row.ledger).row(row.position))?;
@@ -293,8 +293,8 @@ impl Ledgers {
         self.store.layout().load(self.rows(row.ledger).row(row.position), registers);
     }
 
-    /// Calls with every row within the retention, key after key in no order: its time, its kept fields in `registers`, which
-    /// are overwritten, and which conditions hold.
+    /// Calls with every row within the retention, key after key in no order: its time, its kept fields in `registers`,
+    /// which are overwritten, and which conditions hold.
     pub fn for_each_row(
         &self,
         registers: &mut Registers,
@@ -330,7 +330,7 @@ impl Ledgers {
         self.before_change(row.ledger);
         let rows = self.store.rows(row.ledger);
         if let Some(cache) = self.caches.of_mut(row.ledger) {
-            cache.totals.withdraw(&self.plan, &rows, row.position);
+            cache.totals.subtract(&self.plan, &rows, row.position);
         }
         let (words, layout) = self.store.row_mut(row.ledger, row.position);
         layout.amend(words, slot, word);
@@ -340,7 +340,7 @@ impl Ledgers {
         if let Some(cache) = self.caches.of_mut(row.ledger) {
             let rows = self.store.rows(row.ledger);
             let has_moved = self.plan.lane_fields.contains(&slot);
-            cache.totals.restore(&self.plan, &rows, row.position, has_moved);
+            cache.totals.add_back(&self.plan, &rows, row.position, has_moved);
         }
         true
     }

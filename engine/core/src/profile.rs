@@ -1,7 +1,8 @@
 //! The profile model's inputs: one scan over an account's newest rows, against everybody's histogram.
 //!
 //! Centre and spread are computed of the rows at reading time and withstand a quarter of attack rows; nothing is learnt
-//! from scores. Cards' spending and payments to people are two profiles of an account: each event is read against its own.
+//! from scores. Cards' spending and payments to people are two profiles of an account: each event is read against its
+//! own.
 
 mod wire;
 

@@ -66,6 +66,7 @@ mod random;
 mod render;
 mod rhythm;
 mod settings;
+mod settled;
 mod sightings;
 mod world;
 

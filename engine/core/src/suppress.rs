@@ -1,4 +1,5 @@
-//! Decision state: open cooldowns and incidents, the part of a shard's state that is not a function of its events alone.
+//! Decision state: open cooldowns and incidents, the part of a shard's state that is not a function of its events
+//! alone.
 //!
 //! Every change is recorded on the verdict that caused it, so that recovery folds committed verdicts
 //! ([`Decisions::fold`]) and never judges again. It silences messages only; scores and actions are not its business.

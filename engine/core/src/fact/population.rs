@@ -1,7 +1,7 @@
 //! What is usual among everybody: running histograms of a field over the shard's events of the last days.
 //!
-//! Integer counts a bin and UTC day, so a function of the shard's log. It knows no rows: an event is counted once, after
-//! it was ranked among the events before it, and is forgotten with its day.
+//! Integer counts a bin and UTC day, so a function of the shard's log. It knows no rows: an event is counted once,
+//! after it was ranked among the events before it, and is forgotten with its day.
 
 mod recount;
 mod wire;
@@ -179,7 +179,8 @@ impl Population {
         (histogram.count > 0).then(|| f64::from(at_least) / f64::from(histogram.count))
     }
 
-    /// The middle of the first bin up to which a share of a group's events lies, `share` in (0, 1]; missing of no events.
+    /// The middle of the first bin up to which a share of a group's events lies, `share` in (0, 1]; missing of no
+    /// events.
     pub fn quantile(&self, group: u64, share: f64) -> Option<f64> {
         let histogram = self.find(group)?;
         #[expect(

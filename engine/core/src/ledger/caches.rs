@@ -64,15 +64,15 @@ impl Cache {
     }
 
     /// The oldest rows are about to leave.
-    pub(super) fn retire(&mut self, plan: &BoundPlan, rows: &Rows<'_>, count: usize) {
+    pub(super) fn drop_oldest(&mut self, plan: &BoundPlan, rows: &Rows<'_>, count: usize) {
         (0..count).for_each(|position| self.ids.remove(rows.row(position)));
-        self.totals.retire(plan, rows, count);
+        self.totals.drop_oldest(plan, rows, count);
     }
 
-    /// A row has taken its place; [`Totals::make_way`] was called before.
-    pub(super) fn follow(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
+    /// A row has taken its place; [`Totals::take_out_from`] was called before.
+    pub(super) fn put_back_from(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
         self.ids.insert(rows.row(position));
-        self.totals.follow(plan, rows, position);
+        self.totals.put_back_from(plan, rows, position);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Retention and caps at work: which rows and ledgers leave the memory.
 //!
 //! What is held is exact at every reading. Memory follows by whole hours: a ledger drops its expired rows when an event
-//! comes for it, and every sixteen events sweep as many ledgers, so that a lap takes as many events as there are ledgers.
+//! comes for it, and every sixteen events sweep as many ledgers, so that a lap takes as many events as there are
+//! ledgers.
 
 use super::Ledgers;
 use crate::batch::Timestamp;
@@ -58,7 +59,7 @@ impl Ledgers {
             return;
         }
         if let Some(cache) = self.caches.of_mut(ledger) {
-            cache.retire(&self.plan, &self.store.rows(ledger), dropped);
+            cache.drop_oldest(&self.plan, &self.store.rows(ledger), dropped);
         }
         self.store.drop_front(ledger, dropped);
     }

@@ -2,7 +2,7 @@
 
 use super::{CLOCK_AHEAD_MS_MAX, Inserted, Ledgers, RowRef};
 use crate::batch::Timestamp;
-use crate::row::{self, Identity, Rows};
+use crate::row::{Identity, Rows};
 use tripline_rules::value::Slot;
 
 impl Ledgers {
@@ -12,14 +12,13 @@ impl Ledgers {
         ledger: u32,
         rows: &Rows<'_>,
         own: &Identity,
-        row: &[u64],
         inherited: &[Slot],
     ) -> Option<Inserted> {
         // One more: what is exactly so old may still be repeated, and rows are looked for after this time.
         let since = self.watermark.0.saturating_sub(self.limits.lateness + CLOCK_AHEAD_MS_MAX + 1);
         let is_same_type = |position: usize| rows.event_type(position) == own.event_type;
         let position = self.newest_with(ledger, rows, own.id, Timestamp(since), is_same_type)?;
-        let same = self.store.layout().same_event(rows.row(position), row, inherited);
+        let same = self.store.layout().same_event(rows.row(position), &self.arriving, inherited);
         Some(if same { Inserted::Duplicate } else { Inserted::Conflict })
     }
 
@@ -49,30 +48,25 @@ impl Ledgers {
         }
     }
 
-    pub(super) fn insert_first(&mut self, key: u128, row: &[u64]) -> Inserted {
-        let ledger = self.store.insert(key, row);
+    /// Gives an event its row in a new ledger.
+    pub(super) fn insert_first(&mut self, key: u128, at: Timestamp) -> Inserted {
+        let ledger = self.store.insert(key, &self.arriving);
         self.after_birth(ledger);
-        self.expiry.add_row(row::at(row));
-        self.expiry.add_key(row::at(row));
+        self.expiry.add_row(at);
+        self.expiry.add_key(at);
         self.admit(ledger);
         Inserted::New { out_of_order: false, row: RowRef { ledger, position: 0 } }
     }
 
     /// Gives an event its row in a ledger that has rows, unless it came before.
-    pub(super) fn insert_among(
-        &mut self,
-        ledger: u32,
-        own: &Identity,
-        row: &[u64],
-        inherited: &[Slot],
-    ) -> Inserted {
+    pub(super) fn insert_among(&mut self, ledger: u32, own: &Identity, inherited: &[Slot]) -> Inserted {
         self.before_change(ledger);
         let rows = self.rows(ledger);
-        if let Some(verdict) = self.came_before(ledger, &rows, own, row, inherited) {
-            return verdict;
+        if let Some(repeat) = self.came_before(ledger, &rows, own, inherited) {
+            return repeat;
         }
         let (at, newest) = (own.at, rows.at(rows.len() - 1));
-        let position = rows.position_for(row);
+        let position = rows.position_for(&self.arriving);
         let may_drop =
             !self.expiry.counts(rows.at(0)) || rows.len() > usize::from(self.limits.rows_per_ledger);
         // A ledger whose rows have all passed is a new key, whether it was swept or not.
@@ -86,19 +80,19 @@ impl Ledgers {
         let dropped = if may_drop { self.drop_oldest(ledger) } else { 0 };
         // It may have its place before rows that went.
         let position = position.saturating_sub(dropped);
-        self.put(ledger, row, position);
+        self.put(ledger, position);
         self.admit(ledger);
         Inserted::New { out_of_order: at < newest, row: RowRef { ledger, position } }
     }
 
-    /// Puts a row before the one at a position.
-    fn put(&mut self, ledger: u32, row: &[u64], position: usize) {
+    /// Puts the arriving row before the one at a position.
+    fn put(&mut self, ledger: u32, position: usize) {
         if let Some(cache) = self.caches.of_mut(ledger) {
-            cache.totals.make_way(&self.plan, &self.store.rows(ledger), position);
+            cache.totals.take_out_from(&self.plan, &self.store.rows(ledger), position);
         }
-        self.store.put(ledger, row, position);
+        self.store.put(ledger, &self.arriving, position);
         if let Some(cache) = self.caches.of_mut(ledger) {
-            cache.follow(&self.plan, &self.store.rows(ledger), position);
+            cache.put_back_from(&self.plan, &self.store.rows(ledger), position);
         }
     }
 }

@@ -21,23 +21,24 @@ use tripline_rules::value::Registers;
 pub struct MissingCurrency;
 
 impl Ledgers {
-    /// Takes over another plan and other limits. Afterwards the ledgers equal those of a new `Ledgers` with this plan and
-    /// these limits into which the retained rows were inserted in the order of their times: the same rows, the truth of
-    /// the new plan's conditions on each, the same counts of rows and keys; what was dropped by the cap stays known.
+    /// Takes over another plan and other limits. Afterwards the ledgers equal those of a new `Ledgers` with this plan
+    /// and these limits into which the retained rows were inserted in the order of their times: the same rows, the
+    /// truth of the new plan's conditions on each, the same counts of rows and keys; what was dropped by the cap stays
+    /// known.
     ///
-    /// Rows that have expired under the old or the new retention go, and rows beyond a lower cap on the rows of a ledger
-    /// (`evicted` counts them). The caps on keys and bytes are applied with the next insertion, as always.
+    /// Rows that have expired under the old or the new retention go, and rows beyond a lower cap on the rows of a
+    /// ledger (`evicted` counts them). The caps on keys and bytes are applied with the next insertion, as always.
     ///
-    /// `retag` finds the truth of the conditions from the row's fields, `registers` are overwritten and must fit it. Every
-    /// [`RowRef`](super::RowRef) of before is invalid. A save that is under way is given up: begin another.
+    /// `retag` finds the truth of the conditions from the row's fields, `registers` are overwritten and must fit it.
+    /// Every [`RowRef`](super::RowRef) of before is invalid. A save that is under way is given up: begin another.
     ///
     /// # Errors
-    /// The rows lack the currency that the plan needs. Then nothing has changed, and the shard must be restored from its
-    /// log.
+    /// The rows lack the currency that the plan needs. Then nothing has changed, and the shard must be restored from
+    /// its log.
     ///
     /// # Panics
-    /// When the schema's kept fields are others than before, the plan reads fields that the schema does not keep, or limits
-    /// contradict themselves.
+    /// When the schema's kept fields are others than before, the plan reads fields that the schema does not keep, or
+    /// limits contradict themselves.
     pub fn install(
         &mut self,
         plan: &AggregatePlan,

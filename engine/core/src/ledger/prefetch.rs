@@ -1,7 +1,7 @@
 //! Brings ledgers into the cache before their events are processed.
 //!
-//! A ledger is three reads away: its table, its header, its rows, each a cache miss that waits for the one before. Done a
-//! piece at a time, first all tables, then all headers, then all rows, the misses of many ledgers overlap.
+//! A ledger is three reads away: its table, its header, its rows, each a cache miss that waits for the one before. Done
+//! a piece at a time, first all tables, then all headers, then all rows, the misses of many ledgers overlap.
 
 use super::Ledgers;
 use super::evict::SWEPT_AT_ONCE;

@@ -1,4 +1,5 @@
-//! Ledgers on their way into a snapshot, without standing still: the rows are those of the cut, whenever they are written.
+//! Ledgers on their way into a snapshot, without standing still: the rows are those of the cut, whenever they are
+//! written.
 //!
 //! A ledger is written when its turn comes, or before anything changes its rows, whichever is first. What is not being
 //! saved pays one branch a change.

@@ -124,8 +124,8 @@ impl Store {
         release(&mut self.pool, &mut self.index, block);
     }
 
-    /// From now on rows are written in another layout. The headers refer to the old rows until each ledger was replaced or
-    /// removed.
+    /// From now on rows are written in another layout. The headers refer to the old rows until each ledger was replaced
+    /// or removed.
     pub(super) fn begin_conversion(&mut self, layout: Layout, rows_per_ledger: u16) -> OldRows {
         let pool = pool_for(&layout, rows_per_ledger);
         OldRows {

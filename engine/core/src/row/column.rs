@@ -5,8 +5,8 @@ use tripline_rules::value::MONEY_MINOR_MAX_EXACT;
 
 /// Rows hold numbers in units of 10⁻⁶, exactly as the decoder rounds them.
 const NUMBER_UNITS: f64 = 1e6;
-/// Largest magnitude of a number in a row, in units of 10⁻⁶: 3.6 · 10¹⁰. A larger one is not held: the row's value is unknown.
-/// With at most [`ROWS_MAX`](super::ROWS_MAX) rows no sum of squares passes 2¹²⁵.
+/// Largest magnitude of a number in a row, in units of 10⁻⁶: 3.6 · 10¹⁰. A larger one is not held: the row's value is
+/// unknown. With at most [`ROWS_MAX`](super::ROWS_MAX) rows no sum of squares passes 2¹²⁵.
 pub(super) const NUMBER_FIXED_MAX: i64 = 1 << 55;
 pub(super) const AT: usize = 0;
 pub(super) const ID: usize = 1;

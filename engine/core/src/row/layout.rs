@@ -1,7 +1,8 @@
 //! How a row lies in memory: eight-byte words, in this order: time, hash of the id, packed bits, one word a kept value.
 //!
-//! Packed are the event's type, a known and an amended bit for every kept field, codes and yes/no values, and one bit for
-//! every distinct condition of the pack. Nothing outside this module knows a position, so a denser layout may replace it.
+//! Packed are the event's type, a known and an amended bit for every kept field, codes and yes/no values, and one bit
+//! for every distinct condition of the pack. Nothing outside this module knows a position, so a denser layout may
+//! replace it.
 
 use super::column::{AT, Bit, Column, Encoding, ID, PACKED, bits_for, encoding_of, packed_column};
 use super::group_key::GroupKey;
@@ -30,8 +31,8 @@ pub(crate) struct Identity {
 pub(crate) struct Layout {
     pub(super) kept: Vec<Kept>,
     pub(super) event_type: Column,
-    /// The currency of the event's money, where a condition depends on it and no kept field says it, and the register it
-    /// is loaded into. It belongs to the conditions: events are the same or not whatever it is.
+    /// The currency of the event's money, where a condition depends on it and no kept field says it, and the register
+    /// it is loaded into. It belongs to the conditions: events are the same or not whatever it is.
     pub(super) currency: Option<(Slot, Column)>,
     tags_from: usize,
     tags: usize,

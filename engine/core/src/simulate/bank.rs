@@ -14,6 +14,7 @@ use super::ids::{account_id, terminal_id};
 use super::random::{Random, Stream, floor, real, scatter};
 use super::rhythm::{Rhythm, Season, next_duty};
 use super::settings::SimulationSettings;
+use super::settled::Settled;
 use super::sightings::{Sighting, Sightings};
 use crate::batch::Timestamp;
 use tripline_rules::time::{MINUTE_MS, SECOND_MS};
@@ -25,21 +26,6 @@ const AGAIN_MS: i64 = 3 * MINUTE_MS;
 const TRIES_MAX: u32 = 400;
 /// The receiving leg of a payment inside the bank follows so much later.
 const LEG_MS: i64 = 1_500;
-
-/// A draft that has happened.
-pub(super) struct Settled {
-    pub draft: Draft,
-    /// Number of the event on its account, from 1.
-    pub sequence: u32,
-    /// Minor units, when money was to move.
-    pub amount: Option<i64>,
-    /// Minor units, after the event.
-    pub balance: i64,
-    /// ISO 8583 data element 39, when declined.
-    pub declined: Option<&'static str>,
-    /// What a fraud got, US cents.
-    pub lost_cents: i64,
-}
 
 /// A campaign whose time has come.
 struct Due {

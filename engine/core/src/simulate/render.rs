@@ -3,10 +3,10 @@
 //! It never sees the truth: a settled event's campaign and kind are not read here.
 
 use super::accounts::{Account, Segment};
-use super::bank::Settled;
 use super::civil::Date;
 use super::draft::{CardUse, Device, Draft, Entry, Outcome, Payee, ThreeDs, TxChannel, What};
 use super::random::scatter;
+use super::settled::Settled;
 use super::world::CITIES;
 use crate::batch::Timestamp;
 use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};

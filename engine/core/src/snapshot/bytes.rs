@@ -1,5 +1,5 @@
-//! Numbers and texts as bytes. Reading trusts nothing: a length is checked against what is there and a named limit before
-//! anything is allocated.
+//! Numbers and texts as bytes. Reading trusts nothing: a length is checked against what is there and a named limit
+//! before anything is allocated.
 
 use super::error::SnapshotError;
 use crate::batch::Timestamp;

@@ -1,5 +1,5 @@
-//! The envelope of every object of a snapshot. It is the same in all versions of the format, so that a damaged object and
-//! one of another version are told apart; the version says how the content reads.
+//! The envelope of every object of a snapshot. It is the same in all versions of the format, so that a damaged object
+//! and one of another version are told apart; the version says how the content reads.
 //!
 //! | bytes | |
 //! |---|---|
