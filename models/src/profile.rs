@@ -6,7 +6,7 @@
 //! It knows neither rows nor accounts, only the counts in [`INPUTS`].
 
 use crate::model::{Contribution, Model};
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};
 
 /// The model's inputs, in order.
 pub const INPUTS: [&str; 19] = [
@@ -82,7 +82,7 @@ impl Model for Profile {
         &INPUTS
     }
 
-    fn score(&self, x: ArrayView2<'_, f64>, out: &mut [f64]) {
+    fn score(&self, x: ArrayView2<'_, f64>, out: ArrayViewMut1<'_, f64>) {
         assert_eq!((x.nrows(), x.ncols()), (out.len(), INPUTS.len()), "profile inputs");
         for (row, score) in x.rows().into_iter().zip(out) {
             *score = trust_lost(parts(&row).iter().sum());
@@ -212,7 +212,7 @@ fn words(part: &str, x: &Inputs<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array2;
+    use ndarray::{Array1, Array2};
 
     /// A calm event of an account with a year of habits: nothing is surprising.
     fn calm() -> Array2<f64> {
@@ -232,8 +232,8 @@ mod tests {
     }
 
     fn score(x: &Array2<f64>) -> f64 {
-        let mut out = [0.0];
-        Profile.score(x.view(), &mut out);
+        let mut out = Array1::zeros(1);
+        Profile.score(x.view(), out.view_mut());
         out[0]
     }
 

@@ -2,7 +2,7 @@
 
 use crate::feed::Feed;
 use criterion::{Criterion, Throughput};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, ArrayViewMut1};
 use std::hint::black_box;
 use tripline_benches::load;
 use tripline_core::engine::Derived;
@@ -59,7 +59,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let mut scores = vec![0.0; PAYMENTS];
     group.bench_function("score", |bencher| {
         let inputs = ArrayView2::from_shape((PAYMENTS, INPUTS.len()), &inputs).expect("a row a payment");
-        bencher.iter(|| Profile.score(inputs, black_box(&mut scores)));
+        bencher.iter(|| Profile.score(inputs, ArrayViewMut1::from(black_box(&mut scores[..]))));
     });
     group.finish();
 }

@@ -23,7 +23,7 @@ use crate::profile::ProfileReader;
 use crate::render::{SourceRecord, render};
 use crate::signals::Signals;
 use crate::space::{Seated, Space, Taken};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, ArrayViewMut1};
 use std::sync::Arc;
 use tripline_models::model::Model;
 use tripline_models::profile::{INPUTS, Profile};
@@ -340,7 +340,7 @@ impl Engine {
         self.scores.resize(rows, f64::NAN);
         let x = ArrayView2::from_shape((rows, INPUTS.len()), &self.inputs)
             .expect("whole rows of inputs were pushed");
-        Profile.score(x, &mut self.scores);
+        Profile.score(x, ArrayViewMut1::from(&mut self.scores[..]));
     }
 
     fn judge_all(&mut self, piece: Piece<'_>, derived: &mut Derived, out: &mut Outputs, lines: &mut Lines) {
