@@ -67,8 +67,8 @@ impl Clock {
 mod tests {
     use super::*;
 
-    const MINUTE: i64 = 60_000;
-    const DAY: i64 = 24 * 60 * MINUTE;
+    const MINUTE: i64 = tripline_rules::time::MINUTE_MS;
+    const DAY: i64 = tripline_rules::time::DAY_MS;
 
     #[test]
     fn lateness_and_future_are_properties_of_the_record_alone() {

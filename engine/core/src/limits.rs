@@ -1,5 +1,7 @@
 //! Every bound of the core, named. It does not know who keeps them: each is enforced, and tested, where it is read.
 
+use tripline_rules::time::{DAY_MS, MINUTE_MS};
+
 /// Bytes of one event, checked before anything is parsed.
 pub const EVENT_BYTES_MAX: usize = 16 * 1024;
 /// Nested objects and arrays of one event, the outermost included.
@@ -31,6 +33,6 @@ pub const LEARNED_KEY_BYTES_MAX: usize = 64;
 /// Places in a record that one mapping may read.
 pub const SOURCES_MAX: usize = 1024;
 /// How far an event's clock may run ahead of the log's, ms.
-pub const FUTURE_MS_MAX: i64 = 5 * 60 * 1000;
+pub const FUTURE_MS_MAX: i64 = 5 * MINUTE_MS;
 /// In a log without append times: how far an event may lie ahead of all before it, ms.
-pub const TIME_JUMP_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
+pub const TIME_JUMP_MS_MAX: i64 = 30 * DAY_MS;

@@ -15,6 +15,7 @@ use crate::row::Column;
 use tripline_models::profile::{INPUTS, ROWS_MAX, surprise_of_unseen};
 use tripline_rules::money::Currency;
 use tripline_rules::schema::{Kind, Schema, TX_AMOUNT, TX_CURRENCY, TX_DECLINED};
+use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use tripline_rules::value::Slot;
 
 /// How far back rows are read.
@@ -26,10 +27,8 @@ const POPULATION_DAYS: u32 = 30;
 /// The same in ms, and a day more: what is usual today was fixed when the day began.
 pub const POPULATION_MS: i64 = (POPULATION_DAYS as i64 + 1) * DAY_MS;
 
-const HOUR_MS: i64 = 60 * 60 * 1000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 /// "At this time of day": an hour and a half to either side.
-const THIS_HOUR_MS: i64 = 90 * 60 * 1000;
+const THIS_HOUR_MS: i64 = 90 * MINUTE_MS;
 /// The median deviation of a normal distribution, times this, is its sigma (Hampel 1974; Rousseeuw & Croux 1993).
 const MAD_TO_SIGMA: f64 = 1.4826;
 /// Hampel's identifier: amounts further out are left out of the mean.

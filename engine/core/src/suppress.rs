@@ -9,9 +9,10 @@ mod wire;
 use crate::batch::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use tripline_rules::time::DAY_MS;
 
 /// Alerts on one account with no longer gap than this, in event time, are one incident.
-pub const INCIDENT_GAP_MS: i64 = 24 * 60 * 60 * 1000;
+pub const INCIDENT_GAP_MS: i64 = DAY_MS;
 /// Expired state is looked for when so many entries were added since the last time.
 const SWEEP_EVERY: usize = 1024;
 
@@ -169,7 +170,7 @@ pub(crate) mod hex {
 mod tests {
     use super::*;
 
-    const HOUR: i64 = 3_600_000;
+    const HOUR: i64 = tripline_rules::time::HOUR_MS;
 
     #[test]
     fn a_cooldown_silences_its_rule_on_its_key_until_its_last_millisecond() {

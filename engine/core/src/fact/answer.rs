@@ -4,9 +4,8 @@
 use super::bound::BoundAggregate;
 use super::order::{self, float};
 use tripline_rules::aggregate::Op;
+use tripline_rules::time::{DAY_MS, ms_as_f64};
 use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers};
-
-const DAY_MS: f64 = 86_400_000.0;
 
 /// What is gathered of the matching rows: which of it, the operation decides.
 #[derive(Clone, Copy, Debug, Default)]
@@ -99,7 +98,7 @@ pub(crate) fn answer(
         Op::TrimmedMean => order::trimmed_mean(values).map(|mean| mean / units),
         Op::Quantile(q) => order::quantile(values, q).map(|quantile| quantile / units),
         Op::Distinct { max } => Some(f64::from(gathered.hits.min(max))),
-        Op::Rate => fact.span.over.map(|over| rows * DAY_MS / float(over.into())),
+        Op::Rate => fact.span.over.map(|over| rows * ms_as_f64(DAY_MS) / ms_as_f64(over)),
         Op::Ratio(_) => any.then(|| f64::from(gathered.hits) / rows),
         Op::Rank => own.and_then(|own| order::rank(values, own)),
         Op::Min | Op::Max | Op::Last | Op::First | Op::Nth(_) => {

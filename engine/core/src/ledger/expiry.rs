@@ -5,8 +5,7 @@
 
 use crate::batch::Timestamp;
 use std::collections::VecDeque;
-
-const HOUR_MS: i64 = 3_600_000;
+use tripline_rules::time::HOUR_MS;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Hour {

@@ -128,9 +128,8 @@ mod tests {
     use tripline_rules::aggregate::{AggregatePlan, KeySpace, Lane, Tags};
     use tripline_rules::diagnostic::File;
     use tripline_rules::schema::{ACCOUNT_ID, TX_AMOUNT};
+    use tripline_rules::time::{DAY_MS, HOUR_MS};
     use tripline_rules::value::Registers;
-
-    const DAY_MS: i64 = 86_400_000;
 
     fn schema() -> Schema {
         let text = "version: 1\nfields:\n  event.type: one of purchase|label\n  tx.amount: money in EUR\nkeep: [tx.amount]\n";
@@ -199,7 +198,7 @@ mod tests {
         let schema = schema();
         let mut held = ledgers(&schema, 8);
         let registers = Registers::new(schema.fields().len());
-        let noon = |hour: u16| Timestamp(100 * DAY_MS + i64::from(hour) * 3_600_000);
+        let noon = |hour: u16| Timestamp(100 * DAY_MS + i64::from(hour) * HOUR_MS);
         for hour in 0..12 {
             let arrival = Arrival { key: 5, at: noon(hour), event_type: 0, id: hour.into(), inherited: &[] };
             held.insert(&arrival, &registers, Tags::default(), noon(hour));

@@ -7,6 +7,7 @@ use super::error::SnapshotError;
 use super::seal::{Content, checksum, open, seal};
 use crate::batch::Timestamp;
 use serde::{Deserialize, Serialize};
+use tripline_rules::time::DAY_MS;
 
 /// Chunks of one snapshot, at most.
 pub const CHUNKS_MAX: usize = 1 << 20;
@@ -236,7 +237,6 @@ impl StateSummary {
 
     /// Times that are read may be calculated with.
     fn check_times(&self) -> Result<(), SnapshotError> {
-        const DAY_MS: i64 = 86_400_000;
         let SpaceSummary { watermark, judged, held_from, ledgers, populations, .. } = &self.space;
         let days = populations.iter().map(|population| population.today);
         let profile = self.profile.iter().flat_map(|profile| [profile.today, profile.population.today]);

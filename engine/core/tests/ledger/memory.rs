@@ -5,11 +5,11 @@ use tripline_core::batch::Timestamp;
 use tripline_core::ledger::{Arrival, LedgerLimits, Ledgers};
 use tripline_rules::aggregate::Tags;
 use tripline_rules::schema::{Codes, Kind, Schema, TX_AMOUNT, TX_DECLINED};
+use tripline_rules::time::{DAY_MS, HOUR_MS};
 use tripline_rules::value::{Registers, Slot};
 
 use crate::world::{DEVICE, limits, plan, schema};
 
-const DAY_MS: i64 = 86_400_000;
 /// In a debug build fewer accounts; the bytes of one do not depend on it.
 const ACCOUNTS: u64 = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
 
@@ -29,7 +29,7 @@ fn kept_schema() -> Schema {
 
 #[test]
 fn a_million_accounts_with_three_events_a_day_take_at_most_250_bytes_each() {
-    let limits = LedgerLimits { retention: DAY_MS + 3_600_000, lateness: 3_600_000, ..limits() };
+    let limits = LedgerLimits { retention: DAY_MS + HOUR_MS, lateness: HOUR_MS, ..limits() };
     let schema = kept_schema();
     let mut ledgers = Ledgers::new(&plan(Vec::new(), 30), &schema, limits);
     let mut registers = Registers::new(40);
