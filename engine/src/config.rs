@@ -12,7 +12,7 @@ pub use files::{Files, ReadError, on_disk, read};
 pub use packs::{PackOptions, compile};
 pub use sections::{Delivery, Http, Input, Kafka, Log};
 
-use crate::io::snapshot::SnapshotSettings;
+use crate::settings::SnapshotSettings;
 use files::read_from;
 use mapping::{Fields, ReadMapping};
 use packs::compile_from;

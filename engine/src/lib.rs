@@ -1,8 +1,8 @@
 //! Tripline, the engine: command line, configuration and everything at the edges.
 //!
-//! From below: [`names`], [`failpoint`], [`json`] and [`error_chain`] know nobody; [`runtime`] is the worker's loop and knows traits only;
-//! [`io`] reaches Kafka, files and snapshot stores; [`ops`] shows operators what happens; [`config`] reads an
-//! installation; [`cli`] puts all of them together, one file a command.
+//! From the lowest layer: [`names`], [`settings`], [`failpoint`], [`json`] and [`error_chain`] import no other module;
+//! [`config`] reads an installation; [`runtime`] is the loop of a worker and imports no I/O; [`io`] is Kafka, files and
+//! snapshot stores; [`ops`] reports to operators; [`cli`] has one file per command.
 
 pub mod cli;
 pub mod config;
@@ -13,3 +13,4 @@ pub mod json;
 pub mod names;
 pub mod ops;
 pub mod runtime;
+pub mod settings;

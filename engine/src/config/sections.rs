@@ -1,9 +1,8 @@
 //! The sections of a configuration that do not concern fields or rules: time, limits, broker, endpoints.
 
-use crate::io::kafka::{Guarantee, InputClock, KafkaSettings, Start, owned_key};
-use crate::io::snapshot::SnapshotSettings;
-use crate::ops::http::HttpSettings;
-use crate::ops::log::LogFormat;
+use crate::settings::{
+    self, Guarantee, HttpSettings, InputClock, LogFormat, SnapshotSettings, Start, owned_key,
+};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -190,14 +189,13 @@ impl Limits {
 
 impl Default for Kafka {
     fn default() -> Kafka {
-        let settings = KafkaSettings::new("", "", "tripline", "tripline");
         Kafka {
             brokers: None,
-            group: settings.group,
-            instance: settings.instance,
-            workers: settings.workers,
-            prefix: settings.prefix,
-            client: settings.client,
+            group: "tripline".to_owned(),
+            instance: settings::INSTANCE.to_owned(),
+            workers: settings::workers(),
+            prefix: "tripline".to_owned(),
+            client: BTreeMap::new(),
         }
     }
 }
@@ -230,7 +228,7 @@ impl Kafka {
 
 impl Default for Delivery {
     fn default() -> Delivery {
-        Delivery { guarantee: Guarantee::EXACTLY_ONCE, commit_interval: Duration::from_millis(100) }
+        Delivery { guarantee: Guarantee::EXACTLY_ONCE, commit_interval: settings::COMMIT_INTERVAL }
     }
 }
 

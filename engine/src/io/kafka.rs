@@ -27,7 +27,7 @@ pub use consumer::KafkaSource;
 pub use exactly_once::ExactlyOnce;
 pub use group::{BeginError, Group};
 pub use recovery::KafkaRecovery;
-pub use settings::{BATCH_MAX_BOUNDS, Guarantee, InputClock, KafkaSettings, Start, owned_key};
+pub use settings::{BATCH_MAX_BOUNDS, KafkaSettings};
 pub use survey::{Finding, Flaw, Surveyed, survey};
 pub use topics::create_topics;
 
@@ -39,6 +39,7 @@ use crate::runtime::shutdown::Shutdown;
 use crate::runtime::sink::{Sink, SinkError};
 use crate::runtime::source::SourceError;
 use crate::runtime::worker::{Parts, Timings, Worker, WorkerError};
+use crate::settings::Guarantee;
 use client::Health;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};

@@ -20,14 +20,3 @@ pub use catalogue::Catalogue;
 pub use store::{Store, StoreFault};
 pub use whole::Written;
 pub use writer::{Writer, Writing};
-
-use std::time::Duration;
-
-/// `snapshots:` of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SnapshotSettings {
-    /// A folder, or the URL of an object store.
-    pub store: String,
-    /// How old a shard's newest snapshot may become before the next one is cut.
-    pub every: Duration,
-}

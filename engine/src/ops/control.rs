@@ -1,7 +1,8 @@
 //! The control plane's thread: HTTP and signals, on one current-thread runtime. Nothing of the data path runs here.
 
-use crate::ops::http::{self, HttpError, HttpSettings, Shown};
+use crate::ops::http::{self, HttpError, Shown};
 use crate::runtime::shutdown::Shutdown;
+use crate::settings::HttpSettings;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::sync_channel;

@@ -3,6 +3,7 @@
 use crate::ops::overview::{About, Overview};
 use crate::ops::reporter::Reporter;
 use crate::runtime::clock::Clock;
+use crate::settings::HttpSettings;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::server::conn::http1;
@@ -29,21 +30,6 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const CONNECTION_MAX: Duration = Duration::from_secs(60);
 /// Time for a request's body.
 const BODY_WITHIN: Duration = Duration::from_secs(5);
-
-/// Where to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HttpSettings {
-    /// Address and port; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Listening beyond loopback is a choice: what is shown says how much the bank processes.
-    pub allow_remote: bool,
-}
-
-impl Default for HttpSettings {
-    fn default() -> HttpSettings {
-        HttpSettings { listen: SocketAddr::from(([127, 0, 0, 1], 9_464)), allow_remote: false }
-    }
-}
 
 /// Why HTTP cannot be served.
 #[derive(Debug, thiserror::Error)]

@@ -1,17 +1,8 @@
 //! Logging for operators: text or JSON lines on standard error, never account data.
 
+use crate::settings::LogFormat;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
 
 /// The filter could not be read, or logging was set up already.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,9 @@
 //! What `/status` tells and `tripline status` reads: one process and its shards, without a word about any account.
 
 use crate::config::Config;
-use crate::io::kafka::Guarantee;
 use crate::ops::status::Status;
 use crate::runtime::report::{Phase, RestoreProgress};
+use crate::settings::Guarantee;
 use serde::{Deserialize, Serialize};
 use tripline_core::batch::Timestamp;
 

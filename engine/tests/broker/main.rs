@@ -20,12 +20,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tally::{Calls, Tally};
-use tripline::io::kafka::{InputClock, KafkaSettings, RunError, run};
+use tripline::io::kafka::{KafkaSettings, RunError, run};
 use tripline::ops::control::Control;
-use tripline::ops::http::{HttpSettings, Shown};
-use tripline::ops::log::{LogFormat, start as start_log};
+use tripline::ops::http::Shown;
+use tripline::ops::log::start as start_log;
 use tripline::ops::reporter::Reporter;
 use tripline::runtime::report::Report;
+use tripline::settings::{HttpSettings, InputClock, LogFormat};
 
 type Case = (&'static str, fn(&Cluster));
 

@@ -3,8 +3,9 @@
 use super::client::{Health, PlainContext, ask, passes};
 use super::murmur2::partition_of;
 use super::rebalance::{Change, GroupContext, let_go};
-use super::settings::{InputClock, KafkaSettings};
+use super::settings::KafkaSettings;
 use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
+use crate::settings::InputClock;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Message, Timestamp as MessageTime};

@@ -2,53 +2,11 @@
 
 use crate::names::Topics;
 use crate::runtime::recovery::{Lookback, Retention};
+use crate::settings::{self, Guarantee, InputClock, Start, owned_key};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Whose clock stamps the input.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum InputClock {
-    /// The broker's: the only one nobody upstream can bend.
-    #[default]
-    LogAppendTime,
-    /// The producers', knowingly.
-    CreateTime,
-}
-
-/// Where a group that has never committed begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Start {
-    /// At the oldest record.
-    #[default]
-    Earliest,
-    /// Behind the newest record.
-    Latest,
-    /// Nowhere: somebody must commit offsets first.
-    Error,
-}
-
-/// What a reader of the output topics may rely on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guarantee {
-    /// Every alert, perhaps again after a crash, under the same id; readable as soon as it is written.
-    AtLeastOnce,
-    /// Every alert once, for readers of committed records.
-    ExactlyOnce {
-        /// The broker ends a transaction of a process that fell silent after so long. Until then readers of committed
-        /// records wait on the partitions that it wrote to.
-        timeout: Duration,
-        /// An alert does not wait for the commit interval; so much lies between two commits at least.
-        min_gap: Duration,
-    },
-}
-
-impl Guarantee {
-    /// Exactly once, with its defaults.
-    pub const EXACTLY_ONCE: Guarantee =
-        Guarantee::ExactlyOnce { timeout: Duration::from_secs(10), min_gap: Duration::from_millis(2) };
-}
 
 /// The Kafka edge.
 #[derive(Clone, Debug)]
@@ -95,14 +53,14 @@ impl KafkaSettings {
             brokers: brokers.to_owned(),
             topic: topic.to_owned(),
             group: group.to_owned(),
-            instance: "0".to_owned(),
+            instance: settings::INSTANCE.to_owned(),
             prefix: prefix.to_owned(),
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            workers: settings::workers(),
             client: BTreeMap::new(),
             clock: InputClock::default(),
             start: Start::default(),
             guarantee: Guarantee::EXACTLY_ONCE,
-            commit_interval: Duration::from_millis(100),
+            commit_interval: settings::COMMIT_INTERVAL,
             batch_max: 1_024,
             lookback: Lookback { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 },
             patience: Duration::from_secs(60),
@@ -273,42 +231,6 @@ fn reading(config: &mut ClientConfig) {
     config.set("enable.auto.offset.store", "false");
     config.set("auto.offset.reset", "error");
     config.set("isolation.level", "read_committed");
-}
-
-/// Why a client setting belongs to the engine and cannot be passed through; `None` when it can.
-pub fn owned_key(key: &str) -> Option<&'static str> {
-    let reason = match key {
-        "bootstrap.servers" | "metadata.broker.list" => "say `brokers`",
-        "group.id" => "say `group`",
-        "group.instance.id" => "say `instance`",
-        "group.protocol" | "group.remote.assignor" | "partition.assignment.strategy" => {
-            "shards move cooperatively, with static members"
-        }
-        "enable.auto.commit"
-        | "auto.commit.enable"
-        | "auto.commit.interval.ms"
-        | "enable.auto.offset.store" => "offsets are committed with the outputs they belong to",
-        "auto.offset.reset" => "say `start`; a group with state never skips input",
-        "enable.partition.eof" => "idle shards are told by it",
-        "isolation.level" => "aborted records must not be judged",
-        "transactional.id" | "transaction.timeout.ms" => "set by the delivery guarantee",
-        "enable.idempotence" | "acks" | "request.required.acks" | "enable.gapless.guarantee" => {
-            "alerts must neither be lost nor reordered"
-        }
-        "max.in.flight" | "max.in.flight.requests.per.connection" => {
-            "alerts must neither be lost nor reordered"
-        }
-        "message.timeout.ms" | "delivery.timeout.ms" | "request.timeout.ms" => {
-            "set by the delivery guarantee"
-        }
-        "partitioner" => "every topic is keyed as Java keys it, by murmur2",
-        "statistics.interval.ms" => "metrics are the engine's own",
-        "allow.auto.create.topics" => "topics are made on purpose, with their settings",
-        "plugin.library.paths" => "no code is loaded from outside",
-        _ if key.starts_with("test.") => "it is for tests",
-        _ => return None,
-    };
-    Some(reason)
 }
 
 #[cfg(test)]

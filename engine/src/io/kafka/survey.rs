@@ -1,10 +1,11 @@
 //! Whether the topics of an installation are as `run` and recovery need them. It asks the brokers and changes nothing.
 
-use super::settings::{InputClock, KafkaSettings};
+use super::settings::KafkaSettings;
 use super::topics::{CLEANUP, RETENTION, STAMP, admin, count, stopped, wait_for};
 use crate::names::{OUTPUT_TOPICS, topic_label};
 use crate::runtime::recovery::Retention;
 use crate::runtime::source::SourceError;
+use crate::settings::InputClock;
 use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;

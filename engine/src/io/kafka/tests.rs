@@ -2,7 +2,7 @@
 
 use super::client::Health;
 use super::mock::MockBroker;
-use super::{AtLeastOnce, Guarantee, InputClock, KafkaRecovery, KafkaSettings, KafkaSource, run, topics};
+use super::{AtLeastOnce, KafkaRecovery, KafkaSettings, KafkaSource, run, topics};
 use crate::ops::reporter::Reporter;
 use crate::runtime::output_buffer::OutputBuffer;
 use crate::runtime::processor::Processor;
@@ -12,6 +12,7 @@ use crate::runtime::shutdown::Shutdown;
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::{Position, Source};
 use crate::runtime::worker::{Parts, Timings, Worker};
+use crate::settings::{Guarantee, InputClock};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};

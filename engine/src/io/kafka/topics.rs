@@ -3,10 +3,11 @@
 
 use super::client::{Health, PlainContext, ask};
 use super::group::{BeginError, Group};
-use super::settings::{InputClock, KafkaSettings, Start};
+use super::settings::KafkaSettings;
 use crate::names::OUTPUT_TOPICS;
 use crate::runtime::recovery::Retention;
 use crate::runtime::source::SourceError;
+use crate::settings::{InputClock, Start};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};

@@ -9,6 +9,7 @@ use crate::runtime::snapshots::Snapshots;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tripline_core::batch::{ShardId, Timestamp};
 
 const SHARD: ShardId = ShardId { space: 0, partition: 3 };
