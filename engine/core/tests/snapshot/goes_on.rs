@@ -1,8 +1,8 @@
-//! The law of snapshots: cut at any record, written a little at a time while the engine steps on, loaded into another,
-//! and nobody can tell which of the two said it.
+//! The law of snapshots: begun before any record, written a little at a time while the engine steps on, loaded into
+//! another, and both publish the same.
 
 use crate::generator::{Dice, Record};
-use crate::shop::{Sealed, Shop, Told, origin, sealed};
+use crate::shop::{EngineRun, Sealed, Shop, origin, sealed};
 use crate::town::{kind, stream};
 use tripline_core::batch::Timestamp;
 use tripline_core::ledger::Evicted;
@@ -12,7 +12,7 @@ const STREAMS: u64 = 2_400;
 /// What happened, over all streams.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Steps between the cut and the last chunk.
+    /// Steps between the snapshot's begin and the last chunk.
     steps_while_saving: u64,
     /// Keys evicted, rows capped and keys swept meanwhile.
     evicted_while_saving: u64,
@@ -34,8 +34,8 @@ struct Seen {
     ranked: u64,
 }
 
-/// Where a stream is cut.
-struct Cuts {
+/// Where a stream is saved and where the loaded engine begins to judge.
+struct Places {
     /// The snapshot's first missing record.
     save: usize,
     /// From here on the loaded engine judges.
@@ -46,65 +46,69 @@ struct Cuts {
     batch: usize,
 }
 
-impl Cuts {
-    fn of(records: usize, dice: &mut Dice) -> Cuts {
+impl Places {
+    fn of(records: usize, dice: &mut Dice) -> Places {
         let save = dice.below(records - 1);
         let restored = if dice.percent(40) { 0 } else { dice.below(records - save) };
-        Cuts { save, judge: save + restored, budget: 1 + dice.below(4), batch: 1 + dice.below(6) }
+        Places { save, judge: save + restored, budget: 1 + dice.below(4), batch: 1 + dice.below(6) }
     }
 }
 
-fn evicted(told: &Told) -> Evicted {
-    told.engine.space().ledgers().evicted()
+fn evicted(run: &EngineRun) -> Evicted {
+    run.engine.space().ledgers().evicted()
 }
 
-fn watch(told: &mut Told, records: &[Record], seen: &mut Seen) {
-    let (keys, before, rows) =
-        (told.engine.space().ledgers().keys(), evicted(told), told.engine.counts().rows);
-    told.step(records);
-    let after = evicted(told);
+fn watch(run: &mut EngineRun, records: &[Record], seen: &mut Seen) {
+    let (keys, before, rows) = (run.engine.space().ledgers().keys(), evicted(run), run.engine.counts().rows);
+    run.step(records);
+    let after = evicted(run);
     seen.steps_while_saving += 1;
     seen.evicted_while_saving += after.keys - before.keys;
     seen.capped_while_saving += after.capped_rows - before.capped_rows;
-    let gone = keys.saturating_sub(told.engine.space().ledgers().keys()) as u64;
+    let gone = keys.saturating_sub(run.engine.space().ledgers().keys()) as u64;
     seen.swept_while_saving += gone.saturating_sub(after.keys - before.keys);
     let amends = |record: &&Record| {
         kind(record).is_some_and(|kind| matches!(kind.as_str(), "outcome" | "reversal" | "clearing"))
     };
     let amending = records.iter().filter(amends).count() as u64;
-    seen.amending_while_saving += amending.min(told.engine.counts().rows - rows);
+    seen.amending_while_saving += amending.min(run.engine.counts().rows - rows);
 }
 
-/// What is shown of a shard beside its alerts.
-type Shown = (Timestamp, Option<f64>, usize);
+/// What is observed of a shard beside its alerts.
+type Observed = (Timestamp, Option<f64>, usize);
 
-fn shown(told: &Told) -> Shown {
-    let space = told.engine.space();
+fn observed(run: &EngineRun) -> Observed {
+    let space = run.engine.space();
     (space.watermark(), space.coverage(), space.ledgers().rows_held())
 }
 
 /// Steps the whole stream and saves from a record on.
-fn save_underway(shop: &Shop, records: &[Record], cuts: &Cuts, seen: &mut Seen) -> (Told, Sealed, Shown) {
-    let mut told = shop.open();
-    records[..cuts.save].chunks(cuts.batch).for_each(|records| told.step(records));
-    let shown = shown(&told);
-    told.engine.begin_save(origin(cuts.save as i64));
-    let (mut chunks, mut cut) = (Vec::new(), None);
-    for records in records[cuts.save..].chunks(cuts.batch) {
-        if cut.is_none() {
-            watch(&mut told, records, seen);
-            cut = told.engine.save_some(cuts.budget, &mut chunks);
+fn save_underway(
+    shop: &Shop,
+    records: &[Record],
+    places: &Places,
+    seen: &mut Seen,
+) -> (EngineRun, Sealed, Observed) {
+    let mut run = shop.open();
+    records[..places.save].chunks(places.batch).for_each(|records| run.step(records));
+    let observed = observed(&run);
+    run.engine.begin_save(origin(places.save as i64));
+    let (mut chunks, mut summary) = (Vec::new(), None);
+    for records in records[places.save..].chunks(places.batch) {
+        if summary.is_none() {
+            watch(&mut run, records, seen);
+            summary = run.engine.save_some(places.budget, &mut chunks);
         } else {
-            told.step(records);
+            run.step(records);
         }
     }
-    let cut = cut.or_else(|| told.engine.save_some(usize::MAX, &mut chunks)).expect("all is written");
-    assert!(!told.engine.is_saving());
+    let summary = summary.or_else(|| run.engine.save_some(usize::MAX, &mut chunks)).expect("all is written");
+    assert!(!run.engine.is_saving());
     seen.chunks += chunks.len() as u64;
-    (told, sealed(&chunks, cut), shown)
+    (run, sealed(&chunks, summary), observed)
 }
 
-fn count(again: &Told, said: &[String], seen: &mut Seen) {
+fn count(again: &EngineRun, said: &[String], seen: &mut Seen) {
     let counts = again.engine.counts();
     seen.rows += counts.rows;
     seen.duplicates += counts.duplicates;
@@ -124,25 +128,25 @@ fn goes_on(seed: u64, seen: &mut Seen) {
     let records = &stream.case.records;
     let mut dice = Dice::new(!seed);
     let shop = Shop::of(&stream, &mut dice);
-    let cuts = Cuts::of(records.len(), &mut dice);
+    let places = Places::of(records.len(), &mut dice);
     let mut steady = shop.open();
-    records[..cuts.judge].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
+    records[..places.judge].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
     let (published, rows) = (steady.published.len(), steady.rows.len());
-    records[cuts.judge..].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
-    let (saving, sealed, shown_at_cut) = save_underway(&shop, records, &cuts, seen);
+    records[places.judge..].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
+    let (saving, sealed, observed_at_begin) = save_underway(&shop, records, &places, seen);
     assert_eq!(saving.since(0, 0), steady.since(0, 0), "seed {seed}: a save changes nothing that is said");
-    let mut again = shop.load(&sealed, &mut dice).unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
-    assert_eq!(shown(&again), shown_at_cut, "seed {seed}: what is shown of a shard");
-    again.restore(&records[cuts.save..cuts.judge], &steady.published);
-    seen.restored_records += (cuts.judge - cuts.save) as u64;
-    records[cuts.judge..].chunks(cuts.batch).for_each(|records| again.step(records));
+    let mut again = shop.load(&sealed, &mut dice).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    assert_eq!(observed(&again), observed_at_begin, "seed {seed}: what is reported of a shard");
+    again.restore(&records[places.save..places.judge], &steady.published);
+    seen.restored_records += (places.judge - places.save) as u64;
+    records[places.judge..].chunks(places.batch).for_each(|records| again.step(records));
     let (one, other) = (steady.since(published, rows), again.since(0, 0));
-    let place = format!("seed {seed}, cut before record {}, judged from {}", cuts.save, cuts.judge);
+    let place = format!("seed {seed}, saved before record {}, judged from {}", places.save, places.judge);
     for (one, other) in one.iter().zip(&other) {
         assert_eq!(one, other, "{place}");
     }
     assert_eq!(one.len(), other.len(), "{place}");
-    let held = |told: &Told| told.engine.space().ledgers().rows_held();
+    let held = |run: &EngineRun| run.engine.space().ledgers().rows_held();
     assert_eq!(held(&steady), held(&again), "{place}");
     count(&again, &other, seen);
 }

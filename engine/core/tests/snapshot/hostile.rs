@@ -1,8 +1,8 @@
-//! Bytes that were never written by an engine, in envelopes that are right: nothing panics, nothing grows without bound,
-//! and what is taken can be stepped on.
+//! Bytes that were never written by an engine, in envelopes that are right: nothing panics, nothing grows without
+//! bound, and what is taken can be stepped on.
 
 use crate::generator::{Dice, Record};
-use crate::shop::{PLACE, Sealed, Shop, Told, origin, save_now};
+use crate::shop::{EngineRun, PLACE, Sealed, Shop, origin, save_now};
 use crate::town::stream;
 use tripline_core::batch::Timestamp;
 use tripline_core::engine::Loading;
@@ -40,19 +40,19 @@ fn survive(
     for (number, chunk) in chunks.iter().enumerate() {
         loading.take(&manifest.open_chunk(number, chunk)?)?;
     }
-    let mut told = Told { engine: loading.finish()?, published: Vec::new(), rows: Vec::new(), ranked: 0 };
-    told.step(records);
-    save_now(&mut told.engine, 0);
+    let mut run = EngineRun { engine: loading.finish()?, published: Vec::new(), rows: Vec::new(), ranked: 0 };
+    run.step(records);
+    save_now(&mut run.engine, 0);
     Ok(())
 }
 
-fn cut(shop: &Shop, records: &[Record]) -> (Sealed, StateSummary) {
-    let mut told = shop.open();
-    told.step(records);
-    let sealed = save_now(&mut told.engine, 0);
-    told.engine.begin_save(origin(0));
-    let cut = told.engine.save_some(usize::MAX, &mut Vec::new()).expect("all is written");
-    (sealed, cut)
+fn saved(shop: &Shop, records: &[Record]) -> (Sealed, StateSummary) {
+    let mut run = shop.open();
+    run.step(records);
+    let sealed = save_now(&mut run.engine, 0);
+    run.engine.begin_save(origin(0));
+    let summary = run.engine.save_some(usize::MAX, &mut Vec::new()).expect("all is written");
+    (sealed, summary)
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn no_content_stops_the_engine() {
         let mut dice = Dice::new(round);
         let shop = Shop::of(&stream, &mut dice);
         let (before, after) = stream.case.records.split_at(stream.case.records.len() * 3 / 4);
-        let (sealed, cut) = cut(&shop, before);
+        let (sealed, summary) = saved(&shop, before);
         let raw = |chunk: &Vec<u8>| open(Content::Chunk, chunk).expect("it is whole");
         let contents: Vec<Vec<u8>> = sealed.chunks.iter().map(raw).collect();
         let manifest = open(Content::Manifest, &sealed.manifest).expect("it is whole");
@@ -81,7 +81,7 @@ fn no_content_stops_the_engine() {
                 wound(&mut bytes, &mut dice);
                 chunks[which] = seal(Content::Chunk, &bytes);
                 let listed = chunks.iter().map(|chunk| Listed::of(chunk)).collect();
-                survive(&shop, &Manifest::new(cut.clone(), listed, Timestamp(0)), &chunks, after)
+                survive(&shop, &Manifest::new(summary.clone(), listed, Timestamp(0)), &chunks, after)
             };
             refused += u64::from(outcome.is_err());
             taken += u64::from(outcome.is_ok());

@@ -26,8 +26,9 @@ fn pack(replaced: &[(&str, &str)]) -> Arc<Ruleset> {
     let list = |_: &str| Ok(RISKY_MCC.to_owned());
     let options =
         CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list, now: None };
-    let (ruleset, faults) = Ruleset::compile(&[File::new("pack.yaml", text)], &installed().schema, &options);
-    Arc::new(ruleset.unwrap_or_else(|| panic!("{faults:?}")))
+    let (ruleset, problems) =
+        Ruleset::compile(&[File::new("pack.yaml", text)], &installed().schema, &options);
+    Arc::new(ruleset.unwrap_or_else(|| panic!("{problems:?}")))
 }
 
 /// New conditions before the old ones, new aggregates, a rule that changed, one that went, one that came.
@@ -54,16 +55,16 @@ fn a_snapshot_taken_up_by_another_pack_is_the_log_read_by_it() {
         let mut dice = Dice::new(!seed);
         let old = Shop::of(&stream, &mut dice);
         let new = old.with_pack(Arc::clone(&next));
-        let cut = 1 + dice.below(records.len() - 1);
+        let begin = 1 + dice.below(records.len() - 1);
         let mut before = old.open();
-        before.step(&records[..cut]);
-        let sealed = save_now(&mut before.engine, cut as i64);
-        let mut loaded = new.load(&sealed, &mut dice).unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
+        before.step(&records[..begin]);
+        let sealed = save_now(&mut before.engine, begin as i64);
+        let mut loaded = new.load(&sealed, &mut dice).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         let mut read = new.open();
-        read.restore(&records[..cut], &before.published);
-        loaded.step(&records[cut..]);
-        read.step(&records[cut..]);
-        assert_eq!(loaded.since(0, 0), read.since(0, 0), "seed {seed}, another pack from record {cut}");
+        read.restore(&records[..begin], &before.published);
+        loaded.step(&records[begin..]);
+        read.step(&records[begin..]);
+        assert_eq!(loaded.since(0, 0), read.since(0, 0), "seed {seed}, another pack from record {begin}");
         alerts += loaded.engine.counts().alerts;
         silenced += loaded.engine.counts().suppressed;
         ranked += loaded.ranked;
@@ -77,9 +78,9 @@ fn a_rank_that_nothing_counted_sends_the_shard_to_its_log() {
     let stream = stream(7_000_001);
     let mut dice = Dice::new(1);
     let shop = Shop::of(&stream, &mut dice);
-    let mut told = shop.open();
-    told.step(&stream.case.records);
-    let sealed = save_now(&mut told.engine, 0);
+    let mut run = shop.open();
+    run.step(&stream.case.records);
+    let sealed = save_now(&mut run.engine, 0);
     let rank = "amount_rank_all_2d:      {rank: tx.amount, by: all, over: 2d, where: is_spend, at_least: 4}";
     let with =
         |changed: &str| shop.with_pack(pack(&[(rank, changed)])).load(&sealed, &mut Dice::new(2)).err();
@@ -88,9 +89,9 @@ fn a_rank_that_nothing_counted_sends_the_shard_to_its_log() {
     assert_eq!(with("amount_rank_all_2d: {rank: tx.amount, by: all, over: 2d, where: is_outgoing}"), none);
     assert_eq!(with("amount_rank_all_2d: {rank: tx.amount, by: all, over: 2d, where: is_spend}"), None);
     let silent = shop.with(|settings| settings.profile = false);
-    let mut told = silent.open();
-    told.step(&stream.case.records);
-    let sealed = save_now(&mut told.engine, 0);
+    let mut run = silent.open();
+    run.step(&stream.case.records);
+    let sealed = save_now(&mut run.engine, 0);
     let asks = shop.with(|settings| settings.profile = true);
     let none = Some(SnapshotError::NoPopulation { name: "profile".to_owned() });
     assert_eq!(asks.load(&sealed, &mut dice).err(), none);
@@ -102,10 +103,10 @@ fn a_longer_look_back_than_the_snapshots_is_said_to_be_covered_in_part() {
     stream.case.settings.retention = None;
     let mut dice = Dice::new(1);
     let shop = Shop::of(&stream, &mut dice).with(|settings| settings.profile = false);
-    let mut told = shop.open();
-    told.step(&stream.case.records);
-    assert_eq!(told.engine.space().coverage(), Some(1.0), "the stream is longer than the pack looks back");
-    let sealed = save_now(&mut told.engine, 0);
+    let mut run = shop.open();
+    run.step(&stream.case.records);
+    assert_eq!(run.engine.space().coverage(), Some(1.0), "the stream is longer than the pack looks back");
+    let sealed = save_now(&mut run.engine, 0);
     let longer = pack(&[(
         "acct_events_1h:          {count: events, by: account, over: 1h}",
         "acct_events_1h: {count: events, by: account, over: 9d}",

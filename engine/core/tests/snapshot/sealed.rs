@@ -21,7 +21,7 @@ fn snapshot(seeds: std::ops::Range<u64>) -> (Shop, Sealed, Vec<Record>) {
         settings.profile = true;
         settings.retention_ms = Some(400 * 86_400_000);
     });
-    let mut told = shop.open();
+    let mut run = shop.open();
     for seed in seeds {
         let mut records = stream(4 * seed + 1).case.records;
         for record in &mut records {
@@ -29,9 +29,9 @@ fn snapshot(seeds: std::ops::Range<u64>) -> (Shop, Sealed, Vec<Record>) {
             let text = String::from_utf8_lossy(&record.value).replace(":\"a", &format!(":\"s{seed}a"));
             record.value = text.replace(":\"e", &format!(":\"s{seed}e")).into_bytes();
         }
-        told.step(&records);
+        run.step(&records);
     }
-    let sealed = save_now(&mut told.engine, 9);
+    let sealed = save_now(&mut run.engine, 9);
     (shop, sealed, stream(6_000_001).case.records)
 }
 
@@ -94,19 +94,19 @@ fn chunks_that_are_swapped_missing_repeated_or_anothers_are_refused() {
 fn a_manifest_that_lists_too_little_does_not_add_up() {
     let stream = stream(6_000_001);
     let shop = Shop::of(&stream, &mut Dice::new(5)).with(|settings| settings.profile = true);
-    let mut told = shop.open();
-    told.step(&stream.case.records);
-    let sealed = save_now(&mut told.engine, 9);
-    told.engine.begin_save(origin(9));
-    let cut = told.engine.save_some(usize::MAX, &mut Vec::new()).expect("all is written");
+    let mut run = shop.open();
+    run.step(&stream.case.records);
+    let sealed = save_now(&mut run.engine, 9);
+    run.engine.begin_save(origin(9));
+    let summary = run.engine.save_some(usize::MAX, &mut Vec::new()).expect("all is written");
     for without in 0..sealed.chunks.len() {
         let mut chunks = sealed.chunks.clone();
         chunks.remove(without);
         let listed = chunks.iter().map(|chunk| Listed::of(chunk)).collect();
-        let manifest = Manifest::new(cut.clone(), listed, Timestamp(0));
+        let manifest = Manifest::new(summary.clone(), listed, Timestamp(0));
         let all: Vec<(usize, &Vec<u8>)> = chunks.iter().enumerate().collect();
-        let fault = load(&shop, &manifest, &all).err();
-        assert!(matches!(fault, Some(SnapshotError::Incomplete { .. })), "{fault:?}");
+        let error = load(&shop, &manifest, &all).err();
+        assert!(matches!(error, Some(SnapshotError::Incomplete { .. })), "{error:?}");
     }
 }
 
@@ -118,9 +118,9 @@ fn another_version_is_told_from_damage_and_says_what_to_do() {
     manifest[8..10].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
     let checksum = xxh3_128(&manifest[..end]).to_le_bytes();
     manifest[end..].copy_from_slice(&checksum);
-    let fault = Manifest::open(&manifest).expect_err("this engine reads its own version");
-    assert_eq!(fault, SnapshotError::UnknownVersion { found: FORMAT_VERSION + 1, known: FORMAT_VERSION });
-    assert!(fault.to_string().contains("version 2") && fault.to_string().contains("rebuilt from the log"));
+    let error = Manifest::open(&manifest).expect_err("this engine reads its own version");
+    assert_eq!(error, SnapshotError::UnknownVersion { found: FORMAT_VERSION + 1, known: FORMAT_VERSION });
+    assert!(error.to_string().contains("version 2") && error.to_string().contains("rebuilt from the log"));
 }
 
 #[test]
@@ -145,8 +145,8 @@ fn what_was_written_for_another_bank_or_shard_is_refused() {
         ("tx.channel: one of pos|ecom|atm", "tx.channel: one of ecom|pos|atm"),
         ("|clearing|label", "|clearing|label|other"),
     ] {
-        let (schema, faults) = Schema::load(&File::new("schema.yaml", text.replace(old, new)));
-        let schema = Arc::new(schema.unwrap_or_else(|| panic!("{faults:?}")));
+        let (schema, problems) = Schema::load(&File::new("schema.yaml", text.replace(old, new)));
+        let schema = Arc::new(schema.unwrap_or_else(|| panic!("{problems:?}")));
         let engine = shop.engine_under(&schema);
         assert_eq!(refused(engine, PLACE), Some(SnapshotError::ForeignSchema), "{new}");
     }

@@ -25,8 +25,8 @@ pub(crate) struct Shop {
     telling: bool,
 }
 
-/// An engine and what it has said.
-pub(crate) struct Told {
+/// An engine and what it has published.
+pub(crate) struct EngineRun {
     pub engine: Engine,
     pub published: Vec<(Topic, i64, String)>,
     pub rows: Vec<String>,
@@ -84,12 +84,12 @@ impl Shop {
         Engine::new(&Arc::new(installation.expect("the mapping fits")))
     }
 
-    pub(crate) fn open(&self) -> Told {
-        Told { engine: self.engine(), published: Vec::new(), rows: Vec::new(), ranked: 0 }
+    pub(crate) fn open(&self) -> EngineRun {
+        EngineRun { engine: self.engine(), published: Vec::new(), rows: Vec::new(), ranked: 0 }
     }
 
     /// A new engine from a snapshot, its chunks in any order.
-    pub(crate) fn load(&self, sealed: &Sealed, dice: &mut Dice) -> Result<Told, SnapshotError> {
+    pub(crate) fn load(&self, sealed: &Sealed, dice: &mut Dice) -> Result<EngineRun, SnapshotError> {
         let manifest = Manifest::open(&sealed.manifest)?;
         let mut loading = Loading::new(self.engine(), &manifest, PLACE)?;
         let mut left: Vec<usize> = (0..sealed.chunks.len()).collect();
@@ -97,7 +97,7 @@ impl Shop {
             let number = left.swap_remove(dice.below(left.len()));
             loading.take(&manifest.open_chunk(number, &sealed.chunks[number])?)?;
         }
-        Ok(Told { engine: loading.finish()?, published: Vec::new(), rows: Vec::new(), ranked: 0 })
+        Ok(EngineRun { engine: loading.finish()?, published: Vec::new(), rows: Vec::new(), ranked: 0 })
     }
 }
 
@@ -106,9 +106,9 @@ pub(crate) fn origin(offset: i64) -> Origin {
 }
 
 /// Seals chunks and their manifest.
-pub(crate) fn sealed(chunks: &[Chunk], cut: tripline_core::snapshot::StateSummary) -> Sealed {
+pub(crate) fn sealed(chunks: &[Chunk], summary: tripline_core::snapshot::StateSummary) -> Sealed {
     let (chunks, listed): (Vec<Vec<u8>>, Vec<Listed>) = chunks.iter().map(Chunk::seal).unzip();
-    let manifest = Manifest::new(cut, listed, Timestamp(0)).seal();
+    let manifest = Manifest::new(summary, listed, Timestamp(0)).seal();
     Sealed { manifest, chunks }
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn batch(records: &[Record]) -> Batch {
     batch
 }
 
-impl Told {
+impl EngineRun {
     pub(crate) fn step(&mut self, records: &[Record]) {
         let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Features));
         self.engine.step(&batch(records), &mut Derived::default(), &mut out, &mut lines);
@@ -172,6 +172,6 @@ impl Told {
 pub(crate) fn save_now(engine: &mut Engine, offset: i64) -> Sealed {
     let mut chunks = Vec::new();
     engine.begin_save(origin(offset));
-    let cut = engine.save_some(usize::MAX, &mut chunks).expect("all is written");
-    sealed(&chunks, cut)
+    let summary = engine.save_some(usize::MAX, &mut chunks).expect("all is written");
+    sealed(&chunks, summary)
 }
