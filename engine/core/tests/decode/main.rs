@@ -10,4 +10,6 @@ mod mapping;
 #[path = "../shared/mutation.rs"]
 mod mutation;
 mod oracle;
+#[path = "../shared/seen.rs"]
+mod seen;
 mod values;
