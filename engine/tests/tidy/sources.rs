@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 /// Folders of the workspace that no check reads: what is built, and what was downloaded.
-const SKIPPED: [&str; 5] = ["target", ".git", ".cache", "corpus", "artifacts"];
+const SKIPPED: [&str; 3] = ["target", ".git", ".cache"];
 
 /// Texts by their path from the root of the workspace.
 pub struct Sources(BTreeMap<String, String>);
