@@ -21,10 +21,12 @@ fn five_hundred_rules_compile_and_one_more_does_not() {
         format!("rules:\n{}", (0..count).map(|id| rule(id, &format!("tx.amount > {id}"))).collect::<String>())
     };
     assert_eq!(faults(&rules(RULES_MAX)), "");
-    let told = faults(&rules(RULES_MAX + 1));
+    let reported = faults(&rules(RULES_MAX + 1));
     assert!(
-        told.contains("S007") && told.contains("at most 500 rules") && told.contains("pack.yaml:"),
-        "{told:.400}"
+        reported.contains("S007")
+            && reported.contains("at most 500 rules")
+            && reported.contains("pack.yaml:"),
+        "{reported:.400}"
     );
 }
 
@@ -35,8 +37,8 @@ fn a_condition_has_five_hundred_parts() {
     let sum = |parts: usize| (0..parts).map(|part| format!("{part}.5")).collect::<Vec<_>>().join(" + ");
     let pack = |parts: usize| format!("rules:\n{}", rule(1, &format!("tx.amount > {}", wide(parts, &sum))));
     assert_eq!(faults(&pack(100)), "");
-    let told = faults(&pack(NODES_MAX + 1));
-    assert!(told.contains("E105"), "{told:.400}");
+    let reported = faults(&pack(NODES_MAX + 1));
+    assert!(reported.contains("E105"), "{reported:.400}");
 }
 
 /// So many summands, in brackets by tens and hundreds, so that it is wide and not deep.
@@ -57,8 +59,8 @@ fn a_condition_is_sixteen_levels_deep() {
         )
     };
     assert_eq!(faults(&nested(DEPTH_MAX - 2)), "");
-    let told = faults(&nested(DEPTH_MAX + 1));
-    assert!(told.contains("E104") && told.contains("16 deep"), "{told:.400}");
+    let reported = faults(&nested(DEPTH_MAX + 1));
+    assert!(reported.contains("E104") && reported.contains("16 levels deep"), "{reported:.400}");
     assert!(faults(&nested(3_000)).contains("E10"), "and no stack is long enough to be trusted");
 }
 
@@ -80,8 +82,11 @@ fn a_key_space_looks_back_over_sixty_four_windows() {
         )
     };
     assert_eq!(faults(&windows(WINDOWS_MAX)), "");
-    let told = faults(&windows(WINDOWS_MAX + 1));
-    assert!(told.contains("S007") && told.contains("at most 64 different windows"), "{told:.400}");
+    let reported = faults(&windows(WINDOWS_MAX + 1));
+    assert!(
+        reported.contains("S007") && reported.contains("at most 64 different windows"),
+        "{reported:.400}"
+    );
 }
 
 #[test]
