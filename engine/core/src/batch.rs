@@ -1,4 +1,4 @@
-//! What the core is fed: consecutive records of one shard, in blocks.
+//! The input of the core: consecutive records of one shard.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -1,12 +1,12 @@
-//! When a record may be believed: the log's trusted time against the event's own.
+//! Whether an event's time is accepted: it is compared with the log's trusted time.
 
 use crate::batch::Timestamp;
 use crate::limits::{FUTURE_MS_MAX, TIME_JUMP_MS_MAX};
 
-/// What is said of an event's time.
+/// How an event's time compares with the log's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
-    /// It takes its place.
+    /// Accepted.
     InTime,
     /// Older than the lateness allows.
     Late,
@@ -18,15 +18,15 @@ pub enum Timing {
 
 /// The trusted time of one log.
 #[derive(Clone, Debug)]
-pub struct Clock {
+pub struct IntakeClock {
     lateness_ms: i64,
     greatest: Option<Timestamp>,
 }
 
-impl Clock {
+impl IntakeClock {
     /// A clock that has seen nothing.
-    pub fn new(lateness_ms: i64) -> Clock {
-        Clock { lateness_ms, greatest: None }
+    pub fn new(lateness_ms: i64) -> IntakeClock {
+        IntakeClock { lateness_ms, greatest: None }
     }
 
     /// The greatest event time of a log without append times; `None` before the first event.
@@ -34,7 +34,7 @@ impl Clock {
         self.greatest
     }
 
-    /// Goes on from what [`Clock::greatest`] said.
+    /// Continues from [`IntakeClock::greatest`].
     pub(crate) fn resume(&mut self, greatest: Option<Timestamp>) {
         self.greatest = greatest;
     }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn lateness_and_future_are_properties_of_the_record_alone() {
-        let mut clock = Clock::new(DAY);
+        let mut clock = IntakeClock::new(DAY);
         let appended = Some(Timestamp(100 * DAY));
         let mut place = |at| clock.place(Timestamp(at), appended);
         assert_eq!(place(99 * DAY), Timing::InTime);
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_file_keeps_its_own_time_and_refuses_a_jump_without_following_it() {
-        let mut clock = Clock::new(DAY);
+        let mut clock = IntakeClock::new(DAY);
         let mut place = |at| clock.place(Timestamp(at), None);
         assert_eq!(place(0), Timing::InTime);
         assert_eq!(place(30 * DAY), Timing::InTime);

@@ -8,7 +8,7 @@ mod wire;
 pub use wire::Loading;
 
 use crate::batch::{Batch, Piece, Record, Timestamp};
-use crate::clock::{Clock, Timing};
+use crate::clock::{IntakeClock, Timing};
 use crate::counts::Counts;
 use crate::decision::EventOutcome;
 use crate::decode::{Decoder, Reason, Reject, holds_card_number};
@@ -36,7 +36,7 @@ const RECORDS_AT_ONCE: usize = 64;
 pub struct Engine {
     installation: Arc<Installation>,
     decoder: Decoder,
-    clock: Clock,
+    clock: IntakeClock,
     /// Whether a record was seen.
     has_begun: bool,
     space: Space,
@@ -95,7 +95,7 @@ impl Engine {
         let space = Space::new(installation, 0);
         Engine {
             decoder: Decoder::new(Arc::clone(installation.decode())),
-            clock: Clock::new(settings.lateness_ms),
+            clock: IntakeClock::new(settings.lateness_ms),
             has_begun: false,
             labels: PendingLabels::default(),
             label_type: schema.event_types().code("label"),

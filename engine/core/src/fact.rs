@@ -1,11 +1,11 @@
 //! Facts: what the aggregates of a plan come to at one event, computed over the rows of its ledger.
 //!
-//! `tripline_rules::aggregate` defines what each aggregate means. It knows neither how rows came nor what reads the
-//! facts.
+//! `tripline_rules::aggregate` defines what each aggregate means. This module knows neither how rows are stored in a
+//! ledger nor what reads the facts.
 //!
-//! - `bound`: a plan against a layout of rows, once a pack
+//! - `bound`: a plan bound to a layout of rows
 //! - `scan`: fact by fact over the rows of its lane, for small ledgers
-//! - `totals`: running totals of a large ledger, a cache
+//! - `totals`, `group`: running totals of a large ledger, a cache
 //! - `answer`: from what was gathered to a register, the same for every way of gathering
 //! - `order`, `distinct`: statistics that need the values themselves
 //! - `histogram`, `population`, `populations`: what is usual among everybody, without rows
@@ -25,7 +25,7 @@ use crate::batch::Timestamp;
 use crate::row::Rows;
 use tripline_rules::aggregate::FactSet;
 
-/// What is to be said about computed facts.
+/// How exact the computed facts are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FactMarks {
     /// Facts that dropped rows may have changed, or that stopped counting at their maximum.
@@ -38,8 +38,8 @@ pub(crate) struct View<'a> {
     pub(crate) rows: Rows<'a>,
     /// Position of the event's own row.
     pub(crate) event: usize,
-    /// Rows at or before this time are not held.
-    pub(crate) held_after: Timestamp,
+    /// Rows at or before this time have expired.
+    pub(crate) retained_after: Timestamp,
     /// Time of the newest row that the ledger's cap dropped.
     pub(crate) dropped_at: Option<Timestamp>,
 }

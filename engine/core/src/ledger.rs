@@ -1,17 +1,16 @@
 //! Ledgers: every key's recent rows, in event-time order. The rows are the only state.
 //!
-//! It knows neither rules nor alerts: a plan says which aggregates look back, a closure the truth of conditions over
-//! rows. A row's position among rows of the same time follows from its type and id, so any order of arrival gives one
-//! ledger.
+//! It knows neither rules nor alerts: a plan lists the aggregates, a closure finds the truth of conditions over rows. A
+//! row's position among rows of the same time follows from its type and id, so any order of arrival gives one ledger.
 //!
 //! - `index`: from a key to its ledger
 //! - `store`: from a ledger to its rows
-//! - `insert`: a row takes its place
+//! - `insert`: inserting a row
 //! - `prefetch`: ledgers into the processor's cache before their events
 //! - `expiry`: rows and keys within the retention, counted by hour
 //! - `evict`: retention and caps at work
 //! - `caches`: running totals and ids of large ledgers
-//! - `save`, `saving`, `loading`: ledgers into a snapshot and out of one
+//! - `save`, `saving`, `loading`: saving to a snapshot and loading from one
 //! - `install`: all rows under another plan
 
 mod caches;
@@ -48,22 +47,22 @@ use tripline_rules::value::{Registers, Slot};
 
 pub use crate::row::ROWS_MAX;
 
-/// So far back beyond the lateness a repeat is recognised: an event's clock may run ahead of the record's.
+/// A repeat is recognised so far back beyond the lateness: an event's clock may run ahead of the record's.
 pub const CLOCK_AHEAD_MS_MAX: Ms = FUTURE_MS_MAX;
 
 /// What bounds the ledgers of one shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerLimits {
-    /// Rows of one ledger, at most [`ROWS_MAX`]; beyond it the oldest go.
+    /// Rows of one ledger, at most [`ROWS_MAX`]; beyond it the oldest are dropped.
     pub rows_per_ledger: u16,
-    /// Keys of the shard with a row; beyond it those go whose newest row is oldest.
+    /// Keys of the shard with a row; beyond it those are evicted whose newest row is oldest.
     pub keys: usize,
-    /// Bytes of the shard's rows and keys, by [`Ledgers::bytes_of`]; beyond it the same go.
+    /// Bytes of the shard's rows and keys, by [`Ledgers::bytes_of`]; beyond it the same are evicted.
     pub bytes: usize,
     /// Ledgers of more rows than this keep running totals: 0 always, `usize::MAX` never. No answer depends on it.
-    /// Scans are faster up to about 100 rows and far smaller always; 512 is a good choice.
+    /// Scans are faster up to about 100 rows and always take far less memory; 512 is a good choice.
     pub totals_threshold: usize,
-    /// Rows with `at <= watermark - retention` are not held. At least lateness + [`CLOCK_AHEAD_MS_MAX`].
+    /// Rows with `at <= watermark - retention` have expired. At least lateness + [`CLOCK_AHEAD_MS_MAX`].
     pub retention: Ms,
     /// How late an event may come, ms.
     pub lateness: Ms,
@@ -76,7 +75,7 @@ impl LedgerLimits {
     }
 }
 
-/// An event that takes its place in a ledger.
+/// An event to be inserted.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
     /// Whose ledger.
@@ -99,7 +98,7 @@ pub struct RowRef {
     position: usize,
 }
 
-/// What became of an arrival.
+/// The result of an insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
     /// It has a row now.
@@ -115,7 +114,7 @@ pub enum Inserted {
     Conflict,
 }
 
-/// What went for lack of room.
+/// What was evicted by the caps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evicted {
     /// Keys, by the caps on keys and bytes.
@@ -176,7 +175,7 @@ impl Ledgers {
         }
     }
 
-    /// Whether a key has a row, held or not yet swept.
+    /// Whether a key has a row, within the retention or not yet swept.
     pub fn holds(&self, key: u128) -> bool {
         self.store.index.find(key).is_some()
     }
@@ -204,10 +203,10 @@ impl Ledgers {
 
     /// Computes the wanted facts of an event that was just inserted: each into its register, or its register unknown.
     pub fn facts(&mut self, event: RowRef, want: &FactSet, registers: &mut Registers, marks: &mut FactMarks) {
-        let held_after = self.held_after();
+        let retained_after = self.retained_after();
         let dropped_at = self.dropped_at(event.ledger);
         let rows = self.store.rows(event.ledger);
-        let view = View { rows, event: event.position, held_after, dropped_at };
+        let view = View { rows, event: event.position, retained_after, dropped_at };
         let is_newest = || rows.at(rows.len() - 1) == rows.at(event.position);
         if let Some(cache) = self.caches.of_mut(event.ledger).filter(|_| is_newest())
             && cache.totals.is_ready()
@@ -222,12 +221,12 @@ impl Ledgers {
         View {
             rows: self.rows(event.ledger),
             event: event.position,
-            held_after: self.held_after(),
+            retained_after: self.retained_after(),
             dropped_at: self.dropped_at(event.ledger),
         }
     }
 
-    /// How rows lie in memory.
+    /// The layout of the rows.
     pub(crate) fn layout(&self) -> &Layout {
         self.store.layout()
     }
@@ -237,7 +236,7 @@ impl Ledgers {
         let ledger = self.store.index.find(key)?;
         let rows = self.rows(ledger);
         let is_no_label = |position: usize| Some(rows.event_type(position)) != self.label;
-        self.newest_with(ledger, &rows, id, self.held_after(), is_no_label)
+        self.newest_with(ledger, &rows, id, self.retained_after(), is_no_label)
             .map(|position| RowRef { ledger, position })
     }
 
@@ -246,11 +245,11 @@ impl Ledgers {
         let rows = self.rows(own.ledger);
         let is_meant =
             |position: usize| position != own.position && Some(rows.event_type(position)) != self.label;
-        self.newest_with(own.ledger, &rows, id, self.held_after(), is_meant)
+        self.newest_with(own.ledger, &rows, id, self.retained_after(), is_meant)
             .map(|position| RowRef { position, ..own })
     }
 
-    /// The rows that a key holds, oldest first.
+    /// The rows of a key within the retention, oldest first.
     pub fn rows_of(&self, key: u128) -> impl Iterator<Item = RowRef> {
         let ledger = self.store.index.find(key);
         ledger.into_iter().flat_map(|ledger| {
@@ -261,7 +260,7 @@ impl Ledgers {
     /// Positions of the rows within the retention and the cap.
     fn retained(&self, rows: &Rows<'_>) -> Range<usize> {
         let surplus = rows.len().saturating_sub(usize::from(self.limits.rows_per_ledger));
-        rows.until(self.held_after()).max(surplus)..rows.len()
+        rows.until(self.retained_after()).max(surplus)..rows.len()
     }
 
     /// Keyed hash of the id of a row's event.
@@ -274,14 +273,13 @@ impl Ledgers {
         self.rows(row.ledger).at(row.position)
     }
 
-    /// A kept field of a row, as registers hold it.
+    /// The value of a kept field of a row, as registers hold it.
     pub fn read(&self, row: RowRef, slot: Slot) -> Option<u64> {
         let column = self.store.layout().column(slot)?;
         column.read(self.rows(row.ledger).row(row.position)).map(|raw| column.to_register(raw))
     }
 
-    /// The currency of a row's money and the register it belongs into, where conditions need it and no kept field says
-    /// it.
+    /// The currency of a row's money and its register, where conditions need it and no kept field holds it.
     pub(crate) fn currency(&self, row: RowRef) -> Option<(Slot, u64)> {
         let layout = self.store.layout();
         let word = layout.currency_of(self.rows(row.ledger).row(row.position))?;
@@ -345,17 +343,17 @@ impl Ledgers {
         true
     }
 
-    /// Keys with a row, held or not yet swept.
+    /// Keys with a row, within the retention or not yet swept.
     pub fn keys(&self) -> usize {
         self.store.index.len()
     }
 
-    /// Rows held, counted by whole hours: a function of the log alone.
+    /// Rows within the retention, counted by whole hours: a function of the log alone.
     pub fn rows_held(&self) -> usize {
         self.expiry.rows()
     }
 
-    /// What went for lack of room so far.
+    /// What was evicted by the caps so far.
     pub fn evicted(&self) -> Evicted {
         self.evicted
     }
@@ -367,8 +365,8 @@ impl Ledgers {
         self.store.counted_bytes() + self.expiry.counted_bytes() + capped + caches
     }
 
-    /// Time at or before which rows are not held.
-    fn held_after(&self) -> Timestamp {
+    /// Rows at or before this time have expired.
+    fn retained_after(&self) -> Timestamp {
         Timestamp(self.watermark.0.saturating_sub(self.limits.retention))
     }
 

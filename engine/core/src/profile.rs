@@ -20,8 +20,8 @@ use tripline_rules::value::Slot;
 
 /// How far back rows are read.
 pub const LOOK_BACK_MS: i64 = 90 * DAY_MS;
-/// Rows of other kinds that are passed over at most, in multiples of [`ROWS_MAX`]: a hot account's work is bounded.
-const LOOKED_AT_MAX: usize = 8 * ROWS_MAX;
+/// Rows that are read at most, those of other kinds included, so that the work for a hot account is bounded.
+const ROWS_READ_MAX: usize = 8 * ROWS_MAX;
 /// Whole days of everybody's amounts.
 const POPULATION_DAYS: u32 = 30;
 /// The same in ms, and a day more: what is usual today was fixed when the day began.
@@ -224,9 +224,9 @@ impl ProfileReader {
     /// The newest earlier rows of the same habit, newest first.
     fn gather(&mut self, view: &View<'_>, at: Timestamp, habit: Habit) {
         self.rows.clear();
-        let oldest = Timestamp((at.0 - LOOK_BACK_MS).max(view.held_after.0));
+        let oldest = Timestamp((at.0 - LOOK_BACK_MS).max(view.retained_after.0));
         let layout = view.rows.layout();
-        for position in (0..view.event).rev().take(LOOKED_AT_MAX) {
+        for position in (0..view.event).rev().take(ROWS_READ_MAX) {
             let past = view.rows.at(position);
             if past <= oldest || self.rows.len() == ROWS_MAX {
                 break;

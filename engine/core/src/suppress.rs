@@ -2,7 +2,7 @@
 //! alone.
 //!
 //! Every change is recorded on the verdict that caused it, so that recovery folds committed verdicts
-//! ([`Decisions::fold`]) and never judges again. It silences messages only; scores and actions are not its business.
+//! ([`Decisions::fold`]) and never judges again. It suppresses messages only and knows no scores or actions.
 
 mod wire;
 
@@ -13,7 +13,7 @@ use tripline_rules::time::DAY_MS;
 
 /// Alerts on one account with no longer gap than this, in event time, are one incident.
 pub const INCIDENT_GAP_MS: i64 = DAY_MS;
-/// Expired state is looked for when so many entries were added since the last time.
+/// Expired state is swept when so many entries were added since the last sweep.
 const SWEEP_EVERY: usize = 1024;
 
 /// An open cooldown.
@@ -110,7 +110,7 @@ impl Decisions {
         (raised, change)
     }
 
-    /// Takes up a change that an earlier run recorded.
+    /// Applies a change that an earlier run recorded.
     pub fn fold(&mut self, change: Change) {
         self.apply(change);
     }

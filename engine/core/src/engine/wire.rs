@@ -5,13 +5,13 @@
 
 use super::Engine;
 use crate::batch::Timestamp;
-use crate::snapshot::chunk::{ChunkWriter, Kind};
+use crate::snapshot::chunk::{ChunkWriter, ItemKind};
 use crate::snapshot::{
     Chunk, Listed, Manifest, OpenedChunk, Origin, SnapshotError, StateSummary, key_check, schema_fingerprint,
 };
 use crate::space::wire::SpaceLoading;
 use std::collections::BTreeMap;
-use tripline_rules::schema::{Kind as FieldKind, LABEL_OUTCOME, Schema};
+use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema};
 
 /// A save of an engine that is under way.
 pub(super) struct EngineSave {
@@ -28,8 +28,8 @@ impl Engine {
     /// records before it are committed.
     pub fn begin_save(&mut self, origin: Origin) {
         let mut chunks = Vec::new();
-        let mut labels = ChunkWriter::new(Kind::Labels);
-        let mut counts = ChunkWriter::new(Kind::Profile);
+        let mut labels = ChunkWriter::new(ItemKind::Labels);
+        let mut counts = ChunkWriter::new(ItemKind::Profile);
         let labels_numbered = self.labels.save(&mut labels);
         let profile = self.profile.as_ref().map(|profile| profile.save(&mut counts));
         let cut = StateSummary {
@@ -97,7 +97,7 @@ impl Loading {
         (partition, partitions): (u32, u32),
     ) -> Result<Loading, SnapshotError> {
         assert!(!engine.has_begun, "a snapshot is loaded into a new engine");
-        let cut = manifest.cut();
+        let cut = manifest.summary();
         check_origin(cut.origin, partition, partitions)?;
         if cut.key_check != key_check(&engine.installation.settings().key) {
             return Err(SnapshotError::ForeignSecret);
@@ -137,16 +137,16 @@ impl Loading {
             None if number < self.listed => return Err(SnapshotError::RepeatedChunk { number }),
             _ => return Err(SnapshotError::ForeignChunk { number }),
         }
-        let (kind, mut items) = Kind::read(&chunk.raw)?;
+        let (kind, mut items) = ItemKind::read(&chunk.raw)?;
         while items.left() > 0 {
             match (kind, &mut self.engine.profile) {
-                (Kind::Labels, _) => self.engine.labels.load(self.outcomes, &mut items)?,
-                (Kind::Profile, Some(profile)) => {
+                (ItemKind::Labels, _) => self.engine.labels.load(self.outcomes, &mut items)?,
+                (ItemKind::Profile, Some(profile)) => {
                     profile.load(&mut items)?;
                     self.profile_counts += 1;
                 }
                 // The model is off now.
-                (Kind::Profile, None) => break,
+                (ItemKind::Profile, None) => break,
                 _ => self.engine.space.load(&mut self.space, kind, &mut items)?,
             }
         }
@@ -186,7 +186,7 @@ fn check_origin(origin: Origin, partition: u32, partitions: u32) -> Result<(), S
 
 fn outcomes(schema: &Schema) -> usize {
     match &schema.field(LABEL_OUTCOME).kind {
-        FieldKind::OneOf(codes) => codes.values().len(),
+        Kind::OneOf(codes) => codes.values().len(),
         _ => 0,
     }
 }

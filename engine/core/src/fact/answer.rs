@@ -74,7 +74,7 @@ impl Gathered {
 }
 
 /// Writes the fact, or makes its register unknown. `values`: those of an order statistic; `own`: the event's value.
-/// Says whether the fact is less than exact.
+/// Gives back whether the fact is approximate.
 pub(crate) fn answer(
     fact: &BoundAggregate,
     gathered: &Gathered,

@@ -1,4 +1,4 @@
-//! A plan against a layout: for each aggregate where its value lies and which rows it admits, and for each lane the
+//! A plan bound to a layout: for each aggregate the column of its value and which rows it admits, and for each lane the
 //! aggregates that share its rows.
 
 use crate::batch::Timestamp;
@@ -54,10 +54,10 @@ pub(crate) struct Span {
 impl Span {
     /// The window at an event: after the first time, up to and including the second.
     #[inline]
-    pub(crate) fn at(&self, event: Timestamp, held_after: Timestamp) -> (Timestamp, Timestamp) {
+    pub(crate) fn at(&self, event: Timestamp, retained_after: Timestamp) -> (Timestamp, Timestamp) {
         let to = event.0.saturating_sub(self.delay);
         let from = self.over.map_or(i64::MIN, |over| to.saturating_sub(over));
-        (Timestamp(from).max(held_after), Timestamp(to))
+        (Timestamp(from).max(retained_after), Timestamp(to))
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct BoundLane {
     pub(crate) each: Vec<usize>,
 }
 
-/// The plan, as rows are seen through it.
+/// A plan bound to a layout.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundPlan {
     pub(crate) facts: Vec<BoundAggregate>,

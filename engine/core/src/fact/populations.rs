@@ -1,4 +1,4 @@
-//! All population ranks of a plan, each told from the others by what it counts.
+//! All population ranks of a plan, each identified by what it counts.
 
 mod wire;
 
@@ -59,7 +59,7 @@ fn meaning(rank: &Rank, schema: &Schema, pack: &str) -> u128 {
     let filter = match (rank.filter, &rank.condition) {
         (None, _) => "",
         (Some(_), Some(condition)) => condition,
-        // What cannot be told apart from its pack is the same in that pack alone.
+        // Without a wording of its own, a condition means the same only within its pack.
         (Some(_), None) => pack,
     };
     fingerprint(&format!("{}\n{group}\n{}\n{filter}", field(rank.value), rank.days))

@@ -53,7 +53,7 @@ impl Scan {
             let mut older = view.rows.words();
             each(plan, &asked, |index| {
                 let fact = &plan.facts[index];
-                let window = fact.span.at(row::at(event), view.held_after);
+                let window = fact.span.at(row::at(event), view.retained_after);
                 older = self.look_for(lane, older, event, window.0);
                 let gathered = self.gather(fact, view, window);
                 let own = if fact.op == Op::Rank { fact.value_of(event) } else { None };

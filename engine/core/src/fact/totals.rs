@@ -240,7 +240,7 @@ impl Totals {
                 running.iter_mut().zip(&bound.each).filter(|(_, index)| asked.has(**index))
             {
                 let fact = &plan.facts[*index];
-                let (from, to) = fact.span.at(view.at(), view.held_after);
+                let (from, to) = fact.span.at(view.at(), view.retained_after);
                 let gathered = window.gather(fact, running, from, to, values);
                 let own = fact.value_of(event);
                 if answer(fact, &gathered, values, own, registers)
@@ -291,7 +291,7 @@ impl LaneRows<'_> {
     fn advance(&self, fact: &BoundAggregate, running: &mut Running, from: Timestamp, to: Timestamp) {
         let left = self.rows.left;
         if running.head > left && self.rows.number(running.head - 1) >= self.own {
-            // A later event asked before: its total is of no use.
+            // A later event was computed before: its total is of no use.
             *running = Running::before(left);
         }
         while running.head < self.rows.end()

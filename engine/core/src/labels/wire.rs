@@ -1,4 +1,4 @@
-//! Labels that are not known yet, into a snapshot and out of one.
+//! Saving and loading labels that are not known yet.
 
 use super::{Due, PendingLabels};
 use crate::snapshot::SnapshotError;
@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 use tripline_rules::money::Currency;
 
 impl PendingLabels {
-    /// Writes all; says how many there ever were.
-    pub(crate) fn save(&self, filling: &mut ChunkWriter) -> u64 {
+    /// Writes all; gives back how many there have been ever.
+    pub(crate) fn save(&self, writer: &mut ChunkWriter) -> u64 {
         for Reverse(due) in &self.heap {
-            filling.put(|out| {
+            writer.put(|out| {
                 put_signed(out, due.at.0);
                 put_number(out, due.number);
                 put_number(out, u64::from(due.outcome));
@@ -26,16 +26,16 @@ impl PendingLabels {
         self.number
     }
 
-    /// Takes up how many there ever were.
+    /// Begins to load: how many there have been ever.
     pub(crate) fn begin_load(&mut self, number: u64) -> Result<(), SnapshotError> {
         if number > u64::MAX / 2 {
-            return Err(SnapshotError::malformed("more labels than there can be"));
+            return Err(SnapshotError::malformed("too many labels"));
         }
         self.number = number;
         Ok(())
     }
 
-    /// Takes the next label; `outcomes` is the number of outcomes of the schema.
+    /// Loads the next label; `outcomes` is the number of outcomes of the schema.
     pub(crate) fn load(&mut self, outcomes: usize, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let due = Due {
             at: from.time()?,
@@ -51,7 +51,7 @@ impl PendingLabels {
         let has_currencies =
             due.currencies.iter().flatten().all(|number| Currency::by_number(*number).is_some());
         if usize::from(due.outcome) >= outcomes || !has_currencies || due.number > self.number {
-            return Err(SnapshotError::malformed("a label that there cannot be"));
+            return Err(SnapshotError::malformed("a label with an unknown outcome, currency or number"));
         }
         self.heap.push(Reverse(due));
         Ok(())

@@ -1,6 +1,7 @@
-//! What large ledgers keep beside their rows so that a hot key stays bounded work: running totals and an index of ids.
+//! What large ledgers keep beside their rows so that the work for a hot key is bounded: running totals and an index of
+//! ids.
 //!
-//! Only so many ledgers at once, those that are used; nothing that is answered depends on which. Never saved.
+//! A bounded number of ledgers have a cache, those in use; no answer depends on which. Caches are never saved.
 
 use crate::batch::Timestamp;
 use crate::fact::bound::BoundPlan;

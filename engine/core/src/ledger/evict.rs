@@ -1,8 +1,8 @@
 //! Retention and caps at work: which rows and ledgers leave the memory.
 //!
-//! What is held is exact at every reading. Memory follows by whole hours: a ledger drops its expired rows when an event
-//! comes for it, and every sixteen events sweep as many ledgers, so that a lap takes as many events as there are
-//! ledgers.
+//! Reads see exactly the rows within the retention. Memory follows by whole hours: a ledger drops its expired rows when
+//! an event is inserted into it, and every sixteen events sixteen ledgers are swept, so that a round over all ledgers
+//! takes as many events as there are ledgers.
 
 use super::Ledgers;
 use crate::batch::Timestamp;
@@ -26,11 +26,11 @@ impl Ledgers {
     pub(crate) fn advance_watermark(&mut self, watermark: Timestamp) {
         if watermark > self.watermark {
             self.watermark = watermark;
-            self.expiry.advance(self.held_after());
+            self.expiry.advance(self.retained_after());
         }
     }
 
-    /// Drops rows whose hour has expired and rows beyond the cap; says how many.
+    /// Drops rows whose hour has expired and rows beyond the cap; gives back how many.
     pub(super) fn drop_oldest(&mut self, ledger: u32) -> usize {
         let expired = self.expired_rows(ledger);
         let rows = self.rows(ledger);
@@ -73,7 +73,7 @@ impl Ledgers {
         held.1 = held.1.max(at);
     }
 
-    /// The ledger goes, and with it what is known of the rows that the cap dropped.
+    /// Forgets which rows of a ledger the cap dropped: the ledger goes.
     pub(super) fn forget_capped(&mut self, ledger: u32) {
         if self.store.index.header(ledger).is_capped() {
             let hash = mix(u64::from(ledger));

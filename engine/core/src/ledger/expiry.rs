@@ -1,7 +1,7 @@
-//! What a shard holds, as a function of its log alone, and when the oldest of it must go.
+//! How many rows and keys lie within the retention, and when the oldest expire.
 //!
-//! Rows past their retention leave the memory lazily, so memory in use is not a function of the log. The counts is: it
-//! counts by hour of event time, and an hour is counted until the retention has passed all of it.
+//! Expired rows leave the memory lazily, so memory in use is not a function of the log. These counts are: they are kept
+//! by hour of event time, and an hour counts until it lies wholly before the retention.
 
 use crate::batch::Timestamp;
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ pub(crate) struct ExpiryCounts {
 }
 
 impl ExpiryCounts {
-    /// Rows held.
+    /// Rows.
     pub(crate) fn rows(&self) -> usize {
         self.total.rows
     }
@@ -34,19 +34,19 @@ impl ExpiryCounts {
         self.total.keys
     }
 
-    /// Whether a row of that time is still counted.
+    /// Whether the hour of a row is counted: the row has not expired.
     pub(crate) fn counts(&self, at: Timestamp) -> bool {
         at.0 >= self.base * HOUR_MS
     }
 
-    /// The last instant before the hours that are counted.
+    /// The last instant before the hours that are counted: rows up to it have expired.
     pub(crate) fn expired_until(&self) -> Timestamp {
         Timestamp(self.base * HOUR_MS - 1)
     }
 
     /// Forgets hours that lie wholly at or before a time.
-    pub(crate) fn advance(&mut self, held_after: Timestamp) {
-        let base = held_after.0.div_euclid(HOUR_MS);
+    pub(crate) fn advance(&mut self, retained_after: Timestamp) {
+        let base = retained_after.0.div_euclid(HOUR_MS);
         while self.base < base {
             let Some(hour) = self.hours.pop_front() else { break };
             self.total.rows -= hour.rows;
@@ -59,7 +59,7 @@ impl ExpiryCounts {
     }
 
     fn change(&mut self, at: Timestamp, change: impl Fn(&mut Hour)) {
-        // A row older than all that is held is forgotten as soon as it comes.
+        // A row that has expired already is never counted.
         let Ok(hour) = usize::try_from(at.0.div_euclid(HOUR_MS) - self.base) else { return };
         if hour >= self.hours.len() {
             self.hours.resize(hour + 1, Hour::default());
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_hour_counts_until_the_retention_has_passed_all_of_it() {
+    fn an_hour_counts_until_it_lies_wholly_before_the_retention() {
         let mut counts = ExpiryCounts::default();
         counts.advance(Timestamp(-5 * HOUR_MS));
         counts.add_row(Timestamp(0));
@@ -106,7 +106,7 @@ mod tests {
         counts.advance(Timestamp(HOUR_MS));
         assert_eq!((counts.rows(), counts.keys()), (1, 1));
         counts.add_row(Timestamp(3));
-        assert_eq!(counts.rows(), 1, "older than all that is held");
+        assert_eq!(counts.rows(), 1, "it has expired already");
         counts.advance(Timestamp(100 * HOUR_MS));
         assert_eq!((counts.rows(), counts.keys()), (0, 0));
     }

@@ -1,4 +1,4 @@
-//! A row takes its place in its ledger, unless its event came before.
+//! Inserting the row of an event, unless the event came before.
 
 use super::{CLOCK_AHEAD_MS_MAX, Inserted, Ledgers, RowRef};
 use crate::batch::Timestamp;
@@ -51,7 +51,7 @@ impl Ledgers {
     /// Gives an event its row in a new ledger.
     pub(super) fn insert_first(&mut self, key: u128, at: Timestamp) -> Inserted {
         let ledger = self.store.insert(key, &self.arriving);
-        self.after_birth(ledger);
+        self.after_insertion(ledger);
         self.expiry.add_row(at);
         self.expiry.add_key(at);
         self.admit(ledger);
@@ -69,7 +69,7 @@ impl Ledgers {
         let position = rows.position_for(&self.arriving);
         let may_drop =
             !self.expiry.counts(rows.at(0)) || rows.len() > usize::from(self.limits.rows_per_ledger);
-        // A ledger whose rows have all passed is a new key, whether it was swept or not.
+        // A ledger whose rows have all expired is a new key, whether it was swept or not.
         if !self.expiry.counts(newest) {
             self.expiry.add_key(at);
         } else if at > newest {
@@ -78,7 +78,7 @@ impl Ledgers {
         }
         self.expiry.add_row(at);
         let dropped = if may_drop { self.drop_oldest(ledger) } else { 0 };
-        // It may have its place before rows that went.
+        // Its position may lie before rows that were dropped.
         let position = position.saturating_sub(dropped);
         self.put(ledger, position);
         self.admit(ledger);

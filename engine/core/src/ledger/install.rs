@@ -60,7 +60,7 @@ impl Ledgers {
         self.limits = limits;
         let old_expiry = std::mem::take(&mut self.expiry);
         if self.watermark > Timestamp(i64::MIN) {
-            self.expiry.advance(self.held_after());
+            self.expiry.advance(self.retained_after());
         }
         let mut old = self.store.begin_conversion(layout, self.limits.rows_per_ledger);
         let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! Ledgers from a snapshot: each gets its block once and its rows at once, in the order they were written in.
+//! Loading ledgers from a snapshot: each gets one block and all its rows at once.
 
 use super::save::CAPPED;
 use super::{Ledgers, ROWS_MAX};
@@ -20,21 +20,21 @@ pub(crate) struct Loaded {
 }
 
 impl Ledgers {
-    /// Says how far event time had come at the cut, before any ledger is loaded.
+    /// Begins to load: advances the watermark to that of the snapshot.
     ///
     /// # Errors
-    /// When rows here must tell their currency and those of the snapshot do not.
-    pub(crate) fn begin_load(&mut self, cut: &LedgersSummary) -> Result<(), SnapshotError> {
-        if self.store.layout().holds_currency() && !cut.currency {
+    /// When conditions need the currency of rows and the snapshot's rows do not hold it.
+    pub(crate) fn begin_load(&mut self, summary: &LedgersSummary) -> Result<(), SnapshotError> {
+        if self.store.layout().holds_currency() && !summary.currency {
             return Err(SnapshotError::NoCurrency);
         }
-        if let Some(watermark) = cut.watermark {
+        if let Some(watermark) = summary.watermark {
             self.advance_watermark(Timestamp(watermark));
         }
         Ok(())
     }
 
-    /// Takes one ledger; `rows` is room, reused from ledger to ledger, and `registers` are overwritten.
+    /// Loads one ledger; `rows` is room, reused from ledger to ledger, and `registers` are overwritten.
     pub(crate) fn load_ledger(
         &mut self,
         form: &RowForm,
@@ -47,26 +47,26 @@ impl Ledgers {
         let head = from.number()?;
         let count = usize::try_from(head >> 1).unwrap_or(usize::MAX);
         if count == 0 || count > usize::from(ROWS_MAX) + 1 || count > from.left() / form.row_bytes_min() {
-            return Err(SnapshotError::malformed("a ledger cannot have so many rows"));
+            return Err(SnapshotError::malformed("a ledger has no rows or too many"));
         }
         let dropped_at = if head & CAPPED == 0 { None } else { Some(from.time()?) };
         self.read_rows(form, from, count, rows)?;
         let width = self.store.layout().width();
-        // What the retention has passed stays out, as it would be swept; so do rows beyond a cap that is lower now.
-        let passed = rows.chunks_exact(width).take_while(|row| !self.expiry.counts(row::at(row))).count();
-        let surplus = (count - passed).saturating_sub(usize::from(self.limits.rows_per_ledger) + 1);
+        // Expired rows stay out, as they would be swept; so do rows beyond a cap that is lower now.
+        let expired = rows.chunks_exact(width).take_while(|row| !self.expiry.counts(row::at(row))).count();
+        let surplus = (count - expired).saturating_sub(usize::from(self.limits.rows_per_ledger) + 1);
         let dropped_at = match surplus {
             0 => dropped_at,
-            _ => dropped_at.max(Some(row::at(&rows[(passed + surplus - 1) * width..]))),
+            _ => dropped_at.max(Some(row::at(&rows[(expired + surplus - 1) * width..]))),
         };
-        let held = &mut rows[(passed + surplus) * width..];
+        let held = &mut rows[(expired + surplus) * width..];
         for row in held.chunks_exact_mut(width) {
             registers.clear();
             self.store.layout().load(row, registers);
             self.store.layout().set_tags(row, retag(registers));
         }
         if !held.is_empty() {
-            self.settle(key, held, dropped_at)?;
+            self.add(key, held, dropped_at)?;
         }
         Ok(Loaded { ledgers: 1, rows: count as u64 })
     }
@@ -92,22 +92,17 @@ impl Ledgers {
             self.store.layout().read(form, from, row)?;
             let order = self.store.layout().order(row);
             if at > self.watermark || last.is_some_and(|last| last > order) {
-                return Err(SnapshotError::malformed("rows are not in order"));
+                return Err(SnapshotError::malformed("the rows of a ledger are not in order"));
             }
             last = Some(order);
         }
         Ok(())
     }
 
-    /// Gives a key its rows.
-    fn settle(
-        &mut self,
-        key: u128,
-        rows: &[u64],
-        dropped_at: Option<Timestamp>,
-    ) -> Result<(), SnapshotError> {
+    /// Adds a ledger with its rows.
+    fn add(&mut self, key: u128, rows: &[u64], dropped_at: Option<Timestamp>) -> Result<(), SnapshotError> {
         if self.store.index.find(key).is_some() || self.store.index.slots() == LEDGERS_MAX {
-            return Err(SnapshotError::malformed("a key twice, or too many keys"));
+            return Err(SnapshotError::malformed("a repeated key, or too many keys"));
         }
         let ledger = self.store.insert(key, rows);
         let mut newest = Timestamp(i64::MIN);
@@ -120,20 +115,22 @@ impl Ledgers {
         Ok(())
     }
 
-    /// Whether what is held is what was held at the cut, as far as limits are the same.
-    pub(crate) fn check_loaded(&self, cut: &LedgersSummary) -> Result<(), SnapshotError> {
-        if cut.retention != self.limits.retention || cut.rows_per_ledger > self.limits.rows_per_ledger {
+    /// Compares rows and keys with those of the snapshot, as far as limits are the same.
+    pub(crate) fn check_loaded(&self, summary: &LedgersSummary) -> Result<(), SnapshotError> {
+        if summary.retention != self.limits.retention || summary.rows_per_ledger > self.limits.rows_per_ledger
+        {
             return Ok(());
         }
         let (rows, keys) = (self.expiry.rows() as u64, self.expiry.keys() as u64);
-        let pairs = [("rows within the retention", cut.held_rows, rows), ("held keys", cut.held_keys, keys)];
+        let pairs =
+            [("rows within the retention", summary.held_rows, rows), ("held keys", summary.held_keys, keys)];
         match pairs.into_iter().find(|(_, expected, found)| expected != found) {
             Some((what, expected, found)) => Err(SnapshotError::Incomplete { what, expected, found }),
             None => Ok(()),
         }
     }
 
-    /// So far back rows are held for an event at the watermark, ms.
+    /// How far before the watermark rows are retained, ms.
     pub(crate) fn retention(&self) -> i64 {
         self.limits.retention
     }

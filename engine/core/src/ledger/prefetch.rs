@@ -1,4 +1,4 @@
-//! Brings ledgers into the cache before their events are processed.
+//! Loads ledgers into the processor's cache before their events are processed.
 //!
 //! A ledger is three reads away: its table, its header, its rows, each a cache miss that waits for the one before. Done
 //! a piece at a time, first all tables, then all headers, then all rows, the misses of many ledgers overlap.
@@ -13,7 +13,8 @@ const LINE_WORDS: usize = 8;
 const LINES: usize = 8;
 
 impl Ledgers {
-    /// Reads what the keys' ledgers consist of. `ledgers` is room, reused from piece to piece.
+    /// Reads the table entries, headers and newest rows of the keys' ledgers. `ledgers` is room, reused from call to
+    /// call.
     pub fn prefetch(&self, keys: impl Iterator<Item = u128>, ledgers: &mut Vec<u32>) {
         ledgers.clear();
         let mut events = 0;

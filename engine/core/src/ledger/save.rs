@@ -1,4 +1,4 @@
-//! How far a save of ledgers has come. It knows no ledgers, only their numbers.
+//! The progress of saving ledgers. It knows their numbers only.
 
 use crate::row::RowForm;
 use crate::snapshot::LedgersSummary;
@@ -7,23 +7,23 @@ use crate::snapshot::chunk::ChunkWriter;
 /// Flag beside the number of rows: the cap dropped some.
 pub(super) const CAPPED: u64 = 1;
 
-/// A save that is under way.
+/// A save in progress.
 #[derive(Debug)]
 pub(super) struct Save {
     pub(super) form: RowForm,
-    /// The next ledger to be looked at, and how many there were at the cut: younger ones are no part of it.
+    /// The next ledger to be written, and how many there were when the save began: later ones are not part of it.
     pub(super) next: u32,
     pub(super) slots: u32,
-    /// One bit a ledger of the cut: written, or vacant at the cut.
+    /// One bit for each ledger: it was written, or it was vacant when the save began.
     pub(super) done: Vec<u64>,
-    /// Keys at the cut.
+    /// Keys when the save began.
     pub(super) keys: u64,
-    pub(super) cut: LedgersSummary,
-    pub(super) filling: ChunkWriter,
+    pub(super) summary: LedgersSummary,
+    pub(super) writer: ChunkWriter,
 }
 
 impl Save {
-    /// Marks a ledger as done; false if it was, or is no part of the cut.
+    /// Marks a ledger as done; false if it was done already or is not part of the save.
     pub(super) fn claim(&mut self, ledger: u32) -> bool {
         if ledger >= self.slots {
             return false;

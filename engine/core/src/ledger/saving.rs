@@ -1,22 +1,21 @@
-//! Ledgers on their way into a snapshot, without standing still: the rows are those of the cut, whenever they are
-//! written.
+//! Saving ledgers while events go on: the rows written are those of the moment at which the save began.
 //!
-//! A ledger is written when its turn comes, or before anything changes its rows, whichever is first. What is not being
-//! saved pays one branch a change.
+//! A ledger is written when its turn comes or before anything changes its rows, whichever is first (copy on write).
+//! While nothing is saved, a change pays one branch for it.
 
 use super::Ledgers;
 use super::save::{CAPPED, Save};
 use crate::row::{RowForm, at};
 use crate::snapshot::bytes::{put_key, put_number, put_signed};
-use crate::snapshot::chunk::{ChunkWriter, Kind};
+use crate::snapshot::chunk::{ChunkWriter, ItemKind};
 use crate::snapshot::{Chunk, LedgersSummary};
 use tripline_rules::schema::Schema;
 
 impl Ledgers {
-    /// The rows as they are now will be saved; a save that was under way is given up.
+    /// Begins to save the rows as they are now; a save in progress is given up.
     pub(crate) fn begin_save(&mut self, schema: &Schema) {
         let slots = self.store.index.slots();
-        let cut = LedgersSummary {
+        let summary = LedgersSummary {
             watermark: (self.watermark.0 > i64::MIN).then_some(self.watermark.0),
             retention: self.limits.retention,
             rows_per_ledger: self.limits.rows_per_ledger,
@@ -32,13 +31,13 @@ impl Ledgers {
             slots,
             done: vec![0; (slots as usize).div_ceil(64)],
             keys: self.store.index.len() as u64,
-            cut,
-            filling: ChunkWriter::new(Kind::Ledgers),
+            summary,
+            writer: ChunkWriter::new(ItemKind::Ledgers),
         }));
     }
 
-    /// Writes ledgers of at least so many rows together, or all that are left. Hands out finished chunks; once all are
-    /// out, what they add up to.
+    /// Writes ledgers of at least so many rows together, or all that are left. Hands out finished chunks; after
+    /// the last one, the summary.
     pub(crate) fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<LedgersSummary> {
         let mut saving = self.save.take()?;
         let mut budget = rows.max(1);
@@ -52,21 +51,21 @@ impl Ledgers {
             budget = budget.saturating_sub(1);
         }
         if saving.next < saving.slots {
-            saving.filling.drain(chunks);
+            saving.writer.drain(chunks);
             self.save = Some(saving);
             return None;
         }
-        assert_eq!(saving.cut.ledgers, saving.keys, "every key of the cut is written");
-        saving.filling.finish(chunks);
-        Some(saving.cut)
+        assert_eq!(saving.summary.ledgers, saving.keys, "every key is written");
+        saving.writer.finish(chunks);
+        Some(saving.summary)
     }
 
-    /// Gives up the save that is under way.
+    /// Gives up the save in progress.
     pub(crate) fn abandon_save(&mut self) {
         self.save = None;
     }
 
-    /// To be called before anything changes the rows of a ledger or forgets it.
+    /// Must be called before anything changes the rows of a ledger or removes it.
     #[inline]
     pub(super) fn before_change(&mut self, ledger: u32) {
         if self.save.is_some() {
@@ -83,9 +82,9 @@ impl Ledgers {
         self.save = Some(saving);
     }
 
-    /// To be called when a ledger comes into being: a number that was vacant at the cut is no part of it.
+    /// Must be called when a ledger is made: a number that was vacant when the save began is not part of it.
     #[inline]
-    pub(super) fn after_birth(&mut self, ledger: u32) {
+    pub(super) fn after_insertion(&mut self, ledger: u32) {
         if let Some(saving) = &mut self.save {
             saving.claim(ledger);
         }
@@ -100,7 +99,7 @@ impl Ledgers {
         let rows = self.store.rows(ledger);
         let dropped_at = self.dropped_at(ledger);
         let form = &saving.form;
-        saving.filling.put(|out| {
+        saving.writer.put(|out| {
             put_key(out, header.key());
             let flag = if dropped_at.is_some() { CAPPED } else { 0 };
             put_number(out, (rows.len() as u64) << 1 | flag);
@@ -114,8 +113,8 @@ impl Ledgers {
                 self.store.layout().write(form, row, out);
             }
         });
-        saving.cut.ledgers += 1;
-        saving.cut.rows += rows.len() as u64;
+        saving.summary.ledgers += 1;
+        saving.summary.rows += rows.len() as u64;
     }
 }
 
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
     use crate::batch::Timestamp;
     use crate::ledger::{Arrival, Inserted, LedgerLimits};
-    use crate::snapshot::chunk::Kind;
+    use crate::snapshot::chunk::ItemKind;
     use tripline_rules::aggregate::{AggregatePlan, KeySpace, Lane, Tags};
     use tripline_rules::diagnostic::File;
     use tripline_rules::schema::{ACCOUNT_ID, TX_AMOUNT};
@@ -158,20 +157,20 @@ mod tests {
         Ledgers::new(&plan, schema, limits)
     }
 
-    fn load(schema: &Schema, cut: &LedgersSummary, chunk: &Chunk, rows_per_ledger: u16) -> Ledgers {
-        let (kind, mut items) = Kind::read(&chunk.bytes).unwrap();
-        assert_eq!(kind, Kind::Ledgers);
+    fn load(schema: &Schema, summary: &LedgersSummary, chunk: &Chunk, rows_per_ledger: u16) -> Ledgers {
+        let (kind, mut items) = ItemKind::read(&chunk.bytes).unwrap();
+        assert_eq!(kind, ItemKind::Ledgers);
         let mut loaded = ledgers(schema, rows_per_ledger);
-        loaded.begin_load(cut).unwrap();
+        loaded.begin_load(summary).unwrap();
         let (form, mut registers) = (RowForm::new(schema), Registers::new(schema.fields().len()));
         let mut rows = Vec::new();
         loaded.load_ledger(&form, &mut items, &mut rows, &mut registers, |_| Tags::default()).unwrap();
         loaded
     }
 
-    /// Events bring their own row first; whoever amends a row otherwise must not reach the cut either.
+    /// An event inserts its own row first; an amendment of another row must not reach the snapshot either.
     #[test]
-    fn an_amendment_after_the_cut_is_not_in_the_snapshot() {
+    fn an_amendment_after_the_save_began_is_not_in_the_snapshot() {
         let schema = schema();
         let mut held = ledgers(&schema, 8);
         let mut registers = Registers::new(schema.fields().len());
@@ -185,9 +184,9 @@ mod tests {
         let amended = 900f64.to_bits();
         assert!(held.amend(row, TX_AMOUNT, Some(amended), &mut registers, |_| Tags::default()));
         let mut chunks = Vec::new();
-        let cut = held.save_some(1, &mut chunks).unwrap();
-        assert_eq!((cut.ledgers, cut.rows, chunks.len()), (1, 1, 1));
-        let loaded = load(&schema, &cut, &chunks[0], 8);
+        let summary = held.save_some(1, &mut chunks).unwrap();
+        assert_eq!((summary.ledgers, summary.rows, chunks.len()), (1, 1, 1));
+        let loaded = load(&schema, &summary, &chunks[0], 8);
         let row = loaded.rows_of(5).next().unwrap();
         assert_eq!(loaded.read(row, TX_AMOUNT), Some(700f64.to_bits()));
         assert_eq!(held.read(row, TX_AMOUNT), Some(amended));
@@ -206,9 +205,9 @@ mod tests {
         assert_eq!(held.dropped_at(0), Some(noon(2)), "nine of twelve rows are in memory");
         held.begin_save(&schema);
         let mut chunks = Vec::new();
-        let cut = held.save_some(1, &mut chunks).unwrap();
+        let summary = held.save_some(1, &mut chunks).unwrap();
         for (cap, dropped_at) in [(8, noon(2)), (100, noon(2)), (3, noon(7))] {
-            let loaded = load(&schema, &cut, &chunks[0], cap);
+            let loaded = load(&schema, &summary, &chunks[0], cap);
             assert_eq!(loaded.dropped_at(0), Some(dropped_at), "under a cap of {cap}");
             assert_eq!(loaded.rows_of(5).count(), usize::from(cap.min(9)), "under a cap of {cap}");
         }

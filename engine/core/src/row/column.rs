@@ -5,7 +5,7 @@ use tripline_rules::value::MONEY_MINOR_MAX_EXACT;
 
 /// Rows hold numbers in units of 10⁻⁶, exactly as the decoder rounds them.
 const NUMBER_UNITS: f64 = 1e6;
-/// Largest magnitude of a number in a row, in units of 10⁻⁶: 3.6 · 10¹⁰. A larger one is not held: the row's value is
+/// Largest magnitude of a number in a row, in units of 10⁻⁶: 3.6 · 10¹⁰. A larger one is not stored: the row's value is
 /// unknown. With at most [`ROWS_MAX`](super::ROWS_MAX) rows no sum of squares passes 2¹²⁵.
 pub(super) const NUMBER_FIXED_MAX: i64 = 1 << 55;
 pub(super) const AT: usize = 0;
@@ -43,7 +43,7 @@ impl Bit {
         row[self.word] & self.mask == self.mask
     }
 
-    /// Two bits that are set where this one and another are: one of them none, where a single look tells.
+    /// Bits that are both set where this one and another are. Where one word decides, the second is [`Bit::NONE`].
     pub(crate) fn both(self, other: Bit) -> [Bit; 2] {
         if self.word == other.word || other == Bit::NONE {
             [Bit { word: self.word, mask: self.mask | other.mask }, Bit::NONE]
@@ -81,7 +81,7 @@ impl Column {
         self.known.is_set(row).then(|| self.raw(row))
     }
 
-    /// The value as the row holds it where it is known.
+    /// The value as the row holds it; 0 where it is unknown.
     #[inline]
     pub(crate) fn raw(&self, row: &[u64]) -> u64 {
         // Shifts are below 64.
@@ -93,7 +93,7 @@ impl Column {
         self.known
     }
 
-    /// Whether a row holds what one holds in which the value is known.
+    /// Whether a row's value equals that of another row in which it is known.
     #[inline]
     pub(super) fn agrees(&self, row: &[u64], known: &[u64]) -> bool {
         self.known.is_set(row) && self.raw(row) == self.raw(known)
@@ -170,7 +170,7 @@ pub(super) fn encoding_of(kind: &Kind) -> Encoding {
     }
 }
 
-/// Bits that tell so many values apart, at least one.
+/// Bits that distinguish so many values, at least one.
 pub(super) fn bits_for(values: usize) -> usize {
     let bits = usize::BITS - values.saturating_sub(1).leading_zeros();
     usize::try_from(bits.max(1)).expect("at most 64")

@@ -1,8 +1,7 @@
 //! How a row lies in memory: eight-byte words, in this order: time, hash of the id, packed bits, one word a kept value.
 //!
 //! Packed are the event's type, a known and an amended bit for every kept field, codes and yes/no values, and one bit
-//! for every distinct condition of the pack. Nothing outside this module knows a position, so a denser layout may
-//! replace it.
+//! for every distinct condition of the pack. Only `row` knows positions, so a denser layout may replace this one.
 
 use super::column::{AT, Bit, Column, Encoding, ID, PACKED, bits_for, encoding_of, packed_column};
 use super::group_key::GroupKey;
@@ -19,7 +18,7 @@ pub(super) struct Kept {
     pub(super) amended: Bit,
 }
 
-/// What of an event is its own: two arrivals of one event agree in it.
+/// What identifies an event, and its time.
 pub(crate) struct Identity {
     pub(crate) at: Timestamp,
     pub(crate) event_type: u16,
@@ -31,8 +30,8 @@ pub(crate) struct Identity {
 pub(crate) struct Layout {
     pub(super) kept: Vec<Kept>,
     pub(super) event_type: Column,
-    /// The currency of the event's money, where a condition depends on it and no kept field says it, and the register
-    /// it is loaded into. It belongs to the conditions: events are the same or not whatever it is.
+    /// The currency of the event's money, where a condition depends on it and no kept field holds it, and its register.
+    /// It is not compared when a repeat is recognised.
     pub(super) currency: Option<(Slot, Column)>,
     tags_from: usize,
     tags: usize,
@@ -92,7 +91,7 @@ impl Layout {
         }
     }
 
-    /// The field that rows hold for their conditions' sake alone.
+    /// The field that rows hold only because conditions need it.
     pub(crate) fn currency(&self) -> Option<Slot> {
         self.currency.map(|(slot, _)| slot)
     }
@@ -144,8 +143,8 @@ impl Layout {
         }
     }
 
-    /// Whether an arriving row is the same event as a held one of equal identity: equal in time and in every kept
-    /// field, but for those that were amended since and those that another event filled in.
+    /// Whether an arriving row is the same event as a row of equal identity: equal in time and in every kept field,
+    /// except fields that were amended since and fields that were inherited from another event.
     pub(crate) fn same_event(&self, held: &[u64], arriving: &[u64], inherited: &[Slot]) -> bool {
         at(held) == at(arriving)
             && self.kept.iter().all(|kept| {
@@ -161,7 +160,7 @@ impl Layout {
         u16::try_from(row[self.event_type.word] & self.event_type.mask).expect("codes are 16 bits")
     }
 
-    /// The order of rows in a ledger: a function of what arrived, not of when.
+    /// The order of rows in a ledger: a function of the events, not of their arrival.
     #[inline]
     pub(crate) fn order(&self, row: &[u64]) -> (i64, u16, u64) {
         (at(row).0, self.event_type(row), row[ID])

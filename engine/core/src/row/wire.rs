@@ -1,4 +1,5 @@
-//! A row as snapshots hold it: what the event said, without its place in memory and without any pack's conditions.
+//! How a row is written into a snapshot: what the event said, independent of the layout in memory and of any pack's
+//! conditions.
 //!
 //! Id, type with two flags, a known bit for every kept field, an amended bit for each if any is set, then the known
 //! values in the schema's order: codes and whole numbers short, hashes and locations as words. The layout may change
@@ -63,7 +64,7 @@ impl RowForm {
 }
 
 impl Layout {
-    /// Whether rows tell the currency of their money, be it as a kept field or for their conditions' sake.
+    /// Whether rows hold the currency of their money because conditions need it.
     pub(crate) fn holds_currency(&self) -> bool {
         self.currency.is_some()
     }
@@ -108,7 +109,7 @@ impl Layout {
         let head = from.number()?;
         let event_type = head >> FLAGS;
         if event_type >= form.event_types {
-            return Err(SnapshotError::malformed("an event type that the schema does not have"));
+            return Err(SnapshotError::malformed("an event type that is not in the schema"));
         }
         self.event_type.write(row, Some(event_type));
         let bits = self.kept.len().div_ceil(8);
@@ -126,7 +127,7 @@ impl Layout {
         if head & HAS_CURRENCY != 0 {
             let code = from.number()?;
             if Currency::by_number(code).is_none() {
-                return Err(SnapshotError::malformed("a currency that there is not"));
+                return Err(SnapshotError::malformed("an unknown currency"));
             }
             self.currency.iter().for_each(|(_, column): &(_, Column)| column.write(row, Some(code)));
         }
@@ -139,14 +140,16 @@ fn value(written: Written, from: &mut Reader<'_>) -> Result<u64, SnapshotError> 
         Written::Word => from.word(),
         Written::Code(codes) => {
             let code = from.number()?;
-            (code < codes).then_some(code).ok_or(SnapshotError::malformed("a code beyond its closed set"))
+            (code < codes)
+                .then_some(code)
+                .ok_or(SnapshotError::malformed("a code that is not in its closed set"))
         }
         Written::Whole(least, most) => {
             let whole = from.signed()?;
             let is_within = (least..=most).contains(&whole);
             is_within
                 .then_some(whole.cast_unsigned())
-                .ok_or(SnapshotError::malformed("a number beyond its bounds"))
+                .ok_or(SnapshotError::malformed("a number out of range"))
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Whether there is a word, and the word.
+/// An optional word: a flag, then the word if it is present.
 pub(crate) fn put_maybe(out: &mut Vec<u8>, word: Option<u64>) {
     out.push(u8::from(word.is_some()));
     word.into_iter().for_each(|word| put_word(out, word));
@@ -57,7 +57,7 @@ pub(crate) fn time(ms: i64) -> Read<Timestamp> {
     if (AT_MIN..=AT_MAX).contains(&ms) {
         Ok(Timestamp(ms))
     } else {
-        Err(SnapshotError::malformed("a time lies beyond all times"))
+        Err(SnapshotError::malformed("a time is out of range"))
     }
 }
 
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
         match self.byte()? {
             0 => Ok(None),
             1 => self.word().map(Some),
-            _ => Err(SnapshotError::malformed("neither there nor missing")),
+            _ => Err(SnapshotError::malformed("an optional value is marked neither present nor absent")),
         }
     }
 

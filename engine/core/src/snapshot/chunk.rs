@@ -9,7 +9,7 @@ pub const CHUNK_BYTES: usize = 2 << 20;
 
 /// What the items of a chunk are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ItemKind {
     /// A key with its rows.
     Ledgers = 1,
     /// An open cooldown.
@@ -26,15 +26,15 @@ pub(crate) enum Kind {
     Profile = 7,
 }
 
-impl Kind {
-    const ALL: [Kind; 7] = [
-        Kind::Ledgers,
-        Kind::Cooldowns,
-        Kind::Incidents,
-        Kind::Labels,
-        Kind::Names,
-        Kind::Populations,
-        Kind::Profile,
+impl ItemKind {
+    const ALL: [ItemKind; 7] = [
+        ItemKind::Ledgers,
+        ItemKind::Cooldowns,
+        ItemKind::Incidents,
+        ItemKind::Labels,
+        ItemKind::Names,
+        ItemKind::Populations,
+        ItemKind::Profile,
     ];
 
     fn code(self) -> u8 {
@@ -42,11 +42,11 @@ impl Kind {
     }
 
     /// The kind of a chunk's items, and the items.
-    pub(crate) fn read(bytes: &[u8]) -> Result<(Kind, Reader<'_>), SnapshotError> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<(ItemKind, Reader<'_>), SnapshotError> {
         let mut items = Reader::new(bytes);
         let code = items.byte()?;
-        let kind = Kind::ALL.into_iter().find(|kind| kind.code() == code);
-        kind.map(|kind| (kind, items)).ok_or(SnapshotError::malformed("a chunk of no known kind"))
+        let kind = ItemKind::ALL.into_iter().find(|kind| kind.code() == code);
+        kind.map(|kind| (kind, items)).ok_or(SnapshotError::malformed("a chunk of an unknown kind"))
     }
 }
 
@@ -68,17 +68,17 @@ impl Chunk {
     }
 }
 
-/// Items on their way into chunks.
+/// Gathers items of one kind into chunks.
 #[derive(Debug)]
 pub(crate) struct ChunkWriter {
-    kind: Kind,
+    kind: ItemKind,
     bytes: Vec<u8>,
     finished: Vec<Chunk>,
     items: u64,
 }
 
 impl ChunkWriter {
-    pub(crate) fn new(kind: Kind) -> ChunkWriter {
+    pub(crate) fn new(kind: ItemKind) -> ChunkWriter {
         ChunkWriter { kind, bytes: Vec::new(), finished: Vec::new(), items: 0 }
     }
 

@@ -1,17 +1,17 @@
-//! Why a snapshot is not taken. In every case the shard is filled from its log instead.
+//! Why a snapshot is refused. In every case the shard is restored from an older one or from its log.
 
 use thiserror::Error;
 
 /// What is wrong with a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SnapshotError {
-    /// The bytes are not those that were sealed.
+    /// The bytes differ from those that were sealed.
     #[error("the snapshot is damaged: {what}")]
     Damaged {
         /// Where it shows.
         what: &'static str,
     },
-    /// Intact, and of a version that this engine does not read.
+    /// Intact, but of a format version that this engine does not read.
     #[error(
         "the snapshot has format version {found} and this engine reads version {known}; the ledgers must be rebuilt \
          from the log"
@@ -22,14 +22,14 @@ pub enum SnapshotError {
         /// The version of this engine.
         known: u16,
     },
-    /// Intact, and not what a snapshot of this version can hold.
-    #[error("the snapshot contradicts itself: {what}")]
+    /// Intact, but not what a snapshot of this version can hold.
+    #[error("the snapshot is malformed: {what}")]
     Malformed {
         /// Where it shows.
         what: &'static str,
     },
-    /// A chunk that is not the one the manifest lists under its number.
-    #[error("chunk {number} is not the one that the snapshot's manifest lists")]
+    /// A chunk that is not the one listed under its number.
+    #[error("chunk {number} is not the one listed in the snapshot's manifest")]
     ForeignChunk {
         /// Its number.
         number: usize,
@@ -46,8 +46,8 @@ pub enum SnapshotError {
         /// Its number.
         number: usize,
     },
-    /// All chunks were there and do not add up to what the cut held.
-    #[error("the snapshot holds {found} {what}, and its manifest says {expected}")]
+    /// All chunks are present but do not add up to what the manifest says.
+    #[error("the snapshot holds {found} {what}, but its manifest says {expected}")]
     Incomplete {
         /// What was counted.
         what: &'static str,
@@ -62,11 +62,11 @@ pub enum SnapshotError {
     )]
     ForeignSchema,
     /// Ids were hashed under another secret.
-    #[error("the snapshot was written under another secret: no account would be found in it")]
+    #[error("the snapshot was written under another secret, so that no account would be found in it")]
     ForeignSecret,
     /// The input had another number of partitions: accounts are in other shards now.
     #[error(
-        "the snapshot is of an input of {found} partitions, and the input has {expected}; it must be re-keyed"
+        "the snapshot is of an input with {found} partitions, but the input has {expected}; its accounts are in other shards now"
     )]
     ForeignPartitions {
         /// The snapshot's.
@@ -91,10 +91,10 @@ pub enum SnapshotError {
         expected: String,
     },
     /// The pack's conditions compare amounts in major units, and rows were kept without their currency.
-    #[error("the pack needs the currency of every row, which the snapshot's pack did not keep")]
+    #[error("the pack needs the currency of every row, which the snapshot does not hold")]
     NoCurrency,
     /// The pack ranks among everybody what the snapshot did not count.
-    #[error("the pack ranks `{name}` among everybody, which the snapshot did not count")]
+    #[error("the pack ranks `{name}` among everybody, for which the snapshot holds no counts")]
     NoPopulation {
         /// Name of the rank.
         name: String,

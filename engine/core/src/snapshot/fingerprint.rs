@@ -18,12 +18,12 @@ pub(crate) fn schema_fingerprint(schema: &Schema) -> u128 {
     fingerprint(&text)
 }
 
-/// 128 bits that tell a text from all others.
+/// 128 bits that identify a text.
 pub(crate) fn fingerprint(text: &str) -> u128 {
     checksum(text.as_bytes())
 }
 
-/// A kind in words that tell it from every other.
+/// A kind in words that identify it.
 pub(crate) fn kind_text(kind: &Kind) -> String {
     match kind {
         Kind::Bool => "yes/no".to_owned(),
@@ -38,7 +38,7 @@ pub(crate) fn kind_text(kind: &Kind) -> String {
     }
 }
 
-/// A value that two shards share if and only if their secret is the same, and that tells nothing of it.
+/// A value that two shards share if and only if their secret is the same, and that reveals nothing of it.
 pub(crate) fn key_check(key: &TextKey) -> u128 {
     // No account is named so: ids hold no control characters.
     key.entity(b"\0tripline snapshot")

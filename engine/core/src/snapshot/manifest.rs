@@ -12,7 +12,7 @@ use tripline_rules::time::DAY_MS;
 /// Chunks of one snapshot, at most.
 pub const CHUNKS_MAX: usize = 1 << 20;
 
-/// Where in the input a snapshot is cut.
+/// Where in the input a snapshot begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Partition of the input.
@@ -23,7 +23,7 @@ pub struct Origin {
     pub offset: i64,
 }
 
-/// The state at the cut, as far as it is small, and what the chunks add up to.
+/// The small parts of a shard's state when its snapshot began, and what the chunks add up to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StateSummary {
     pub(crate) origin: Origin,
@@ -38,7 +38,7 @@ pub struct StateSummary {
     pub(crate) profile: Option<ProfileSummary>,
 }
 
-/// A key space at the cut. Times are `None` before the first event.
+/// The same of a key space. Times are `None` before the first event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SpaceSummary {
     pub(crate) entity: String,
@@ -54,7 +54,7 @@ pub(crate) struct SpaceSummary {
     pub(crate) counts: u64,
 }
 
-/// Ledgers at the cut.
+/// The same of its ledgers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LedgersSummary {
     pub(crate) watermark: Option<i64>,
@@ -65,12 +65,12 @@ pub(crate) struct LedgersSummary {
     /// What the chunks hold.
     pub(crate) ledgers: u64,
     pub(crate) rows: u64,
-    /// Rows and keys that the retention still counts.
+    /// Rows and keys within the retention, by [`ExpiryCounts`](crate::ledger).
     pub(crate) held_rows: u64,
     pub(crate) held_keys: u64,
 }
 
-/// One population at the cut.
+/// The same of one population.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PopulationSummary {
     /// What it counts: equal for ranks that count the same.
@@ -80,7 +80,7 @@ pub(crate) struct PopulationSummary {
     pub(crate) counts: u64,
 }
 
-/// What the profile knows beside the rows.
+/// The same of the profile's population.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProfileSummary {
     pub(crate) today: Option<i64>,
@@ -114,7 +114,7 @@ impl Listed {
     }
 }
 
-/// A chunk that was found to be the manifest's, unpacked.
+/// A chunk that the manifest lists, verified and decompressed.
 #[derive(Clone, Debug)]
 pub struct OpenedChunk {
     pub(crate) number: usize,
@@ -125,21 +125,21 @@ pub struct OpenedChunk {
 /// A snapshot's manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    cut: StateSummary,
+    summary: StateSummary,
     chunks: Vec<Listed>,
     engine_version: String,
     created_at_ms: i64,
 }
 
 impl Manifest {
-    /// A manifest; `chunks`: the lines of the sealed chunks, by number. `created_at` is for people.
+    /// A manifest; `chunks`: the lines of the sealed chunks, by number. `created_at` is for information only.
     ///
     /// # Panics
     /// When there are more than [`CHUNKS_MAX`] chunks.
-    pub fn new(cut: StateSummary, chunks: Vec<Listed>, created_at: Timestamp) -> Manifest {
+    pub fn new(summary: StateSummary, chunks: Vec<Listed>, created_at: Timestamp) -> Manifest {
         assert!(chunks.len() <= CHUNKS_MAX, "a snapshot has at most {CHUNKS_MAX} chunks");
         Manifest {
-            cut,
+            summary,
             chunks,
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
             created_at_ms: created_at.0,
@@ -161,17 +161,17 @@ impl Manifest {
     /// Damage, a version that is not known, or bytes that are no manifest.
     pub fn open(sealed: &[u8]) -> Result<Manifest, SnapshotError> {
         let raw = open(Content::Manifest, sealed)?;
-        let no_manifest = SnapshotError::malformed("the manifest does not read");
+        let no_manifest = SnapshotError::malformed("the manifest cannot be decoded");
         let (manifest, rest): (Manifest, _) =
             postcard::take_from_bytes(&raw).map_err(|_| no_manifest.clone())?;
         if !rest.is_empty() || manifest.chunks.len() > CHUNKS_MAX {
             return Err(no_manifest);
         }
-        manifest.cut.check_times()?;
+        manifest.summary.check_times()?;
         Ok(manifest)
     }
 
-    /// Unpacks the chunk with a number.
+    /// Verifies and decompresses the chunk with a number.
     ///
     /// # Errors
     /// When it is damaged, or not the one that is listed.
@@ -189,53 +189,53 @@ impl Manifest {
         &self.chunks
     }
 
-    /// Where it was cut.
+    /// Where in the input it begins.
     pub fn origin(&self) -> Origin {
-        self.cut.origin
+        self.summary.origin
     }
 
-    /// The greatest event time at the cut; `None` before the first event.
+    /// The watermark when it began; `None` before the first event.
     pub fn watermark(&self) -> Option<Timestamp> {
-        self.cut.space.watermark.map(Timestamp)
+        self.summary.space.watermark.map(Timestamp)
     }
 
-    /// So far back, ms before the watermark, rows are held.
+    /// How far before the watermark rows are retained, ms.
     pub fn retention_ms(&self) -> i64 {
-        self.cut.space.ledgers.retention
+        self.summary.space.ledgers.retention
     }
 
     /// Keys and rows.
     pub fn held(&self) -> (u64, u64) {
-        (self.cut.space.ledgers.ledgers, self.cut.space.ledgers.rows)
+        (self.summary.space.ledgers.ledgers, self.summary.space.ledgers.rows)
     }
 
-    /// Hash of the pack that ran, for people: any pack may take the snapshot up.
+    /// Hash of the pack that ran, for information: any pack may load the snapshot.
     pub fn pack(&self) -> &str {
-        &self.cut.pack
+        &self.summary.pack
     }
 
-    /// Version of the engine that wrote it, for people.
+    /// Version of the engine that wrote it, for information.
     pub fn engine_version(&self) -> &str {
         &self.engine_version
     }
 
-    /// When it was written, as the edge said.
+    /// When it was written, by the clock of its host.
     pub fn created_at(&self) -> Timestamp {
         Timestamp(self.created_at_ms)
     }
 
-    pub(crate) fn cut(&self) -> &StateSummary {
-        &self.cut
+    pub(crate) fn summary(&self) -> &StateSummary {
+        &self.summary
     }
 }
 
 impl StateSummary {
-    /// Where it was cut.
+    /// Where in the input it begins.
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// Times that are read may be calculated with.
+    /// Refuses times that are out of range, so that later arithmetic cannot overflow.
     fn check_times(&self) -> Result<(), SnapshotError> {
         let SpaceSummary { watermark, judged, held_from, ledgers, populations, .. } = &self.space;
         let days = populations.iter().map(|population| population.today);

@@ -1,5 +1,5 @@
 //! The envelope of every object of a snapshot. It is the same in all versions of the format, so that a damaged object
-//! and one of another version are told apart; the version says how the content reads.
+//! and one of another version can be distinguished; the version says how the content is decoded.
 //!
 //! | bytes | |
 //! |---|---|
@@ -62,29 +62,29 @@ pub fn open(content: Content, sealed: &[u8]) -> Result<Vec<u8>, SnapshotError> {
     let body = sealed.len().checked_sub(HEAD + CHECKSUM).ok_or(damaged("it is too short"))?;
     let (bytes, held) = sealed.split_at(HEAD + body);
     if checksum(bytes).to_le_bytes() != held {
-        return Err(damaged("its checksum does not fit"));
+        return Err(damaged("its checksum does not match"));
     }
     let mut reader = Reader::new(bytes);
     if reader.slice(MAGIC.len())? != MAGIC {
-        return Err(damaged("it is no part of a snapshot"));
+        return Err(damaged("it is not an object of a snapshot"));
     }
     let version = u16::from_le_bytes([reader.byte()?, reader.byte()?]);
     if version != FORMAT_VERSION {
         return Err(SnapshotError::UnknownVersion { found: version, known: FORMAT_VERSION });
     }
     if reader.byte()? != content as u8 {
-        return Err(SnapshotError::malformed("a chunk where a manifest is due, or the other way round"));
+        return Err(SnapshotError::malformed("a chunk was given as a manifest, or a manifest as a chunk"));
     }
     let (length, body_length) = (reader.word()?, reader.word()?);
     let length = usize::try_from(length).ok().filter(|length| *length <= CONTENT_BYTES_MAX);
-    let length = length.ok_or(SnapshotError::malformed("an object is longer than any may be"))?;
+    let length = length.ok_or(SnapshotError::malformed("an object is longer than allowed"))?;
     if body_length != body as u64 {
-        return Err(SnapshotError::malformed("a body is not as long as its header says"));
+        return Err(SnapshotError::malformed("the length of a body differs from its header"));
     }
     let raw = zstd::bulk::decompress(reader.slice(body)?, length);
     raw.ok()
         .filter(|raw| raw.len() == length)
-        .ok_or(SnapshotError::malformed("a body does not unpack to its length"))
+        .ok_or(SnapshotError::malformed("a body does not decompress to its length"))
 }
 
 /// 128 bits that tell bytes from all others.

@@ -5,7 +5,7 @@ use crate::batch::Timestamp;
 use crate::ledger::Loaded;
 use crate::row::RowForm;
 use crate::snapshot::bytes::{Reader, put_text, put_word};
-use crate::snapshot::chunk::{ChunkWriter, Kind};
+use crate::snapshot::chunk::{ChunkWriter, ItemKind};
 use crate::snapshot::{Chunk, LedgersSummary, SnapshotError, SpaceSummary};
 use tripline_rules::schema::Schema;
 use tripline_rules::value::Registers;
@@ -34,10 +34,10 @@ impl Space {
     /// The state as it is now will be saved: all but the ledgers is written at once.
     pub(crate) fn begin_save(&mut self, schema: &Schema, chunks: &mut Vec<Chunk>) -> SpaceSummary {
         self.ledgers.begin_save(schema);
-        let mut cooldowns = ChunkWriter::new(Kind::Cooldowns);
-        let mut incidents = ChunkWriter::new(Kind::Incidents);
-        let mut names = ChunkWriter::new(Kind::Names);
-        let mut counts = ChunkWriter::new(Kind::Populations);
+        let mut cooldowns = ChunkWriter::new(ItemKind::Cooldowns);
+        let mut incidents = ChunkWriter::new(ItemKind::Incidents);
+        let mut names = ChunkWriter::new(ItemKind::Names);
+        let mut counts = ChunkWriter::new(ItemKind::Populations);
         let decisions_added = self.decisions.save(&mut cooldowns, &mut incidents);
         for (word, name) in &self.names {
             names.put(|out| {
@@ -109,11 +109,11 @@ impl Space {
     pub(crate) fn load(
         &mut self,
         loading: &mut SpaceLoading,
-        kind: Kind,
+        kind: ItemKind,
         items: &mut Reader<'_>,
     ) -> Result<(), SnapshotError> {
         match kind {
-            Kind::Ledgers => {
+            ItemKind::Ledgers => {
                 let program = &self.program;
                 let retag = |registers: &mut Registers| program.tags(registers);
                 let SpaceLoading { form, rows, registers, loaded, .. } = &mut *loading;
@@ -121,20 +121,22 @@ impl Space {
                 loaded.ledgers += one.ledgers;
                 loaded.rows += one.rows;
             }
-            Kind::Cooldowns => self.decisions.load_cooldown(items)?,
-            Kind::Incidents => self.decisions.load_incident(items)?,
-            Kind::Names => {
+            ItemKind::Cooldowns => self.decisions.load_cooldown(items)?,
+            ItemKind::Incidents => self.decisions.load_incident(items)?,
+            ItemKind::Names => {
                 let name = (items.word()?, Box::from(items.text()?));
                 if self.names.find(name.0, |held| held.0 == name.0).is_none() {
                     self.names.insert_unique(name.0, name, |held| held.0);
                 }
                 loading.names += 1;
             }
-            Kind::Populations => {
+            ItemKind::Populations => {
                 self.populations.load(&loading.populations, items)?;
                 loading.counts += 1;
             }
-            Kind::Labels | Kind::Profile => return Err(SnapshotError::malformed("items of another kind")),
+            ItemKind::Labels | ItemKind::Profile => {
+                return Err(SnapshotError::malformed("items of another kind"));
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Decision state into a snapshot and out of one.
+//! Saving and loading decision state.
 
 use super::{Cooldown, Decisions, Incident};
 use crate::batch::Timestamp;
@@ -7,7 +7,7 @@ use crate::snapshot::bytes::{Reader, put_key, put_number, put_signed, put_text};
 use crate::snapshot::chunk::ChunkWriter;
 
 impl Decisions {
-    /// Writes all that is open; says how many changes there were since expired state was last looked for.
+    /// Writes all open cooldowns and incidents; gives back how many changes there were since the last sweep.
     pub(crate) fn save(&self, cooldowns: &mut ChunkWriter, incidents: &mut ChunkWriter) -> u64 {
         for ((key, rule), open) in &self.cooldowns {
             cooldowns.put(|out| {
@@ -28,22 +28,23 @@ impl Decisions {
         self.added as u64
     }
 
-    /// Takes up how many changes there were.
+    /// Begins to load: how many changes there were since the last sweep.
     pub(crate) fn begin_load(&mut self, added: u64) {
         self.added = usize::try_from(added).unwrap_or(usize::MAX / 2).min(usize::MAX / 2);
     }
 
-    /// Takes the next cooldown.
+    /// Loads the next cooldown.
     pub(crate) fn load_cooldown(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let (key, rule) = (from.key()?, from.text()?.to_owned());
-        // It is compared with, and never calculated with: a cooldown may be open for ever.
+        // Any value is valid: times of cooldowns are compared, never added to.
         let until = Timestamp(from.signed()?);
-        let score = i32::try_from(from.signed()?).map_err(|_| SnapshotError::malformed("no score"))?;
+        let score =
+            i32::try_from(from.signed()?).map_err(|_| SnapshotError::malformed("a score out of range"))?;
         self.cooldowns.insert((key, rule), Cooldown { until, score });
         Ok(())
     }
 
-    /// Takes the next incident.
+    /// Loads the next incident.
     pub(crate) fn load_incident(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let key = from.key()?;
         let incident = Incident { id: from.key()?, seq: from.small()?, at: from.time()? };
@@ -51,7 +52,7 @@ impl Decisions {
         Ok(())
     }
 
-    /// Cooldowns and incidents.
+    /// Numbers of open cooldowns and incidents.
     pub(crate) fn open(&self) -> (u64, u64) {
         (self.cooldowns.len() as u64, self.incidents.len() as u64)
     }

@@ -1,4 +1,4 @@
-//! A population into a snapshot and out of one: one item a group, day and bin that counted anything.
+//! Saving and loading a population: one item for each group, day and bin with a count.
 
 use super::{Count, Population};
 use crate::fact::histogram::BINS;
@@ -9,11 +9,11 @@ use hashbrown::HashTable;
 
 impl Population {
     /// Writes all counts as items that begin with `which`.
-    pub(crate) fn save(&self, which: u64, meaning: u128, filling: &mut ChunkWriter) -> PopulationSummary {
+    pub(crate) fn save(&self, which: u64, meaning: u128, writer: &mut ChunkWriter) -> PopulationSummary {
         let mut counts = 0;
         for (age, day) in (0u64..).zip(&self.by_day) {
             for entry in day.iter().filter(|entry| entry.count > 0) {
-                filling.put(|out| {
+                writer.put(|out| {
                     put_number(out, which);
                     put_number(out, age);
                     put_word(out, self.histograms[usize::from(entry.histogram)].group);
@@ -31,23 +31,25 @@ impl Population {
         }
     }
 
-    /// Takes up the days of a cut, nothing counted yet.
-    pub(crate) fn begin_load(&mut self, cut: &PopulationSummary) -> Result<(), SnapshotError> {
-        let days = usize::try_from(cut.days_held).unwrap_or(usize::MAX);
-        if days > self.days || cut.today.is_none() && days > 0 {
-            return Err(SnapshotError::malformed("more days than are counted"));
+    /// Begins to load: the days, nothing counted yet.
+    pub(crate) fn begin_load(&mut self, summary: &PopulationSummary) -> Result<(), SnapshotError> {
+        let days = usize::try_from(summary.days_held).unwrap_or(usize::MAX);
+        if days > self.days || summary.today.is_none() && days > 0 {
+            return Err(SnapshotError::malformed("more days than a population counts"));
         }
-        self.today = cut.today.unwrap_or(i64::MIN);
+        self.today = summary.today.unwrap_or(i64::MIN);
         self.by_day.resize_with(days, HashTable::new);
         Ok(())
     }
 
-    /// Takes up the counts of an item.
+    /// Loads the counts of an item.
     pub(crate) fn load(&mut self, item: &Item) -> Result<(), SnapshotError> {
         let day = usize::try_from(item.age).ok().filter(|age| *age < self.by_day.len());
-        let day = day.ok_or(SnapshotError::malformed("a day that is not counted"))?;
+        let day = day.ok_or(SnapshotError::malformed("a day that the population does not count"))?;
         let counted = self.add(day, &item.counted);
-        counted.then_some(()).ok_or(SnapshotError::malformed("a population counts more than it can"))
+        counted
+            .then_some(())
+            .ok_or(SnapshotError::malformed("a population has more groups or events than it can count"))
     }
 }
 
@@ -65,7 +67,7 @@ impl Item {
         let (which, age) = (from.number()?, from.number()?);
         let counted = Count { group: from.word()?, bin: from.small()?, count: from.small()? };
         if usize::from(counted.bin) >= BINS {
-            return Err(SnapshotError::malformed("a bin that there is not"));
+            return Err(SnapshotError::malformed("an unknown bin"));
         }
         Ok(Item { which, age, counted })
     }

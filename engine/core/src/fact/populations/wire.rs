@@ -1,4 +1,4 @@
-//! All populations of a plan into a snapshot and out of one.
+//! Saving and loading all populations of a plan.
 
 use super::Populations;
 use crate::fact::population::Item;
@@ -8,28 +8,28 @@ use crate::snapshot::{PopulationSummary, SnapshotError};
 
 impl Populations {
     /// Writes all counts.
-    pub(crate) fn save(&self, filling: &mut ChunkWriter) -> Vec<PopulationSummary> {
+    pub(crate) fn save(&self, writer: &mut ChunkWriter) -> Vec<PopulationSummary> {
         let numbered = (0u64..).zip(&self.ranked);
-        numbered.map(|(which, ranked)| ranked.population.save(which, ranked.meaning, filling)).collect()
+        numbered.map(|(which, ranked)| ranked.population.save(which, ranked.meaning, writer)).collect()
     }
 
-    /// Finds for each rank of the plan what counted the same at the cut: the numbers there.
+    /// Finds for each rank of the plan the population of the snapshot that counts the same: its number there.
     ///
     /// # Errors
-    /// The first rank that nothing counted.
-    pub(crate) fn begin_load(&mut self, cuts: &[PopulationSummary]) -> Result<Vec<u64>, SnapshotError> {
+    /// The first rank without such a population.
+    pub(crate) fn begin_load(&mut self, summaries: &[PopulationSummary]) -> Result<Vec<u64>, SnapshotError> {
         let mut sources = Vec::with_capacity(self.ranked.len());
         for ranked in &mut self.ranked {
-            let found = (0u64..).zip(cuts).find(|(_, cut)| cut.meaning == ranked.meaning);
-            let (which, cut) =
+            let found = (0u64..).zip(summaries).find(|(_, summary)| summary.meaning == ranked.meaning);
+            let (which, summary) =
                 found.ok_or_else(|| SnapshotError::NoPopulation { name: ranked.name.clone() })?;
-            ranked.population.begin_load(cut)?;
+            ranked.population.begin_load(summary)?;
             sources.push(which);
         }
         Ok(sources)
     }
 
-    /// Takes the next item; `sources` are the numbers of [`Populations::begin_load`].
+    /// Loads the next item; `sources` are the numbers of [`Populations::begin_load`].
     pub(crate) fn load(&mut self, sources: &[u64], from: &mut Reader<'_>) -> Result<(), SnapshotError> {
         let item = Item::read(from)?;
         let meant = self.ranked.iter_mut().zip(sources).filter(|(_, source)| **source == item.which);
