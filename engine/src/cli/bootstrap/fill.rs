@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{ScopedJoinHandle, scope};
 use tripline_core::batch::{Batch, Record, ShardId, Timestamp};
-use tripline_core::clock::{Clock, Timing};
+use tripline_core::clock::{IntakeClock, Timing};
 use tripline_core::counts::Counts;
 use tripline_core::decode::Decoder;
 use tripline_core::engine::{Derived, Engine};
@@ -234,7 +234,7 @@ struct Router<'a> {
     ways: &'a [SyncSender<Job>],
     decoder: Decoder,
     event: Event,
-    clock: Clock,
+    clock: IntakeClock,
     /// The files' own time: the greatest event time so far.
     greatest: Option<Timestamp>,
     pending: Vec<Batch>,
@@ -253,7 +253,7 @@ impl<'a> Router<'a> {
             ways,
             decoder,
             event: Event::new(installation.schema().fields().len()),
-            clock: Clock::new(installation.settings().lateness_ms),
+            clock: IntakeClock::new(installation.settings().lateness_ms),
             greatest: None,
             pending: shards.map(Batch::new).collect(),
             read: 0,
