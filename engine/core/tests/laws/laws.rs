@@ -4,19 +4,12 @@ use crate::compare::{classified, differences};
 use crate::engine::{Engine, Published, Row, USUAL, Way, run};
 use crate::generator::{Case, Dice, Record, case};
 use crate::oracle::{FEATURES_ACCOUNT, FEATURES_TERMINAL, Oracle, Tally};
+use crate::seeds::seeds;
 use crate::shuffle::shuffled;
 
 const BRUTE_FORCE_CASES: u64 = 6_000;
 const CUT_CASES: u64 = 2_500;
 const SHUFFLE_CASES: u64 = 2_000;
-
-/// The seeds of a law, or the one that the environment names.
-pub(crate) fn seeds(first: u64, count: u64) -> Vec<u64> {
-    match std::env::var("TRIPLINE_LAWS_SEED") {
-        Ok(seed) => vec![seed.parse().expect("TRIPLINE_LAWS_SEED is a number")],
-        Err(_) => (first..first + count).collect(),
-    }
-}
 
 pub(crate) fn features() -> Vec<&'static str> {
     FEATURES_ACCOUNT.iter().chain(FEATURES_TERMINAL).map(|(name, _)| *name).collect()

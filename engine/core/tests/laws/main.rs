@@ -17,4 +17,6 @@ mod laws;
 mod mapping;
 mod oracle;
 mod restart;
+#[path = "../shared/seeds.rs"]
+mod seeds;
 mod shuffle;

@@ -2,8 +2,8 @@
 
 use crate::engine::{Published, Row};
 use crate::generator::{Case, Dice, Record, long_case};
-use crate::laws::seeds;
 use crate::mapping::installed;
+use crate::seeds::seeds;
 use std::sync::Arc;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::engine::{Derived, Engine};

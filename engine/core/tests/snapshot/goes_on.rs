@@ -2,6 +2,7 @@
 //! another, and both publish the same.
 
 use crate::generator::{Dice, Record};
+use crate::seeds::seeds;
 use crate::shop::{EngineRun, Sealed, Shop, origin, sealed};
 use crate::town::{kind, stream};
 use tripline_core::batch::Timestamp;
@@ -154,7 +155,7 @@ fn goes_on(seed: u64, seen: &mut Seen) {
 #[test]
 fn an_engine_loaded_from_a_snapshot_goes_on_as_the_one_that_never_stopped() {
     let mut seen = Seen::default();
-    for seed in seeds() {
+    for seed in seeds(6_000_000, STREAMS) {
         goes_on(seed, &mut seen);
     }
     println!("{STREAMS} streams: {seen:#?}");
@@ -191,12 +192,4 @@ fn an_engine_loaded_from_a_snapshot_goes_on_as_the_one_that_never_stopped() {
         approximate,
     ];
     assert!(seldom.into_iter().all(|count| count > STREAMS / 20), "{seldom:?}");
-}
-
-/// The seeds, or the one that the environment names.
-fn seeds() -> Vec<u64> {
-    match std::env::var("TRIPLINE_LAWS_SEED") {
-        Ok(seed) => vec![seed.parse().expect("TRIPLINE_LAWS_SEED is a number")],
-        Err(_) => (6_000_000..6_000_000 + STREAMS).collect(),
-    }
 }

@@ -17,6 +17,8 @@ mod hostile;
 mod mapping;
 mod packs;
 mod sealed;
+#[path = "../shared/seeds.rs"]
+mod seeds;
 mod shop;
 mod town;
 
