@@ -25,6 +25,8 @@ pub mod header {
     pub const CE_ID: &str = "ce_id";
     /// CloudEvents: what it is.
     pub const CE_TYPE: &str = "ce_type";
+    /// What an alert's CloudEvents type begins with; its kind follows.
+    pub const ALERT_TYPE: &str = "tripline.alert";
     /// CloudEvents: the stream.
     pub const CE_SOURCE: &str = "ce_source";
     /// CloudEvents: when the event happened.

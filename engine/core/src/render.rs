@@ -44,7 +44,7 @@ impl<'a> Rendering<'a> {
         let headers = vec![
             (header::CE_SPECVERSION, "1.0".to_owned()),
             (header::CE_ID, id.clone()),
-            (header::CE_TYPE, format!("tripline.alert.{}", alert.kind.name())),
+            (header::CE_TYPE, format!("{}.{}", header::ALERT_TYPE, alert.kind.name())),
             (header::CE_SOURCE, format!("/tripline/{}", self.installation.settings().stream)),
             (header::CE_TIME, at.to_string()),
             (header::CONTENT_TYPE, "application/json".to_owned()),

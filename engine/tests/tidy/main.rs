@@ -78,7 +78,6 @@ fn names_on_the_wire_are_spelled_once() {
 }
 
 #[test]
-#[ignore = "not yet so in every module"]
 fn no_module_imports_from_a_higher_layer() {
     let sources = Sources::of_the_workspace();
     let problems: Vec<String> = layers::CRATES

@@ -84,12 +84,18 @@ impl Tree {
     fn collect_module(&mut self, sources: &Sources, parent: usize, folder: &str, declared: &ItemMod) {
         let name = declared.ident.unraw().to_string();
         let below = format!("{folder}/{name}");
-        let file = match (&declared.content, path_attribute(&declared.attrs)) {
-            (Some(_), _) => self.modules[parent].file.clone(),
-            (None, Some(path)) => normal(&format!("{folder}/{path}")),
+        let given = path_attribute(&declared.attrs).map(|path| normal(&format!("{folder}/{path}")));
+        // The file, and the folder of its children: with `#[path]` an inline module names the folder, another the file.
+        let (file, below) = match (&declared.content, given) {
+            (Some(_), given) => (self.modules[parent].file.clone(), given.unwrap_or(below)),
+            (None, Some(file)) => {
+                let below = file.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+                (file, below)
+            }
             (None, None) => {
                 let flat = format!("{below}.rs");
-                if sources.text(&flat).is_some() { flat } else { format!("{below}/mod.rs") }
+                let nested = format!("{below}/mod.rs");
+                (if sources.text(&flat).is_some() { flat } else { nested }, below)
             }
         };
         let index = self.modules.len();

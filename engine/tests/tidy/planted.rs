@@ -115,9 +115,14 @@ fn unit_tests_may_look_anywhere() {
 #[test]
 fn module_files_are_found_where_the_compiler_finds_them() {
     let sources = Sources::of(&[
-        ("tests/a/main.rs", "mod x; #[path = \"../b/y.rs\"] mod y; mod z { mod w; }"),
+        (
+            "tests/a/main.rs",
+            "mod x; #[path = \"../b/y.rs\"] mod y; mod z { mod w; } #[path = \"../c\"] mod c { mod v; }",
+        ),
         ("tests/a/x.rs", ""),
-        ("tests/b/y.rs", ""),
+        ("tests/b/y.rs", "mod below;"),
+        ("tests/b/below.rs", ""),
+        ("tests/c/v.rs", ""),
         ("tests/a/z/w.rs", ""),
     ]);
     let trees = [Tree::of(&sources, "tests/a/main.rs")];
