@@ -7,6 +7,7 @@
     reason = "the numbers of these small streams are far below 2^53"
 )]
 
+mod format;
 #[expect(dead_code, reason = "the laws' streams, of which only those of one partition are read here")]
 #[path = "../laws/generator.rs"]
 mod generator;
