@@ -18,9 +18,9 @@ mod run;
 mod schema;
 mod simulate;
 mod status;
+mod text;
 mod topics;
 mod usage;
-mod words;
 
 pub use error::CliError;
 pub use report::Exit;

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::feed::header_error;
 use super::report::{Exit, Report};
-use super::{broker, words};
+use super::{broker, text};
 use crate::config::{self, MODELS, PackOptions};
 use crate::io::file::{FileFormat, FileSource};
 use crate::runtime::recovery::Retention;
@@ -182,8 +182,8 @@ fn retention(config: &config::Config) -> String {
     let needed = |keep: Retention| {
         let behind = keep
             .behind_snapshot_ms
-            .map_or(String::new(), |ms| format!(", {} behind a snapshot", words::duration(ms)));
-        format!("{} (retention.ms={}){behind}", words::duration(keep.alone_ms), keep.alone_ms)
+            .map_or(String::new(), |ms| format!(", {} behind a snapshot", text::duration(ms)));
+        format!("{} (retention.ms={}){behind}", text::duration(keep.alone_ms), keep.alone_ms)
     };
     format!(
         "recovery reads back\n  input     {}\n  verdicts  {}\n",

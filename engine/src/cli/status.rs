@@ -3,7 +3,7 @@
 use super::configured::configured;
 use super::error::{ArgumentError, CliError, SetupError, StatusError};
 use super::report::{Exit, Report};
-use super::words;
+use super::text;
 use crate::json::JsonFault;
 use crate::ops::ask::{AskError, get};
 use crate::ops::overview::{Overview, ShardOverview};
@@ -135,7 +135,7 @@ fn text(answer: &Answer) -> String {
     let heads = ["partition", "worker", "phase", "next", "lag", "held from", "snapshot", "restored"];
     let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(overview.shards.iter().map(row));
-    for line in words::table(&rows) {
+    for line in text::table(&rows) {
         text.push_str(&line);
         text.push('\n');
     }
@@ -161,7 +161,7 @@ fn row(shard: &ShardOverview) -> [String; 8] {
         known(shard.next.map(|next| next.to_string())),
         known(shard.lag.map(|lag| lag.to_string())),
         known(shard.held_from.map(time)),
-        known(shard.snapshot_age_ms.map(|age| format!("{} ago", words::duration(age)))),
+        known(shard.snapshot_age_ms.map(|age| format!("{} ago", text::duration(age)))),
         known(restored),
     ]
 }

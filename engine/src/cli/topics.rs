@@ -3,7 +3,7 @@
 use super::configured::configured;
 use super::error::{CliError, TopicsError};
 use super::report::{Exit, Report};
-use super::{broker, words};
+use super::{broker, text};
 use crate::io::kafka::{Flaw, KafkaSettings, Surveyed, create_topics, survey};
 use clap::Args;
 use serde::Serialize;
@@ -86,7 +86,7 @@ fn text(brokers: &str, created: &[String], topics: &[Surveyed]) -> String {
     let heads = ["topic", "partitions", "retention", "needed", "stamped by", "cleanup"];
     let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(topics.iter().map(row));
-    let mut lines = words::table(&rows).into_iter();
+    let mut lines = text::table(&rows).into_iter();
     let mut text = created.iter().map(|topic| format!("created {topic}\n")).collect::<String>();
     let mut add = |line: String| {
         text.push_str(&line);
@@ -106,12 +106,12 @@ fn text(brokers: &str, created: &[String], topics: &[Surveyed]) -> String {
 
 fn row(topic: &Surveyed) -> [String; 6] {
     let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let stay = |ms: i64| if ms < 0 { "for ever".to_owned() } else { words::duration(ms) };
+    let stay = |ms: i64| if ms < 0 { "for ever".to_owned() } else { text::duration(ms) };
     [
         topic.topic.clone(),
         known(topic.partitions.map(|count| count.to_string())),
         known(topic.retention_ms.map(stay)),
-        known(topic.needed_ms.map(words::duration)),
+        known(topic.needed_ms.map(text::duration)),
         known(topic.stamped.as_deref().map(|stamp| match stamp {
             "LogAppendTime" => "broker".to_owned(),
             "CreateTime" => "producer".to_owned(),
@@ -148,8 +148,8 @@ fn said(topic: &Surveyed, flaw: &Flaw, brokers: &str) -> (String, String) {
         Flaw::Retention { needed_ms, without_snapshot } => {
             let reader =
                 if *without_snapshot { "a restart without a snapshot" } else { "a restart from a snapshot" };
-            let held = topic.retention_ms.map_or_else(String::new, words::duration);
-            let what = format!("it keeps {held}, and {reader} reads back {}", words::duration(*needed_ms));
+            let held = topic.retention_ms.map_or_else(String::new, text::duration);
+            let what = format!("it keeps {held}, and {reader} reads back {}", text::duration(*needed_ms));
             (what, set(&format!("retention.ms={needed_ms}")))
         }
         Flaw::Bytes { bytes } => (

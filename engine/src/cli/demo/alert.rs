@@ -1,4 +1,4 @@
-//! An alert as a subscriber reads it: the parts of the published JSON that the screen shows and the tally counts.
+//! An alert as a subscriber reads it: the fields of the published JSON that the screen shows and the counts need.
 
 use serde::Deserialize;
 use tripline_core::batch::Timestamp;
@@ -11,11 +11,11 @@ pub struct Alert {
     pub at: Timestamp,
     /// The account.
     pub account: String,
-    /// What it is about.
+    /// The entity that it is about.
     pub entity: Entity,
     /// The judged event.
     pub event: Event,
-    /// What is to happen.
+    /// The recommended action.
     pub action: Action,
     /// `low` to `critical`.
     pub severity: String,
@@ -23,7 +23,7 @@ pub struct Alert {
     pub rules: Vec<Rule>,
 }
 
-/// What an alert is about.
+/// The entity of an alert.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Entity {
     /// `account`, `terminal`, …
@@ -40,11 +40,11 @@ pub struct Event {
     /// Its type.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// Its money.
+    /// Its amount.
     pub amount: Option<Money>,
 }
 
-/// Money.
+/// An amount.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Money {
     /// Minor units.
@@ -53,24 +53,24 @@ pub struct Money {
     pub currency: String,
 }
 
-/// What is to happen.
+/// A recommended action.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Action {
     /// `block`, `hold`, …
     #[serde(rename = "do")]
     pub verb: String,
-    /// To what.
+    /// Its target.
     pub target: Option<String>,
 }
 
 /// A rule that fired.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Rule {
-    /// What people call it.
+    /// Its title.
     pub title: String,
-    /// What it added to the score.
+    /// Its part of the score.
     pub score: i32,
-    /// Why, in plain words.
+    /// Why it fired.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! The demo's configuration, schema, packs and lists, carried in the binary: nothing needs to lie on disk.
+//! The demo's configuration, schema, packs and lists, embedded in the binary.
 //!
 //! They are the files of `deploy/examples/demo`, read by the same code as any configuration.
 
@@ -8,14 +8,14 @@ use crate::config::{self, Config};
 use std::io;
 use std::path::Path;
 
-macro_rules! carried {
+macro_rules! embedded {
     ($($name:literal),+ $(,)?) => {
         [$(($name, include_str!(concat!("../../../../deploy/examples/demo/", $name)))),+]
     };
 }
 
 /// Every file by its path from the configuration.
-const FILES: [(&str, &str); 7] = carried![
+const FILES: [(&str, &str); 7] = embedded![
     "tripline.yaml",
     "schema.yaml",
     "packs/cards.yaml",
@@ -33,7 +33,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// The configuration of the demo.
 ///
 /// # Errors
-/// When it has faults, which no released binary has.
+/// When it has errors, which no released binary has.
 pub fn config() -> Result<Config, CliError> {
     let path = Path::new("tripline.yaml");
     let loaded = config::load_from(path, &read)?;
@@ -48,11 +48,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_binary_alone_carries_the_example_as_it_lies_in_the_repository() {
-        let carried = config().unwrap();
+    fn the_binary_embeds_the_example_of_the_repository() {
+        let embedded = config().unwrap();
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/examples/demo/tripline.yaml");
         let on_disk = config::load(Path::new(folder)).unwrap().config.unwrap();
-        assert_eq!(carried.ruleset().hash(), on_disk.ruleset().hash());
-        assert_eq!(carried.settings().stream, on_disk.settings().stream);
+        assert_eq!(embedded.ruleset().hash(), on_disk.ruleset().hash());
+        assert_eq!(embedded.settings().stream, on_disk.settings().stream);
     }
 }

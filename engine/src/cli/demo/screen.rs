@@ -1,13 +1,15 @@
-//! The screen: lines that scroll by, in colour where the terminal and `NO_COLOR` allow it. No cursor is moved.
+//! The output of the demo: lines, in colour where the terminal and `NO_COLOR` allow it. The cursor is never moved.
 
-use super::alert::{Alert, Rule};
+use super::alert::{Alert, Rule, grouped};
+use super::campaign_counts::{Assessment, CampaignCounts, oddity_name};
+use super::scenario::{LIVE, ScenarioSettings};
 use super::summary::Summary;
-use super::tally::{Mark, Tally, oddity_name};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
+use std::time::Duration;
 
-/// Rules of an alert that are shown, the weightiest first.
+/// Rules shown per alert, those of the highest score first.
 const RULES_SHOWN: usize = 3;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -15,12 +17,12 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const KNOWN: Style = AnsiColor::Green.on_default();
 const WRONG: Style = AnsiColor::Yellow.on_default();
 
-/// Where the show is written.
+/// Writes the output of the demo.
 pub struct Screen<W: Write> {
     out: W,
 }
 
-/// The show on standard output, or on standard error when that is kept for JSON.
+/// Output on standard output, or on standard error when standard output is for JSON.
 pub fn open(json: bool) -> Screen<Box<dyn Write + Send>> {
     let out: Box<dyn Write + Send> = if json {
         Box::new(AutoStream::auto(io::stderr()))
@@ -31,35 +33,53 @@ pub fn open(json: bool) -> Screen<Box<dyn Write + Send>> {
 }
 
 impl<W: Write> Screen<W> {
-    /// A line as it is.
+    /// The address and the topics of the broker, and how another client consumes alerts.
     ///
     /// # Errors
-    /// When nobody reads.
-    pub fn line(&mut self, line: &str) -> io::Result<()> {
-        writeln!(self.out, "{line}")?;
-        self.out.flush()
-    }
-
-    /// Where the show can be watched from outside.
-    ///
-    /// # Errors
-    /// When nobody reads.
+    /// When the output is closed.
     pub fn broker(&mut self, address: &str, topics: &[&str], alerts: &str) -> io::Result<()> {
-        writeln!(self.out, "{BOLD}Kafka{BOLD:#} at {address}, in this process; topics {}", topics.join(" "))?;
-        writeln!(self.out, "Any Kafka client can watch:  {BOLD}kcat -b {address} -t {alerts}{BOLD:#}")?;
+        writeln!(self.out, "{BOLD}Kafka broker{BOLD:#} {address}, in this process")?;
+        writeln!(self.out, "Topics: {}", topics.join(" "))?;
+        writeln!(self.out, "Read alerts with any Kafka client: {BOLD}kcat -b {address} -t {alerts}{BOLD:#}")?;
         self.out.flush()
     }
 
-    /// An alert and what it is worth: when, how bad, who, what to do; then why.
+    /// The history is in the ledgers.
     ///
     /// # Errors
-    /// When nobody reads.
-    pub fn alert(&mut self, alert: &Alert, mark: Mark) -> io::Result<()> {
+    /// When the output is closed.
+    pub fn loaded(&mut self, settings: ScenarioSettings, events: u64, took: Duration) -> io::Result<()> {
+        let ScenarioSettings { seed, accounts, .. } = settings;
+        let (accounts, events) = (grouped(accounts.into()), grouped(events));
+        let seconds = took.as_secs_f64();
+        writeln!(
+            self.out,
+            "Seed {seed}: 90 days of history, {accounts} accounts, {events} events, loaded in {seconds:.1} s"
+        )?;
+        self.out.flush()
+    }
+
+    /// The live part begins.
+    ///
+    /// # Errors
+    /// When the output is closed.
+    pub fn live(&mut self, settings: ScenarioSettings) -> io::Result<()> {
+        let live = jiff::Timestamp::from_millisecond(LIVE.0).unwrap_or_default();
+        let live = live.strftime("%A, %-d %B %Y, %H:%M UTC");
+        writeln!(self.out, "Live from {live}; 1 s of real time is {} s simulated\n", settings.speed_up)?;
+        self.out.flush()
+    }
+
+    /// An alert and whether it is correct; then the rules that fired.
+    ///
+    /// # Errors
+    /// When the output is closed.
+    pub fn alert(&mut self, alert: &Alert, assessment: Assessment) -> io::Result<()> {
         let time = jiff::Timestamp::from_millisecond(alert.at.0).unwrap_or_default();
         let severity = severity_style(&alert.severity);
         let about = match alert.entity.kind.as_str() {
             "account" => format!("account {}", alert.account),
-            // A report names an earlier event; when that is not held any more, neither is the terminal's name.
+            // A customer's report names an earlier event; without its row the terminal's id is unknown.
             kind if alert.entity.id.is_empty() => format!("a {kind}"),
             kind => format!("{kind} {}", alert.entity.id),
         };
@@ -68,7 +88,7 @@ impl<W: Write> Screen<W> {
             None => alert.action.verb.replace('_', " "),
         };
         let amount = alert.event.amount.as_ref().map_or(String::new(), |amount| format!(", {amount}"));
-        let (style, word) = mark_words(mark);
+        let (style, word) = assessment_text(assessment);
         writeln!(
             self.out,
             "{DIM}{}{DIM:#} {severity}{:<8}{severity:#} {about}: {BOLD}{action}{BOLD:#}, {}{amount}  {style}{word}{style:#}",
@@ -88,33 +108,35 @@ impl<W: Write> Screen<W> {
         self.out.flush()
     }
 
-    /// How it stands.
+    /// Counts and latencies so far.
     ///
     /// # Errors
-    /// When nobody reads.
-    pub fn status(&mut self, tally: &Tally, events_per_second: f64) -> io::Result<()> {
-        let time = jiff::Timestamp::from_millisecond(tally.now.0).unwrap_or_default();
-        let (_, alerts) = tally.counts();
-        let latency = tally.latency().map_or(String::new(), |(p50, p99)| {
+    /// When the output is closed.
+    pub fn status(&mut self, counts: &CampaignCounts, events_per_second: f64) -> io::Result<()> {
+        let time = jiff::Timestamp::from_millisecond(counts.now.0).unwrap_or_default();
+        let latency = counts.latency().map_or(String::new(), |(p50, p99)| {
             format!(" · event to alert {} ms, p99 {} ms", p50.as_millis(), p99.as_millis())
         });
-        let standing = tally.standing(None);
+        let states = counts.states(None);
         writeln!(
             self.out,
-            "{DIM}{} · {events_per_second:.1} events/s · {alerts} alerts{latency} · campaigns: {} caught, {} missed, {} open · {} false alarms{DIM:#}",
+            "{DIM}{} {events_per_second:.1} events/s · {} alerts{latency}\n\
+             {:8} campaigns: {} caught, {} missed, {} open · {} false alarms{DIM:#}",
             time.strftime("%H:%M:%S"),
-            standing.caught,
-            standing.missed,
-            standing.open,
-            tally.false_alarms(),
+            counts.alerts,
+            "",
+            states.caught,
+            states.missed,
+            states.open,
+            counts.false_alarms(),
         )?;
         self.out.flush()
     }
 
-    /// The end.
+    /// The summary at the end.
     ///
     /// # Errors
-    /// When nobody reads.
+    /// When the output is closed.
     pub fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         writeln!(self.out, "\n{}", summary.text().trim_end())?;
         self.out.flush()
@@ -130,12 +152,12 @@ fn severity_style(severity: &str) -> Style {
     }
 }
 
-fn mark_words(mark: Mark) -> (Style, String) {
-    match mark {
-        Mark::Caught(kind) => (GOOD, format!("caught: {}", kind.name())),
-        Mark::Again(kind) => (KNOWN, format!("again: {}", kind.name())),
-        Mark::Reported(kind) => (KNOWN, format!("found by reports: {}", kind.name())),
-        Mark::Victim(kind) => (KNOWN, format!("the victim's own, after: {}", kind.name())),
-        Mark::FalseAlarm(oddity) => (WRONG, format!("false alarm: {}", oddity_name(oddity))),
+fn assessment_text(assessment: Assessment) -> (Style, String) {
+    match assessment {
+        Assessment::Caught(kind) => (GOOD, format!("caught: {}", kind.name())),
+        Assessment::Again(kind) => (KNOWN, format!("further alert: {}", kind.name())),
+        Assessment::Reported(kind) => (KNOWN, format!("reported by customers: {}", kind.name())),
+        Assessment::Victim(kind) => (KNOWN, format!("genuine event of a victim: {}", kind.name())),
+        Assessment::FalseAlarm(oddity) => (WRONG, format!("false alarm: {}", oddity_name(oddity))),
     }
 }

@@ -1,4 +1,4 @@
-//! The demo's engine behind the worker: every key space in one process, with the bank's past already in it.
+//! The demo's processor: every key space in one process, with the history of the bank loaded.
 //!
 //! The in-process broker ends with the process, so nothing is ever restored from its log.
 
@@ -13,21 +13,21 @@ use tripline_core::outputs::Outputs;
 use tripline_core::spaces::Spaces;
 
 /// All key spaces behind one worker.
-pub struct Judging {
+pub struct SpacesProcessor {
     spaces: Spaces,
     lines: Lines,
     judged: Arc<AtomicU64>,
 }
 
-impl Judging {
-    /// Goes on with these spaces; `judged` counts the records.
-    pub fn new(spaces: Spaces, judged: Arc<AtomicU64>) -> Judging {
-        Judging { spaces, lines: Lines::new(Collect::Nothing), judged }
+impl SpacesProcessor {
+    /// A processor with these key spaces; `judged` counts the records.
+    pub fn new(spaces: Spaces, judged: Arc<AtomicU64>) -> SpacesProcessor {
+        SpacesProcessor { spaces, lines: Lines::new(Collect::Nothing), judged }
     }
 }
 
-impl Processor for Judging {
-    // The spaces stay: what is delivered again after a failed commit meets its own rows, as duplicates.
+impl Processor for SpacesProcessor {
+    // The key spaces stay: records that are delivered again after a failed commit are duplicates of their own rows.
     type Shard = ();
 
     fn open(&mut self, _: &Position) {}

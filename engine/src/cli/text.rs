@@ -1,8 +1,10 @@
-//! How reports put numbers: durations and tables. It knows no command.
+//! Text of reports: durations and tables. It knows no command.
+
+use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// The two largest units, rounded down: `97 d 1 h`.
 pub fn duration(ms: i64) -> String {
-    const UNITS: [(i64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    const UNITS: [(i64, &str); 4] = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (SECOND_MS, "s")];
     let mut rest = ms;
     let mut parts = Vec::new();
     for (unit, name) in UNITS {
@@ -31,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_told_in_its_two_largest_units() {
+    fn a_duration_has_its_two_largest_units() {
         assert_eq!(duration(90 * 86_400_000), "90 d");
         assert_eq!(duration(8_385_300_000), "97 d 1 h");
         assert_eq!(duration(180_000), "3 min");

@@ -1,6 +1,6 @@
-//! What the demo knows and the engine does not: which events are fraud. It says of each alert whether it was right.
+//! Campaigns and alerts of the demo, counted with the ground truth of the simulation, which the engine does not have.
 //!
-//! It knows no broker and no screen. What it counts depends on the events and alerts alone, not on how fast they came.
+//! It knows no broker and no screen. The counts depend on events and alerts alone; only the latencies depend on time.
 
 use super::alert::Alert;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,38 +9,39 @@ use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{
     Campaign, CampaignId, CampaignKind, HardNegative, SimulatedEvent, Truth, TruthKind,
 };
+use tripline_rules::time::DAY_MS;
 
-/// Events that are remembered: an alert follows its event within far fewer.
+/// Events that are kept: far more than lie between an event and its alert.
 const RECENT_MAX: usize = 100_000;
-/// Latencies that are remembered.
+/// Latencies that are kept.
 const LATENCIES_MAX: usize = 10_000;
-/// How long after its last fraud a campaign's victim is still one, ms.
-const AFTERMATH_MS: i64 = 24 * 60 * 60 * 1000;
+/// How long after the last fraud of a campaign an alert can still be about it, ms.
+const AFTERMATH_MS: i64 = DAY_MS;
 
-/// What an alert is worth.
+/// Whether an alert is correct, by the ground truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum Assessment {
     /// The first alert about a campaign.
     Caught(CampaignKind),
-    /// A further one.
+    /// A further alert about a campaign.
     Again(CampaignKind),
-    /// About frauds of before the show, found by the customers' reports.
+    /// About a fraud before the live part, which customers have reported.
     Reported(CampaignKind),
-    /// The right account, but an event of the victim's own.
+    /// The account of a victim, but a genuine event.
     Victim(CampaignKind),
-    /// Nobody did anything wrong; an oddity of honest life, or not even that.
+    /// No fraud: an unusual genuine activity, or a usual one.
     FalseAlarm(Option<HardNegative>),
 }
 
-/// A fraud that was watched.
-pub(super) struct Watched {
+/// A campaign with at least one published fraud.
+pub(super) struct WatchedCampaign {
     pub campaign: Campaign,
     /// Frauds so far: account, time, US cents.
-    pub takings: Vec<(String, Timestamp, i64)>,
+    pub frauds: Vec<(String, Timestamp, i64)>,
     /// Time of the first alert about it.
     pub caught_at: Option<Timestamp>,
-    /// Accounts that an alert was about, since when; under the empty name: all.
-    pub covered: BTreeMap<String, Timestamp>,
+    /// When the first alert about each account was raised; under the empty name: about all of them.
+    pub alerted_at: BTreeMap<String, Timestamp>,
 }
 
 /// An event that was published.
@@ -49,13 +50,13 @@ struct Published {
     sent: Instant,
 }
 
-/// The running count of right and wrong.
-pub struct Tally {
+/// Counts of the live part so far.
+pub struct CampaignCounts {
     pub(super) live: Timestamp,
     pub(super) now: Timestamp,
     pub(super) events: u64,
     pub(super) alerts: u64,
-    pub(super) campaigns: BTreeMap<CampaignId, Watched>,
+    pub(super) campaigns: BTreeMap<CampaignId, WatchedCampaign>,
     pub(super) reported: BTreeSet<CampaignId>,
     pub(super) victims: u64,
     pub(super) false_alarms: BTreeMap<Option<HardNegative>, u64>,
@@ -65,23 +66,23 @@ pub struct Tally {
     latencies: VecDeque<Duration>,
 }
 
-/// Campaigns by what became of them.
+/// Campaigns by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// With at least one fraud while one watched.
+pub struct CampaignStates {
+    /// With at least one published fraud.
     pub begun: usize,
     /// With an alert.
     pub caught: usize,
-    /// Over, without one.
+    /// Ended without an alert.
     pub missed: usize,
-    /// Neither yet.
+    /// Still under way without an alert.
     pub open: usize,
 }
 
-impl Tally {
-    /// Nothing yet, in a story that goes live then.
-    pub fn new(live: Timestamp) -> Tally {
-        Tally {
+impl CampaignCounts {
+    /// No counts, for a live part that begins at this time.
+    pub fn new(live: Timestamp) -> CampaignCounts {
+        CampaignCounts {
             live,
             now: live,
             events: 0,
@@ -97,7 +98,7 @@ impl Tally {
         }
     }
 
-    /// An event goes to the log now.
+    /// Counts an event that is published now.
     pub fn published(&mut self, event: &SimulatedEvent, campaigns: &[Campaign]) {
         self.events += 1;
         self.now = self.now.max(event.appended_at);
@@ -111,35 +112,35 @@ impl Tally {
         let Some(id) = event.truth.campaign else { return };
         let Some(campaign) = campaigns.iter().find(|campaign| campaign.id == id) else { return };
         if event.truth.is_fraud() {
-            self.campaigns.entry(id).or_insert_with(|| Watched {
+            self.campaigns.entry(id).or_insert_with(|| WatchedCampaign {
                 campaign: campaign.clone(),
-                takings: Vec::new(),
+                frauds: Vec::new(),
                 caught_at: None,
-                covered: BTreeMap::new(),
+                alerted_at: BTreeMap::new(),
             });
-            self.foreseen(event);
+            self.unpublished(event);
         } else {
             self.past.insert(id, campaign.kind);
         }
     }
 
-    /// An event that happens after one stopped watching: only what a watched campaign takes by it counts.
-    pub fn foreseen(&mut self, event: &SimulatedEvent) {
+    /// Counts what a campaign would take by an event after the end of the demo.
+    pub fn unpublished(&mut self, event: &SimulatedEvent) {
         if let Some(watched) = event.truth.campaign.and_then(|id| self.campaigns.get_mut(&id))
             && event.truth.is_fraud()
         {
-            watched.takings.push((event.account.clone(), event.at, event.lost_cents));
+            watched.frauds.push((event.account.clone(), event.at, event.lost_cents));
         }
     }
 
-    /// When the last campaign that was watched is over.
+    /// When the last campaign ends.
     pub fn last_fraud_at(&self) -> Timestamp {
         let ends = self.campaigns.values().map(|watched| watched.campaign.last_fraud_at);
         ends.max().unwrap_or(self.now)
     }
 
-    /// An alert has reached its reader.
-    pub fn alert(&mut self, alert: &Alert) -> Mark {
+    /// Counts an alert that was consumed now.
+    pub fn alert(&mut self, alert: &Alert) -> Assessment {
         self.alerts += 1;
         let mut truth = Truth::GENUINE;
         if let Some(published) = self.recent.get(&alert.event.id) {
@@ -149,56 +150,56 @@ impl Tally {
             }
             self.latencies.push_back(published.sent.elapsed());
         }
-        let mark = self.mark(alert, truth);
-        match mark {
-            Mark::Victim(_) => self.victims += 1,
-            Mark::FalseAlarm(oddity) => *self.false_alarms.entry(oddity).or_default() += 1,
-            Mark::Caught(_) | Mark::Again(_) | Mark::Reported(_) => {}
+        let assessment = self.assess(alert, truth);
+        match assessment {
+            Assessment::Victim(_) => self.victims += 1,
+            Assessment::FalseAlarm(oddity) => *self.false_alarms.entry(oddity).or_default() += 1,
+            Assessment::Caught(_) | Assessment::Again(_) | Assessment::Reported(_) => {}
         }
-        mark
+        assessment
     }
 
-    fn mark(&mut self, alert: &Alert, truth: Truth) -> Mark {
-        let by_place = || {
-            let about = |watched: &Watched| watched.campaign.terminals.contains(&alert.entity.id);
+    fn assess(&mut self, alert: &Alert, truth: Truth) -> Assessment {
+        let by_terminal = || {
+            let about = |watched: &WatchedCampaign| watched.campaign.terminals.contains(&alert.entity.id);
             let found =
                 self.campaigns.iter().find(|(_, watched)| about(watched) && watched.is_fresh(alert.at));
             found.map(|(id, _)| *id)
         };
-        let id = truth.campaign.or_else(by_place);
+        let id = truth.campaign.or_else(by_terminal);
         if let Some(watched) = id.and_then(|id| self.campaigns.get_mut(&id)) {
             return watched.alerted(alert);
         }
         if let Some((id, kind)) = id.and_then(|id| self.past.get_key_value(&id)) {
             self.reported.insert(*id);
-            return Mark::Reported(*kind);
+            return Assessment::Reported(*kind);
         }
-        let struck = |watched: &&Watched| {
+        let struck = |watched: &&WatchedCampaign| {
             watched.campaign.accounts.contains(&alert.account) && watched.is_fresh(alert.at)
         };
         match (self.campaigns.values().find(struck), truth.kind) {
-            (Some(watched), _) => Mark::Victim(watched.campaign.kind),
-            (None, TruthKind::HardNegative(oddity)) => Mark::FalseAlarm(Some(oddity)),
-            (None, _) => Mark::FalseAlarm(None),
+            (Some(watched), _) => Assessment::Victim(watched.campaign.kind),
+            (None, TruthKind::HardNegative(oddity)) => Assessment::FalseAlarm(Some(oddity)),
+            (None, _) => Assessment::FalseAlarm(None),
         }
     }
 
-    /// How the campaigns of a kind stand, or of all.
-    pub fn standing(&self, kind: Option<CampaignKind>) -> Standing {
-        let mut standing = Standing::default();
-        let of_kind = |watched: &&Watched| kind.is_none_or(|kind| watched.campaign.kind == kind);
+    /// Campaigns of one kind, or of all kinds, by state.
+    pub fn states(&self, kind: Option<CampaignKind>) -> CampaignStates {
+        let mut states = CampaignStates::default();
+        let of_kind = |watched: &&WatchedCampaign| kind.is_none_or(|kind| watched.campaign.kind == kind);
         for watched in self.campaigns.values().filter(of_kind) {
-            standing.begun += 1;
-            standing.caught += usize::from(watched.caught_at.is_some());
-            standing.open += usize::from(watched.is_open(self.now));
+            states.begun += 1;
+            states.caught += usize::from(watched.caught_at.is_some());
+            states.open += usize::from(watched.is_open(self.now));
         }
-        standing.missed = standing.begun - standing.caught - standing.open;
-        standing
+        states.missed = states.begun - states.caught - states.open;
+        states
     }
 
-    /// Kinds of campaigns of which at least one was caught.
+    /// Kinds of which at least one campaign was caught.
     pub fn kinds_caught(&self) -> usize {
-        CampaignKind::ALL.iter().filter(|kind| self.standing(Some(**kind)).caught > 0).count()
+        CampaignKind::ALL.iter().filter(|kind| self.states(Some(**kind)).caught > 0).count()
     }
 
     /// False alarms so far.
@@ -206,12 +207,7 @@ impl Tally {
         self.false_alarms.values().sum()
     }
 
-    /// Events, alerts so far.
-    pub fn counts(&self) -> (u64, u64) {
-        (self.events, self.alerts)
-    }
-
-    /// From an event's publication to its alert's arrival: median and 99th percentile of the latest alerts.
+    /// From publishing an event to consuming its alert: median and 99th percentile of the latest alerts.
     pub fn latency(&self) -> Option<(Duration, Duration)> {
         let mut sorted: Vec<Duration> = self.latencies.iter().copied().collect();
         sorted.sort_unstable();
@@ -220,8 +216,8 @@ impl Tally {
     }
 }
 
-impl Watched {
-    /// Whether it is neither caught nor over.
+impl WatchedCampaign {
+    /// Whether it is still under way without an alert.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.caught_at.is_none() && self.campaign.last_fraud_at > now
     }
@@ -231,23 +227,23 @@ impl Watched {
         (self.campaign.first_fraud_at.0..=self.campaign.last_fraud_at.0 + AFTERMATH_MS).contains(&at.0)
     }
 
-    fn alerted(&mut self, alert: &Alert) -> Mark {
-        let place = alert.entity.kind != "account";
-        let whom = if place { String::new() } else { alert.account.clone() };
-        let since = self.covered.entry(whom).or_insert(alert.at);
+    fn alerted(&mut self, alert: &Alert) -> Assessment {
+        let is_terminal = alert.entity.kind != "account";
+        let whom = if is_terminal { String::new() } else { alert.account.clone() };
+        let since = self.alerted_at.entry(whom).or_insert(alert.at);
         *since = alert.at.min(*since);
         let first = self.caught_at.is_none();
         self.caught_at = Some(self.caught_at.map_or(alert.at, |at| at.min(alert.at)));
-        if first { Mark::Caught(self.campaign.kind) } else { Mark::Again(self.campaign.kind) }
+        if first { Assessment::Caught(self.campaign.kind) } else { Assessment::Again(self.campaign.kind) }
     }
 
-    /// US cents taken up to the alert about the account, and after it. While it is open, nothing is counted that has not
-    /// happened yet.
+    /// US cents taken up to the first alert about the account, and after it. Of an open campaign only what was taken until
+    /// `now` counts.
     pub fn lost_and_saved(&self, now: Timestamp) -> (i64, i64) {
         let (mut lost, mut saved) = (0, 0);
-        for (account, at, cents) in &self.takings {
-            let covered = [account.as_str(), ""].iter().filter_map(|whom| self.covered.get(*whom)).min();
-            if covered.is_some_and(|since| since < at) {
+        for (account, at, cents) in &self.frauds {
+            let alerted = [account.as_str(), ""].iter().filter_map(|whom| self.alerted_at.get(*whom)).min();
+            if alerted.is_some_and(|since| since < at) {
                 saved += cents;
             } else if *at <= now || self.caught_at.is_some() {
                 lost += cents;
@@ -257,10 +253,10 @@ impl Watched {
     }
 }
 
-/// An oddity of honest life in plain words.
+/// The name of an unusual genuine activity.
 pub fn oddity_name(oddity: Option<HardNegative>) -> &'static str {
     match oddity {
-        None => "everyday life",
+        None => "usual activity",
         Some(HardNegative::Traveller) => "traveller",
         Some(HardNegative::ShoppingSpree) => "shopping spree on payday",
         Some(HardNegative::Transit) => "commuter's fares",
@@ -314,53 +310,57 @@ mod tests {
         serde_json::from_value(written).unwrap()
     }
 
-    fn tally(events: &[SimulatedEvent]) -> Tally {
-        let mut tally = Tally::new(Timestamp(0));
-        events.iter().for_each(|event| tally.published(event, &[campaign()]));
-        tally
+    fn counts(events: &[SimulatedEvent]) -> CampaignCounts {
+        let mut counts = CampaignCounts::new(Timestamp(0));
+        events.iter().for_each(|event| counts.published(event, &[campaign()]));
+        counts
     }
 
     #[test]
-    fn what_is_taken_up_to_the_alert_is_lost_and_the_rest_is_saved() {
+    fn money_taken_up_to_the_alert_is_lost_and_the_rest_is_saved() {
         let frauds = [(2_000, 100), (3_000, 20), (4_000, 3)];
-        let mut tally = tally(&frauds.map(|(at, cents)| event("A1", at, TruthKind::Fraud(KIND), cents)));
-        assert_eq!(tally.standing(None), Standing { begun: 1, open: 1, ..Standing::default() });
-        assert_eq!(tally.alert(&alert("A1", 3_000, ["account", "A1"])), Mark::Caught(KIND));
-        assert_eq!(tally.alert(&alert("A1", 4_000, ["account", "A1"])), Mark::Again(KIND));
-        tally.foreseen(&event("A1", 9_000, TruthKind::Fraud(KIND), 1));
-        assert_eq!(tally.campaigns[&ID].lost_and_saved(tally.now), (120, 4));
-        assert_eq!(tally.standing(Some(KIND)), Standing { begun: 1, caught: 1, ..Standing::default() });
+        let mut counts = counts(&frauds.map(|(at, cents)| event("A1", at, TruthKind::Fraud(KIND), cents)));
+        assert_eq!(counts.states(None), CampaignStates { begun: 1, open: 1, ..CampaignStates::default() });
+        assert_eq!(counts.alert(&alert("A1", 3_000, ["account", "A1"])), Assessment::Caught(KIND));
+        assert_eq!(counts.alert(&alert("A1", 4_000, ["account", "A1"])), Assessment::Again(KIND));
+        counts.unpublished(&event("A1", 9_000, TruthKind::Fraud(KIND), 1));
+        assert_eq!(counts.campaigns[&ID].lost_and_saved(counts.now), (120, 4));
+        assert_eq!(
+            counts.states(Some(KIND)),
+            CampaignStates { begun: 1, caught: 1, ..CampaignStates::default() }
+        );
     }
 
     #[test]
     fn an_alert_on_one_victim_saves_nothing_of_another_and_one_on_the_terminal_does() {
         let frauds = [("A1", 2_000), ("A2", 3_000), ("A3", 4_000)];
-        let mut tally = tally(&frauds.map(|(account, at)| event(account, at, TruthKind::Fraud(KIND), 10)));
-        tally.alert(&alert("A1", 2_000, ["account", "A1"]));
-        assert_eq!(tally.campaigns[&ID].lost_and_saved(tally.now), (30, 0));
-        tally.alert(&alert("A2", 3_000, ["terminal", "T1"]));
-        assert_eq!(tally.campaigns[&ID].lost_and_saved(tally.now), (20, 10));
+        let mut counts = counts(&frauds.map(|(account, at)| event(account, at, TruthKind::Fraud(KIND), 10)));
+        counts.alert(&alert("A1", 2_000, ["account", "A1"]));
+        assert_eq!(counts.campaigns[&ID].lost_and_saved(counts.now), (30, 0));
+        counts.alert(&alert("A2", 3_000, ["terminal", "T1"]));
+        assert_eq!(counts.campaigns[&ID].lost_and_saved(counts.now), (20, 10));
     }
 
     #[test]
-    fn honest_people_are_told_from_victims() {
+    fn alerts_on_genuine_events_distinguish_victims_from_false_alarms() {
         let traveller = TruthKind::HardNegative(HardNegative::Traveller);
-        let mut tally = tally(&[
+        let mut counts = counts(&[
             event("A1", 2_000, TruthKind::Fraud(KIND), 10),
             event("A1", 3_000, TruthKind::Genuine, 0),
             event("A2", 4_000, traveller, 0),
         ]);
-        assert_eq!(tally.alert(&alert("A1", 3_000, ["account", "A1"])), Mark::Victim(KIND));
+        assert_eq!(counts.alert(&alert("A1", 3_000, ["account", "A1"])), Assessment::Victim(KIND));
         let oddity = Some(HardNegative::Traveller);
-        assert_eq!(tally.alert(&alert("A2", 4_000, ["account", "A2"])), Mark::FalseAlarm(oddity));
-        assert_eq!((tally.false_alarms(), tally.kinds_caught()), (1, 0));
+        assert_eq!(counts.alert(&alert("A2", 4_000, ["account", "A2"])), Assessment::FalseAlarm(oddity));
+        assert_eq!((counts.false_alarms(), counts.kinds_caught()), (1, 0));
     }
 
     #[test]
     fn a_campaign_that_ends_without_an_alert_is_missed() {
         let everyday = TruthKind::Genuine;
-        let tally = tally(&[event("A1", 2_000, TruthKind::Fraud(KIND), 10), event("A2", 9_001, everyday, 0)]);
-        assert_eq!(tally.standing(None), Standing { begun: 1, missed: 1, ..Standing::default() });
-        assert_eq!(tally.campaigns[&ID].lost_and_saved(tally.now), (10, 0));
+        let counts =
+            counts(&[event("A1", 2_000, TruthKind::Fraud(KIND), 10), event("A2", 9_001, everyday, 0)]);
+        assert_eq!(counts.states(None), CampaignStates { begun: 1, missed: 1, ..CampaignStates::default() });
+        assert_eq!(counts.campaigns[&ID].lost_and_saved(counts.now), (10, 0));
     }
 }
