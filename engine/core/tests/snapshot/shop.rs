@@ -57,14 +57,14 @@ impl Shop {
             ..Settings::new("snapshot")
         };
         let ruleset = Arc::clone(&installed().account);
-        Shop { settings: settings, ruleset, telling: case.settings.labels }
+        Shop { settings, ruleset, telling: case.settings.labels }
     }
 
     /// The same shop with something set otherwise.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Settings)) -> Shop {
         let mut settings = self.settings.clone();
         change(&mut settings);
-        Shop { settings: settings, ruleset: Arc::clone(&self.ruleset), telling: self.telling }
+        Shop { settings, ruleset: Arc::clone(&self.ruleset), telling: self.telling }
     }
 
     /// The same shop with another pack.
