@@ -360,6 +360,23 @@ fn registers(event: &Event, schema: &Schema, count: usize) -> Registers {
     registers
 }
 
+/// A pack whose features and rules are these conditions.
+fn pack(conditions: &[Condition]) -> String {
+    let mut pack = "version: 1\naggregates:\n".to_owned();
+    for (at, over) in FACTS.iter().enumerate() {
+        pack.push_str(&format!("  a{at}: {{count: events, by: account, over: {over}}}\n"));
+    }
+    pack.push_str("features:\n");
+    for (at, condition) in conditions.iter().enumerate() {
+        pack.push_str(&format!("  f{at}: \"{}\"\n", condition.text().replace('"', "\\\"")));
+    }
+    pack.push_str("rules:\n");
+    for (at, condition) in conditions.iter().enumerate() {
+        pack.push_str(&format!("  - id: R{at}\n    when: >-\n      {}\n", condition.text()));
+    }
+    pack
+}
+
 #[test]
 fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
     let (schema, problems) = Schema::load(&File::new("schema.yaml", SCHEMA));
@@ -372,19 +389,8 @@ fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
     let mut runner =
         TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
     let result = runner.run(&cases, |(conditions, events)| {
-        let mut pack = "version: 1\naggregates:\n".to_owned();
-        for (at, over) in FACTS.iter().enumerate() {
-            pack.push_str(&format!("  a{at}: {{count: events, by: account, over: {over}}}\n"));
-        }
-        pack.push_str("features:\n");
-        for (at, condition) in conditions.iter().enumerate() {
-            pack.push_str(&format!("  f{at}: \"{}\"\n", condition.text().replace('"', "\\\"")));
-        }
-        pack.push_str("rules:\n");
-        for (at, condition) in conditions.iter().enumerate() {
-            pack.push_str(&format!("  - id: R{at}\n    when: >-\n      {}\n", condition.text()));
-        }
-        let (ruleset, problems) = Ruleset::compile(&[File::new("p.yaml", pack)], &schema, &options);
+        let (ruleset, problems) =
+            Ruleset::compile(&[File::new("p.yaml", pack(&conditions))], &schema, &options);
         let Some(ruleset) = ruleset else {
             // A condition that never changes is refused; nothing else may be wrong.
             let only = problems

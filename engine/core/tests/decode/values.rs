@@ -63,14 +63,16 @@ fn only_wanted_fields_are_converted_and_only_wanted_texts_kept() {
     assert_eq!(event.texts.get(slot("account.id")), Some("acc-7"));
 }
 
+/// A balance in one form and currency.
+fn money(form: AmountForm, code: &str) -> FieldMapping {
+    let mut mapping = pointer("account.balance", "/v");
+    mapping.money.amount = form;
+    mapping.money.currency = CurrencySource::Constant(code.into());
+    mapping
+}
+
 #[test]
 fn amounts_in_major_units_are_exact_decimals_of_their_currency() {
-    let money = |form, code: &str| {
-        let mut mapping = pointer("account.balance", "/v");
-        mapping.money.amount = form;
-        mapping.money.currency = CurrencySource::Constant(code.into());
-        mapping
-    };
     let bad = Err(Reason::BadMoney);
     numbers(
         money(AmountForm::Major, "EUR"),
@@ -104,6 +106,11 @@ fn amounts_in_major_units_are_exact_decimals_of_their_currency() {
             ("null", Ok(None)),
         ],
     );
+}
+
+#[test]
+fn amounts_of_other_forms_and_currencies_are_exact_decimals_too() {
+    let bad = Err(Reason::BadMoney);
     numbers(
         money(AmountForm::MajorFloat, "EUR"),
         "account.balance",

@@ -10,11 +10,13 @@ mod record;
 mod rules;
 mod self_checks;
 mod suppress;
+mod tally;
 mod terminal_looks;
 mod truth;
 
-pub(crate) use bank::{Judged, LABEL_AFTER, Oracle, Outcome, Settings, Taken, Tally};
+pub(crate) use bank::{Judged, LABEL_AFTER, Oracle, Outcome, Settings, Taken};
 pub(crate) use looks::FEATURES_ACCOUNT;
+pub(crate) use tally::Tally;
 pub(crate) use terminal_looks::FEATURES_TERMINAL;
 
 /// Milliseconds of a second, a minute, an hour, a day.

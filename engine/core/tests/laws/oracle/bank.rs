@@ -5,6 +5,7 @@ use super::looks::{self, FEATURES_ACCOUNT, POPULATIONS, features, is_spend};
 use super::record::{self, Fields, Sent};
 use super::rules::{self, Action, Rule, decide};
 use super::suppress::{About, Decisions};
+use super::tally::Tally;
 use super::terminal_looks::{self, FEATURES_TERMINAL};
 use super::truth::Number;
 use super::{DAY, HOUR, MINUTE};
@@ -75,78 +76,6 @@ pub(crate) struct Judged {
     /// Number in its incident, of alerts.
     pub seq: Option<u32>,
     pub out_of_order: bool,
-}
-
-/// How often what happened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub records: u64,
-    pub rows: u64,
-    pub duplicates: u64,
-    pub conflicts: u64,
-    pub late: u64,
-    pub dead_letters: u64,
-    pub labels: u64,
-    pub alerts: u64,
-    pub suppressed: u64,
-    pub out_of_order: u64,
-    pub equal_times: u64,
-    pub capped: u64,
-    pub expired: u64,
-    pub edges: u64,
-    pub amended: u64,
-    pub references: u64,
-    pub terminal_alerts: u64,
-    /// Firings by rule.
-    pub fired: BTreeMap<&'static str, u64>,
-    /// Silences by rule.
-    pub silenced: BTreeMap<&'static str, u64>,
-}
-
-impl Tally {
-    /// Everything that these streams are for has happened.
-    ///
-    /// # Panics
-    /// When something never did.
-    pub(crate) fn assert_none_is_idle(&self) {
-        let Tally { rows, duplicates, conflicts, late, dead_letters, alerts, suppressed, .. } = *self;
-        let Tally { out_of_order, equal_times, capped, expired, edges, amended, references, .. } = *self;
-        let Tally { terminal_alerts, labels, .. } = *self;
-        let all =
-            [rows, duplicates, conflicts, late, dead_letters, alerts, suppressed, out_of_order, equal_times];
-        let more = [capped, expired, edges, amended, references, terminal_alerts, labels];
-        assert!(all.iter().chain(&more).all(|count| *count > 0), "a kind of record never occurred: {self:?}");
-        for rule in rules::account().iter().chain(&rules::terminal()) {
-            assert!(self.fired.contains_key(rule.id), "{} never fired", rule.id);
-            let is_silenced = self.silenced.contains_key(rule.id);
-            assert_eq!(is_silenced, rule.live && rule.cooldown.is_some(), "{} silenced", rule.id);
-        }
-    }
-
-    /// Adds another stream's.
-    pub(crate) fn add(&mut self, other: &Tally) {
-        let Tally { records, rows, duplicates, conflicts, late, dead_letters, alerts, suppressed, .. } =
-            *other;
-        self.records += records;
-        self.rows += rows;
-        self.duplicates += duplicates;
-        self.conflicts += conflicts;
-        self.late += late;
-        self.dead_letters += dead_letters;
-        self.alerts += alerts;
-        self.suppressed += suppressed;
-        self.labels += other.labels;
-        self.out_of_order += other.out_of_order;
-        self.equal_times += other.equal_times;
-        self.capped += other.capped;
-        self.expired += other.expired;
-        self.edges += other.edges;
-        self.amended += other.amended;
-        self.references += other.references;
-        self.terminal_alerts += other.terminal_alerts;
-        other.fired.iter().for_each(|(rule, count)| *self.fired.entry(rule).or_default() += count);
-        other.silenced.iter().for_each(|(rule, count)| *self.silenced.entry(rule).or_default() += count);
-    }
 }
 
 /// One key space: what it looks at and how it judges.

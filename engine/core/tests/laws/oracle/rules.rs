@@ -85,6 +85,10 @@ fn reaches(a: Number, b: Number) -> Truth {
     both(a, b, |a, b| a >= b)
 }
 
+/// All types of event of the streams' schema.
+const EVERY_TYPE: &[&str] =
+    &["purchase", "cash_withdrawal", "transfer", "p2p", "login", "outcome", "reversal", "clearing", "label"];
+
 /// The account's rules that judge now, in the pack's order.
 pub(crate) fn account() -> Vec<Rule> {
     let mut rules = behaviour();
@@ -144,30 +148,13 @@ fn behaviour() -> Vec<Rule> {
                 or(ge(f.number("amount_rank_all_2d"), 0.75), ge(f.number("amount_rank_mcc_1d"), 0.9));
             and(ge(f.number("amount_rank_2h"), 0.75), everybody)
         }),
-        rule(
-            "MEDIAN",
-            &[
-                "purchase",
-                "cash_withdrawal",
-                "transfer",
-                "p2p",
-                "login",
-                "outcome",
-                "reversal",
-                "clearing",
-                "label",
-            ],
-            18,
-            None,
-            unless_higher(About::Card, 10 * MINUTE),
-            |row, f| {
-                all(&[
-                    one_of(Some(&row.kind), &["purchase", "p2p"]),
-                    reaches(amount(row), f.number("acct_median_2h").map(|median| 3.0 * median)),
-                    reaches(amount(row), f.number("acct_quantile_2h")),
-                ])
-            },
-        ),
+        rule("MEDIAN", EVERY_TYPE, 18, None, unless_higher(About::Card, 10 * MINUTE), |row, f| {
+            all(&[
+                one_of(Some(&row.kind), &["purchase", "p2p"]),
+                reaches(amount(row), f.number("acct_median_2h").map(|median| 3.0 * median)),
+                reaches(amount(row), f.number("acct_quantile_2h")),
+            ])
+        }),
     ]
 }
 
