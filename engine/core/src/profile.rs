@@ -59,7 +59,7 @@ pub struct ProfileReader {
     today: i64,
     usual: Vec<Option<Usual>>,
     columns: Columns,
-    rows: Vec<Past>,
+    rows: Vec<EarlierRow>,
     sorted: Vec<f64>,
     words: Vec<u64>,
 }
@@ -88,7 +88,7 @@ impl Columns {
 
 /// What is read of an earlier row.
 #[derive(Clone, Copy, Debug)]
-struct Past {
+struct EarlierRow {
     position: usize,
     age_ms: i64,
     amount: f64,
@@ -167,8 +167,8 @@ impl ProfileReader {
         let usual = usize::try_from(group).ok().and_then(|group| self.usual.get(group).copied().flatten());
         let base = self.baseline(usual, amount);
         let spreads = |amount: f64| (amount - base.centre) / base.spread;
-        let is_rare = |past: &Past| usual.is_some_and(|usual| past.amount > usual.most);
-        let within = |ms: i64| move |past: &&Past| past.age_ms < ms;
+        let is_rare = |past: &EarlierRow| usual.is_some_and(|usual| past.amount > usual.most);
+        let within = |ms: i64| move |past: &&EarlierRow| past.age_ms < ms;
         let newer = |ms: i64| as_f64(self.rows.iter().filter(within(ms)).count());
         let far = || self.rows.iter().filter(|past| spreads(past.amount) > FAR_OUT);
         let rare = || self.rows.iter().filter(|past| is_rare(past));
@@ -237,7 +237,7 @@ impl ProfileReader {
             }
             let Some(amount) = self.columns.amount.number(row) else { continue };
             let declined = self.columns.declined.is_some_and(|column| column.read(row) == Some(1));
-            self.rows.push(Past { position, age_ms: at.0 - past.0, amount: minor(amount), declined });
+            self.rows.push(EarlierRow { position, age_ms: at.0 - past.0, amount: minor(amount), declined });
         }
     }
 
