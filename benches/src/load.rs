@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tripline::config::{self, Config};
-use tripline_core::engine::Engine;
+use tripline_core::account_shard::AccountShard;
 use tripline_core::settings::Settings;
 use tripline_rules::diagnostic::Paint;
 
@@ -27,6 +27,6 @@ pub fn config() -> Config {
 }
 
 /// An engine of one partition without any row.
-pub fn engine(config: &Config, settings: Settings) -> Engine {
-    Engine::new(&Arc::new(config.installation.with_settings(settings)))
+pub fn engine(config: &Config, settings: Settings) -> AccountShard {
+    AccountShard::new(&Arc::new(config.installation.with_settings(settings)))
 }

@@ -82,21 +82,21 @@ mod tests {
     use super::*;
     use crate::load;
     use crate::records::START;
+    use tripline_core::account_shard::AccountShard;
     use tripline_core::batch::{Batch, ShardId};
-    use tripline_core::engine::{Derived, Engine};
-    use tripline_core::lines::{Collect, Lines};
     use tripline_core::outputs::{Outputs, Topic};
+    use tripline_core::signals::NoSignals;
 
     /// Alerts of these records, in a fresh engine.
     fn alerts(resets: impl IntoIterator<Item = Reset>) -> usize {
         let config = load::config();
-        let mut engine: Engine = load::engine(&config, config.settings().clone());
+        let mut engine: AccountShard = load::engine(&config, config.settings().clone());
         let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
         for (offset, Reset { key, value, .. }) in (0..).zip(resets) {
             batch.push(offset, Some(START), key.as_bytes(), value.as_bytes());
         }
         let mut out = Outputs::default();
-        engine.step(&batch, &mut Derived::default(), &mut out, &mut Lines::new(Collect::Nothing));
+        engine.step(&batch, &NoSignals, &mut out);
         out.records.iter().filter(|output| output.topic == Topic::Alerts).count()
     }
 

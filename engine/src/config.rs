@@ -133,7 +133,7 @@ impl Reader<'_, '_> {
             rows_per_ledger: limits.rows_per_ledger,
             keys_per_shard: limits.keys_per_shard,
             bytes_per_shard: limits.bytes_per_shard,
-            profile: models.iter().any(|name| name == "profile"),
+            models,
             ..Settings::new(&stream?)
         };
         let installation = Installation::new(&schema, &Arc::new(ruleset?), Arc::new(checked), settings);

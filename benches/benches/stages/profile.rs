@@ -5,11 +5,11 @@ use criterion::{Criterion, Throughput};
 use ndarray::{ArrayView2, ArrayViewMut1};
 use std::hint::black_box;
 use tripline_benches::load;
-use tripline_core::engine::Derived;
 use tripline_core::ledger::RowRef;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
 use tripline_core::profile::ProfileReader;
+use tripline_core::settings::Settings;
+use tripline_core::signals::NoSignals;
 use tripline_models::model::Model;
 use tripline_models::profile::{INPUTS, Profile};
 
@@ -22,16 +22,16 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let mut feed = Feed::new(ACCOUNTS);
     let mut settings = feed.config.settings().clone();
     // Rows of 90 days are held for it.
-    settings.profile = true;
+    settings.models = Settings::new("").models;
     let mut engine = load::engine(&feed.config, settings);
-    let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+    let mut out = Outputs::default();
     for batch in feed.batches(count) {
-        engine.step(&batch, &mut Derived::default(), &mut out, &mut lines);
+        engine.step(&batch, &NoSignals, &mut out);
         out.clear();
     }
     // The same feed again, as events.
     let events = Feed::new(ACCOUNTS).events(count);
-    let ledgers = engine.space().ledgers();
+    let ledgers = engine.shard().ledgers();
     let mut reader =
         ProfileReader::new(feed.config.schema(), ledgers).expect("the load pack's rows keep amounts");
     let mut payments = Vec::new();

@@ -4,7 +4,8 @@ use crate::feed::Feed;
 use criterion::{Criterion, Throughput};
 use std::hint::black_box;
 use tripline_core::event::Event;
-use tripline_core::space::{Space, Taken};
+use tripline_core::ingested::Ingested;
+use tripline_core::shard::Shard;
 use tripline_rules::aggregate::FactSet;
 use tripline_rules::program::Fired;
 
@@ -44,11 +45,11 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 fn with_facts(feed: &mut Feed) -> Vec<Event> {
     let past = feed.events(3_000);
     let mut events = feed.events(EVENTS);
-    let mut space = Space::new(&feed.config.installation, 0);
+    let mut shard = Shard::new(&feed.config.installation, 0);
     for mut event in past {
-        space.take(&mut event, false);
+        shard.ingest(&mut event, false);
     }
-    events.retain_mut(|event| matches!(space.take(event, true), Taken::Row(_)));
+    events.retain_mut(|event| matches!(shard.ingest(event, true), Ingested::New(_)));
     assert_eq!(events.len(), EVENTS, "every event of the simulator has its row");
     events
 }

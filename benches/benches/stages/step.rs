@@ -5,9 +5,8 @@ use criterion::{BatchSize, Criterion, Throughput};
 use tripline_benches::load;
 use tripline_benches::records::{BATCH_RECORDS, START, empty};
 use tripline_core::batch::Timestamp;
-use tripline_core::engine::Derived;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::signals::NoSignals;
 
 const ACCOUNTS: u32 = 100_000;
 const PAST_MS: i64 = 26 * 3_600_000;
@@ -15,10 +14,10 @@ const PAST_MS: i64 = 26 * 3_600_000;
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut feed = Feed::new(ACCOUNTS);
     let mut engine = load::engine(&feed.config, feed.config.settings().clone());
-    let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+    let mut out = Outputs::default();
     let mut batch = empty();
     while feed.records.fill(&mut batch, BATCH_RECORDS, Timestamp(START.0 + PAST_MS)) {
-        engine.step(&batch, &mut Derived::default(), &mut out, &mut lines);
+        engine.step(&batch, &NoSignals, &mut out);
         out.clear();
     }
     let mut group = criterion.benchmark_group("step");
@@ -28,7 +27,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
             || feed.batches(BATCH_RECORDS),
             |batches| {
                 for batch in &batches {
-                    engine.step(batch, &mut Derived::default(), &mut out, &mut lines);
+                    engine.step(batch, &NoSignals, &mut out);
                     out.clear();
                 }
                 // Dropping it is no part of a step.

@@ -12,10 +12,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tripline_benches::{cost, load, records};
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{Batch, Timestamp};
-use tripline_core::engine::{Derived, Engine};
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::signals::NoSignals;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn engine() -> Engine {
+fn engine() -> AccountShard {
     let config = load::config();
     let settings = config.settings().clone();
     load::engine(&config, settings)
@@ -93,9 +93,9 @@ fn read(file: &Path, most: usize) -> Result<Vec<Batch>, Box<dyn Error>> {
 fn step(file: &Path, events: usize) -> Result<(), Box<dyn Error>> {
     let batches = read(file, records::BATCH_RECORDS)?;
     let mut engine = engine();
-    let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+    let mut out = Outputs::default();
     for batch in &batches[..events / records::BATCH_RECORDS] {
-        engine.step(batch, &mut Derived::default(), &mut out, &mut lines);
+        engine.step(batch, &NoSignals, &mut out);
         out.clear();
     }
     println!("{}", engine.counts().records);
@@ -108,15 +108,15 @@ fn step(file: &Path, events: usize) -> Result<(), Box<dyn Error>> {
 fn allocations(file: &Path, warm_up: usize) -> Result<(), Box<dyn Error>> {
     let batches = read(file, 1)?;
     let mut engine = engine();
-    let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+    let mut out = Outputs::default();
     let (mut steady, mut while_steady, mut growing, mut while_growing) = (0u64, 0, 0u64, 0);
     for (number, batch) in batches.iter().enumerate() {
-        let held = engine.space().ledgers().counted_bytes();
+        let held = engine.shard().ledgers().counted_bytes();
         let before = ALLOCATOR.stats();
-        engine.step(batch, &mut Derived::default(), &mut out, &mut lines);
+        engine.step(batch, &NoSignals, &mut out);
         let after = ALLOCATOR.stats();
         let taken = after.allocations + after.reallocations - before.allocations - before.reallocations;
-        let grew = engine.space().ledgers().counted_bytes() != held;
+        let grew = engine.shard().ledgers().counted_bytes() != held;
         if number >= warm_up && out.records.is_empty() {
             let (events, allocations) =
                 if grew { (&mut growing, &mut while_growing) } else { (&mut steady, &mut while_steady) };
@@ -137,7 +137,7 @@ fn allocations(file: &Path, warm_up: usize) -> Result<(), Box<dyn Error>> {
 fn bytes(accounts: u32) -> Result<(), Box<dyn Error>> {
     let began = cost::rss_bytes();
     let mut engine = engine();
-    let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+    let mut out = Outputs::default();
     let (mut batch, mut line) = (records::empty(), Vec::new());
     let mut input = BufReader::with_capacity(1 << 20, io::stdin().lock());
     for offset in 0.. {
@@ -147,7 +147,7 @@ fn bytes(accounts: u32) -> Result<(), Box<dyn Error>> {
             push(&mut batch, offset, &line)?;
         }
         if ended || batch.records.len() == records::BATCH_RECORDS {
-            engine.step(&batch, &mut Derived::default(), &mut out, &mut lines);
+            engine.step(&batch, &NoSignals, &mut out);
             out.clear();
             batch.clear();
         }
@@ -155,7 +155,7 @@ fn bytes(accounts: u32) -> Result<(), Box<dyn Error>> {
             break;
         }
     }
-    let ledgers = engine.space().ledgers();
+    let ledgers = engine.shard().ledgers();
     println!("accounts_with_rows {}", ledgers.keys());
     println!("rows {}", ledgers.rows_held());
     let each = |bytes: u64| bytes as f64 / f64::from(accounts);

@@ -4,10 +4,10 @@
 use clap::Parser;
 use mimalloc::MiMalloc;
 use tripline_benches::{cost, load, records};
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{Batch, Timestamp};
-use tripline_core::engine::{Derived, Engine};
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::signals::NoSignals;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -39,17 +39,19 @@ fn main() {
     let arguments = Arguments::parse();
     let config = load::config();
     let mut settings = config.settings().clone();
-    settings.profile = arguments.profile;
+    if !arguments.profile {
+        settings.models.clear();
+    }
     let mut engine = load::engine(&config, settings);
     let mut feed = records::Records::new(arguments.accounts);
-    let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+    let mut out = Outputs::default();
     let mut batch = records::empty();
     let until = Timestamp(records::START.0 + arguments.past_hours * 3_600_000);
     while feed.fill(&mut batch, arguments.batch, until) {
-        engine.step(&batch, &mut Derived::default(), &mut out, &mut lines);
+        engine.step(&batch, &NoSignals, &mut out);
         out.clear();
     }
-    let keys = engine.space().ledgers().keys();
+    let keys = engine.shard().ledgers().keys();
     println!(
         "{} events of past, {keys} accounts with rows, {:.0} MB resident",
         engine.counts().records,
@@ -58,7 +60,7 @@ fn main() {
     let mut rates = Vec::new();
     for round in 1..=arguments.rounds {
         let batches = feed.batches(arguments.events, arguments.batch);
-        let (seconds, alerts) = run(&mut engine, &batches, &mut out, &mut lines);
+        let (seconds, alerts) = run(&mut engine, &batches, &mut out);
         let rate = count(arguments.events) / seconds;
         println!(
             "round {round}: {rate:.0} events per core-second, {:.0} ns an event, {alerts} alerts",
@@ -70,11 +72,11 @@ fn main() {
 }
 
 /// CPU seconds of this thread, and alerts.
-fn run(engine: &mut Engine, batches: &[Batch], out: &mut Outputs, lines: &mut Lines) -> (f64, u64) {
+fn run(engine: &mut AccountShard, batches: &[Batch], out: &mut Outputs) -> (f64, u64) {
     let alerts = engine.counts().alerts;
     let began = cost::thread_cpu_seconds();
     for batch in batches {
-        engine.step(batch, &mut Derived::default(), out, lines);
+        engine.step(batch, &NoSignals, out);
         out.clear();
     }
     (cost::thread_cpu_seconds() - began, engine.counts().alerts - alerts)

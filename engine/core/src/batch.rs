@@ -34,13 +34,23 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// One partition of one key space. Key space 0 is the account's, the others are the schema's entities in order, from 1.
+/// Number of the account's key space; the schema's entities count from 1.
+pub const ACCOUNT_SPACE: u8 = 0;
+
+/// One partition of one key space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId {
     /// Number of the key space.
     pub space: u8,
     /// Partition of its topic.
     pub partition: u32,
+}
+
+impl ShardId {
+    /// A partition of the account's key space.
+    pub fn account(partition: u32) -> ShardId {
+        ShardId { space: ACCOUNT_SPACE, partition }
+    }
 }
 
 /// Where one record lies in its batch.

@@ -14,8 +14,8 @@ pub const SCORE_MAX: i32 = 100;
 /// The decision about one event on which any rule of a key space fired. Rules are positions in the ruleset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// Number of the key space.
-    pub space: u8,
+    /// Position of the key space's program in the ruleset.
+    pub program: usize,
     /// Event time.
     pub at: Timestamp,
     /// Id of the account, as the event contains it.
@@ -34,8 +34,8 @@ pub struct Decision {
     pub shadow: Vec<usize>,
     /// Number of rules whose condition was unknown.
     pub unknown: usize,
-    /// The model's score, 0 to 1; NaN without one.
-    pub model_score: f64,
+    /// Scores of the models that read the event.
+    pub models: Vec<ModelResult>,
     /// Every change of decision state.
     pub changes: Vec<Change>,
     /// The alert, if one is raised.
@@ -64,6 +64,17 @@ pub struct FiredRule {
     pub silenced: bool,
 }
 
+/// A model's score of the event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelResult {
+    /// Its position in the registry.
+    pub model: usize,
+    /// 0 to 1; NaN where the model gave none.
+    pub score: f64,
+    /// Contributions to the score, the largest first; empty unless an alert is raised.
+    pub contributions: Vec<Contribution>,
+}
+
 /// What an alert contains beside its decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RaisedAlert {
@@ -77,8 +88,6 @@ pub struct RaisedAlert {
     pub severity: Severity,
     /// Reasons and values of the live rules, in the order of [`Decision::live`].
     pub evidence: Vec<Evidence>,
-    /// Contributions to the model's score, the largest first; `None` without a score.
-    pub contributions: Option<Vec<Contribution>>,
     /// The smallest covered share of a window, of all facts that the rules read; `None` if all windows are covered.
     pub coverage: Option<f64>,
     /// Whether a fact that the rules read is approximate.

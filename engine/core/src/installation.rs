@@ -2,10 +2,11 @@
 //!
 //! It knows no configuration file and no state: a shard is a function of its installation and its log.
 
+use crate::batch::ACCOUNT_SPACE;
 use crate::decode::{CheckedMapping, DecodePlan, Format, Mapping, MappingError};
 use crate::ledger::LedgerLimits;
 use crate::limits::FUTURE_MS_MAX;
-use crate::profile::{LOOK_BACK_MS, POPULATION_MS};
+use crate::scores::ModelRegistry;
 use crate::settings::Settings;
 use crate::suppress::INCIDENT_GAP_MS;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct Installation {
     mapping: Arc<CheckedMapping>,
     settings: Settings,
     decode: Arc<DecodePlan>,
+    models: ModelRegistry,
     /// By key space, as the ruleset's programs.
     facts: Vec<FactSet>,
     lookback: Lookback,
@@ -61,10 +63,12 @@ impl Installation {
         mapping: Arc<CheckedMapping>,
         settings: Settings,
     ) -> Installation {
+        let models = ModelRegistry::of(&settings.models);
         let facts = ruleset.programs().iter().map(|program| facts(ruleset, program.space_index(), &settings));
         Installation {
             decode: Arc::new(decode_plan(schema, ruleset, &mapping, &settings)),
-            lookback: Lookback::of(ruleset, &mapping, &settings),
+            lookback: Lookback::of(ruleset, &mapping, &models, &settings),
+            models,
             facts: facts.collect(),
             schema: Arc::clone(schema),
             ruleset: Arc::clone(ruleset),
@@ -114,6 +118,11 @@ impl Installation {
         matches!(self.format(), Format::Csv { .. })
     }
 
+    /// The models that score events.
+    pub fn models(&self) -> &ModelRegistry {
+        &self.models
+    }
+
     /// How far back a shard reads.
     pub fn lookback(&self) -> Lookback {
         self.lookback
@@ -138,35 +147,35 @@ impl Installation {
 }
 
 impl Lookback {
-    fn of(ruleset: &Ruleset, mapping: &CheckedMapping, settings: &Settings) -> Lookback {
-        let rows_ms = rows_ms(ruleset, settings);
+    fn of(
+        ruleset: &Ruleset,
+        mapping: &CheckedMapping,
+        models: &ModelRegistry,
+        settings: &Settings,
+    ) -> Lookback {
+        let packs = ruleset.programs().iter().map(|program| program.plan().look_back).max().unwrap_or(0);
+        let skew_ms = settings.lateness_ms + FUTURE_MS_MAX;
+        let rows_ms = settings.retention_ms.unwrap_or(packs.max(models.lookback_ms())) + skew_ms;
+        let populations = ruleset.programs().iter().flat_map(|program| &program.plan().populations);
+        let days = populations.map(Population::over_ms).max().unwrap_or(0);
+        let counted_ms = rows_ms.max(days).max(models.population_ms());
         Lookback {
             rows_ms,
-            log_ms: log_ms(rows_ms, ruleset, mapping, settings),
+            log_ms: log_ms(rows_ms, counted_ms, skew_ms, mapping),
             verdicts_ms: verdicts_ms(ruleset, settings),
         }
     }
-}
-
-fn rows_ms(ruleset: &Ruleset, settings: &Settings) -> i64 {
-    let packs = ruleset.programs().iter().map(|program| program.plan().look_back).max().unwrap_or(0);
-    let profile = if settings.profile { LOOK_BACK_MS } else { 0 };
-    settings.retention_ms.unwrap_or(packs.max(profile)) + settings.lateness_ms + FUTURE_MS_MAX
 }
 
 /// An event may be older than its record by the lateness, and newer by [`FUTURE_MS_MAX`]: together the skew. So the next
 /// events read what is held for so long and the skew before; and a label is known so long after its record. Each of these
 /// records must itself be read as it was: a repeat as one, with what it inherits from the row it refers to.
 /// (That row, if it refers to a third one in turn, is not traced back further.)
-fn log_ms(rows_ms: i64, ruleset: &Ruleset, mapping: &CheckedMapping, settings: &Settings) -> i64 {
-    let skew = settings.lateness_ms + FUTURE_MS_MAX;
-    let populations = ruleset.programs().iter().flat_map(|program| &program.plan().populations);
-    let days = populations.map(Population::over_ms).max().unwrap_or(0);
-    let usual = if settings.profile { POPULATION_MS } else { 0 };
+fn log_ms(rows_ms: i64, counted_ms: i64, skew_ms: i64, mapping: &CheckedMapping) -> i64 {
     let label_after = mapping.label_after_ms();
     let refers = label_after.is_some() || mapping.has_references();
-    let target = if refers { rows_ms + skew } else { 0 };
-    rows_ms.max(days).max(usual) + skew + label_after.unwrap_or(0) + target.max(2 * skew + 1)
+    let target = if refers { rows_ms + skew_ms } else { 0 };
+    counted_ms + skew_ms + label_after.unwrap_or(0) + target.max(2 * skew_ms + 1)
 }
 
 fn verdicts_ms(ruleset: &Ruleset, settings: &Settings) -> i64 {
@@ -194,9 +203,9 @@ fn decode_plan(
 /// Facts of a key space that features or, of the account's, rules of other key spaces read.
 fn facts(ruleset: &Ruleset, space: u8, settings: &Settings) -> FactSet {
     let mut facts = if settings.features { ruleset.feature_demand(space) } else { FactSet::default() };
-    for rule in ruleset.rules().iter().filter(|rule| space == 0 && rule.space > 0) {
+    for rule in ruleset.rules().iter().filter(|rule| space == ACCOUNT_SPACE && rule.space != ACCOUNT_SPACE) {
         for value in &rule.values {
-            if let ReadFrom::Fact { space: 0, aggregate: Some(fact), .. } = value.from {
+            if let ReadFrom::Fact { space: ACCOUNT_SPACE, aggregate: Some(fact), .. } = value.from {
                 facts.insert(fact);
             }
         }

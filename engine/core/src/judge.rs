@@ -2,29 +2,33 @@
 //! space. It reads facts and scores, changes decision state, and never a ledger. Records are rendered elsewhere.
 
 use crate::batch::Timestamp;
-use crate::decision::{AlertKind, Decision, Evidence, FiredRule, JudgedEvent, RaisedAlert, SCORE_MAX, verb};
+use crate::decision::{
+    AlertKind, Decision, Evidence, FiredRule, JudgedEvent, ModelResult, RaisedAlert, SCORE_MAX, verb,
+};
 use crate::event::Event;
+use crate::ingested::{InsertedRow, KeySource, covered};
 use crate::installation::Installation;
+use crate::scores::EventScores;
 use crate::settings::Settings;
-use crate::space::{Seated, Space, covered};
-use ndarray::ArrayView1;
-use std::sync::Arc;
-use tripline_models::model::Model;
-use tripline_models::profile::Profile;
+use crate::suppress::Decisions;
 use tripline_rules::action::{Action, Cooldown, Mode, Verb};
 use tripline_rules::aggregate::AggregatePlan;
 use tripline_rules::money::Currency;
-use tripline_rules::program::Fired;
+use tripline_rules::program::{Fired, Program};
 use tripline_rules::ruleset::{Described, ReadFrom, Rule, Ruleset};
 use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, TX_AMOUNT, TX_CURRENCY};
 use tripline_rules::value::Slot;
 
-/// The model's answer to one event, the same for all key spaces.
-pub struct JudgeContext<'a> {
-    /// The profile score; NaN without one.
-    pub score: f64,
-    /// The profile's inputs, `[F]`.
-    pub inputs: Option<ArrayView1<'a, f64>>,
+/// One event in one key space, and what it is judged by.
+pub(crate) struct JudgeContext<'a> {
+    pub(crate) installation: &'a Installation,
+    /// Position of the key space's program in the ruleset.
+    pub(crate) number: usize,
+    pub(crate) program: &'a Program,
+    pub(crate) key: KeySource,
+    /// The event's row.
+    pub(crate) inserted: &'a InsertedRow,
+    pub(crate) scores: EventScores<'a>,
 }
 
 /// The result for one event in one key space.
@@ -36,86 +40,65 @@ pub struct Judged {
     pub decision: Option<Decision>,
 }
 
-/// Judges the events of the shards of one installation.
-pub struct Judge {
-    installation: Arc<Installation>,
-    profile: Option<Slot>,
+/// Room for the rules that fire, reused from event to event.
+#[derive(Default)]
+pub(crate) struct Judge {
     fired: Fired,
 }
 
 impl Judge {
-    /// A judge of this installation.
-    pub fn new(installation: &Arc<Installation>) -> Judge {
-        Judge {
-            profile: installation.ruleset().model_slot("profile"),
-            installation: Arc::clone(installation),
-            fired: Fired::default(),
-        }
-    }
-
-    /// Puts the model's score where rules read it.
-    pub fn prepare(&self, event: &mut Event, score: f64) {
-        if let Some(slot) = self.profile {
-            event.registers.set_number(slot, score);
-        }
-    }
-
-    /// Judges an event in one key space.
-    pub fn judge(
+    /// Judges an event, and records what changes of the decision state.
+    pub(crate) fn judge(
         &mut self,
-        space: &mut Space,
-        seated: &Seated,
-        event: &mut Event,
         context: &JudgeContext<'_>,
+        event: &mut Event,
+        state: &mut Decisions,
     ) -> Judged {
-        let Judge { installation, fired, .. } = self;
+        let fired = &mut self.fired;
         fired.clear();
-        space.program().judge(event.event_type, &mut event.registers, &event.texts, fired, &mut ());
-        let key = if fired.rules.is_empty() { None } else { space.key(event) };
-        let decision = key.map(|key| Case { installation, seated, context, key }.decide(fired, space, event));
+        context.program.judge(event.event_type, &mut event.registers, &event.texts, fired, &mut ());
+        let key = if fired.rules.is_empty() { None } else { context.key.of(event) };
+        let decision = key.map(|key| Case { context, key }.decide(fired, event, state));
         Judged { unknown: fired.unknown.len(), decision }
     }
 }
 
 /// One event on which rules fired, with everything that its decision follows from.
 struct Case<'a, 'x> {
-    installation: &'a Installation,
-    seated: &'a Seated,
     context: &'a JudgeContext<'x>,
     /// The ledger's key.
     key: u128,
 }
 
 impl Case<'_, '_> {
-    fn decide(&self, fired: &Fired, space: &mut Space, event: &mut Event) -> Decision {
-        let ruleset = self.installation.ruleset();
+    fn decide(&self, fired: &Fired, event: &mut Event, state: &mut Decisions) -> Decision {
+        let ruleset = self.context.installation.ruleset();
         let (mut live, shadow) = self.sorted(&fired.rules, event);
         let (score, action) = score_and_action(ruleset, &live);
         for fired in &mut live {
             let rule = &ruleset.rules()[fired.rule];
             fired.silenced = rule.cooldown.as_ref().is_some_and(|cooldown| {
                 let lifted = cooldown.unless_score_increases;
-                space.decisions.is_silenced(&rule.id, fired.cooldown_key, event.at, score, lifted)
+                state.is_silenced(&rule.id, fired.cooldown_key, event.at, score, lifted)
             });
         }
-        let of = &space.program().plan().space;
+        let entity = self.context.program.plan().space.key;
         let mut decision = Decision {
-            space: space.program().space_index(),
+            program: self.context.number,
             at: event.at,
             account: event.texts.get(ACCOUNT_ID).unwrap_or_default().to_owned(),
-            entity: event.texts.get(of.key).unwrap_or_default().to_owned(),
+            entity: event.texts.get(entity).unwrap_or_default().to_owned(),
             event: judged_event(event),
             score,
             action: action.cloned(),
             live,
             shadow,
             unknown: fired.unknown.len(),
-            model_score: self.context.score,
+            models: self.models(),
             changes: Vec::new(),
             alert: None,
         };
-        self.raise(&mut decision, space, event);
-        space.sweep_decisions(event.at, self.installation.settings().lateness_ms);
+        self.raise(&mut decision, event, state);
         decision
     }
 
@@ -123,11 +106,11 @@ impl Case<'_, '_> {
     fn sorted(&self, fired: &[usize], event: &Event) -> (Vec<FiredRule>, Vec<usize>) {
         let (mut live, mut shadow) = (Vec::new(), Vec::new());
         for number in fired {
-            let rule = &self.installation.ruleset().rules()[*number];
+            let rule = &self.context.installation.ruleset().rules()[*number];
             match rule.mode {
                 Mode::Live => {
                     let cooldown_key = rule.cooldown.as_ref().map_or(self.key, |cooldown| {
-                        cooldown_key(self.installation.settings(), cooldown, self.key, event)
+                        cooldown_key(self.context.installation.settings(), cooldown, self.key, event)
                     });
                     live.push(FiredRule { rule: *number, cooldown_key, silenced: false });
                 }
@@ -138,57 +121,70 @@ impl Case<'_, '_> {
     }
 
     /// Counts the decision in its incident, and raises its alert, unless every live rule is silenced.
-    fn raise(&self, decision: &mut Decision, space: &mut Space, event: &mut Event) {
+    fn raise(&self, decision: &mut Decision, event: &mut Event, state: &mut Decisions) {
         if decision.live.is_empty() || decision.verb() == Verb::None {
             return;
         }
         let is_suppressed = decision.is_suppressed();
-        if is_suppressed && space.decisions.open_incident(self.key, event.at).is_none() {
+        if is_suppressed && state.open_incident(self.key, event.at).is_none() {
             return;
         }
-        let named = self.id(space, AlertKind::New, event);
-        let (incident, change) = space.decisions.raise_incident(self.key, event.at, named);
+        let named = self.id(AlertKind::New, event);
+        let (incident, change) = state.raise_incident(self.key, event.at, named);
         decision.changes.push(change);
         if is_suppressed {
             return;
         }
-        self.open_cooldowns(decision, space);
+        self.open_cooldowns(decision, state);
         let kind = if incident.seq == 1 { AlertKind::New } else { AlertKind::Update };
-        let rules = || decision.live.iter().map(|fired| &self.installation.ruleset().rules()[fired.rule]);
-        let plan = space.program().plan();
+        let rules =
+            || decision.live.iter().map(|fired| &self.context.installation.ruleset().rules()[fired.rule]);
+        let plan = self.context.program.plan();
         let alert = RaisedAlert {
-            id: self.id(space, kind, event),
+            id: self.id(kind, event),
             kind,
             incident,
             severity: rules().map(|rule| rule.severity).max().expect("an alert has a live rule"),
             evidence: decision.live.iter().map(|fired| self.evidence(fired.rule, event)).collect(),
-            contributions: self.context.inputs.map(|inputs| Profile.contributions(inputs)),
             coverage: self.coverage(plan, rules(), event.at),
             approximate: rules().any(|rule| self.reads_approximate(rule)),
-            out_of_order: self.seated.out_of_order,
+            out_of_order: self.context.inserted.out_of_order,
         };
+        self.explain_scores(&mut decision.models);
         decision.alert = Some(alert);
     }
 
-    fn open_cooldowns(&self, decision: &mut Decision, space: &mut Space) {
+    /// The scores of the models that read the event, without contributions.
+    fn models(&self) -> Vec<ModelResult> {
+        let known = self.context.scores.known();
+        known.map(|(model, score, _)| ModelResult { model, score, contributions: Vec::new() }).collect()
+    }
+
+    fn explain_scores(&self, results: &mut [ModelResult]) {
+        let registry = self.context.installation.models();
+        for (result, (model, _, inputs)) in results.iter_mut().zip(self.context.scores.known()) {
+            result.contributions = registry.model(model).contributions(inputs);
+        }
+    }
+
+    fn open_cooldowns(&self, decision: &mut Decision, state: &mut Decisions) {
         for fired in decision.live.iter().filter(|fired| !fired.silenced) {
-            let rule = &self.installation.ruleset().rules()[fired.rule];
+            let rule = &self.context.installation.ruleset().rules()[fired.rule];
             if let Some(cooldown) = &rule.cooldown {
                 let until = Timestamp(decision.at.0.saturating_add(cooldown.length));
-                let opened =
-                    space.decisions.open_cooldown(&rule.id, fired.cooldown_key, until, decision.score);
+                let opened = state.open_cooldown(&rule.id, fired.cooldown_key, until, decision.score);
                 decision.changes.push(opened);
             }
         }
     }
 
     /// Keyed hash of stream, key space, kind and the event's identity.
-    fn id(&self, space: &Space, kind: AlertKind, event: &Event) -> u128 {
+    fn id(&self, kind: AlertKind, event: &Event) -> u128 {
         let mut identity = Vec::with_capacity(128);
-        let types = self.installation.schema().event_types();
+        let types = self.context.installation.schema().event_types();
         for part in [
-            self.installation.settings().stream.as_str(),
-            &space.program().plan().space.entity,
+            self.context.installation.settings().stream.as_str(),
+            &self.context.program.plan().space.entity,
             kind.name(),
             types.value(event.event_type).unwrap_or_default(),
             event.texts.get(EVENT_ID).unwrap_or_default(),
@@ -196,11 +192,11 @@ impl Case<'_, '_> {
             identity.extend_from_slice(part.as_bytes());
             identity.push(0);
         }
-        self.installation.settings().key.entity(&identity)
+        self.context.installation.settings().key.entity(&identity)
     }
 
     fn evidence(&self, rule: usize, event: &mut Event) -> Evidence {
-        let ruleset = self.installation.ruleset();
+        let ruleset = self.context.installation.ruleset();
         let mut reason = String::new();
         ruleset.reason(rule, &mut event.registers, &event.texts, &mut reason);
         let values = ruleset.values(rule, &event.registers, &event.texts);
@@ -224,13 +220,13 @@ impl Case<'_, '_> {
                     .find(|rank| rank.slot == slot)
                     .map(|rank| (Some(rank.over_ms()), 0)),
             })
-            .map(|(over, delay)| covered(over, delay, at, self.seated.held_from))
+            .map(|(over, delay)| covered(over, delay, at, self.context.inserted.held_from))
             .fold(1.0, f64::min);
         (smallest < 1.0).then_some(smallest)
     }
 
     fn reads_approximate(&self, rule: &Rule) -> bool {
-        let marks = &self.seated.marks;
+        let marks = &self.context.inserted.marks;
         facts(rule).any(|(_, aggregate)| aggregate.is_some_and(|fact| marks.approximate.has(fact)))
     }
 }

@@ -1,6 +1,5 @@
-//! What a step gives back: records to publish, counts, and how far the shard has come.
+//! What a step gives back: records to publish.
 
-use crate::batch::ShardId;
 use serde::Serialize;
 use std::ops::Range;
 
@@ -61,8 +60,6 @@ pub struct Outputs {
     pub bytes: Vec<u8>,
     /// Header names (static, see the edge's `names`) and values.
     pub headers: Vec<(&'static str, String)>,
-    /// The shard and the next offset to read, once something was processed.
-    pub next: Option<(ShardId, i64)>,
 }
 
 impl Outputs {
@@ -71,7 +68,6 @@ impl Outputs {
         self.records.clear();
         self.bytes.clear();
         self.headers.clear();
-        self.next = None;
     }
 
     /// Adds a record.

@@ -5,12 +5,10 @@ use crate::alert::{
     SourcePart,
 };
 use crate::batch::Timestamp;
-use crate::decision::{Decision, RaisedAlert};
+use crate::decision::{Decision, Evidence, FiredRule, ModelResult, RaisedAlert};
 use crate::installation::Installation;
 use crate::outputs::{Outputs, Topic, header};
 use crate::verdict::{ModelScores, Verdict};
-use tripline_models::model::Model;
-use tripline_models::profile::Profile;
 use tripline_rules::action::{Action, Target, Verb};
 
 /// Position of the record that a decision is about.
@@ -63,7 +61,7 @@ impl<'a> Rendering<'a> {
             severity: alert.severity.name(),
             score: *score,
             rules: self.rules(alert),
-            models: self.models(alert),
+            models: self.models(),
             coverage: alert.coverage,
             approximate: alert.approximate,
             out_of_order: alert.out_of_order,
@@ -79,6 +77,7 @@ impl<'a> Rendering<'a> {
         let id = |rule: usize| self.installation.ruleset().rules()[rule].id.as_str();
         let silenced = decision.live.iter().filter(|fired| fired.silenced);
         let alert = decision.alert.as_ref().map(alert_id);
+        let scores = decision.models.iter().map(|result| (result.model, result.score));
         let verdict = Verdict {
             event: self.event(),
             at: decision.at,
@@ -90,7 +89,7 @@ impl<'a> Rendering<'a> {
             shadow: decision.shadow.iter().map(|rule| id(*rule)).collect(),
             silenced: silenced.map(|fired| id(fired.rule)).collect(),
             unknown: decision.unknown,
-            models: ModelScores::of(decision.model_score),
+            models: ModelScores::of(scores, self.installation),
             alert: alert.as_deref(),
             changes: &decision.changes,
             pack: self.installation.ruleset().hash(),
@@ -101,7 +100,7 @@ impl<'a> Rendering<'a> {
 
     fn rules<'b>(&'b self, alert: &'b RaisedAlert) -> Vec<RulePart<'b>> {
         let fired = self.decision.live.iter().zip(&alert.evidence);
-        let part = |(fired, evidence): (&crate::decision::FiredRule, &'b crate::decision::Evidence)| {
+        let part = |(fired, evidence): (&FiredRule, &'b Evidence)| {
             let rule = &self.installation.ruleset().rules()[fired.rule];
             RulePart {
                 id: &rule.id,
@@ -116,14 +115,17 @@ impl<'a> Rendering<'a> {
         fired.map(part).collect()
     }
 
-    fn models<'b>(&self, alert: &'b RaisedAlert) -> Vec<ModelPart<'b>> {
-        let part = |contributions: &'b Vec<_>| ModelPart {
-            name: Profile.name(),
-            version: Profile.version(),
-            score: self.decision.model_score,
-            contributions: contributions.iter().map(ContributionPart::of).collect(),
+    fn models(&self) -> Vec<ModelPart<'a>> {
+        let part = |result: &'a ModelResult| {
+            let model = self.installation.models().model(result.model);
+            ModelPart {
+                name: model.name(),
+                version: model.version(),
+                score: result.score,
+                contributions: result.contributions.iter().map(ContributionPart::of).collect(),
+            }
         };
-        alert.contributions.iter().map(part).collect()
+        self.decision.models.iter().map(part).collect()
     }
 
     fn event(&self) -> EventPart<'a> {
@@ -137,7 +139,7 @@ impl<'a> Rendering<'a> {
     }
 
     fn entity(&self) -> Entity<'a> {
-        let program = &self.installation.ruleset().programs()[usize::from(self.decision.space)];
+        let program = &self.installation.ruleset().programs()[self.decision.program];
         Entity { kind: &program.plan().space.entity, id: &self.decision.entity }
     }
 

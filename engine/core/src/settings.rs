@@ -1,6 +1,7 @@
 //! What a shard is set to, beside its packs. It knows no configuration file.
 
 use crate::batch::Timestamp;
+use crate::scores::ModelRegistry;
 use tripline_rules::value::TextKey;
 
 /// What a shard is set to, beside its ruleset.
@@ -24,8 +25,8 @@ pub struct Settings {
     pub bytes_per_shard: usize,
     /// Rows from which a ledger keeps running totals; changes no answer.
     pub totals_threshold: usize,
-    /// Whether the profile model runs.
-    pub profile: bool,
+    /// Names of the models that run.
+    pub models: Vec<String>,
     /// Events before this time take their place and are not judged.
     pub judge_from: Option<Timestamp>,
     /// Whether the facts of features are wanted.
@@ -45,7 +46,7 @@ impl Settings {
             keys_per_shard: 10_000_000,
             bytes_per_shard: 8 << 30,
             totals_threshold: 512,
-            profile: true,
+            models: ModelRegistry::names().into_iter().map(str::to_owned).collect(),
             judge_from: None,
             features: false,
         }

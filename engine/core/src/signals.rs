@@ -6,10 +6,39 @@
 use crate::batch::Timestamp;
 use crate::event::Event;
 use std::collections::BTreeMap;
-use tripline_rules::ruleset::Ruleset;
+use tripline_rules::ruleset::{Ruleset, Signal};
 
 /// Entries that are kept before expired ones are looked for.
 const SWEEP_FROM: usize = 4096;
+
+/// Published values, as an event meets them.
+pub trait Signals {
+    /// The value about an entity, given by the word of its id, if one is valid at this time.
+    fn value(&self, signal: &Signal, entity: u64, at: Timestamp) -> Option<f64>;
+}
+
+/// Nothing is published.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSignals;
+
+impl Signals for NoSignals {
+    fn value(&self, _: &Signal, _: u64, _: Timestamp) -> Option<f64> {
+        None
+    }
+}
+
+/// Sets the registers of all signals about the event's entities; those not published or no longer valid are missing.
+#[inline]
+pub(crate) fn read(signals: &impl Signals, ruleset: &Ruleset, event: &mut Event) {
+    for signal in ruleset.signals() {
+        let Some(slot) = signal.slot else { continue };
+        let entity = event.registers.get(signal.key);
+        match entity.and_then(|entity| signals.value(signal, entity, event.at)) {
+            Some(value) => event.registers.set_number(slot, value),
+            None => event.registers.unset(slot),
+        }
+    }
+}
 
 /// A published value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,46 +47,59 @@ struct Published {
     valid_until: Timestamp,
 }
 
-/// What is published now.
+/// A signal's identity in every pack: entity and name.
+type SignalName = (String, String);
+
+/// What is published now, by signal and by the word of the entity's id.
 #[derive(Clone, Debug, Default)]
-pub struct Signals {
-    table: BTreeMap<(usize, u64), Published>,
+pub(crate) struct SignalTable {
+    signals: BTreeMap<SignalName, BTreeMap<u64, Published>>,
+    entries: usize,
     sweep_at: usize,
 }
 
-impl Signals {
-    /// Sets the registers of all signals about the event's entities; those not published or no longer valid are missing.
-    pub fn read(&self, ruleset: &Ruleset, event: &mut Event) {
-        for (number, signal) in ruleset.signals().iter().enumerate() {
-            let Some(slot) = signal.slot else { continue };
-            let published = event.registers.get(signal.key).and_then(|word| self.table.get(&(number, word)));
-            match published.filter(|published| event.at < published.valid_until) {
-                Some(published) => event.registers.set_number(slot, published.value),
-                None => event.registers.unset(slot),
-            }
-        }
+impl Signals for SignalTable {
+    fn value(&self, signal: &Signal, entity: u64, at: Timestamp) -> Option<f64> {
+        let published = self.published(signal)?.get(&entity)?;
+        (at < published.valid_until).then_some(published.value)
     }
+}
 
-    /// Publishes what a key space's signals have come to with this event.
-    pub fn publish(&mut self, ruleset: &Ruleset, space: u8, event: &mut Event) {
+impl SignalTable {
+    /// Publishes what the signals of a key space have come to with this event.
+    pub(crate) fn publish(&mut self, ruleset: &Ruleset, space: u8, event: &mut Event) {
         for (number, signal) in
             ruleset.signals().iter().enumerate().filter(|(_, signal)| signal.space == space)
         {
             let Some(word) = event.registers.get(signal.key) else { continue };
             let Some(value) = ruleset.signal(number, &mut event.registers, &event.texts) else { continue };
-            let held = self.table.get(&(number, word)).filter(|held| event.at < held.valid_until);
-            if held.is_none_or(|held| (value - held.value).abs() >= signal.step) {
+            let held = self.value(signal, word, event.at);
+            if held.is_none_or(|held| (value - held).abs() >= signal.step) {
                 let valid_until = Timestamp(event.at.0.saturating_add(signal.valid_for));
-                self.table.insert((number, word), Published { value, valid_until });
+                self.insert(signal, word, Published { value, valid_until });
                 self.sweep(event.at);
             }
         }
     }
 
+    fn published(&self, signal: &Signal) -> Option<&BTreeMap<u64, Published>> {
+        let is_it = |(entity, name): &SignalName| *entity == signal.entity && *name == signal.name;
+        self.signals.iter().find(|(name, _)| is_it(name)).map(|(_, published)| published)
+    }
+
+    fn insert(&mut self, signal: &Signal, entity: u64, published: Published) {
+        let name = (signal.entity.clone(), signal.name.clone());
+        let replaced = self.signals.entry(name).or_default().insert(entity, published);
+        self.entries += usize::from(replaced.is_none());
+    }
+
     fn sweep(&mut self, now: Timestamp) {
-        if self.table.len() > self.sweep_at.max(SWEEP_FROM) {
-            self.table.retain(|_, published| published.valid_until > now);
-            self.sweep_at = self.table.len() * 2;
+        if self.entries > self.sweep_at.max(SWEEP_FROM) {
+            for published in self.signals.values_mut() {
+                published.retain(|_, published| published.valid_until > now);
+            }
+            self.entries = self.signals.values().map(BTreeMap::len).sum();
+            self.sweep_at = self.entries * 2;
         }
     }
 }

@@ -4,8 +4,9 @@
 
 use crate::alert::{ActionPart, Entity, EventPart, SourcePart};
 use crate::batch::Timestamp;
+use crate::installation::Installation;
 use crate::suppress::Change;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A verdict.
 #[derive(Debug, Serialize)]
@@ -31,7 +32,7 @@ pub struct Verdict<'a> {
     /// How many rules' conditions were unknown.
     pub unknown: usize,
     /// Model scores.
-    pub models: ModelScores,
+    pub models: ModelScores<'a>,
     /// Id of the alert, if one was raised.
     pub alert: Option<&'a str>,
     /// Every change of decision state.
@@ -43,17 +44,24 @@ pub struct Verdict<'a> {
 }
 
 /// Scores by model; absent where a model gave none.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ModelScores {
-    /// The profile score.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<f64>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelScores<'a> {
+    /// Names and scores.
+    pub scores: Vec<(&'a str, f64)>,
 }
 
-impl ModelScores {
-    /// From scores that are NaN where there is none.
-    pub fn of(profile: f64) -> ModelScores {
-        ModelScores { profile: (!profile.is_nan()).then_some(profile) }
+impl<'a> ModelScores<'a> {
+    /// From scores by position in the registry, NaN where there is none.
+    pub fn of(scores: impl Iterator<Item = (usize, f64)>, installation: &'a Installation) -> ModelScores<'a> {
+        let known = scores.filter(|(_, score)| !score.is_nan());
+        let named = known.map(|(model, score)| (installation.models().model(model).name(), score));
+        ModelScores { scores: named.collect() }
+    }
+}
+
+impl Serialize for ModelScores<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.scores.iter().copied())
     }
 }
 

@@ -2,14 +2,15 @@
 //! amendment, after a restart, from a snapshot, on an event that takes over the amount of another.
 
 use std::sync::Arc;
+use tripline_core::account_shard::{AccountShard, Loading};
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::decode::{AmountForm, FieldMapping, FieldSource, Format, Mapping, TimeFormat};
-use tripline_core::engine::{Derived, Engine, Loading};
 use tripline_core::installation::Installation;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::results::{Collect, EventResults};
 use tripline_core::settings::Settings;
 use tripline_core::snapshot::{Chunk, Manifest, Origin, SnapshotError};
+use tripline_core::spaces::DerivedShards;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
 use tripline_rules::ruleset::Ruleset;
@@ -43,9 +44,9 @@ fn bank(aggregates: &[&str]) -> Bank {
     let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
     let name = |line: &&str| line.split(':').next().expect("a name").to_owned();
     let features: String = aggregates.iter().map(|line| format!("  f_{0}: {0}\n", name(line))).collect();
-    let lines: String = aggregates.iter().map(|line| format!("  {line}\n")).collect();
+    let results: String = aggregates.iter().map(|line| format!("  {line}\n")).collect();
     let pack =
-        format!("version: 1\npack: p\nowner: a\ntimezone: UTC\naggregates:\n{lines}features:\n{features}");
+        format!("version: 1\npack: p\nowner: a\ntimezone: UTC\naggregates:\n{results}features:\n{features}");
     let no_list = |_: &str| Err(String::new());
     let options =
         CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list, now: None };
@@ -70,10 +71,10 @@ fn settings() -> Settings {
     Settings { features: true, ..Settings::new("currencies") }
 }
 
-fn engine(bank: &Bank) -> Engine {
+fn engine(bank: &Bank) -> AccountShard {
     let schema = Arc::new(bank.schema.clone());
     let installation = Installation::compile(&schema, &bank.ruleset, &bank.mapping, settings());
-    Engine::new(&Arc::new(installation.expect("it fits")))
+    AccountShard::new(&Arc::new(installation.expect("it fits")))
 }
 
 /// An event of its own account's currency, `more` behind.
@@ -108,12 +109,13 @@ fn batch(records: &[(i64, String)]) -> Batch {
 }
 
 /// The features of the last record.
-fn features(engine: &mut Engine, records: &[(i64, String)]) -> Vec<f64> {
-    let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Features));
-    engine.step(&batch(records), &mut Derived::default(), &mut out, &mut lines);
+fn features(engine: &mut AccountShard, records: &[(i64, String)]) -> Vec<f64> {
+    let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Features));
+    let mut derived = DerivedShards::new(engine.installation());
+    engine.step_with(&batch(records), &mut derived.collecting(&mut results), &mut out);
     assert!(out.records.is_empty(), "no dead letter");
-    let last = lines.rows().last().expect("a row");
-    lines.features(last).to_vec()
+    let last = results.rows().last().expect("a row");
+    results.features(last).to_vec()
 }
 
 #[test]
@@ -125,13 +127,13 @@ fn an_amount_over_rows_means_each_rows_own_currency() {
         // The declined one and the one cleared for more are large; the fraud is as large as what it is about.
         assert_eq!(whole, [2.0, 1.0, 3.0], "{currency}");
         let mut refilled = engine(&bank);
-        refilled.restore(&batch(&records[..5]), &mut Derived::default());
+        refilled.restore(&batch(&records[..5]));
         assert_eq!(features(&mut refilled, &records[5..]), whole, "{currency}, filled again without judging");
     }
 }
 
 /// A new engine of a bank from a snapshot of another engine.
-fn through_a_snapshot(mut from: Engine, bank: &Bank) -> Result<Engine, SnapshotError> {
+fn through_a_snapshot(mut from: AccountShard, bank: &Bank) -> Result<AccountShard, SnapshotError> {
     let mut chunks = Vec::new();
     from.begin_save(Origin { partition: 0, partitions: 1, offset: 2 });
     let cut = from.save_some(usize::MAX, &mut chunks).expect("all is written");
@@ -149,7 +151,7 @@ fn a_snapshot_keeps_each_rows_currency_or_is_refused_where_it_is_needed() {
     let (needing, other) = (bank(&AGGREGATES), bank(&AGGREGATES[2..]));
     let half = |bank: &Bank, records: &[(i64, String)]| {
         let mut engine = engine(bank);
-        engine.restore(&batch(&records[..2]), &mut Derived::default());
+        engine.restore(&batch(&records[..2]));
         engine
     };
     for currency in ["EUR", "JPY", "KWD", "UYW"] {

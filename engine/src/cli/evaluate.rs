@@ -13,8 +13,8 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::PathBuf;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::results::{Collect, EventResults};
 use tripline_models::metrics::{Scored, auc, average_precision, card_precision_at, recall_at};
 use tripline_models::protocol::{WEEK_DAYS, in_stream, test_week, threshold_at};
 use tripline_rules::schema::{CurrencyOf, Kind, TX_AMOUNT};
@@ -85,6 +85,9 @@ struct Stream {
     alerts_per_10k_accounts_day: f64,
 }
 
+/// The model that is evaluated.
+const PROFILE: &str = "profile";
+
 /// Scores of all records.
 #[derive(Default)]
 struct Scores {
@@ -104,7 +107,7 @@ impl Evaluate {
         }
         let scores = score(&config, &self.input)?;
         let mut report = Report::new(self.json);
-        let all = [("profile", &scores.profile), ("rules", &scores.rules)];
+        let all = [(PROFILE, &scores.profile), ("rules", &scores.rules)];
         for (name, scored) in all.into_iter().filter(|(_, scored)| !scored.is_empty()) {
             let mut folds = Vec::new();
             for (number, first) in self.fold.iter().enumerate() {
@@ -143,20 +146,20 @@ impl Evaluate {
 
 /// Runs the engine over the history and takes every record's scores.
 fn score(config: &Config, input: &[PathBuf]) -> Result<Scores, CliError> {
-    let has_profile = config.settings().profile;
+    let profile = config.installation.models().position(PROFILE);
     let has_rules = !config.ruleset().rules().is_empty();
     let minor = minor_units(config);
     let mut feed = Feed::open(config, config.settings().clone(), input)?;
     let mut out = Outputs::default();
-    let mut lines = Lines::new(Collect::Verdicts);
+    let mut results = EventResults::new(Collect::Verdicts);
     let mut numbers: HashMap<u128, u64> = HashMap::new();
     let mut scores = Scores::default();
     let progress = Progress::begin();
-    while feed.step(&mut out, &mut lines)? {
-        for line in lines.rows() {
+    while feed.step(&mut out, &mut results)? {
+        for line in results.rows() {
             let next = numbers.len() as u64;
             // Accounts by their own number where they have one: ties between accounts are broken by it.
-            let number = lines.account(line).parse().unwrap_or(next);
+            let number = results.account(line).parse().unwrap_or(next);
             let account = *numbers.entry(line.account_key).or_insert(number);
             let row = Scored {
                 day: line.at.0.div_euclid(DAY_MS),
@@ -165,15 +168,16 @@ fn score(config: &Config, input: &[PathBuf]) -> Result<Scores, CliError> {
                 fraud: line.labelled,
                 amount: if line.amount.is_nan() { 0.0 } else { line.amount / minor },
             };
-            if has_profile && !line.profile.is_nan() {
-                scores.profile.push(Scored { score: line.profile, ..row });
+            let score = profile.map(|model| results.scores(line)[model]);
+            if let Some(score) = score.filter(|score| !score.is_nan()) {
+                scores.profile.push(Scored { score, ..row });
             }
             if has_rules {
                 scores.rules.push(row);
             }
         }
         out.clear();
-        lines.clear();
+        results.clear();
         progress.at(feed.counts().records);
     }
     progress.end();

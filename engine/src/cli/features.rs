@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::results::{Collect, EventResults};
 
 /// Write the packs' features of every input record as CSV.
 ///
@@ -45,7 +45,7 @@ impl Features {
         }
         let mut settings = config.settings().clone();
         settings.features = true;
-        settings.profile &= config.ruleset().reads_model("profile");
+        settings.models.retain(|name| config.ruleset().reads_model(name));
         let usage = Usage::begin();
         let mut feed = Feed::open(&config, settings, &self.input)?;
         let file = File::create(&self.output).map_err(CliError::file(&self.output))?;
@@ -55,12 +55,12 @@ impl Features {
         text.push('\n');
         let progress = Progress::begin();
         let mut out = Outputs::default();
-        let mut lines = Lines::new(Collect::Features);
+        let mut results = EventResults::new(Collect::Features);
         let mut rows = 0;
-        while feed.step(&mut out, &mut lines)? {
-            for line in lines.rows() {
-                text.push_str(lines.event(line));
-                for value in lines.features(line) {
+        while feed.step(&mut out, &mut results)? {
+            for line in results.rows() {
+                text.push_str(results.event(line));
+                for value in results.features(line) {
                     text.push(',');
                     if !value.is_nan() {
                         write!(text, "{value}").expect("memory takes all text");
@@ -68,11 +68,11 @@ impl Features {
                 }
                 text.push('\n');
             }
-            rows += lines.rows().len();
+            rows += results.rows().len();
             file.write_all(text.as_bytes()).map_err(CliError::file(&self.output))?;
             text.clear();
             out.clear();
-            lines.clear();
+            results.clear();
             progress.at(feed.counts().records);
         }
         file.flush().map_err(CliError::file(&self.output))?;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::counts::Counts;
 use tripline_core::decode::{Format, HeaderError};
-use tripline_core::lines::Lines;
 use tripline_core::outputs::Outputs;
+use tripline_core::results::EventResults;
 use tripline_core::settings::Settings;
 use tripline_core::spaces::Spaces;
 
@@ -111,9 +111,9 @@ impl Feed {
     ///
     /// # Errors
     /// When a file cannot be read, or a line of a dump is none.
-    pub fn step(&mut self, out: &mut Outputs, lines: &mut Lines) -> Result<bool, CliError> {
+    pub fn step(&mut self, out: &mut Outputs, results: &mut EventResults) -> Result<bool, CliError> {
         let Some((batch, _)) = self.records.next()? else { return Ok(false) };
-        self.spaces.step(batch, out, lines);
+        self.spaces.step(batch, out, results);
         Ok(true)
     }
 

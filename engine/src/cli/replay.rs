@@ -12,12 +12,13 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use tripline_core::batch::Timestamp;
 use tripline_core::counts::Counts;
-use tripline_core::lines::{Collect, Line, Lines};
+use tripline_core::installation::Installation;
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_core::verdict::ModelScores;
 use tripline_rules::ruleset::Ruleset;
 
-/// Run the engine over files: JSON lines, CSV, or what `tripline dump` wrote.
+/// Run the engine over files: JSON results, CSV, or what `tripline dump` wrote.
 ///
 /// Plain, gzip or zstd. The same records give the same alerts, byte for byte, and the same as `run` gave on Kafka.
 #[derive(Debug, Args)]
@@ -84,11 +85,11 @@ impl Replay {
         let mut files = Files::create(&self)?;
         let progress = Progress::begin();
         let mut out = Outputs::default();
-        let mut lines = Lines::new(collect);
-        while feed.step(&mut out, &mut lines)? {
-            files.write(config.ruleset(), &out, &lines)?;
+        let mut results = EventResults::new(collect);
+        while feed.step(&mut out, &mut results)? {
+            files.write(&config.installation, &out, &results)?;
             out.clear();
-            lines.clear();
+            results.clear();
             progress.at(feed.counts().records);
         }
         files.flush()?;
@@ -156,7 +157,7 @@ impl Summary {
 /// The files that are written.
 struct Files {
     topics: Vec<(Topic, PathBuf, BufWriter<File>)>,
-    lines: Option<(PathBuf, BufWriter<File>)>,
+    results: Option<(PathBuf, BufWriter<File>)>,
 }
 
 impl Files {
@@ -176,10 +177,15 @@ impl Files {
                 topics.push((topic, path, file));
             }
         }
-        Ok(Files { topics, lines: arguments.verdicts.as_ref().map(create).transpose()? })
+        Ok(Files { topics, results: arguments.verdicts.as_ref().map(create).transpose()? })
     }
 
-    fn write(&mut self, ruleset: &Ruleset, out: &Outputs, lines: &Lines) -> Result<(), CliError> {
+    fn write(
+        &mut self,
+        installation: &Installation,
+        out: &Outputs,
+        results: &EventResults,
+    ) -> Result<(), CliError> {
         for (topic, path, file) in &mut self.topics {
             for output in out.records.iter().filter(|output| output.topic == *topic) {
                 let written = match topic {
@@ -189,9 +195,9 @@ impl Files {
                 written.map_err(CliError::file(&*path))?;
             }
         }
-        if let Some((path, file)) = &mut self.lines {
-            for line in lines.rows() {
-                write_line(file, ruleset, lines, line).map_err(CliError::file(&*path))?;
+        if let Some((path, file)) = &mut self.results {
+            for line in results.rows() {
+                write_line(file, installation, results, line).map_err(CliError::file(&*path))?;
             }
         }
         Ok(())
@@ -201,7 +207,7 @@ impl Files {
         for (_, path, file) in &mut self.topics {
             file.flush().map_err(CliError::file(&*path))?;
         }
-        if let Some((path, file)) = &mut self.lines {
+        if let Some((path, file)) = &mut self.results {
             file.flush().map_err(CliError::file(&*path))?;
         }
         Ok(())
@@ -226,7 +232,13 @@ fn write_dead_letter(
 }
 
 /// `{"event":…,"at":…,"account":…,"score":…,"action":…,"rules":[…],"models":{…}}`
-fn write_line(file: &mut impl Write, ruleset: &Ruleset, lines: &Lines, line: &Line) -> std::io::Result<()> {
+fn write_line(
+    file: &mut impl Write,
+    installation: &Installation,
+    results: &EventResults,
+    line: &EventResult,
+) -> std::io::Result<()> {
+    let rules = installation.ruleset().rules();
     #[derive(Serialize)]
     struct Written<'a> {
         event: &'a str,
@@ -235,16 +247,16 @@ fn write_line(file: &mut impl Write, ruleset: &Ruleset, lines: &Lines, line: &Li
         score: i32,
         action: &'a str,
         rules: Vec<&'a str>,
-        models: ModelScores,
+        models: ModelScores<'a>,
     }
     let written = Written {
-        event: lines.event(line),
+        event: results.event(line),
         at: line.at,
-        account: lines.account(line),
+        account: results.account(line),
         score: line.score,
         action: line.action.name(),
-        rules: lines.rules(line).iter().map(|rule| ruleset.rules()[*rule].id.as_str()).collect(),
-        models: ModelScores::of(line.profile),
+        rules: results.rules(line).iter().map(|rule| rules[*rule].id.as_str()).collect(),
+        models: ModelScores::of(results.scores(line).iter().copied().enumerate(), installation),
     };
     serde_json::to_writer(&mut *file, &written)?;
     file.write_all(b"\n")

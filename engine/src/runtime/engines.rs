@@ -9,12 +9,12 @@ use crate::runtime::source::Position;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tripline_core::account_shard::{AccountShard, Loading};
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
-use tripline_core::engine::{Derived, Engine, Loading};
 use tripline_core::installation::Installation;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::signals::NoSignals;
 use tripline_core::snapshot::SnapshotError;
 use tripline_core::verdict::Recorded;
 
@@ -28,13 +28,12 @@ pub struct Engines {
     snapshots: Option<Snapshots>,
     /// How many partitions the input has.
     partitions: u32,
-    lines: Lines,
 }
 
 /// One shard's engine, and what was reported of it.
 pub struct ShardEngine {
     shard: ShardId,
-    engine: Engine,
+    engine: AccountShard,
     /// A snapshot is being loaded.
     loading: Option<Loading>,
     snapshots: Option<ShardSnapshots>,
@@ -44,12 +43,12 @@ pub struct ShardEngine {
 
 impl ShardEngine {
     /// The engine.
-    pub fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &AccountShard {
         &self.engine
     }
 
     /// The engine, to change it between two batches.
-    pub fn engine_mut(&mut self) -> &mut Engine {
+    pub fn engine_mut(&mut self) -> &mut AccountShard {
         &mut self.engine
     }
 }
@@ -84,7 +83,7 @@ impl Engines {
         partitions: u32,
         snapshots: Option<Snapshots>,
     ) -> Engines {
-        Engines { installation, report, snapshots, partitions, lines: Lines::new(Collect::Nothing) }
+        Engines { installation, report, snapshots, partitions }
     }
 
     fn report(&self, of: &mut ShardEngine) {
@@ -104,7 +103,7 @@ impl Engines {
 
     /// Reports how much a shard holds, and how far back.
     fn report_size(&self, of: &mut ShardEngine) {
-        let space = of.engine.space();
+        let space = of.engine.shard();
         let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         of.size.set(whole(space.ledgers().keys()), whole(space.ledgers().counted_bytes()));
         if let Some(share) = space.coverage() {
@@ -150,8 +149,8 @@ impl Processor for Engines {
                 "the shard was committed under another pack; this one judges on"
             );
         }
-        let engine = Engine::new(&self.installation);
-        let entity = engine.space().program().plan().space.entity.clone();
+        let engine = AccountShard::new(&self.installation);
+        let entity = engine.shard().program().plan().space.entity.clone();
         let (report, at_once) = (Arc::clone(&self.report), Instant::now());
         ShardEngine {
             shard: at.shard,
@@ -164,7 +163,7 @@ impl Processor for Engines {
     }
 
     fn note(&self, of: &ShardEngine) -> String {
-        let watermark = of.engine.space().watermark().0;
+        let watermark = of.engine.shard().watermark().0;
         let watermark_ms = Some(watermark).filter(|at| *at > i64::MIN);
         Note { pack: self.installation.ruleset().hash(), watermark_ms }.write()
     }
@@ -173,7 +172,7 @@ impl Processor for Engines {
         match part {
             SnapshotPart::Manifest(manifest) => {
                 let (engine, of_partitions) =
-                    (Engine::new(&self.installation), (of.shard.partition, self.partitions));
+                    (AccountShard::new(&self.installation), (of.shard.partition, self.partitions));
                 of.loading = Some(Loading::new(engine, &manifest, of_partitions)?);
             }
             SnapshotPart::Chunk(chunk) => {
@@ -187,13 +186,13 @@ impl Processor for Engines {
     }
 
     fn restore(&mut self, of: &mut ShardEngine, batch: &Batch) {
-        of.engine.restore(batch, &mut Derived::default());
+        of.engine.restore(batch);
     }
 
     fn fold_verdicts(&mut self, of: &mut ShardEngine, batch: &Batch) {
         for record in &batch.records {
             match serde_json::from_slice::<Recorded>(batch.value(record)) {
-                Ok(recorded) => of.engine.space_mut().fold(recorded.changes),
+                Ok(recorded) => of.engine.shard_mut().fold(recorded.changes),
                 // It cannot be ours: nobody else may write there, but a stray record must not stop the shard.
                 Err(error) => {
                     let error = JsonFault::from(error);
@@ -215,7 +214,7 @@ impl Processor for Engines {
     }
 
     fn step(&mut self, of: &mut ShardEngine, batch: &Batch, out: &mut Outputs) {
-        of.engine.step(batch, &mut Derived::default(), out, &mut self.lines);
+        of.engine.step(batch, &NoSignals, out);
         self.report(of);
     }
 

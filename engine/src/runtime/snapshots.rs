@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{ShardId, Timestamp};
-use tripline_core::engine::Engine;
 use tripline_core::snapshot::{Chunk, Origin, StateSummary};
 
 /// Rows written at one turn: a fraction of a millisecond.
@@ -81,7 +81,7 @@ impl Snapshots {
     }
 
     /// Begins a snapshot of a shard's engine, which has judged every record before the position and none from it on.
-    pub fn begin(&self, of: &mut ShardSnapshots, at: &Position, engine: &mut Engine) {
+    pub fn begin(&self, of: &mut ShardSnapshots, at: &Position, engine: &mut AccountShard) {
         let (partition, partitions) = (at.shard.partition, self.partitions);
         engine.begin_save(Origin { partition, partitions, offset: at.next });
         of.due = self.clock.now() + self.every;
@@ -100,7 +100,7 @@ impl Snapshots {
     }
 
     /// Goes on with the snapshot that is being written, as far as there is room for it.
-    pub fn go_on(&self, of: &mut ShardSnapshots, engine: &mut Engine) {
+    pub fn go_on(&self, of: &mut ShardSnapshots, engine: &mut AccountShard) {
         let Some(saving) = &mut of.saving else { return };
         if !saving.hand_over() {
             return;

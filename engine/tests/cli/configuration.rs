@@ -83,7 +83,7 @@ fn what_the_reference_calls_a_default_is_one() {
     assert_eq!(beside(&reference), beside(&minimal));
     assert_eq!(minimal.mapping.format, reference.mapping.format);
     assert_eq!(minimal.mapping.pan_exempt, reference.mapping.pan_exempt);
-    assert!(!minimal.settings().profile && minimal.ruleset().rules().is_empty());
+    assert!(minimal.settings().models.is_empty() && minimal.ruleset().rules().is_empty());
 }
 
 #[test]

@@ -59,7 +59,7 @@ const EFFECTS: [Effect; 54] = [
         "models",
         "models: [profile]",
         "models: []",
-        |c| c.settings().profile.to_string(),
+        |c| format!("{:?}", c.settings().models),
         "no model provides `model.profile.score`",
     ),
     effect("input.topic", "topic: events", "topic: other", |c| c.settings().topic.clone(), "other"),

@@ -7,10 +7,10 @@
 
 use crate::bank::Record;
 use crate::installed::Installed;
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
-use tripline_core::engine::{Derived, Engine};
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::signals::NoSignals;
 use tripline_core::verdict::Recorded;
 
 /// Records from an offset on were committed under a pack.
@@ -68,24 +68,24 @@ impl Judge<'_> {
     }
 
     /// An engine of the stretch's pack with all that came before.
-    fn filled(&self, stretch: &Stretch) -> Engine {
+    fn filled(&self, stretch: &Stretch) -> AccountShard {
         let config = &self.installed.configs[stretch.pack];
-        let mut engine = Engine::new(&config.installation);
+        let mut engine = AccountShard::new(&config.installation);
         if stretch.from > 0 {
-            engine.restore(&self.batch(0, stretch.from), &mut Derived::default());
+            engine.restore(&self.batch(0, stretch.from));
         }
         for verdict in self.found.iter().filter(|found| found.topic == Topic::Verdicts) {
             let recorded: Recorded = serde_json::from_slice(&verdict.value).expect("a verdict reads back");
-            engine.space_mut().fold(recorded.changes);
+            engine.shard_mut().fold(recorded.changes);
         }
         engine
     }
 
-    fn step(&mut self, engine: &mut Engine, stretch: &Stretch) {
-        let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+    fn step(&mut self, engine: &mut AccountShard, stretch: &Stretch) {
+        let mut out = Outputs::default();
         for offset in stretch.from..stretch.to {
             out.clear();
-            engine.step(&self.batch(offset, offset + 1), &mut Derived::default(), &mut out, &mut lines);
+            engine.step(&self.batch(offset, offset + 1), &NoSignals, &mut out);
             self.found.extend(out.records.iter().map(|output| Expected {
                 topic: output.topic,
                 cause: output.cause,

@@ -1,16 +1,17 @@
 //! The engine of these tests: a schema, a pack and a mapping of every kind of field, and what comes out.
 
 use std::sync::{Arc, OnceLock};
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::decode::{
     AmountForm, CurrencySource, FieldMapping, FieldSource, Format, Mapping, MoneyForm, TimeFormat,
 };
-use tripline_core::engine::{Derived, Engine};
 use tripline_core::installation::Installation;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic, header};
+use tripline_core::results::{Collect, EventResults};
 use tripline_core::settings::Settings;
+use tripline_core::signals::NoSignals;
 use tripline_core::spaces::Spaces;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
@@ -133,7 +134,7 @@ pub fn published(out: &Outputs) -> Vec<Published> {
 pub struct Bank {
     spaces: Spaces,
     next: i64,
-    pub lines: Lines,
+    pub results: EventResults,
 }
 
 impl Bank {
@@ -145,7 +146,7 @@ impl Bank {
         let House { schema, ruleset } = house();
         let installation = Installation::compile(schema, ruleset, &mapping, settings);
         let spaces = Spaces::new(&Arc::new(installation.expect("the mapping fits")));
-        Bank { spaces, next: 0, lines: Lines::new(Collect::Features) }
+        Bank { spaces, next: 0, results: EventResults::new(Collect::Features) }
     }
 
     pub fn set_header(&mut self, line: &[u8]) {
@@ -158,8 +159,8 @@ impl Bank {
         batch.push(self.next, Some(Timestamp(appended)), key, value);
         self.next += 1;
         let mut out = Outputs::default();
-        self.lines.clear();
-        self.spaces.step(&batch, &mut out, &mut self.lines);
+        self.results.clear();
+        self.spaces.step(&batch, &mut out, &mut self.results);
         published(&out)
     }
 
@@ -176,32 +177,32 @@ impl Bank {
     pub fn feature(&self, name: &str) -> f64 {
         let at =
             house().ruleset.features().iter().position(|feature| feature.name == name).expect("a feature");
-        let line = self.lines.rows().last().expect("the record became a row");
-        self.lines.features(line)[at]
+        let line = self.results.rows().last().expect("the record became a row");
+        self.results.features(line)[at]
     }
 
     pub fn counts(&self) -> Counts {
         self.spaces.counts()
     }
 
-    pub fn engine(&self) -> &Engine {
-        self.spaces.engines().next().expect("one partition").1
+    pub fn engine(&self) -> &AccountShard {
+        self.spaces.accounts().next().expect("one partition").1
     }
 }
 
 /// A shard alone, as `run` keeps it.
-pub fn engine(settings: &Settings) -> Engine {
+pub fn engine(settings: &Settings) -> AccountShard {
     let House { schema, ruleset } = house();
     let installation = Installation::compile(schema, ruleset, &mapping(Format::Json), settings.clone());
-    Engine::new(&Arc::new(installation.expect("the mapping fits")))
+    AccountShard::new(&Arc::new(installation.expect("the mapping fits")))
 }
 
 /// Everything that comes out of a shard when records are taken in batches of this length.
-pub fn stepped(engine: &mut Engine, records: &[(i64, i64, String)], at_once: usize) -> Vec<Published> {
+pub fn stepped(engine: &mut AccountShard, records: &[(i64, i64, String)], at_once: usize) -> Vec<Published> {
     let mut all = Vec::new();
     for records in records.chunks(at_once) {
         let mut out = Outputs::default();
-        engine.step(&batch(records), &mut Derived::default(), &mut out, &mut Lines::new(Collect::Nothing));
+        engine.step(&batch(records), &NoSignals, &mut out);
         all.extend(published(&out));
     }
     all.sort_by_key(|record| (record.topic, record.cause));

@@ -36,7 +36,7 @@ proptest! {
     #[test]
     fn coverage_and_approximate_are_what_a_naive_account_says(story in prop::collection::vec(next(), 1..60), cap in 2..30u16, totals in prop_oneof![Just(0), Just(7), Just(usize::MAX)]) {
         let lateness_ms = 6 * HOUR;
-        let settings = Settings { rows_per_ledger: cap, lateness_ms, totals_threshold: totals, profile: false, ..settings() };
+        let settings = Settings { rows_per_ledger: cap, lateness_ms, totals_threshold: totals, models: Vec::new(), ..settings() };
         let mut bank = Bank::with(mapping(Format::Json), settings);
         let (mut now, mut held_from) = (NOON, NOON + FUTURE_MS_MAX);
         let mut accounts = [Held::default(), Held::default()];

@@ -3,17 +3,18 @@
 
 use crate::bank::{DAY, NOON, Published, published};
 use std::sync::Arc;
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::decode::{
     CurrencySource, Fallback, FieldMapping, FieldSource, Format, Mapping, TimeFormat,
 };
-use tripline_core::engine::{Derived, Engine};
 use tripline_core::installation::Installation;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_core::settings::Settings;
 use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
+use tripline_core::spaces::DerivedShards;
 use tripline_core::suppress::Change;
 use tripline_core::verdict::Recorded;
 use tripline_rules::compile::CompileOptions;
@@ -94,8 +95,8 @@ impl Demo {
         Demo { installation: Arc::new(installation.expect("the mapping fits")) }
     }
 
-    fn open(&self) -> Engine {
-        Engine::new(&self.installation)
+    fn open(&self) -> AccountShard {
+        AccountShard::new(&self.installation)
     }
 }
 
@@ -156,18 +157,19 @@ fn batch(events: &[SimulatedEvent], first: usize) -> Batch {
 
 /// What comes out in batches of this length, and the profile's scores as bits.
 fn stepped(
-    engine: &mut Engine,
+    engine: &mut AccountShard,
     events: &[SimulatedEvent],
     first: usize,
     at_once: usize,
 ) -> (Vec<Published>, Vec<u64>) {
     let (mut all, mut scores) = (Vec::new(), Vec::new());
     for (number, events) in events.chunks(at_once).enumerate() {
-        let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Verdicts));
+        let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Verdicts));
         let batch = batch(events, first + number * at_once);
-        engine.step(&batch, &mut Derived::default(), &mut out, &mut lines);
+        let mut derived = DerivedShards::new(engine.installation());
+        engine.step_with(&batch, &mut derived.collecting(&mut results), &mut out);
         all.extend(published(&out));
-        scores.extend(lines.rows().iter().map(|line| line.profile.to_bits()));
+        scores.extend(results.rows().iter().map(|line| score_bits(&results, line)));
     }
     all.sort_by_key(|record| (record.topic, record.cause));
     (all, scores)
@@ -204,10 +206,10 @@ impl Steady {
         if read > 0 {
             again.skip_before(Timestamp(newest - demo.installation.lookback().log_ms));
         }
-        again.restore(&batch(&self.events[read..cut], read), &mut Derived::default());
+        again.restore(&batch(&self.events[read..cut], read));
         let journal = after(demo.installation.lookback().verdicts_ms);
         for (_, changes) in self.changes.iter().filter(|(number, _)| (journal..cut).contains(number)) {
-            again.space_mut().fold(changes.clone());
+            again.shard_mut().fold(changes.clone());
         }
         let until = (cut + 40).min(self.events.len());
         let (resumed, scores) = stepped(&mut again, &self.events[cut..until], cut, 1 + cut % 50);
@@ -245,4 +247,9 @@ fn the_shipped_pack_goes_on_byte_for_byte_after_filling_again() {
         "{cuts} cuts, {skipped} of a part of the log; {verdicts} verdicts, {alerts} alerts in the stories"
     );
     assert!(cuts >= 1_000 && skipped > 100 && verdicts > 100 && alerts > 20);
+}
+
+/// The bits of an event's model score, `u64::MAX` where no model runs.
+fn score_bits(results: &EventResults, result: &EventResult) -> u64 {
+    results.scores(result).first().map_or(u64::MAX, |score| score.to_bits())
 }

@@ -3,8 +3,8 @@
 use crate::bank::{
     Bank, DAY, HOUR, MINUTE, NOON, Published, batch, engine, mapping, purchase, settings, stepped,
 };
+use tripline_core::account_shard::AccountShard;
 use tripline_core::decode::Format;
-use tripline_core::engine::{Derived, Engine};
 use tripline_core::limits::MONEY_MINOR_MAX;
 use tripline_core::outputs::Topic;
 use tripline_core::settings::Settings;
@@ -24,8 +24,8 @@ fn flood(records: usize) -> Vec<(i64, i64, String)> {
     (0..records).map(record).collect()
 }
 
-fn evicted(engine: &Engine) -> u64 {
-    engine.space().ledgers().evicted().keys
+fn evicted(engine: &AccountShard) -> u64 {
+    engine.shard().ledgers().evicted().keys
 }
 
 /// The flood under some caps: the answers are the same however the log is cut, and of a shard that read its log again.
@@ -35,7 +35,7 @@ fn assert_flood(settings: Settings, keys_max: usize) {
     let mut steady = Vec::new();
     for record in &records {
         steady.extend(stepped(&mut one_by_one, std::slice::from_ref(record), 1));
-        let held = one_by_one.space().ledgers();
+        let held = one_by_one.shard().ledgers();
         // The cap is kept before an event takes its place, so one more may be there.
         assert!(held.keys() <= keys_max + 1, "{}", held.keys());
     }
@@ -48,7 +48,7 @@ fn assert_flood(settings: Settings, keys_max: usize) {
     }
     for cut in [1, 700, 1_501, 2_999] {
         let mut again = engine(&settings);
-        again.restore(&batch(&records[..cut]), &mut Derived::default());
+        again.restore(&batch(&records[..cut]));
         let (changes, after): (Vec<_>, Vec<_>) = steady.iter().partition(|record| record.cause < cut as i64);
         fold(&mut again, changes);
         let resumed = stepped(&mut again, &records[cut..], 64);
@@ -57,11 +57,11 @@ fn assert_flood(settings: Settings, keys_max: usize) {
     }
 }
 
-fn fold(engine: &mut Engine, published: Vec<&Published>) {
+fn fold(engine: &mut AccountShard, published: Vec<&Published>) {
     for verdict in published.into_iter().filter(|record| record.topic == Topic::Verdicts) {
         let recorded: tripline_core::verdict::Recorded =
             serde_json::from_slice(&verdict.value).expect("a verdict");
-        engine.space_mut().fold(recorded.changes);
+        engine.shard_mut().fold(recorded.changes);
     }
 }
 
@@ -72,7 +72,7 @@ fn a_flood_of_keys_meets_the_cap_on_keys_and_changes_no_answer_by_its_batches() 
 
 #[test]
 fn a_flood_of_keys_meets_the_cap_on_bytes_the_same_way() {
-    let unit = engine(&settings()).space().ledgers().bytes_of(1, 1);
+    let unit = engine(&settings()).shard().ledgers().bytes_of(1, 1);
     let bytes_per_shard = 120 * unit;
     assert_flood(Settings { bytes_per_shard, ..settings() }, 120);
 }
@@ -90,7 +90,7 @@ fn those_go_first_whose_newest_event_is_oldest() {
         step(number, &format!("k{number}"), NOON + (number * 5 % 17) * MINUTE);
     }
     step(17, "k0", NOON + HOUR);
-    let held = |account: &str| shard.space().ledgers().holds(settings.key.entity(account.as_bytes()));
+    let held = |account: &str| shard.shard().ledgers().holds(settings.key.entity(account.as_bytes()));
     // 17 keys: a sixteenth of them, rounded up, are k0 (oldest) and k7 (5 * 7 mod 17 = 1); k0 has come again.
     let gone: Vec<i64> = (0..17).filter(|number| !held(&format!("k{number}"))).collect();
     assert_eq!(gone, [7], "and k0 began anew");
@@ -119,13 +119,13 @@ fn a_hot_account_has_no_more_rows_than_its_cap_and_says_so() {
                 b"k",
                 purchase(&account, &format!("h{number}"), at, r#","amount":3"#).as_bytes(),
             );
-            let rows = bank.engine().space().ledgers().rows_of(key).count();
+            let rows = bank.engine().shard().ledgers().rows_of(key).count();
             assert!(rows <= usize::from(cap), "{rows} rows");
             if account == "hot" {
                 assert!(bank.feature("events") <= f64::from(cap) + 1.0);
             }
         }
-        assert!(bank.engine().space().ledgers().evicted().capped_rows > 1_900);
+        assert!(bank.engine().shard().ledgers().evicted().capped_rows > 1_900);
         assert_eq!(last[0].json()["account"], "cold3999");
         let hot = bank.take(NOON + 4_000_000, b"k", purchase("hot", "end", NOON + 4_000_000, "").as_bytes());
         let alert = hot.iter().find(|record| record.topic == Topic::Alerts).expect("SEEN fires");

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::installation::Installation;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::results::{Collect, EventResults};
 use tripline_core::settings::Settings;
 use tripline_core::spaces::Spaces;
 use tripline_rules::value::TextKey;
@@ -47,7 +47,7 @@ pub(crate) const USUAL: Way = Way { totals_threshold: 64, terminals: true };
 pub(crate) struct Engine {
     spaces: Spaces,
     outputs: Outputs,
-    lines: Lines,
+    results: EventResults,
     pub published: Vec<Published>,
     pub rows: Vec<Row>,
 }
@@ -62,7 +62,7 @@ impl Engine {
             retention_ms: case.settings.retention,
             rows_per_ledger: u16::try_from(case.settings.rows_max).expect("caps are small"),
             totals_threshold: way.totals_threshold,
-            profile: false,
+            models: Vec::new(),
             features: true,
             ..Settings::new("laws")
         };
@@ -73,7 +73,7 @@ impl Engine {
         Engine {
             spaces: Spaces::new(&Arc::new(installation)),
             outputs: Outputs::default(),
-            lines: Lines::new(Collect::Features),
+            results: EventResults::new(Collect::Features),
             published: Vec::new(),
             rows: Vec::new(),
         }
@@ -88,8 +88,8 @@ impl Engine {
             batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);
         }
         self.outputs.clear();
-        self.lines.clear();
-        self.spaces.step(&batch, &mut self.outputs, &mut self.lines);
+        self.results.clear();
+        self.spaces.step(&batch, &mut self.outputs, &mut self.results);
         let outputs = &self.outputs;
         self.published.extend(outputs.records.iter().map(|output| Published {
             topic: output.topic,
@@ -99,13 +99,13 @@ impl Engine {
             value: outputs.value(output).to_vec(),
             headers: outputs.headers(output).to_vec(),
         }));
-        let lines = &self.lines;
-        self.rows.extend(lines.rows().iter().map(|line| Row {
+        let results = &self.results;
+        self.rows.extend(results.rows().iter().map(|line| Row {
             partition,
-            event: lines.event(line).to_owned(),
+            event: results.event(line).to_owned(),
             score: line.score,
             action: format!("{:?}", line.action),
-            features: lines.features(line).iter().map(|feature| feature.to_bits()).collect(),
+            features: results.features(line).iter().map(|feature| feature.to_bits()).collect(),
         }));
     }
 

@@ -5,12 +5,13 @@ use crate::generator::{Case, Dice, Record, long_case};
 use crate::mapping::installed;
 use crate::seeds::seeds;
 use std::sync::Arc;
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
-use tripline_core::engine::{Derived, Engine};
 use tripline_core::installation::Installation;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_core::settings::Settings;
+use tripline_core::spaces::DerivedShards;
 use tripline_core::verdict::Recorded;
 
 const STREAMS: u64 = 1_500;
@@ -22,7 +23,7 @@ struct Shop {
 
 /// A shard and all that it has said.
 struct Told {
-    engine: Engine,
+    engine: AccountShard,
     published: Vec<Published>,
     rows: Vec<Row>,
 }
@@ -35,7 +36,7 @@ impl Shop {
             retention_ms: case.settings.retention,
             rows_per_ledger: u16::try_from(case.settings.rows_max).expect("caps are small"),
             totals_threshold: dice.pick(&[0, 7, usize::MAX]),
-            profile: dice.percent(60),
+            models: dice.percent(60).then(|| "profile".to_owned()).into_iter().collect(),
             features: true,
             ..Settings::new("laws")
         };
@@ -47,7 +48,7 @@ impl Shop {
     }
 
     fn open(&self) -> Told {
-        Told { engine: Engine::new(&self.installation), published: Vec::new(), rows: Vec::new() }
+        Told { engine: AccountShard::new(&self.installation), published: Vec::new(), rows: Vec::new() }
     }
 
     /// A shard filled again as of a record, from the log's end and from what an earlier run had published.
@@ -59,14 +60,14 @@ impl Shop {
         if read > 0 {
             told.engine.skip_before(Timestamp(since));
         }
-        told.engine.restore(&batch(&before[read..]), &mut Derived::default());
+        told.engine.restore(&batch(&before[read..]));
         let open_since = newest - self.installation.lookback().verdicts_ms;
         let journal = before.iter().filter(|record| record.appended >= Some(open_since));
         let first = journal.map(|record| record.offset).next().expect("the last one is");
         let is_read = |record: &&Published| record.topic == Topic::Verdicts && record.cause >= first;
         for verdict in published.iter().filter(is_read) {
             let recorded: Recorded = serde_json::from_slice(&verdict.value).expect("a verdict reads back");
-            told.engine.space_mut().fold(recorded.changes);
+            told.engine.shard_mut().fold(recorded.changes);
         }
         (told, read)
     }
@@ -82,8 +83,9 @@ fn batch(records: &[Record]) -> Batch {
 
 impl Told {
     fn step(&mut self, records: &[Record]) {
-        let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Features));
-        self.engine.step(&batch(records), &mut Derived::default(), &mut out, &mut lines);
+        let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Features));
+        let mut derived = DerivedShards::new(self.engine.installation());
+        self.engine.step_with(&batch(records), &mut derived.collecting(&mut results), &mut out);
         self.published.extend(out.records.iter().map(|output| Published {
             topic: output.topic,
             partition: 0,
@@ -92,12 +94,12 @@ impl Told {
             value: out.value(output).to_vec(),
             headers: out.headers(output).to_vec(),
         }));
-        self.rows.extend(lines.rows().iter().map(|line| Row {
+        self.rows.extend(results.rows().iter().map(|line| Row {
             partition: 0,
-            event: lines.event(line).to_owned(),
+            event: results.event(line).to_owned(),
             score: line.score,
-            action: format!("{:?} {}", line.action, line.profile.to_bits()),
-            features: lines.features(line).iter().map(|feature| feature.to_bits()).collect(),
+            action: format!("{:?} {}", line.action, score_bits(&results, line)),
+            features: results.features(line).iter().map(|feature| feature.to_bits()).collect(),
         }));
     }
 
@@ -140,4 +142,9 @@ fn a_shard_filled_again_at_any_record_says_the_same_bytes() {
         "restarts: {STREAMS} streams, {skipped} of a part of the log, {alerts} alerts, {silenced} silenced"
     );
     assert!(skipped > STREAMS / 10 && alerts > STREAMS && silenced > 0);
+}
+
+/// The bits of an event's model score, `u64::MAX` where no model runs.
+fn score_bits(results: &EventResults, result: &EventResult) -> u64 {
+    results.scores(result).first().map_or(u64::MAX, |score| score.to_bits())
 }

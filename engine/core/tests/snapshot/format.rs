@@ -4,6 +4,7 @@
 use crate::generator::Dice;
 use crate::shop::{Sealed, Shop};
 use crate::town::stream;
+use tripline_core::settings::Settings;
 
 /// Seeds of the streams, and the snapshots before their last third: length and bytes of the manifest and of each chunk.
 const WRITTEN: [(u64, &[u8]); 3] = [
@@ -26,7 +27,8 @@ fn objects(mut bytes: &[u8]) -> Sealed {
 fn snapshots_of_an_earlier_version_of_the_code_are_loaded() {
     for (seed, written) in WRITTEN {
         let stream = stream(seed);
-        let shop = Shop::of(&stream, &mut Dice::new(seed)).with(|settings| settings.profile = true);
+        let shop = Shop::of(&stream, &mut Dice::new(seed))
+            .with(|settings| settings.models = Settings::new("").models);
         let (before, after) = stream.case.records.split_at(stream.case.records.len() * 2 / 3);
         let mut steady = shop.open();
         before.iter().for_each(|record| steady.step(std::slice::from_ref(record)));

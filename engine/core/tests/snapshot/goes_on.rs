@@ -56,17 +56,17 @@ impl Places {
 }
 
 fn evicted(run: &EngineRun) -> Evicted {
-    run.engine.space().ledgers().evicted()
+    run.engine.shard().ledgers().evicted()
 }
 
 fn watch(run: &mut EngineRun, records: &[Record], seen: &mut Seen) {
-    let (keys, before, rows) = (run.engine.space().ledgers().keys(), evicted(run), run.engine.counts().rows);
+    let (keys, before, rows) = (run.engine.shard().ledgers().keys(), evicted(run), run.engine.counts().rows);
     run.step(records);
     let after = evicted(run);
     seen.steps_while_saving += 1;
     seen.evicted_while_saving += after.keys - before.keys;
     seen.capped_while_saving += after.capped_rows - before.capped_rows;
-    let gone = keys.saturating_sub(run.engine.space().ledgers().keys()) as u64;
+    let gone = keys.saturating_sub(run.engine.shard().ledgers().keys()) as u64;
     seen.swept_while_saving += gone.saturating_sub(after.keys - before.keys);
     let amends = |record: &&Record| {
         kind(record).is_some_and(|kind| matches!(kind.as_str(), "outcome" | "reversal" | "clearing"))
@@ -79,7 +79,7 @@ fn watch(run: &mut EngineRun, records: &[Record], seen: &mut Seen) {
 type Observed = (Timestamp, Option<f64>, usize);
 
 fn observed(run: &EngineRun) -> Observed {
-    let space = run.engine.space();
+    let space = run.engine.shard();
     (space.watermark(), space.coverage(), space.ledgers().rows_held())
 }
 
@@ -147,7 +147,7 @@ fn goes_on(seed: u64, seen: &mut Seen) {
         assert_eq!(one, other, "{place}");
     }
     assert_eq!(one.len(), other.len(), "{place}");
-    let held = |run: &EngineRun| run.engine.space().ledgers().rows_held();
+    let held = |run: &EngineRun| run.engine.shard().ledgers().rows_held();
     assert_eq!(held(&steady), held(&again), "{place}");
     count(&again, &other, seen);
 }

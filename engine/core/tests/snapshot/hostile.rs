@@ -4,8 +4,8 @@
 use crate::generator::{Dice, Record};
 use crate::shop::{EngineRun, PLACE, Sealed, Shop, origin, save_now};
 use crate::town::stream;
+use tripline_core::account_shard::Loading;
 use tripline_core::batch::Timestamp;
-use tripline_core::engine::Loading;
 use tripline_core::snapshot::{Content, Listed, Manifest, SnapshotError, StateSummary, open, seal};
 
 const MUTANTS: u64 = 6_000;

@@ -6,6 +6,7 @@ use crate::oracle::{DAY, MINUTE};
 use crate::shop::{Shop, save_now};
 use crate::town::stream;
 use std::sync::Arc;
+use tripline_core::settings::Settings;
 use tripline_core::snapshot::SnapshotError;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::File;
@@ -88,11 +89,11 @@ fn a_rank_that_nothing_counted_sends_the_shard_to_its_log() {
     assert_eq!(with("amount_rank_all_2d: {rank: tx.amount, by: all, over: 3d, where: is_spend}"), none);
     assert_eq!(with("amount_rank_all_2d: {rank: tx.amount, by: all, over: 2d, where: is_outgoing}"), none);
     assert_eq!(with("amount_rank_all_2d: {rank: tx.amount, by: all, over: 2d, where: is_spend}"), None);
-    let silent = shop.with(|settings| settings.profile = false);
+    let silent = shop.with(|settings| settings.models = Vec::new());
     let mut run = silent.open();
     run.step(&stream.case.records);
     let sealed = save_now(&mut run.engine, 0);
-    let asks = shop.with(|settings| settings.profile = true);
+    let asks = shop.with(|settings| settings.models = Settings::new("").models);
     let none = Some(SnapshotError::NoPopulation { name: "profile".to_owned() });
     assert_eq!(asks.load(&sealed, &mut dice).err(), none);
 }
@@ -102,10 +103,10 @@ fn a_longer_look_back_than_the_snapshots_is_said_to_be_covered_in_part() {
     let mut stream = stream(7_000_000);
     stream.case.settings.retention = None;
     let mut dice = Dice::new(1);
-    let shop = Shop::of(&stream, &mut dice).with(|settings| settings.profile = false);
+    let shop = Shop::of(&stream, &mut dice).with(|settings| settings.models = Vec::new());
     let mut run = shop.open();
     run.step(&stream.case.records);
-    assert_eq!(run.engine.space().coverage(), Some(1.0), "the stream is longer than the pack looks back");
+    assert_eq!(run.engine.shard().coverage(), Some(1.0), "the stream is longer than the pack looks back");
     let sealed = save_now(&mut run.engine, 0);
     let longer = pack(&[(
         "acct_events_1h:          {count: events, by: account, over: 1h}",
@@ -114,6 +115,6 @@ fn a_longer_look_back_than_the_snapshots_is_said_to_be_covered_in_part() {
     let loaded = shop.with_pack(longer).load(&sealed, &mut dice).expect("rows are rows");
     let held = 2 * DAY + stream.case.settings.lateness + 5 * MINUTE;
     let (coverage, share) =
-        (loaded.engine.space().coverage().expect("there are events"), held * 1000 / (9 * DAY));
+        (loaded.engine.shard().coverage().expect("there are events"), held * 1000 / (9 * DAY));
     assert!(coverage > 0.0 && coverage * 1000.0 <= f64::from(share as i32) + 1.0, "{coverage}");
 }

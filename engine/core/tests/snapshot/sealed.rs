@@ -4,8 +4,9 @@ use crate::generator::{Dice, Record};
 use crate::shop::{PLACE, Sealed, Shop, origin, save_now};
 use crate::town::stream;
 use std::sync::Arc;
+use tripline_core::account_shard::{AccountShard, Loading};
 use tripline_core::batch::Timestamp;
-use tripline_core::engine::{Engine, Loading};
+use tripline_core::settings::Settings;
 use tripline_core::snapshot::{Content, FORMAT_VERSION, Listed, Manifest, SnapshotError, open};
 use tripline_rules::diagnostic::File;
 use tripline_rules::schema::Schema;
@@ -18,7 +19,7 @@ fn snapshot(seeds: std::ops::Range<u64>) -> (Shop, Sealed, Vec<Record>) {
     (first.keys, first.bytes) = (1_000_000, 1 << 30);
     first.case.settings.rows_max = 4_096;
     let shop = Shop::of(&first, &mut Dice::new(5)).with(|settings| {
-        settings.profile = true;
+        settings.models = Settings::new("").models;
         settings.retention_ms = Some(400 * 86_400_000);
     });
     let mut run = shop.open();
@@ -58,7 +59,11 @@ fn every_bit_that_turns_and_every_byte_that_is_missing_is_seen() {
     }
 }
 
-fn load(shop: &Shop, manifest: &Manifest, chunks: &[(usize, &Vec<u8>)]) -> Result<Engine, SnapshotError> {
+fn load(
+    shop: &Shop,
+    manifest: &Manifest,
+    chunks: &[(usize, &Vec<u8>)],
+) -> Result<AccountShard, SnapshotError> {
     let mut loading = Loading::new(shop.engine(), manifest, PLACE)?;
     for (number, chunk) in chunks {
         loading.take(&manifest.open_chunk(*number, chunk)?)?;
@@ -93,7 +98,8 @@ fn chunks_that_are_swapped_missing_repeated_or_anothers_are_refused() {
 #[test]
 fn a_manifest_that_lists_too_little_does_not_add_up() {
     let stream = stream(6_000_001);
-    let shop = Shop::of(&stream, &mut Dice::new(5)).with(|settings| settings.profile = true);
+    let shop =
+        Shop::of(&stream, &mut Dice::new(5)).with(|settings| settings.models = Settings::new("").models);
     let mut run = shop.open();
     run.step(&stream.case.records);
     let sealed = save_now(&mut run.engine, 9);

@@ -4,13 +4,14 @@ use crate::generator::{Dice, Record};
 use crate::mapping::installed;
 use crate::town::Stream;
 use std::sync::Arc;
+use tripline_core::account_shard::{AccountShard, Loading};
 use tripline_core::batch::{Batch, ShardId, Timestamp};
-use tripline_core::engine::{Derived, Engine, Loading};
 use tripline_core::installation::Installation;
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_core::settings::Settings;
 use tripline_core::snapshot::{Chunk, Listed, Manifest, Origin, SnapshotError};
+use tripline_core::spaces::DerivedShards;
 use tripline_core::verdict::Recorded;
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
@@ -27,7 +28,7 @@ pub(crate) struct Shop {
 
 /// An engine and what it has published.
 pub(crate) struct EngineRun {
-    pub engine: Engine,
+    pub engine: AccountShard,
     pub published: Vec<(Topic, i64, String)>,
     pub rows: Vec<String>,
     /// Ranks among everybody that were known.
@@ -52,7 +53,7 @@ impl Shop {
             keys_per_shard: stream.keys,
             bytes_per_shard: stream.bytes,
             totals_threshold: dice.pick(&[0, 4, usize::MAX]),
-            profile: dice.percent(60),
+            models: dice.percent(60).then(|| "profile".to_owned()).into_iter().collect(),
             features: true,
             ..Settings::new("snapshot")
         };
@@ -72,16 +73,16 @@ impl Shop {
         Shop { settings: self.settings.clone(), ruleset, telling: self.telling }
     }
 
-    pub(crate) fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> AccountShard {
         self.engine_under(&installed().schema)
     }
 
     /// An engine of another schema with the same fields.
-    pub(crate) fn engine_under(&self, schema: &Arc<Schema>) -> Engine {
+    pub(crate) fn engine_under(&self, schema: &Arc<Schema>) -> AccountShard {
         let installed = installed();
         let mapping = if self.telling { &installed.telling } else { &installed.mapping };
         let installation = Installation::compile(schema, &self.ruleset, mapping, self.settings.clone());
-        Engine::new(&Arc::new(installation.expect("the mapping fits")))
+        AccountShard::new(&Arc::new(installation.expect("the mapping fits")))
     }
 
     pub(crate) fn open(&self) -> EngineRun {
@@ -122,8 +123,9 @@ pub(crate) fn batch(records: &[Record]) -> Batch {
 
 impl EngineRun {
     pub(crate) fn step(&mut self, records: &[Record]) {
-        let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Features));
-        self.engine.step(&batch(records), &mut Derived::default(), &mut out, &mut lines);
+        let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Features));
+        let mut derived = DerivedShards::new(self.engine.installation());
+        self.engine.step_with(&batch(records), &mut derived.collecting(&mut results), &mut out);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         self.published.extend(out.records.iter().map(|output| {
             let (key, headers) = (text(out.key(output)), out.headers(output));
@@ -132,30 +134,30 @@ impl EngineRun {
         }));
         let names = installed().account.features();
         let is_rank = |name: &str| name.contains("rank_all") || name.contains("rank_mcc");
-        for line in lines.rows() {
-            let features = lines.features(line);
+        for line in results.rows() {
+            let features = results.features(line);
             let ranks = names.iter().zip(features).filter(|(feature, _)| is_rank(&feature.name));
             self.ranked += ranks.filter(|(_, value)| !value.is_nan()).count() as u64;
             let bits: Vec<u64> = features.iter().map(|value| value.to_bits()).collect();
             self.rows.push(format!(
                 "{} {} {:?} {} {bits:?}",
-                lines.event(line),
+                results.event(line),
                 line.score,
                 line.action,
-                line.profile.to_bits()
+                score_bits(&results, line)
             ));
         }
     }
 
     /// Takes records without judging them, and the decision state that an earlier run's verdicts about them record.
     pub(crate) fn restore(&mut self, records: &[Record], published: &[(Topic, i64, String)]) {
-        self.engine.restore(&batch(records), &mut Derived::default());
+        self.engine.restore(&batch(records));
         let offsets: Vec<i64> = records.iter().map(|record| record.offset).collect();
         let verdicts = published.iter().filter(|(topic, ..)| *topic == Topic::Verdicts);
         for (_, _, said) in verdicts.filter(|(_, cause, _)| offsets.contains(cause)) {
             let json = &said[said.find('{').expect("a verdict is JSON")..];
             let recorded: Recorded = serde_json::from_str(json).expect("a verdict reads back");
-            self.engine.space_mut().fold(recorded.changes);
+            self.engine.shard_mut().fold(recorded.changes);
         }
     }
 
@@ -169,9 +171,14 @@ impl EngineRun {
 }
 
 /// Everything at once.
-pub(crate) fn save_now(engine: &mut Engine, offset: i64) -> Sealed {
+pub(crate) fn save_now(engine: &mut AccountShard, offset: i64) -> Sealed {
     let mut chunks = Vec::new();
     engine.begin_save(origin(offset));
     let summary = engine.save_some(usize::MAX, &mut chunks).expect("all is written");
     sealed(&chunks, summary)
+}
+
+/// The bits of an event's model score, `u64::MAX` where no model runs.
+fn score_bits(results: &EventResults, result: &EventResult) -> u64 {
+    results.scores(result).first().map_or(u64::MAX, |score| score.to_bits())
 }

@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{ScopedJoinHandle, scope};
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{Batch, Record, ShardId, Timestamp};
 use tripline_core::clock::{IntakeClock, Timing};
 use tripline_core::counts::Counts;
 use tripline_core::decode::Decoder;
-use tripline_core::engine::{Derived, Engine};
 use tripline_core::event::Event;
 use tripline_core::snapshot::Origin;
 use tripline_core::verdict::Recorded;
@@ -157,15 +157,15 @@ impl Plan<'_> {
     fn work(&self, number: usize, header: Option<&[u8]>, jobs: &Receiver<Job>) -> Result<Filled, StoreFault> {
         let partitions = u32::try_from(self.positions.len()).expect("partitions are counted by 32 bits");
         let own = (0..partitions).skip(number).step_by(self.threads);
-        let mut engines: BTreeMap<u32, Engine> =
+        let mut engines: BTreeMap<u32, AccountShard> =
             own.map(|partition| (partition, self.engine(header))).collect();
         let mut has_all = false;
         while let Ok(job) = jobs.recv() {
             match job {
-                Job::Amid => engines.values_mut().for_each(Engine::set_partial_log),
+                Job::Amid => engines.values_mut().for_each(AccountShard::set_partial_log),
                 Job::Rows(batch) => {
                     let engine = engines.get_mut(&batch.shard.partition).expect("it is this thread's");
-                    engine.restore(&batch, &mut Derived::default());
+                    engine.restore(&batch);
                 }
                 Job::Verdicts(batch) => {
                     let engine = engines.get_mut(&batch.shard.partition).expect("it is this thread's");
@@ -183,14 +183,14 @@ impl Plan<'_> {
             let origin = Origin { partition, partitions, offset };
             let written = self.catalogue.write_whole(&mut engine, origin, self.cut_at)?;
             let counts = engine.counts().clone();
-            let ledger_bytes = engine.space().ledgers().counted_bytes() as u64;
+            let ledger_bytes = engine.shard().ledgers().counted_bytes() as u64;
             filled = filled.and(&Filled { counts, written, ledger_bytes });
         }
         Ok(filled)
     }
 
-    fn engine(&self, header: Option<&[u8]>) -> Engine {
-        let mut engine = Engine::new(&self.config.installation);
+    fn engine(&self, header: Option<&[u8]>) -> AccountShard {
+        let mut engine = AccountShard::new(&self.config.installation);
         if let Some(header) = header {
             engine.set_header(header).expect("the router's decoder accepted it");
         }
@@ -202,10 +202,10 @@ fn joined(thread: ScopedJoinHandle<'_, Result<Filled, StoreFault>>) -> Result<Fi
     thread.join().expect("a thread that fills engines does not panic")
 }
 
-fn fold(engine: &mut Engine, batch: &Batch) {
+fn fold(engine: &mut AccountShard, batch: &Batch) {
     for record in &batch.records {
         match serde_json::from_slice::<Recorded>(batch.value(record)) {
-            Ok(recorded) => engine.space_mut().fold(recorded.changes),
+            Ok(recorded) => engine.shard_mut().fold(recorded.changes),
             Err(fault) => {
                 let fault = JsonFault::from(fault);
                 tracing::warn!(record.offset, %fault, "a record of the verdicts topic is no verdict");

@@ -8,21 +8,21 @@ use crate::runtime::source::Position;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tripline_core::batch::{Batch, Timestamp};
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::results::{Collect, EventResults};
 use tripline_core::spaces::Spaces;
 
 /// All key spaces behind one worker.
 pub struct SpacesProcessor {
     spaces: Spaces,
-    lines: Lines,
+    results: EventResults,
     judged: Arc<AtomicU64>,
 }
 
 impl SpacesProcessor {
     /// A processor with these key spaces; `judged` counts the records.
     pub fn new(spaces: Spaces, judged: Arc<AtomicU64>) -> SpacesProcessor {
-        SpacesProcessor { spaces, lines: Lines::new(Collect::Nothing), judged }
+        SpacesProcessor { spaces, results: EventResults::new(Collect::Nothing), judged }
     }
 }
 
@@ -39,7 +39,7 @@ impl Processor for SpacesProcessor {
     fn live(&mut self, (): &mut (), _: &History) {}
 
     fn step(&mut self, (): &mut (), batch: &Batch, out: &mut Outputs) {
-        self.spaces.step(batch, out, &mut self.lines);
+        self.spaces.step(batch, out, &mut self.results);
         self.judged.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
     }
 

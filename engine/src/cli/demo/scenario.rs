@@ -7,8 +7,8 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::Outputs;
+use tripline_core::results::{Collect, EventResults};
 use tripline_core::settings::Settings;
 use tripline_core::simulate::{SimulatedEvent, Simulation, SimulationSettings};
 use tripline_core::spaces::Spaces;
@@ -67,10 +67,10 @@ impl Scenario {
                 let _ = sender.send(batch);
                 Scenario { settings, simulation, event }
             });
-            let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+            let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Nothing));
             let mut loaded = 0;
             for batch in batches {
-                spaces.step(&batch, &mut out, &mut lines);
+                spaces.step(&batch, &mut out, &mut results);
                 out.clear();
                 loaded += batch.records.len() as u64;
                 if !progress(loaded) {

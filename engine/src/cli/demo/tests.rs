@@ -8,8 +8,8 @@ use super::{ACCOUNTS, SPEED_UP, files, scenario};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId};
-use tripline_core::lines::{Collect, Lines};
 use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::results::{Collect, EventResults};
 
 /// Kinds of campaigns that must be caught within half a minute.
 const KINDS_CAUGHT_MIN: usize = 4;
@@ -23,7 +23,7 @@ fn watch(settings: ScenarioSettings, watched: Duration) -> (Summary, Vec<(Alert,
     let mut spaces = scenario::spaces(&config);
     let (mut scenario, _) = Scenario::with_history(settings, &mut spaces, |_| true);
     let mut counts = CampaignCounts::new(LIVE);
-    let (mut out, mut lines) = (Outputs::default(), Lines::new(Collect::Nothing));
+    let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Nothing));
     let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
     let mut assessed = Vec::new();
     let until = scenario.time_after(watched);
@@ -31,7 +31,7 @@ fn watch(settings: ScenarioSettings, watched: Duration) -> (Summary, Vec<(Alert,
     while let Some(event) = scenario.next_before(until) {
         batch.push(offset, Some(event.appended_at), event.account.as_bytes(), &event.value);
         scenario.count(&mut counts);
-        spaces.step(&batch, &mut out, &mut lines);
+        spaces.step(&batch, &mut out, &mut results);
         for output in out.records.iter().filter(|output| output.topic == Topic::Alerts) {
             let alert: Alert = serde_json::from_slice(out.value(output)).unwrap();
             let assessment = counts.alert(&alert);

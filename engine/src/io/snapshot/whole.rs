@@ -2,8 +2,8 @@
 
 use super::catalogue::Catalogue;
 use super::store::StoreFault;
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{ShardId, Timestamp};
-use tripline_core::engine::Engine;
 use tripline_core::snapshot::{Listed, Manifest, Origin};
 
 /// Rows written between two looks at the chunks that are full.
@@ -28,7 +28,7 @@ impl Catalogue {
     /// When the store does not take it.
     pub fn write_whole(
         &self,
-        engine: &mut Engine,
+        engine: &mut AccountShard,
         origin: Origin,
         cut_at: Timestamp,
     ) -> Result<Written, StoreFault> {

@@ -1,25 +1,25 @@
-//! One partition's engine into a snapshot and out of one.
+//! One partition's shard into a snapshot and out of one.
 //!
-//! A save is cut between two steps, and goes on a bit at a time while the engine steps on. Of derived key spaces nothing
+//! A save is cut between two steps, and goes on a bit at a time while the shard steps on. Of derived key spaces nothing
 //! is saved: where the log of each is its own, each is saved alone.
 
-use super::Engine;
+use super::AccountShard;
 use crate::batch::Timestamp;
+use crate::shard::wire::ShardLoading;
 use crate::snapshot::chunk::{ChunkWriter, ItemKind};
 use crate::snapshot::{
     Chunk, Listed, Manifest, OpenedChunk, Origin, SnapshotError, StateSummary, key_check, schema_fingerprint,
 };
-use crate::space::wire::SpaceLoading;
 use std::collections::BTreeMap;
 use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema};
 
-/// A save of an engine that is under way.
-pub(super) struct EngineSave {
+/// A save of a shard that is under way.
+pub(super) struct Save {
     cut: StateSummary,
     chunks: Vec<Chunk>,
 }
 
-impl Engine {
+impl AccountShard {
     /// Cuts a snapshot: the state as it is now is what will be saved, whatever is stepped meanwhile. All but the ledgers is
     /// written at once: cooldowns, incidents, labels that are not known yet, populations. A save that was under way is
     /// given up.
@@ -30,22 +30,22 @@ impl Engine {
         let mut chunks = Vec::new();
         let mut labels = ChunkWriter::new(ItemKind::Labels);
         let mut counts = ChunkWriter::new(ItemKind::Profile);
-        let labels_numbered = self.labels.save(&mut labels);
-        let profile = self.profile.as_ref().map(|profile| profile.save(&mut counts));
+        let labels_numbered = self.intake.save(&mut labels);
+        let profile = self.scores.save(&mut counts);
         let cut = StateSummary {
             origin,
             schema: schema_fingerprint(self.installation.schema()),
             key_check: key_check(&self.installation.settings().key),
-            has_begun: self.has_begun,
-            clock: self.clock.greatest().map(|greatest| greatest.0),
+            has_begun: self.intake.has_begun(),
+            clock: self.intake.greatest().map(|greatest| greatest.0),
             labels_numbered,
             labels: labels.finish(&mut chunks),
-            space: self.space.begin_save(self.installation.schema(), &mut chunks),
+            space: self.shard.begin_save(self.installation.schema(), &mut chunks),
             profile,
             pack: self.installation.ruleset().hash().to_owned(),
         };
         counts.finish(&mut chunks);
-        self.save = Some(EngineSave { cut, chunks });
+        self.save = Some(Save { cut, chunks });
     }
 
     /// Whether a save is under way.
@@ -58,7 +58,7 @@ impl Engine {
     pub fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<StateSummary> {
         let save = self.save.as_mut()?;
         chunks.append(&mut save.chunks);
-        let ledgers = self.space.save_some(rows, chunks)?;
+        let ledgers = self.shard.save_some(rows, chunks)?;
         let mut cut = self.save.take()?.cut;
         cut.space.ledgers = ledgers;
         Some(cut)
@@ -67,69 +67,63 @@ impl Engine {
     /// Gives up the save that is under way.
     pub fn abandon_save(&mut self) {
         self.save = None;
-        self.space.abandon_save();
+        self.shard.abandon_save();
     }
 }
 
-/// An empty engine that a snapshot is loaded into. It becomes an engine again only when all of it was there.
+/// An empty shard that a snapshot is loaded into. It can be stepped again only when all of it was there.
 pub struct Loading {
-    engine: Engine,
+    account: AccountShard,
     cut: StateSummary,
     /// Chunks that are still to come.
     missing: BTreeMap<usize, Listed>,
     listed: usize,
-    space: SpaceLoading,
+    shard: ShardLoading,
     outcomes: usize,
-    profile_counts: u64,
+    model_counts: u64,
 }
 
 impl Loading {
-    /// Begins with the manifest. `engine` must be new; `partition` and `partitions` say whose it is to be.
+    /// Begins with the manifest. `account` must be new; `partition` and `partitions` say whose it is to be.
     ///
     /// # Errors
-    /// Why the snapshot is none for this engine.
+    /// Why the snapshot is none for this shard.
     ///
     /// # Panics
-    /// When the engine has seen a record.
+    /// When the shard has seen a record.
     pub fn new(
-        mut engine: Engine,
+        mut account: AccountShard,
         manifest: &Manifest,
         (partition, partitions): (u32, u32),
     ) -> Result<Loading, SnapshotError> {
-        assert!(!engine.has_begun, "a snapshot is loaded into a new engine");
+        assert!(!account.intake.has_begun(), "a snapshot is loaded into a new shard");
         let cut = manifest.summary();
         check_origin(cut.origin, partition, partitions)?;
-        if cut.key_check != key_check(&engine.installation.settings().key) {
+        if cut.key_check != key_check(&account.installation.settings().key) {
             return Err(SnapshotError::ForeignSecret);
         }
-        if cut.schema != schema_fingerprint(engine.installation.schema()) {
+        if cut.schema != schema_fingerprint(account.installation.schema()) {
             return Err(SnapshotError::ForeignSchema);
         }
-        engine.has_begun = cut.has_begun;
-        engine.clock.resume(cut.clock.map(Timestamp));
-        engine.labels.begin_load(cut.labels_numbered)?;
-        match (&mut engine.profile, &cut.profile) {
-            (Some(profile), Some(cut)) => profile.begin_load(cut)?,
-            (Some(_), None) => return Err(SnapshotError::NoPopulation { name: "profile".to_owned() }),
-            (None, _) => {}
-        }
-        let schema = engine.installation.schema();
-        let space = engine.space.begin_load(&cut.space, schema)?;
+        account.intake.begin_load(cut.has_begun, cut.clock.map(Timestamp), cut.labels_numbered)?;
+        account.scores.begin_load(cut.profile.as_ref())?;
+        let schema = account.installation.schema();
+        let loading = account.shard.begin_load(&cut.space, schema)?;
         Ok(Loading {
             outcomes: outcomes(schema),
-            engine,
+            account,
             cut: cut.clone(),
             missing: manifest.chunks().iter().copied().enumerate().collect(),
             listed: manifest.chunks().len(),
-            space,
-            profile_counts: 0,
+            shard: loading,
+            model_counts: 0,
         })
     }
 
     /// Takes a chunk; any order will do.
     ///
     /// # Errors
-    /// When it is not the manifest's, came before, or holds what no engine writes.
+    /// When it is not the manifest's, came before, or holds what no shard writes.
     pub fn take(&mut self, chunk: &OpenedChunk) -> Result<(), SnapshotError> {
         let number = chunk.number;
         match self.missing.remove(&number) {
@@ -139,37 +133,34 @@ impl Loading {
         }
         let (kind, mut items) = ItemKind::read(&chunk.raw)?;
         while items.left() > 0 {
-            match (kind, &mut self.engine.profile) {
-                (ItemKind::Labels, _) => self.engine.labels.load(self.outcomes, &mut items)?,
-                (ItemKind::Profile, Some(profile)) => {
-                    profile.load(&mut items)?;
-                    self.profile_counts += 1;
-                }
+            match kind {
+                ItemKind::Labels => self.account.intake.load_label(self.outcomes, &mut items)?,
+                ItemKind::Profile if self.account.scores.load(&mut items)? => self.model_counts += 1,
                 // The model is off now.
-                (ItemKind::Profile, None) => break,
-                _ => self.engine.space.load(&mut self.space, kind, &mut items)?,
+                ItemKind::Profile => break,
+                _ => self.account.shard.load(&mut self.shard, kind, &mut items)?,
             }
         }
         Ok(())
     }
 
-    /// The engine, as it was at the cut.
+    /// The shard, as it was at the cut.
     ///
     /// # Errors
     /// What is missing of it.
-    pub fn finish(self) -> Result<Engine, SnapshotError> {
+    pub fn finish(self) -> Result<AccountShard, SnapshotError> {
         if let Some(number) = self.missing.keys().next() {
             return Err(SnapshotError::MissingChunk { number: *number });
         }
-        self.engine.space.check_loaded(&self.space, &self.cut.space)?;
-        let labels = self.engine.labels.len() as u64;
+        self.account.shard.check_loaded(&self.shard, &self.cut.space)?;
+        let labels = self.account.intake.pending_labels();
         let counts = self.cut.profile.as_ref().map_or(0, |profile| profile.population.counts);
-        let counts = if self.engine.profile.is_some() { counts } else { 0 };
+        let counts = if self.account.scores.has_state() { counts } else { 0 };
         let sums =
-            [("labels", self.cut.labels, labels), ("counts of the profile", counts, self.profile_counts)];
+            [("labels", self.cut.labels, labels), ("counts of the profile", counts, self.model_counts)];
         match sums.into_iter().find(|(_, expected, found)| expected != found) {
             Some((what, expected, found)) => Err(SnapshotError::Incomplete { what, expected, found }),
-            None => Ok(self.engine),
+            None => Ok(self.account),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One line for every record that became a row, all key spaces merged: what `replay --verdicts`, `features` and
+//! One result for every record that became a row, all key spaces merged: what `replay --verdicts`, `features` and
 //! `evaluate` read. Nothing of it feeds back into the engine.
 
 use crate::batch::Timestamp;
@@ -20,23 +20,25 @@ pub enum Collect {
     Features,
 }
 
-/// Lines of one or several steps.
+/// Results of one or several steps.
 #[derive(Debug)]
-pub struct Lines {
+pub struct EventResults {
     collect: Collect,
-    rows: Vec<Line>,
+    rows: Vec<EventResult>,
     texts: String,
     rules: Vec<usize>,
     features: Vec<f64>,
+    scores: Vec<f64>,
 }
 
 /// One record.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct EventResult {
     event: Range<usize>,
     account: Range<usize>,
     rules: Range<usize>,
     features: Range<usize>,
+    scores: Range<usize>,
     /// Keyed hash of the account.
     pub account_key: u128,
     /// Event time.
@@ -45,18 +47,23 @@ pub struct Line {
     pub score: i32,
     /// The highest action.
     pub action: Verb,
-    /// The profile score; NaN without one.
-    pub profile: f64,
     /// Money of the event, minor units; NaN without.
     pub amount: f64,
     /// Whether the record carries a label that will become known later.
     pub labelled: bool,
 }
 
-impl Lines {
+impl EventResults {
     /// Collects nothing yet.
-    pub fn new(collect: Collect) -> Lines {
-        Lines { collect, rows: Vec::new(), texts: String::new(), rules: Vec::new(), features: Vec::new() }
+    pub fn new(collect: Collect) -> EventResults {
+        EventResults {
+            collect,
+            rows: Vec::new(),
+            texts: String::new(),
+            rules: Vec::new(),
+            features: Vec::new(),
+            scores: Vec::new(),
+        }
     }
 
     /// Forgets all; the memory stays.
@@ -65,35 +72,47 @@ impl Lines {
         self.texts.clear();
         self.rules.clear();
         self.features.clear();
+        self.scores.clear();
     }
 
-    /// The lines, in record order.
-    pub fn rows(&self) -> &[Line] {
+    /// The results, in record order.
+    pub fn rows(&self) -> &[EventResult] {
         &self.rows
     }
 
-    /// Id of a line's event.
-    pub fn event(&self, line: &Line) -> &str {
-        &self.texts[line.event.clone()]
+    /// Id of a result's event.
+    pub fn event(&self, result: &EventResult) -> &str {
+        &self.texts[result.event.clone()]
     }
 
     /// The account.
-    pub fn account(&self, line: &Line) -> &str {
-        &self.texts[line.account.clone()]
+    pub fn account(&self, result: &EventResult) -> &str {
+        &self.texts[result.account.clone()]
     }
 
     /// Live rules that fired, as positions in the ruleset.
-    pub fn rules(&self, line: &Line) -> &[usize] {
-        &self.rules[line.rules.clone()]
+    pub fn rules(&self, result: &EventResult) -> &[usize] {
+        &self.rules[result.rules.clone()]
     }
 
     /// Features, `[F]`, NaN is missing.
-    pub fn features(&self, line: &Line) -> &[f64] {
-        &self.features[line.features.clone()]
+    pub fn features(&self, result: &EventResult) -> &[f64] {
+        &self.features[result.features.clone()]
     }
 
-    /// Takes a judged record in.
-    pub(crate) fn add(&mut self, ruleset: &Ruleset, event: &mut Event, outcome: &EventOutcome, profile: f64) {
+    /// Scores by position in the registry, `[M]`, NaN where there is none.
+    pub fn scores(&self, result: &EventResult) -> &[f64] {
+        &self.scores[result.scores.clone()]
+    }
+
+    /// Adds a judged record.
+    pub(crate) fn add(
+        &mut self,
+        ruleset: &Ruleset,
+        event: &mut Event,
+        outcome: &EventOutcome,
+        scores: impl Iterator<Item = f64>,
+    ) {
         if self.collect == Collect::Nothing {
             return;
         }
@@ -108,16 +127,18 @@ impl Lines {
             self.features.resize(features + ruleset.features().len(), f64::NAN);
             ruleset.features_row(&mut event.registers, &event.texts, &mut self.features[features..]);
         }
-        self.rows.push(Line {
+        let first_score = self.scores.len();
+        self.scores.extend(scores);
+        self.rows.push(EventResult {
             event: texts..middle,
             account: middle..self.texts.len(),
             rules: rules..self.rules.len(),
             features: features..self.features.len(),
+            scores: first_score..self.scores.len(),
             account_key: event.account,
             at: event.at,
             score: outcome.score,
             action: outcome.action,
-            profile,
             amount: event.registers.number(TX_AMOUNT).unwrap_or(f64::NAN),
             labelled: event.label.is_some(),
         });

@@ -1,16 +1,20 @@
-//! The state of one shard of one key space, and the first half of a step: the event takes its place, facts are computed.
+//! One shard of one key space: an event is inserted, the facts that its rules may read are computed, it is judged.
 //!
-//! A space knows ledgers and histograms. What an event is worth (rules, scores, alerts) is `judge`'s business.
+//! It holds ledgers, histograms and decision state. How a record became an event, and how a decision is written, is not
+//! its business.
 
 pub(crate) mod wire;
 
-use crate::batch::Timestamp;
+use crate::batch::{ACCOUNT_SPACE, Timestamp};
 use crate::event::Event;
 use crate::fact::FactMarks;
 use crate::fact::populations::Populations;
+use crate::ingested::{Ingested, InsertedRow, KeySource, covered};
 use crate::installation::Installation;
+use crate::judge::{Judge, JudgeContext, Judged};
 use crate::ledger::{Arrival, Inserted, Ledgers, RowRef};
 use crate::limits::FUTURE_MS_MAX;
+use crate::scores::EventScores;
 use crate::suppress::{Change, Decisions};
 use hashbrown::HashTable;
 use std::sync::Arc;
@@ -23,54 +27,29 @@ use tripline_rules::value::{Registers, Slot};
 const NAMES_FROM: usize = 1024;
 
 /// One shard of one key space.
-pub struct Space {
+pub struct Shard {
+    installation: Arc<Installation>,
+    /// Position of the key space's program in the ruleset.
+    number: usize,
     program: Arc<Program>,
     ledgers: Ledgers,
     populations: Populations,
     /// Facts that are computed whatever the rules of this key space ask for.
     facts: FactSet,
-    pub(crate) decisions: Decisions,
-    /// The field whose word is the key; the account's key travels beside the registers.
-    key: Option<Slot>,
+    judge: Judge,
+    decisions: Decisions,
+    key: KeySource,
     keep: Vec<Slot>,
     amendments: Amendments,
     inherited: Vec<Slot>,
     /// Ids of the keys as events wrote them: rows hold hashes, and an alert must say whom it is about.
     names: HashTable<(u64, Box<str>)>,
     scratch: Registers,
-    touched: Vec<u32>,
+    prefetched: Vec<u32>,
     watermark: Timestamp,
     /// The greatest event time that was judged on which a rule fired.
     judged: Timestamp,
     held_from: Option<Timestamp>,
-}
-
-/// An event that has its row, and what its facts are worth.
-#[derive(Clone, Copy, Debug)]
-pub struct Seated {
-    /// Its row, until the next one is inserted.
-    pub row: RowRef,
-    /// Whether newer rows of the same key exist.
-    pub out_of_order: bool,
-    /// Facts computed from fewer rows than their definition asks for.
-    pub marks: FactMarks,
-    /// How far back the shard's rows reach.
-    pub held_from: Timestamp,
-    /// Whether the event refers to none, or to one that is held.
-    pub resolved: bool,
-}
-
-/// What a space made of an event.
-#[derive(Clone, Copy, Debug)]
-pub enum Taken {
-    /// It has a row.
-    Row(Seated),
-    /// It came before.
-    Duplicate,
-    /// Another event with its identity came before.
-    Conflict,
-    /// It has no key in this space.
-    Elsewhere,
 }
 
 /// Which event types amend the event they refer to.
@@ -80,19 +59,23 @@ struct Amendments {
     clearing: Option<u16>,
 }
 
-impl Space {
+impl Shard {
     /// An empty shard of the key space whose program has this number in the ruleset.
-    pub fn new(installation: &Arc<Installation>, number: usize) -> Space {
+    pub fn new(installation: &Arc<Installation>, number: usize) -> Shard {
         let (schema, ruleset) = (installation.schema(), installation.ruleset());
         let program = Arc::clone(&ruleset.programs()[number]);
         let plan = program.plan();
         let code = |name| schema.event_types().code(name);
-        Space {
+        Shard {
             ledgers: Ledgers::new(plan, schema, installation.ledger_limits()),
             populations: Populations::new(plan, schema, installation.ruleset().hash()),
             facts: *installation.facts(number),
+            judge: Judge::default(),
             decisions: Decisions::default(),
-            key: (program.space_index() > 0).then_some(plan.space.key),
+            key: match program.space_index() {
+                ACCOUNT_SPACE => KeySource::Account,
+                _ => KeySource::Field(plan.space.key),
+            },
             keep: schema.keep().to_vec(),
             amendments: Amendments {
                 outcome: code("outcome"),
@@ -102,15 +85,17 @@ impl Space {
             inherited: Vec::new(),
             names: HashTable::new(),
             scratch: Registers::new(ruleset.registers()),
-            touched: Vec::new(),
+            prefetched: Vec::new(),
             watermark: Timestamp(i64::MIN),
             judged: Timestamp(i64::MIN),
             held_from: None,
             program,
+            number,
+            installation: Arc::clone(installation),
         }
     }
 
-    /// The program that judges in this space.
+    /// The program of the key space.
     pub fn program(&self) -> &Arc<Program> {
         &self.program
     }
@@ -131,26 +116,17 @@ impl Space {
         Some(covered(Some(self.program.plan().look_back), 0, self.watermark, held_from))
     }
 
-    /// The key an event has here.
-    pub fn key(&self, event: &Event) -> Option<u128> {
-        match self.key {
-            None => Some(event.account),
-            Some(slot) => event.registers.get(slot).map(u128::from),
-        }
-    }
-
     /// Brings events' ledgers into the cache.
-    pub fn touch<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
-        let mut touched = std::mem::take(&mut self.touched);
-        self.ledgers.prefetch(events.filter_map(|event| self.key(event)), &mut touched);
-        self.touched = touched;
+    pub fn prefetch<'a>(&mut self, events: impl Iterator<Item = &'a Event>) {
+        let Shard { key, ledgers, prefetched, .. } = self;
+        ledgers.prefetch(events.filter_map(|event| key.of(event)), prefetched);
     }
 
-    /// Gives an event its row. When it is judged, the facts that are wanted are computed; otherwise the row is all.
-    pub fn take(&mut self, event: &mut Event, is_judged: bool) -> Taken {
-        let Some(key) = self.key(event) else { return Taken::Elsewhere };
+    /// Inserts an event. When it is judged later, the facts that are wanted are computed; otherwise the row is all.
+    pub fn ingest(&mut self, event: &mut Event, is_judged: bool) -> Ingested {
+        let Some(key) = self.key.of(event) else { return Ingested::NoKey };
         self.watermark = self.watermark.max(event.at);
-        // The event's own time counts for what is held: it must not refer to a row that it makes pass.
+        // The event's own time counts for what is held: it must not refer to a row that it makes expire.
         self.ledgers.advance_watermark(self.watermark);
         let resolved = self.inherit(key, event);
         let tags = self.program.tags(&mut event.registers);
@@ -164,14 +140,14 @@ impl Space {
         let (row, out_of_order) = match self.ledgers.insert(&arrival, &event.registers, tags, self.watermark)
         {
             Inserted::New { row, out_of_order } => (row, out_of_order),
-            Inserted::Duplicate => return Taken::Duplicate,
-            Inserted::Conflict => return Taken::Conflict,
+            Inserted::Duplicate => return Ingested::Duplicate,
+            Inserted::Conflict => return Ingested::Conflict,
         };
         let held_from = self.held_from.map_or(event.at, |held| held.min(event.at));
         self.held_from = Some(held_from);
         self.amend(row, event);
         self.name(event);
-        // Whether judged or not: a shard that is filled again must forget the same days.
+        // Whether judged or not: a restored shard must forget the same days.
         self.populations.begin_day(event.at);
         let mut marks = FactMarks::default();
         if is_judged {
@@ -183,7 +159,7 @@ impl Space {
             self.cover(event, held_from);
         }
         self.populations.observe(event.at, &tags, &event.registers);
-        Taken::Row(Seated { row, out_of_order, marks, held_from, resolved })
+        Ingested::New(InsertedRow { row, out_of_order, marks, held_from, resolved })
     }
 
     /// The referring event takes over the kept fields of the event it refers to, where it does not carry them.
@@ -207,7 +183,7 @@ impl Space {
 
     /// Remembers how a key's id is written, or gives it to an event that knows it from a row alone.
     fn name(&mut self, event: &mut Event) {
-        let Some(slot) = self.key else { return };
+        let KeySource::Field(slot) = self.key else { return };
         let word = event.registers.word(slot);
         let known = self.names.find(word, |held| held.0 == word);
         match (known, event.texts.get(slot)) {
@@ -247,6 +223,17 @@ impl Space {
         self.held_from = Some(self.held_from.map_or(from, |held| held.min(from)));
     }
 
+    /// Judges an event that was inserted, once the models have scored it.
+    pub fn judge(&mut self, event: &mut Event, inserted: &InsertedRow, scores: EventScores<'_>) -> Judged {
+        let Shard { installation, number, program, judge, decisions, key, .. } = self;
+        let context = JudgeContext { installation, number: *number, program, key: *key, inserted, scores };
+        let judged = judge.judge(&context, event, decisions);
+        if judged.decision.is_some() {
+            self.sweep_decisions(event.at);
+        }
+        judged
+    }
+
     /// Takes back in the changes of decision state that an earlier run committed.
     pub fn fold(&mut self, changes: Vec<Change>) {
         changes.into_iter().for_each(|change| self.decisions.fold(change));
@@ -255,9 +242,10 @@ impl Space {
     /// Forgets decision state that no event can meet any more.
     ///
     /// `at`: the event that was just judged. The watermark may be ahead of it: events are judged once all that go
-    /// through the stages with them have their rows.
-    pub(crate) fn sweep_decisions(&mut self, at: Timestamp, lateness_ms: i64) {
+    /// through the stages with them are inserted.
+    fn sweep_decisions(&mut self, at: Timestamp) {
         self.judged = self.judged.max(at);
+        let lateness_ms = self.installation.settings().lateness_ms;
         self.decisions.sweep(self.judged, lateness_ms + FUTURE_MS_MAX);
     }
 
@@ -269,13 +257,4 @@ impl Space {
             event.registers.set_number(coverage.slot, share);
         }
     }
-}
-
-/// Share of the window `(t - delay - over, t - delay]` that lies after the oldest row held; 1 without a window.
-pub fn covered(over: Option<i64>, delay: i64, at: Timestamp, held_from: Timestamp) -> f64 {
-    let Some(over) = over.filter(|over| *over > 0) else { return 1.0 };
-    let held = (at.0 - delay - held_from.0).clamp(0, over);
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a window are far below 2^53")]
-    let share = held as f64 / over as f64;
-    share
 }

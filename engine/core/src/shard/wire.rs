@@ -1,6 +1,6 @@
 //! One shard of one key space into a snapshot and out of one.
 
-use super::Space;
+use super::Shard;
 use crate::batch::Timestamp;
 use crate::ledger::Loaded;
 use crate::row::RowForm;
@@ -10,8 +10,8 @@ use crate::snapshot::{Chunk, LedgersSummary, SnapshotError, SpaceSummary};
 use tripline_rules::schema::Schema;
 use tripline_rules::value::Registers;
 
-/// What a space needs while it is loaded.
-pub(crate) struct SpaceLoading {
+/// What a shard needs while it is loaded.
+pub(crate) struct ShardLoading {
     form: RowForm,
     /// For each rank of the plan, which population of the snapshot is its own.
     populations: Vec<u64>,
@@ -30,7 +30,7 @@ fn or_never(ms: Option<i64>) -> Timestamp {
     Timestamp(ms.unwrap_or(i64::MIN))
 }
 
-impl Space {
+impl Shard {
     /// The state as it is now will be saved: all but the ledgers is written at once.
     pub(crate) fn begin_save(&mut self, schema: &Schema, chunks: &mut Vec<Chunk>) -> SpaceSummary {
         self.ledgers.begin_save(schema);
@@ -71,12 +71,12 @@ impl Space {
         self.ledgers.abandon_save();
     }
 
-    /// Takes up what is small, into an empty space.
+    /// Takes up what is small, into an empty shard.
     pub(crate) fn begin_load(
         &mut self,
         cut: &SpaceSummary,
         schema: &Schema,
-    ) -> Result<SpaceLoading, SnapshotError> {
+    ) -> Result<ShardLoading, SnapshotError> {
         let plan = self.program.plan();
         if cut.entity != plan.space.entity {
             let (found, expected) = (cut.entity.clone(), plan.space.entity.clone());
@@ -94,7 +94,7 @@ impl Space {
             let gone = Timestamp(or_never(cut.ledgers.watermark).0.saturating_sub(cut.ledgers.retention));
             *held_from = (*held_from).max(gone);
         }
-        Ok(SpaceLoading {
+        Ok(ShardLoading {
             form: RowForm::new(schema),
             populations: self.populations.begin_load(&cut.populations)?,
             rows: Vec::new(),
@@ -108,7 +108,7 @@ impl Space {
     /// Takes the next item.
     pub(crate) fn load(
         &mut self,
-        loading: &mut SpaceLoading,
+        loading: &mut ShardLoading,
         kind: ItemKind,
         items: &mut Reader<'_>,
     ) -> Result<(), SnapshotError> {
@@ -116,7 +116,7 @@ impl Space {
             ItemKind::Ledgers => {
                 let program = &self.program;
                 let retag = |registers: &mut Registers| program.tags(registers);
-                let SpaceLoading { form, rows, registers, loaded, .. } = &mut *loading;
+                let ShardLoading { form, rows, registers, loaded, .. } = &mut *loading;
                 let one = self.ledgers.load_ledger(form, items, rows, registers, retag)?;
                 loaded.ledgers += one.ledgers;
                 loaded.rows += one.rows;
@@ -144,7 +144,7 @@ impl Space {
     /// Whether everything came that was there at the cut.
     pub(crate) fn check_loaded(
         &self,
-        loading: &SpaceLoading,
+        loading: &ShardLoading,
         cut: &SpaceSummary,
     ) -> Result<(), SnapshotError> {
         let (cooldowns, incidents) = self.decisions.open();

@@ -1,0 +1,202 @@
+//! One partition of the input: intake and shard of the account's key space, and `step`, which takes a batch of records
+//! from bytes to outputs.
+//!
+//! It is a pure function of the records it was given. Where time, files and brokers are is the runtime's business.
+
+mod ingest;
+mod wire;
+
+pub use wire::Loading;
+
+use crate::batch::{Batch, Piece, Timestamp};
+use crate::counts::Counts;
+use crate::decode::HeaderError;
+use crate::derived::{AccountJudged, AccountOnly, DecisionSink, DerivedSpaces};
+use crate::event::Event;
+use crate::ingested::InsertedRow;
+use crate::installation::Installation;
+use crate::intake::{Decoded, Intake};
+use crate::limits::FUTURE_MS_MAX;
+use crate::outputs::Outputs;
+use crate::render::SourceRecord;
+use crate::scores::Scores;
+use crate::shard::Shard;
+use crate::signals::{NoSignals, Signals};
+use ingest::{Ingest, RecordIntake};
+use std::sync::Arc;
+
+/// So many records go through each stage together: enough for their cache misses to overlap, few enough that what one stage
+/// has read is still in the cache for the next.
+const RECORDS_AT_ONCE: usize = 64;
+/// The account's program is the first of a ruleset.
+const ACCOUNT_PROGRAM: usize = 0;
+
+/// One partition of the input.
+pub struct AccountShard {
+    installation: Arc<Installation>,
+    intake: Intake,
+    shard: Shard,
+    /// The models read the account's rows; what they make of an event is read by the rules of all key spaces.
+    scores: Scores,
+    scratch: Scratch,
+    counts: Counts,
+    save: Option<wire::Save>,
+}
+
+/// Room for the records of a piece, reused from piece to piece.
+#[derive(Default)]
+struct Scratch {
+    records: Vec<Decoded>,
+    labels: LabelEvents,
+    /// Events that are judged, in their order: the rows of the scores' matrix.
+    pending: Vec<Pending>,
+}
+
+/// Labels that became known in this piece, as events.
+#[derive(Default)]
+struct LabelEvents {
+    events: Vec<Event>,
+    used: usize,
+}
+
+/// An event that is inserted and will be judged.
+struct Pending {
+    event: EventPlace,
+    /// Position of its record in the piece; of a label, that of the record it precedes.
+    record: usize,
+    inserted: InsertedRow,
+}
+
+/// Where an event of a piece is held.
+#[derive(Clone, Copy)]
+enum EventPlace {
+    Record(usize),
+    Label(usize),
+}
+
+impl AccountShard {
+    /// A shard without any row.
+    pub fn new(installation: &Arc<Installation>) -> AccountShard {
+        let shard = Shard::new(installation, ACCOUNT_PROGRAM);
+        let rules = installation.ruleset().rules().len();
+        AccountShard {
+            intake: Intake::new(installation),
+            scores: Scores::new(
+                installation.models(),
+                installation.schema(),
+                installation.ruleset(),
+                shard.ledgers(),
+            ),
+            shard,
+            scratch: Scratch::default(),
+            counts: Counts { fired: vec![0; rules], ..Counts::default() },
+            save: None,
+            installation: Arc::clone(installation),
+        }
+    }
+
+    /// What the shard runs.
+    pub fn installation(&self) -> &Arc<Installation> {
+        &self.installation
+    }
+
+    /// Takes the names of the columns from a CSV header line.
+    ///
+    /// # Errors
+    /// What is wrong with the header.
+    pub fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
+        self.intake.set_header(line)
+    }
+
+    /// Takes consecutive records of the partition from bytes to outputs, some at a time: decode them, prefetch their
+    /// ledgers, insert in order, score, judge in order.
+    pub fn step(&mut self, batch: &Batch, signals: &impl Signals, out: &mut Outputs) {
+        self.step_with(batch, &mut AccountOnly { signals }, out);
+    }
+
+    /// The same together with other key spaces that run in this process.
+    pub fn step_with(&mut self, batch: &Batch, derived: &mut impl DerivedSpaces, out: &mut Outputs) {
+        for piece in batch.pieces(RECORDS_AT_ONCE) {
+            self.ingest(piece, derived, Some(out));
+            self.scores.score();
+            self.judge(piece, derived, out);
+        }
+    }
+
+    /// Inserts rows without judging them: how a shard is restored from its log.
+    pub fn restore(&mut self, batch: &Batch) {
+        for piece in batch.pieces(RECORDS_AT_ONCE) {
+            self.ingest(piece, &mut AccountOnly { signals: &NoSignals }, None);
+        }
+    }
+
+    /// Says of a shard that is restored that its log has older records, and that all appended from `since` on are
+    /// read: so far back what is held is whole, whether or not anything happened then.
+    pub fn skip_before(&mut self, since: Timestamp) {
+        self.shard.hold_from(Timestamp(since.0.saturating_add(FUTURE_MS_MAX)));
+    }
+
+    /// Says of a new shard that its first record is not where the log begins: records of files, whose append times were
+    /// made up from their events' own.
+    pub fn set_partial_log(&mut self) {
+        self.intake.set_partial_log();
+    }
+
+    /// What became of the records so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The shard of the account's key space.
+    pub fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
+    /// The same, to fold decision state into.
+    pub fn shard_mut(&mut self) -> &mut Shard {
+        &mut self.shard
+    }
+
+    /// Decodes and inserts the records of a piece, in order. Without outputs nothing is judged later: rows alone.
+    fn ingest(&mut self, piece: Piece<'_>, derived: &mut impl DerivedSpaces, out: Option<&mut Outputs>) {
+        if let Some(appended_at) = self.intake.begin(piece) {
+            // The log begins here, whatever became of its first records.
+            self.skip_before(appended_at);
+        }
+        let AccountShard { installation, intake, shard, scores, scratch, counts, .. } = self;
+        let Scratch { records, labels, pending } = scratch;
+        intake.decode(piece, records);
+        let records = &mut records[..piece.records.len()];
+        let whole = records.iter().filter(|decoded| decoded.is_whole()).map(|decoded| &decoded.event);
+        shard.prefetch(whole.clone());
+        derived.prefetch(whole);
+        pending.clear();
+        scores.clear();
+        labels.used = 0;
+        let mut from = RecordIntake { intake, labels };
+        let mut ingest = Ingest { installation, piece, shard, scores, pending, counts, derived, out };
+        for (number, decoded) in records.iter_mut().enumerate() {
+            ingest.record(&mut from, number, decoded);
+        }
+    }
+
+    /// Judges the pending events, in order.
+    fn judge(&mut self, piece: Piece<'_>, derived: &mut impl DerivedSpaces, out: &mut Outputs) {
+        let AccountShard { installation, shard, scores, scratch, counts, .. } = self;
+        for (number, pending) in scratch.pending.iter().enumerate() {
+            let (event, is_label) = match pending.event {
+                EventPlace::Record(number) => (&mut scratch.records[number].event, false),
+                EventPlace::Label(number) => (&mut scratch.labels.events[number], true),
+            };
+            let partition = piece.batch.shard.partition;
+            let source = SourceRecord { partition, offset: piece.records[pending.record].offset };
+            let mut sink = DecisionSink { installation, source, out, counts };
+            let scores = scores.of(number);
+            scores.write(event);
+            let judged = shard.judge(event, &pending.inserted, scores);
+            sink.take(&judged);
+            let account = AccountJudged { decision: judged.decision.as_ref(), scores, is_label };
+            derived.judge(event, &account, &mut sink);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What became of an event that a shard was given: its row, and how far the facts about it can be relied on.
+
+use crate::batch::Timestamp;
+use crate::event::Event;
+use crate::fact::FactMarks;
+use crate::ledger::RowRef;
+use tripline_rules::value::Slot;
+
+/// The outcome of one event in one shard.
+#[derive(Clone, Copy, Debug)]
+pub enum Ingested {
+    /// It has a row.
+    New(InsertedRow),
+    /// It came before.
+    Duplicate,
+    /// Another event with its identity came before.
+    Conflict,
+    /// It has no key in this key space.
+    NoKey,
+}
+
+/// An event's row.
+#[derive(Clone, Copy, Debug)]
+pub struct InsertedRow {
+    /// The row, until the next one is inserted.
+    pub row: RowRef,
+    /// Whether newer rows of the same key exist.
+    pub out_of_order: bool,
+    /// Facts computed from fewer rows than their definition asks for.
+    pub marks: FactMarks,
+    /// How far back the shard's rows reach.
+    pub held_from: Timestamp,
+    /// Whether the event refers to none, or to one that is held.
+    pub resolved: bool,
+}
+
+/// Where an event's key in a key space is: the account's travels beside the registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// The account.
+    Account,
+    /// The word of a field.
+    Field(Slot),
+}
+
+impl KeySource {
+    /// The event's key, if it has one here.
+    #[inline]
+    pub(crate) fn of(self, event: &Event) -> Option<u128> {
+        match self {
+            KeySource::Account => Some(event.account),
+            KeySource::Field(slot) => event.registers.get(slot).map(u128::from),
+        }
+    }
+}
+
+/// Share of the window `(t - delay - over, t - delay]` that lies after the oldest row held; 1 without a window.
+pub(crate) fn covered(over: Option<i64>, delay: i64, at: Timestamp, held_from: Timestamp) -> f64 {
+    let Some(over) = over.filter(|over| *over > 0) else { return 1.0 };
+    let held = (at.0 - delay - held_from.0).clamp(0, over);
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a window are far below 2^53")]
+    let share = held as f64 / over as f64;
+    share
+}

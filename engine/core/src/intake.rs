@@ -1,0 +1,172 @@
+//! What happens to a record on its way in: it is decoded, its time is checked against the log's, labels that it carries
+//! are kept until they become known. It knows no rows: a record that is accepted is an event for the shard.
+
+mod refused;
+
+pub(crate) use refused::{Rejection, write_dead_letter, write_late};
+
+use crate::batch::{Piece, Record, Timestamp};
+use crate::clock::{IntakeClock, Timing};
+use crate::decode::{Decoder, HeaderError, Reason, Reject};
+use crate::event::Event;
+use crate::installation::Installation;
+use crate::labels::PendingLabels;
+use crate::snapshot::SnapshotError;
+use crate::snapshot::bytes::Reader;
+use crate::snapshot::chunk::ChunkWriter;
+use std::sync::Arc;
+
+/// The way in of one partition of the input.
+pub(crate) struct Intake {
+    installation: Arc<Installation>,
+    decoder: Decoder,
+    clock: IntakeClock,
+    labels: PendingLabels,
+    label_type: Option<u16>,
+    /// Whether a record was seen.
+    has_begun: bool,
+}
+
+/// A record after decoding.
+pub(crate) struct Decoded {
+    pub(crate) event: Event,
+    reject: Option<Reject>,
+}
+
+impl Decoded {
+    /// Whether its event is whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.reject.is_none()
+    }
+}
+
+/// Whether a record becomes an event of the shard.
+pub(crate) enum Admission {
+    /// It does.
+    Accepted,
+    /// It is older than the lateness allows.
+    Late,
+    /// It is a dead letter.
+    Rejected(Rejection),
+}
+
+impl Intake {
+    /// An intake that has seen no record.
+    pub(crate) fn new(installation: &Arc<Installation>) -> Intake {
+        Intake {
+            decoder: Decoder::new(Arc::clone(installation.decode())),
+            clock: IntakeClock::new(installation.settings().lateness_ms),
+            labels: PendingLabels::default(),
+            label_type: installation.schema().event_types().code("label"),
+            has_begun: false,
+            installation: Arc::clone(installation),
+        }
+    }
+
+    /// Takes the names of the columns from a CSV header line.
+    pub(crate) fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
+        self.decoder.set_header(line)
+    }
+
+    /// Whether a record was seen, or the log is known to begin earlier.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// The first record is not where the log begins.
+    pub(crate) fn set_partial_log(&mut self) {
+        self.has_begun = true;
+    }
+
+    /// Takes note that records come. Of the first one of the log: when it was appended.
+    pub(crate) fn begin(&mut self, piece: Piece<'_>) -> Option<Timestamp> {
+        let first = piece.records.first().filter(|_| !self.has_begun)?;
+        self.has_begun = true;
+        first.appended_at
+    }
+
+    /// Decodes records; `decoded` is reused from piece to piece.
+    pub(crate) fn decode(&mut self, piece: Piece<'_>, decoded: &mut Vec<Decoded>) {
+        let registers = self.installation.ruleset().registers();
+        while decoded.len() < piece.records.len() {
+            decoded.push(Decoded { event: Event::new(registers), reject: None });
+        }
+        for (record, decoded) in piece.records.iter().zip(decoded) {
+            let value = piece.batch.value(record);
+            decoded.reject = self.decoder.decode(value, record.offset, &mut decoded.event).err();
+        }
+    }
+
+    /// Whether a decoded record becomes an event, by its content and its time.
+    #[inline]
+    pub(crate) fn admit(&mut self, record: &Record, decoded: &Decoded) -> Admission {
+        if let Some(reject) = decoded.reject {
+            return Admission::Rejected(Rejection { reason: reject.reason, has_card: reject.card_number });
+        }
+        let rejected = |reason| Admission::Rejected(Rejection { reason, has_card: false });
+        match self.clock.place(decoded.event.at, record.appended_at) {
+            Timing::InTime => Admission::Accepted,
+            Timing::Late => Admission::Late,
+            Timing::Future => rejected(Reason::FutureTime),
+            Timing::Jump => rejected(Reason::TimeJump),
+        }
+    }
+
+    /// No event from before this time can follow a record, whatever becomes of it; `None` without a log's time.
+    #[inline]
+    pub(crate) fn settled_until(&self, record: &Record) -> Option<Timestamp> {
+        let lateness = self.installation.settings().lateness_ms;
+        record.appended_at.map(|appended_at| Timestamp(appended_at.0.saturating_sub(lateness)))
+    }
+
+    /// Whether a label becomes known at or before `now`.
+    #[inline]
+    pub(crate) fn has_label(&self, now: Timestamp) -> bool {
+        self.label_type.is_some() && self.labels.is_due(now)
+    }
+
+    /// Writes the next label that becomes known at or before `now` into `event`; false when there is none.
+    pub(crate) fn next_label(&mut self, now: Timestamp, event: &mut Event) -> bool {
+        self.label_type.is_some_and(|label_type| self.labels.take(now, label_type, event))
+    }
+
+    /// Keeps the label that the record of an inserted event carries.
+    #[inline]
+    pub(crate) fn keep_label(&mut self, event: &Event) {
+        if let Some(label) = event.label {
+            self.labels.add(event, label);
+        }
+    }
+
+    /// Writes the pending labels; returns how many there ever were.
+    pub(crate) fn save(&self, labels: &mut ChunkWriter) -> u64 {
+        self.labels.save(labels)
+    }
+
+    /// The greatest event time of a log without append times.
+    pub(crate) fn greatest(&self) -> Option<Timestamp> {
+        self.clock.greatest()
+    }
+
+    /// Goes on from a snapshot; the pending labels follow one by one.
+    pub(crate) fn begin_load(
+        &mut self,
+        has_begun: bool,
+        greatest: Option<Timestamp>,
+        labels: u64,
+    ) -> Result<(), SnapshotError> {
+        self.has_begun = has_begun;
+        self.clock.resume(greatest);
+        self.labels.begin_load(labels)
+    }
+
+    /// Takes the next pending label of a snapshot; `outcomes`: how many the schema has.
+    pub(crate) fn load_label(&mut self, outcomes: usize, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        self.labels.load(outcomes, from)
+    }
+
+    /// How many labels are pending.
+    pub(crate) fn pending_labels(&self) -> u64 {
+        self.labels.len() as u64
+    }
+}
