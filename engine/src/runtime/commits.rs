@@ -7,6 +7,9 @@
 //! begins for its sake and covers only the shards of which outputs were sent: each partition that a transaction touches
 //! costs the broker an answer and a marker.
 
+#[cfg(test)]
+mod tests;
+
 use crate::runtime::sink::CommitError;
 use crate::runtime::source::Position;
 use std::time::{Duration, Instant};
