@@ -1,4 +1,4 @@
-//! Which broker a command talks to: a configuration's, or one named on the command line.
+//! The broker of a command: from a configuration, or from the command line.
 
 use super::configured::configured;
 use super::error::{ArgumentError, CliError, SetupError};
@@ -15,7 +15,7 @@ pub struct Broker {
     /// Brokers as `host:port`, separated by commas.
     #[arg(long, value_name = "LIST")]
     brokers: Option<String>,
-    /// A configuration whose `kafka:` section says where they are.
+    /// Configuration file whose `kafka:` section names the brokers.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -24,7 +24,7 @@ impl Broker {
     /// The settings of the client.
     ///
     /// # Errors
-    /// When the configuration has faults or names no brokers.
+    /// When the configuration has errors or names no brokers.
     pub fn settings(&self) -> Result<KafkaSettings, CliError> {
         match (&self.brokers, &self.config) {
             (Some(brokers), _) if brokers.trim().is_empty() => Err(ArgumentError::EmptyBrokers.into()),

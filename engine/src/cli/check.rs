@@ -1,4 +1,4 @@
-//! `tripline check`: every fault of a configuration, a schema or packs, and how much of a sample the mapping finds.
+//! `tripline check`: every error and warning of a configuration, a schema or packs, and the coverage of a mapping.
 
 use super::error::CliError;
 use super::feed::header_error;
@@ -19,27 +19,27 @@ use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::schema::{Partial, Schema};
 use tripline_rules::value::{Slot, TextKey};
 
-/// Records of a sample that are looked at.
+/// Maximum records read from a sample.
 const SAMPLE_MAX: u64 = 10_000;
 
 /// Check a configuration with its schema and packs, or packs or a schema alone.
 ///
-/// All faults of all files in one run, with file, line and suggestion. Exit 1 when there is an error.
+/// Lists the errors and warnings of all files, with file, line and suggestion. Exit 1 when there is an error.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline check deploy/examples/demo/tripline.yaml\n  tripline check --schema deploy/examples/demo/schema.yaml deploy/examples/demo/packs/cards.yaml"
 )]
 pub struct Check {
-    /// A configuration, or packs, or a schema.
+    /// Configuration, packs or schema.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The schema that packs are checked against; without it `schema.yaml` beside the pack or one folder up.
+    /// Schema of the packs; by default `schema.yaml` in the folder of the first pack or its parent.
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
-    /// Records to try a configuration's mapping on.
+    /// File of records on which the mapping is tried.
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
-    /// Print faults as JSON.
+    /// Print errors and warnings as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -70,7 +70,7 @@ impl Check {
 
     fn configuration(&self, path: &Path) -> Result<bool, CliError> {
         let loaded = config::load(path)?;
-        self.tell(&loaded.problems)?;
+        self.print(&loaded.problems)?;
         let Some(config) = loaded.config else { return Ok(false) };
         let mut report = Report::new(self.json);
         report.text(|| {
@@ -86,8 +86,8 @@ impl Check {
     }
 
     fn schema(&self, file: &File) -> Result<bool, CliError> {
-        let (schema, faults) = Schema::load(file);
-        self.tell(&faults)?;
+        let (schema, problems) = Schema::load(file);
+        self.print(&problems)?;
         if let (Some(schema), false) = (&schema, self.json) {
             println!("{}: {} fields, no error", file.name, schema.fields().len());
         }
@@ -106,28 +106,28 @@ impl Check {
         let models = MODELS.map(str::to_owned);
         let began = Instant::now();
         let options = PackOptions { key: TextKey::default(), models: &models, retention: None };
-        let (_, mut faults) = config::compile(packs, &schema, &options);
+        let (_, mut problems) = config::compile(packs, &schema, &options);
         let took = began.elapsed();
-        faults.retain(|fault| !gaps.explains(fault));
+        problems.retain(|problem| !gaps.explains(problem));
         if all.list().is_empty() {
-            all = faults;
+            all = problems;
         } else {
-            all.extend(faults);
+            all.extend(problems);
         }
         all.sort();
-        self.tell(&all)?;
+        self.print(&all)?;
         if !self.json {
             println!("{}, {:.2} ms", all.summary(), took.as_secs_f64() * 1e3);
         }
         Ok(all.errors() == 0)
     }
 
-    fn tell(&self, faults: &Diagnostics) -> Result<(), CliError> {
+    fn print(&self, problems: &Diagnostics) -> Result<(), CliError> {
         if self.json {
-            println!("{}", faults.json());
-        } else if !faults.list().is_empty() {
+            println!("{}", problems.json());
+        } else if !problems.list().is_empty() {
             let paint = if io::stdout().is_terminal() { Paint::Colour } else { Paint::Plain };
-            println!("{}", faults.render(paint));
+            println!("{}", problems.render(paint));
         }
         Ok(())
     }
@@ -167,7 +167,7 @@ impl Check {
             }
             if refused.contains_key(&Reason::CardNumber) {
                 println!(
-                    "an all-digit id looks like a card number by chance: `pan: {{exempt: [event.id]}}` says that it is none"
+                    "an all-digit id can look like a card number by chance: exempt its field with `pan: {{exempt: [event.id]}}`"
                 );
             }
         }
@@ -175,7 +175,7 @@ impl Check {
     }
 }
 
-/// How long the topics must keep what recovery reads.
+/// The retention that recovery needs of the topics.
 fn retention(config: &config::Config) -> String {
     let lookback = broker::lookback(config);
     let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
@@ -192,7 +192,7 @@ fn retention(config: &config::Config) -> String {
     )
 }
 
-/// A configuration says where events come from; a pack does not.
+/// A configuration has an input; a pack does not.
 fn is_configuration(text: &str) -> bool {
     text.lines().any(|line| line.starts_with("input:") || line.starts_with("stream:"))
 }

@@ -1,4 +1,4 @@
-//! `tripline compare`: two sets of alerts, whatever order their partitions came in.
+//! `tripline compare`: compares two sets of alerts, whatever the order of their partitions.
 
 use super::dumped::{self, Dumped};
 use super::error::{CliError, InputError, LineError};
@@ -11,15 +11,15 @@ use std::path::{Path, PathBuf};
 
 /// Compare two sets of alerts or verdicts, byte for byte; exit 1 at the first difference.
 ///
-/// Files of `replay` (one alert a line) and of `dump` may be mixed. Alerts are matched by their id, verdicts by event and entity.
+/// Each file is the output of `replay` or of `dump`. Alerts are matched by id, verdicts by event and entity.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline replay --config deploy/examples/demo/tripline.yaml \\\n    --input deploy/examples/demo/sample.jsonl --output first.jsonl\n  tripline replay --config deploy/examples/demo/tripline.yaml \\\n    --input deploy/examples/demo/sample.jsonl --output second.jsonl\n  tripline compare first.jsonl second.jsonl"
 )]
 pub struct Compare {
-    /// One set.
+    /// File with the first set.
     first: PathBuf,
-    /// The other.
+    /// File with the second set.
     second: PathBuf,
     /// Print the result as JSON.
     #[arg(long)]
@@ -42,7 +42,7 @@ struct Difference {
     second: Option<String>,
 }
 
-/// Alerts by id; more than one of an id is kept, so that a repeat is a difference.
+/// Alerts by id. All alerts of an id are kept, so that a repeated alert is a difference.
 type Set = BTreeMap<String, Vec<String>>;
 
 impl Compare {
@@ -86,8 +86,8 @@ fn first_difference(first: &Set, second: &Set) -> Option<Difference> {
     ids.dedup();
     ids.into_iter().find_map(|id| {
         let (ours, theirs) = (first.get(id), second.get(id));
-        let told = |side: Option<&Vec<String>>| side.map(|values| values.join("\n  "));
-        (ours != theirs).then(|| Difference { id: id.clone(), first: told(ours), second: told(theirs) })
+        let text = |side: Option<&Vec<String>>| side.map(|values| values.join("\n  "));
+        (ours != theirs).then(|| Difference { id: id.clone(), first: text(ours), second: text(theirs) })
     })
 }
 
@@ -117,7 +117,7 @@ fn entry(line: Vec<u8>) -> Result<(String, String), LineError> {
     Ok((id(&text)?, text))
 }
 
-/// An alert's id; of a verdict, which has none, where its event was read and whom it is about.
+/// The id of an alert; of a verdict, which has none, the position of its event and its entity.
 fn id(text: &str) -> Result<String, LineError> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|_| LineError::NotJson)?;
     match (value.get("id").and_then(serde_json::Value::as_str), value.get("event")) {

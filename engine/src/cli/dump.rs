@@ -1,4 +1,4 @@
-//! `tripline dump`: a topic as JSON lines, the form that `replay` and `compare` read.
+//! `tripline dump`: writes a topic as JSON lines, which `replay` and `compare` read.
 
 use super::broker;
 use super::dumped::Dumped;
@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-/// Write a topic's committed records as JSON lines `{partition, offset, appended_at, key, value}`.
+/// Write the committed records of a topic as JSON lines `{partition, offset, appended_at, key, value}`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline dump --brokers 127.0.0.1:9092 --topic bank.alerts --output alerts.dump.jsonl"
@@ -18,10 +18,10 @@ use std::path::PathBuf;
 pub struct Dump {
     #[command(flatten)]
     broker: broker::Broker,
-    /// The topic.
+    /// Topic to read.
     #[arg(long)]
     topic: String,
-    /// Write here; standard output without it.
+    /// Output file; standard output by default.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -30,7 +30,7 @@ impl Dump {
     /// Runs the command.
     ///
     /// # Errors
-    /// When the topic cannot be read or the file not be written.
+    /// When the topic cannot be read or the file cannot be written.
     pub fn run(self) -> Result<Exit, CliError> {
         let settings = self.broker.settings()?;
         let place = self.output.clone().unwrap_or_else(|| PathBuf::from("standard output"));
@@ -49,7 +49,7 @@ impl Dump {
             writeln!(file, "{}", line.line()).map_err(CliError::file(&place))
         })?;
         file.flush().map_err(CliError::file(&place))?;
-        eprintln!("{count} records of {}", self.topic);
+        eprintln!("{count} records of topic {}", self.topic);
         Ok(Exit::Success)
     }
 }

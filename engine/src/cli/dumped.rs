@@ -1,4 +1,5 @@
-//! A line of `tripline dump`: `{partition, offset, appended_at, key, value}`. Bytes that are no text are `key_hex`, `value_hex`.
+//! A line of `tripline dump`: `{partition, offset, appended_at, key, value}`. Bytes that are not UTF-8 are in `key_hex` and
+//! `value_hex`.
 
 use crate::json::JsonFault;
 use serde::de::IgnoredAny;
@@ -37,7 +38,7 @@ struct Written<'a> {
     value_hex: Option<String>,
 }
 
-/// Why a line is none.
+/// Why a line is not a dumped record.
 #[derive(Debug, thiserror::Error)]
 pub enum DumpedError {
     /// Not such an object.
@@ -52,7 +53,7 @@ impl Dumped {
     /// Reads a line.
     ///
     /// # Errors
-    /// When it is no dumped record.
+    /// When it is not a dumped record.
     pub fn read(line: &[u8]) -> Result<Dumped, DumpedError> {
         let written: Written<'_> = serde_json::from_slice(line).map_err(JsonFault::from)?;
         Ok(Dumped {
@@ -84,8 +85,7 @@ impl Dumped {
     }
 }
 
-/// Whether a line is meant to be a dumped record: an object of a dumped record's keys and no others, whatever their order,
-/// spacing and values. (Whether the values can be read is [`Dumped::read`]'s to say.)
+/// Whether a line has the keys of a dumped record and no others, in any order. [`Dumped::read`] checks the values.
 pub fn is_dumped(line: &[u8]) -> bool {
     const NEEDED: [&[&str]; 3] = [&["partition"], &["offset"], &["value", "value_hex"]];
     const ALL: [&str; 7] = ["partition", "offset", "appended_at", "key", "value", "key_hex", "value_hex"];

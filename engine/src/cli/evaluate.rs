@@ -1,6 +1,6 @@
-//! `tripline evaluate`: how well scores find the frauds of a labelled history.
+//! `tripline evaluate`: detection metrics of scores over a labelled history.
 //!
-//! The labels are read from the mapping's `labels:`; the engine itself sees each only when it becomes known.
+//! Labels come from `labels:` of the mapping; the engine reads each label only when it becomes known.
 
 use super::configured::configured;
 use super::error::{CliError, SetupError};
@@ -18,31 +18,31 @@ use tripline_core::results::{Collect, EventResults};
 use tripline_models::metrics::{Scored, auc, average_precision, card_precision_at, recall_at};
 use tripline_models::protocol::{WEEK_DAYS, in_stream, test_week, threshold_at};
 use tripline_rules::schema::{CurrencyOf, Kind, TX_AMOUNT};
+use tripline_rules::time::DAY_MS;
 
-/// Accounts looked at a day.
+/// Accounts inspected per day.
 const CARDS_A_DAY: usize = 100;
-/// Share of events that may be alerted in the stream.
+/// Alert budget: share of events with an alert.
 const ALERT_BUDGET: f64 = 0.005;
-/// Share of the highest scores that recall is told for.
+/// Share of the highest scores for which recall is reported.
 const RECALL_SHARE: f64 = 0.01;
-const DAY_MS: i64 = 86_400_000;
 
-/// Judge the profile score and the rules' score against labels known later.
+/// Compare the profile score and the score of the rules with delayed labels.
 ///
-/// With `--fold`, the Fraud Detection Handbook's delayed split: a training week from that day, a week of delay, a test week
-/// without the accounts known to be compromised. Without it, every event from `--from` to `--until`.
+/// With `--fold`, the delayed split of the Fraud Detection Handbook: a training week from that day, a week of delay, then a
+/// test week without the accounts known to be compromised. Without it, every event from `--from` to `--until`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline evaluate --config deploy/examples/handbook/tripline.yaml \\\n    --input deploy/examples/handbook/sample.csv --fold 2018-07-25"
 )]
 pub struct Evaluate {
-    /// The configuration; its mapping says where labels are.
+    /// Configuration file; its mapping must have `labels:`.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The records, in the order given.
+    /// Files of records, read in the given order.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     input: Vec<PathBuf>,
-    /// First day of a training week; may be given several times.
+    /// First day of a training week; repeat it for several folds.
     #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "until"])]
     fold: Vec<Date>,
     /// First day of the test.
@@ -51,12 +51,12 @@ pub struct Evaluate {
     /// First day after the test.
     #[arg(long, value_name = "DATE")]
     until: Option<Date>,
-    /// Print the result as JSON, an object a line.
+    /// Print the result as JSON, one object per line.
     #[arg(long)]
     json: bool,
 }
 
-/// Figures of one score on one test set.
+/// Metrics of one score on one test set.
 #[derive(Clone, Debug, Serialize)]
 struct Figures {
     score: &'static str,
@@ -72,7 +72,7 @@ struct Figures {
     in_stream: Option<Stream>,
 }
 
-/// Decided in the stream at the alert budget.
+/// Metrics of decisions in the stream, at the alert budget.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Stream {
     threshold: Option<f64>,
@@ -99,7 +99,7 @@ impl Evaluate {
     /// Runs the command.
     ///
     /// # Errors
-    /// When a file cannot be read, the configuration has faults, or its mapping has no labels.
+    /// When a file cannot be read, the configuration has errors, or its mapping has no labels.
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         if config.mapping.labels.is_none() {
@@ -144,7 +144,7 @@ impl Evaluate {
     }
 }
 
-/// Runs the engine over the history and takes every record's scores.
+/// Runs the engine over the history and collects the scores of every record.
 fn score(config: &Config, input: &[PathBuf]) -> Result<Scores, CliError> {
     let profile = config.installation.models().position(PROFILE);
     let has_rules = !config.ruleset().rules().is_empty();
@@ -158,7 +158,7 @@ fn score(config: &Config, input: &[PathBuf]) -> Result<Scores, CliError> {
     while feed.step(&mut out, &mut results)? {
         for line in results.rows() {
             let next = numbers.len() as u64;
-            // Accounts by their own number where they have one: ties between accounts are broken by it.
+            // An account's own number, where it has one: it breaks ties between accounts.
             let number = results.account(line).parse().unwrap_or(next);
             let account = *numbers.entry(line.account_key).or_insert(number);
             let row = Scored {
@@ -233,7 +233,7 @@ fn figures(name: &'static str, test: String, scored: &[Scored]) -> Figures {
     }
 }
 
-/// The folds' mean, figure by figure.
+/// The mean of the folds, for each metric.
 fn mean(folds: &[Figures]) -> Figures {
     #[expect(clippy::cast_precision_loss, reason = "a handful of folds")]
     let n = folds.len() as f64;

@@ -1,4 +1,4 @@
-//! `tripline features`: the feature matrix from history, from the same code that runs live.
+//! `tripline features`: the feature matrix of a history, computed by the code that `run` uses.
 
 use super::configured::configured;
 use super::error::{CliError, SetupError};
@@ -13,21 +13,22 @@ use std::path::PathBuf;
 use tripline_core::outputs::Outputs;
 use tripline_core::results::{Collect, EventResults};
 
-/// Write the packs' features of every input record as CSV.
+/// Write the features of the packs for every input record as CSV.
 ///
-/// Column `event`, then the features in pack order; money in major units, yes/no as 0 or 1, missing empty.
+/// The first column is `event`; the features follow in pack order. Money is in major units, yes/no is 0 or 1, a missing value
+/// is empty.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline features --config deploy/examples/handbook/tripline.yaml \\\n    --input deploy/examples/handbook/sample.csv --output features.csv"
 )]
 pub struct Features {
-    /// The configuration.
+    /// Configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The records, in the order given.
+    /// Files of records, read in the given order.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     input: Vec<PathBuf>,
-    /// The CSV file to write.
+    /// CSV file to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -36,7 +37,7 @@ impl Features {
     /// Runs the command.
     ///
     /// # Errors
-    /// When a file cannot be read or written, the configuration has faults, or no pack has a feature.
+    /// When a file cannot be read or written, the configuration has errors, or no pack has a feature.
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         let features = config.ruleset().features();
@@ -63,7 +64,7 @@ impl Features {
                 for value in results.features(line) {
                     text.push(',');
                     if !value.is_nan() {
-                        write!(text, "{value}").expect("memory takes all text");
+                        write!(text, "{value}").expect("a string accepts all text");
                     }
                 }
                 text.push('\n');
@@ -82,7 +83,7 @@ impl Features {
         #[expect(clippy::cast_precision_loss, reason = "shown in whole megabytes")]
         let megabytes = spent.peak_rss_bytes as f64 / 1e6;
         println!(
-            "{rows} rows of {} features from {records} records: {:.1} s, {:.0} events per core-second, {megabytes:.0} MB at most",
+            "{rows} rows of {} features from {records} records: {:.1} s, {:.0} events per core-second, {megabytes:.0} MB peak memory",
             features.len(),
             spent.seconds,
             spent.per_cpu_second(records),

@@ -1,4 +1,4 @@
-//! Files through every key space: what `replay`, `features`, `evaluate` and `check --sample` share.
+//! Records of files, processed by every key space: shared by `replay`, `features`, `evaluate` and `bootstrap`.
 
 use super::dumped::{self, Dumped};
 use super::error::{CliError, InputError};
@@ -16,10 +16,10 @@ use tripline_core::results::EventResults;
 use tripline_core::settings::Settings;
 use tripline_core::spaces::Spaces;
 
-/// Records taken in one step: their ledgers' cache misses overlap, their registers stay in the cache.
+/// Records of one step: the cache misses of their ledgers overlap, and their registers stay in the cache.
 pub const BATCH_RECORDS: usize = 256;
 
-/// Records of files, those of `tripline dump` taken apart.
+/// Records of files. Records of `tripline dump` are decoded and split by partition.
 pub struct Records {
     paths: Vec<PathBuf>,
     format: FileFormat,
@@ -48,24 +48,24 @@ impl Records {
         Ok(Records { paths, format, source, batch, dumped: false, begun: false, waiting })
     }
 
-    /// The line that names the columns; none where the records are not CSV.
+    /// The CSV header; none where the records are not CSV.
     pub fn header(&self) -> Option<&[u8]> {
         (self.format != FileFormat::JsonLines).then(|| self.source.header())
     }
 
-    /// Hands that line to whom it concerns, where there is one.
+    /// Passes the CSV header to `take`, where there is one.
     ///
     /// # Errors
-    /// When it does not fit.
+    /// When it does not fit the mapping.
     pub fn take_header(&self, take: impl FnOnce(&[u8]) -> Result<(), HeaderError>) -> Result<(), CliError> {
         let Some(line) = self.header() else { return Ok(()) };
         take(line).map_err(|error| header_error(&self.paths, &self.source, error).into())
     }
 
-    /// The next records of one partition, and whether `dump` wrote them; none at the end.
+    /// The next records of one partition, and whether `dump` wrote them; `None` at the end.
     ///
     /// # Errors
-    /// When a file cannot be read, or a line of a dump is none.
+    /// When a file cannot be read, or a line is not a dumped record.
     pub fn next(&mut self) -> Result<Option<(&Batch, bool)>, CliError> {
         loop {
             if let Some(run) = self.waiting.pop() {
@@ -89,7 +89,7 @@ impl Records {
     }
 }
 
-/// Records of files on their way through the engine.
+/// Processes the records of files with every key space.
 pub struct Feed {
     records: Records,
     spaces: Spaces,
@@ -107,17 +107,17 @@ impl Feed {
         Ok(Feed { records, spaces })
     }
 
-    /// Takes the next records through; false at the end.
+    /// Processes the next records; false at the end.
     ///
     /// # Errors
-    /// When a file cannot be read, or a line of a dump is none.
+    /// When a file cannot be read, or a line is not a dumped record.
     pub fn step(&mut self, out: &mut Outputs, results: &mut EventResults) -> Result<bool, CliError> {
         let Some((batch, _)) = self.records.next()? else { return Ok(false) };
         self.spaces.step(batch, out, results);
         Ok(true)
     }
 
-    /// What became of all records so far.
+    /// Counts of all records so far.
     pub fn counts(&self) -> Counts {
         self.spaces.counts()
     }
@@ -149,13 +149,13 @@ fn split(batch: &Batch) -> Result<Vec<Batch>, CliError> {
     Ok(runs)
 }
 
-/// A bar on a terminal, nothing in a pipe.
+/// A progress bar on a terminal, nothing in a pipe.
 pub struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// Begins to show how many records were taken.
+    /// Shows a bar.
     pub fn begin() -> Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
         let style = ProgressStyle::with_template("{spinner} {human_pos} records, {per_sec}, {elapsed}");
@@ -164,12 +164,12 @@ impl Progress {
         Progress { bar }
     }
 
-    /// So many records were taken.
+    /// Sets the number of processed records.
     pub fn at(&self, records: u64) {
         self.bar.set_position(records);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(self) {
         self.bar.finish_and_clear();
     }

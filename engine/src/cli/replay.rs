@@ -1,4 +1,4 @@
-//! `tripline replay`: the engine over files, deterministic, without Kafka.
+//! `tripline replay`: the engine over files, deterministic and without Kafka.
 
 use super::configured::configured;
 use super::error::CliError;
@@ -18,33 +18,33 @@ use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_core::verdict::ModelScores;
 use tripline_rules::ruleset::Ruleset;
 
-/// Run the engine over files: JSON results, CSV, or what `tripline dump` wrote.
+/// Run the engine over files: JSON lines, CSV, or the output of `tripline dump`.
 ///
-/// Plain, gzip or zstd. The same records give the same alerts, byte for byte, and the same as `run` gave on Kafka.
+/// Files are plain, gzip or zstd. The same records give the same alerts, byte for byte, as in `run` on Kafka.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline replay --config deploy/examples/demo/tripline.yaml \\\n    --input deploy/examples/demo/sample.jsonl --output alerts.jsonl"
 )]
 pub struct Replay {
-    /// The configuration.
+    /// Configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The records, in the order given.
+    /// Files of records, read in the given order.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     input: Vec<PathBuf>,
-    /// Write alerts here, one a line.
+    /// File for alerts, one per line.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Write a line for every record that became a row.
+    /// File with one line for every record that was inserted as a row.
     #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
-    /// Write the verdicts' records here, as the verdicts topic carries them.
+    /// File for the records of the verdicts topic.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// Write records that could not be taken here, with the reason.
+    /// File for dead letters, each with its reason.
     #[arg(long, value_name = "FILE")]
     dead_letters: Option<PathBuf>,
-    /// Let events before this time (RFC 3339) take their place without judging them.
+    /// Insert events before this time (RFC 3339) without judging them.
     #[arg(long, value_name = "TIME")]
     judge_from: Option<jiff::Timestamp>,
     /// Print the result as JSON.
@@ -74,7 +74,7 @@ impl Replay {
     /// Runs the command.
     ///
     /// # Errors
-    /// When a file cannot be read or written, or the configuration has faults.
+    /// When a file cannot be read or written, or the configuration has errors.
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         let mut settings = config.settings().clone();
@@ -122,7 +122,7 @@ impl Summary {
         }
     }
 
-    /// The same for people, with dead letters by reason and firings by rule.
+    /// The summary as text, with dead letters by reason and fired rules.
     fn text(&self, counts: &Counts, ruleset: &Ruleset) -> String {
         let mut text = String::new();
         let mut line = |name: &str, count: u64| {
@@ -144,7 +144,7 @@ impl Summary {
             text.push_str(&format!("{fired:>12}  {:<12}{}\n", rule.id, rule.title));
         }
         text.push_str(&format!(
-            "{:.1} s, {:.1} CPU s, {:.0} events per core-second, {} MB at most\n",
+            "{:.1} s, {:.1} CPU s, {:.0} events per core-second, {} MB peak memory\n",
             self.seconds,
             self.cpu_seconds,
             self.events_per_core_second,
@@ -154,7 +154,7 @@ impl Summary {
     }
 }
 
-/// The files that are written.
+/// The output files.
 struct Files {
     topics: Vec<(Topic, PathBuf, BufWriter<File>)>,
     results: Option<(PathBuf, BufWriter<File>)>,

@@ -20,11 +20,11 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Run the service: events from Kafka in, alerts out, until SIGTERM.
+/// Run the service: consume events from Kafka and publish alerts, until SIGTERM.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline run --config deploy/examples/reference/tripline.yaml")]
 pub struct Run {
-    /// The configuration.
+    /// Configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tripline_rules::schema::{CurrencyOf, Field, Kind, Schema};
 
-/// Fields, and JSON Schemas of what Tripline writes and reads.
+/// Show the fields of a schema, or the JSON Schema of a file or message format.
 ///
-/// Editors complete and check YAML by those of packs, configurations and schema files.
+/// Editors use the JSON Schemas of packs, configurations and schema files to complete and check YAML.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline schema fields")]
 pub struct SchemaCommand {
@@ -19,10 +19,10 @@ pub struct SchemaCommand {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The well-known fields, or those of a configuration, with kind, ISO 8583 data element and meaning
+    /// Fields with kind, ISO 8583 data element and meaning: the well-known ones, or those of a configuration
     #[command(after_help = "Example:\n  tripline schema fields --config deploy/examples/demo/tripline.yaml")]
     Fields {
-        /// A configuration whose schema is shown.
+        /// Configuration file whose schema is shown.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
@@ -58,7 +58,7 @@ impl SchemaCommand {
     /// Runs the command.
     ///
     /// # Errors
-    /// When the configuration cannot be read or has faults.
+    /// When the configuration cannot be read or has errors.
     pub fn run(self) -> Result<Exit, CliError> {
         match self.what {
             What::Alert => print!("{ALERT_SCHEMA}"),

@@ -12,57 +12,57 @@ use std::time::{Duration, Instant};
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
 
-/// Write the events of a simulated bank: customers with habits, honest oddities and fraud campaigns.
+/// Write the events of a simulated bank: genuine customers, unusual genuine activity and fraud campaigns.
 ///
-/// The same seed gives the same bytes. Records are JSON lines in the form that `deploy/examples/demo` maps.
+/// The same seed gives the same bytes. Records are JSON in the format that `deploy/examples/demo` maps.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline simulate --events 10000 --accounts 1000 --seed 7 --output events.jsonl"
 )]
 pub struct Simulate {
-    /// How many events.
+    /// Number of events.
     #[arg(long, value_name = "N")]
     events: u64,
-    /// How many accounts.
+    /// Number of accounts.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     accounts: u32,
-    /// Another seed, another story.
+    /// Seed of the simulation; the same seed gives the same events.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// When the bank opens (RFC 3339).
+    /// Time of the first event (RFC 3339).
     #[arg(long, value_name = "TIME", default_value = "2026-01-01T00:00:00Z")]
     start: jiff::Timestamp,
-    /// Campaigns a day over the whole bank.
+    /// Fraud campaigns per day.
     #[arg(long, value_name = "N", default_value_t = 20.0)]
     campaigns_per_day: f64,
-    /// Events an account has a day, on average.
+    /// Mean number of events per account and day.
     #[arg(long, value_name = "N", default_value_t = 3.0)]
     events_per_account_day: f64,
     /// Share of records that are appended late and out of order.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     out_of_order: f64,
-    /// Share of records that come twice.
+    /// Share of records that are written twice.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     duplicates: f64,
-    /// Share of records that cannot be read.
+    /// Share of records that cannot be decoded.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     bad: f64,
     /// Share of records with the id of an earlier event and another amount.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     conflicts: f64,
-    /// Write here, one record a line.
+    /// File for the records, one per line.
     #[arg(long, value_name = "FILE", required_unless_present = "brokers")]
     output: Option<PathBuf>,
-    /// Write what is true of each record here: `{id, kind, campaign}`, one a line.
+    /// File for the ground truth of each record, one JSON object per line.
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// Publish to these brokers instead, keyed by account.
+    /// Publish to these brokers instead of a file; records are keyed by account.
     #[arg(long, value_name = "LIST", requires = "topic", conflicts_with = "output")]
     brokers: Option<String>,
-    /// The topic.
+    /// Topic to publish to.
     #[arg(long, requires = "brokers")]
     topic: Option<String>,
-    /// Events a second at most; as fast as they can be taken without it.
+    /// Maximum events per second; unlimited by default.
     #[arg(long, value_name = "N", requires = "brokers")]
     rate: Option<f64>,
 }
@@ -73,11 +73,11 @@ impl Simulate {
     /// # Errors
     /// When the records cannot be written.
     pub fn run(self) -> Result<Exit, CliError> {
-        let faults = [self.out_of_order, self.duplicates, self.bad, self.conflicts];
+        let shares = [self.out_of_order, self.duplicates, self.bad, self.conflicts];
         if self.accounts == 0 {
             return Err(ArgumentError::NoAccounts.into());
         }
-        if faults.iter().any(|share| !(0.0..=1.0).contains(share)) || faults.iter().sum::<f64>() > 1.0 {
+        if shares.iter().any(|share| !(0.0..=1.0).contains(share)) || shares.iter().sum::<f64>() > 1.0 {
             return Err(ArgumentError::Shares.into());
         }
         let mut simulation = Simulation::new(&self.settings());

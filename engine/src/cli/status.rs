@@ -1,4 +1,4 @@
-//! `tripline status`: what running processes say of themselves and their shards.
+//! `tripline status`: the status of running processes and their shards.
 
 use super::configured::configured;
 use super::error::{ArgumentError, CliError, SetupError, StatusError};
@@ -13,33 +13,33 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use tripline_core::batch::Timestamp;
 
-/// Ask running processes for their shards: phase, lag, snapshot age, how far a restore has come.
+/// Show the shards of running processes: phase, lag, snapshot age, progress of a restore.
 ///
-/// Exit 0 when all are ready, 1 when one is not or does not answer, 2 when none answers.
+/// Exit 0 when all processes are ready, 1 when one is not ready or does not answer, 2 when none answers.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline status --config tripline.yaml")]
 pub struct Status {
-    /// The configuration of the process on this host: its `http.listen` is asked.
+    /// Configuration of the process on this host; its `http.listen` is the address.
     #[arg(long, value_name = "FILE", required_unless_present = "url")]
     config: Option<PathBuf>,
-    /// Ask here instead, such as `http://10.0.0.7:9464`; once for each process.
+    /// Address of a process, such as `http://10.0.0.7:9464`; repeat it for several processes.
     #[arg(long, value_name = "URL")]
     url: Vec<String>,
-    /// Print the result as JSON, a line for each process.
+    /// Print the result as JSON, one line per process.
     #[arg(long)]
     json: bool,
 }
 
-/// What became of asking one process.
+/// The answer of one process.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer {
-    Told {
+    Status {
         place: String,
         #[serde(flatten)]
         overview: Overview,
     },
-    Silent {
+    Failed {
         place: String,
         is_ready: bool,
         fault: String,
@@ -50,14 +50,14 @@ impl Status {
     /// Runs the command.
     ///
     /// # Errors
-    /// When nobody answers.
+    /// When no process answers.
     pub fn run(self) -> Result<Exit, CliError> {
         let places = self.places()?;
         let answers: Vec<Answer> = places.into_iter().map(asked).collect();
-        if answers.iter().all(|answer| matches!(answer, Answer::Silent { .. })) {
+        if answers.iter().all(|answer| matches!(answer, Answer::Failed { .. })) {
             let faults = answers.into_iter().filter_map(|answer| match answer {
-                Answer::Silent { fault, .. } => Some(fault),
-                Answer::Told { .. } => None,
+                Answer::Failed { fault, .. } => Some(fault),
+                Answer::Status { .. } => None,
             });
             return Err(StatusError::NoAnswer(faults.collect()).into());
         }
@@ -66,7 +66,7 @@ impl Status {
         for answer in &answers {
             report.json(answer)?;
             report.text(|| text(answer))?;
-            is_ready &= matches!(answer, Answer::Told { overview, .. } if overview.is_ready);
+            is_ready &= matches!(answer, Answer::Status { overview, .. } if overview.is_ready);
         }
         Ok(if is_ready { Exit::Success } else { Exit::Problems })
     }
@@ -84,7 +84,7 @@ impl Status {
     }
 }
 
-/// A process that listens on every address is asked on this host.
+/// The address of a process on this host; one that listens on every address is reached on loopback.
 fn reached_at(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,
@@ -103,21 +103,23 @@ fn place(url: &str) -> Result<String, ArgumentError> {
 }
 
 fn asked(place: String) -> Answer {
-    let silent = |fault: String| Answer::Silent { place: place.clone(), is_ready: false, fault };
+    let silent = |fault: String| Answer::Failed { place: place.clone(), is_ready: false, fault };
     match get(&place, "/status") {
         Ok(body) => match serde_json::from_str(&body) {
-            Ok(overview) => Answer::Told { place, overview },
-            Err(fault) => silent(format!("{place} tells what is no status: {}", JsonFault::from(fault))),
+            Ok(overview) => Answer::Status { place, overview },
+            Err(fault) => {
+                silent(format!("{place} returned an invalid status response: {}", JsonFault::from(fault)))
+            }
         },
-        Err(AskError::Silent { place, cause }) => silent(format!("nobody answers at {place}: {cause}")),
+        Err(AskError::Silent { place, cause }) => silent(format!("no answer from {place}: {cause}")),
         Err(fault) => silent(fault.to_string()),
     }
 }
 
 fn text(answer: &Answer) -> String {
     let (place, overview) = match answer {
-        Answer::Told { place, overview } => (place, overview),
-        Answer::Silent { fault, .. } => return format!("{fault}\n"),
+        Answer::Status { place, overview } => (place, overview),
+        Answer::Failed { fault, .. } => return format!("{fault}\n"),
     };
     let about = &overview.about;
     let packs = about.packs.get(..12).unwrap_or(&about.packs);
@@ -132,7 +134,7 @@ fn text(answer: &Answer) -> String {
     for reason in &overview.reasons {
         text.push_str(&format!("  {reason}\n"));
     }
-    let heads = ["partition", "worker", "phase", "next", "lag", "held from", "snapshot", "restored"];
+    let heads = ["partition", "worker", "phase", "next", "lag", "rows from", "snapshot", "restored"];
     let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(overview.shards.iter().map(row));
     for line in text::table(&rows) {

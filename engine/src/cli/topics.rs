@@ -1,4 +1,4 @@
-//! `tripline topics`: whether the topics that `run` needs are there and as they must be, and making those that are not.
+//! `tripline topics`: checks that the required topics exist and are configured for recovery, and creates missing ones.
 
 use super::configured::configured;
 use super::error::{CliError, TopicsError};
@@ -12,23 +12,23 @@ use std::path::PathBuf;
 /// Partitions of a new input: enough for as many workers, and easy to spread.
 const PARTITIONS: u32 = 48;
 
-/// Check the topics that `run` needs, or create those that are missing.
+/// Check that the required topics exist and are configured for recovery, or create missing ones.
 ///
-/// Partitions as the input's, retention as long as recovery reads back, stamps by the broker, no compaction. What is wrong
-/// comes with the command that mends it. Exit 1 when there is something `run` or recovery cannot do with.
+/// Each topic needs the partitions of the input, a retention as long as recovery reads back, timestamps of the broker and no
+/// compaction. Each problem is shown with the command that solves it. Exit 1 when `run` or recovery would fail.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline topics --config tripline.yaml --create --partitions 12")]
 pub struct Topics {
-    /// The configuration.
+    /// Configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Create topics that are missing.
+    /// Create missing topics.
     #[arg(long)]
     create: bool,
-    /// Partitions of the input, where it is created; the other topics get the input's. [default: 48]
+    /// Partitions of the input topic when it is created; the other topics get as many. [default: 48]
     #[arg(long, value_name = "N", requires = "create", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     partitions: Option<u32>,
-    /// Copies of every partition; without it as the brokers are set.
+    /// Replication factor; by default that of the brokers.
     #[arg(long, value_name = "N", requires = "create", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     replication: Option<u32>,
     /// Print the result as JSON.
@@ -37,7 +37,7 @@ pub struct Topics {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct Audit<'a> {
     is_fine: bool,
     created: &'a [String],
     topics: &'a [Surveyed],
@@ -59,7 +59,7 @@ impl Topics {
         }
         let is_fine = !topics.iter().flat_map(|topic| &topic.findings).any(|finding| finding.is_fault);
         let mut report = Report::new(self.json);
-        report.json(&Told { is_fine, created: &created, topics: &topics })?;
+        report.json(&Audit { is_fine, created: &created, topics: &topics })?;
         report.text(|| text(&settings.brokers, &created, &topics))?;
         Ok(if is_fine { Exit::Success } else { Exit::Problems })
     }
@@ -83,7 +83,7 @@ impl Topics {
 }
 
 fn text(brokers: &str, created: &[String], topics: &[Surveyed]) -> String {
-    let heads = ["topic", "partitions", "retention", "needed", "stamped by", "cleanup"];
+    let heads = ["topic", "partitions", "retention", "needed", "timestamps", "cleanup"];
     let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(topics.iter().map(row));
     let mut lines = text::table(&rows).into_iter();
@@ -96,9 +96,9 @@ fn text(brokers: &str, created: &[String], topics: &[Surveyed]) -> String {
     for (topic, line) in topics.iter().zip(lines) {
         add(line);
         for finding in &topic.findings {
-            let (what, mend) = said(topic, &finding.flaw, brokers);
-            add(format!("  {}: {what}", if finding.is_fault { "wrong" } else { "warning" }));
-            add(format!("    {mend}"));
+            let (what, solution) = explained(topic, &finding.flaw, brokers);
+            add(format!("  {}: {what}", if finding.is_fault { "error" } else { "warning" }));
+            add(format!("    {solution}"));
         }
     }
     text
@@ -106,7 +106,7 @@ fn text(brokers: &str, created: &[String], topics: &[Surveyed]) -> String {
 
 fn row(topic: &Surveyed) -> [String; 6] {
     let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let stay = |ms: i64| if ms < 0 { "for ever".to_owned() } else { text::duration(ms) };
+    let stay = |ms: i64| if ms < 0 { "unlimited".to_owned() } else { text::duration(ms) };
     [
         topic.topic.clone(),
         known(topic.partitions.map(|count| count.to_string())),
@@ -121,8 +121,8 @@ fn row(topic: &Surveyed) -> [String; 6] {
     ]
 }
 
-/// What is wrong, and what mends it.
-fn said(topic: &Surveyed, flaw: &Flaw, brokers: &str) -> (String, String) {
+/// A problem, and the command that solves it.
+fn explained(topic: &Surveyed, flaw: &Flaw, brokers: &str) -> (String, String) {
     let name = &topic.topic;
     let set = |setting: &str| {
         format!(
@@ -131,9 +131,10 @@ fn said(topic: &Surveyed, flaw: &Flaw, brokers: &str) -> (String, String) {
         )
     };
     match flaw {
-        Flaw::Missing => {
-            ("it is not there".to_owned(), "tripline topics --create with the same configuration".to_owned())
-        }
+        Flaw::Missing => (
+            "topic does not exist".to_owned(),
+            "tripline topics --create with the same configuration".to_owned(),
+        ),
         Flaw::Partitions { needed } if topic.partitions.is_some_and(|held| held < *needed) => (
             format!("the input has {needed} partitions"),
             format!(
@@ -142,29 +143,30 @@ fn said(topic: &Surveyed, flaw: &Flaw, brokers: &str) -> (String, String) {
         ),
         Flaw::Partitions { needed } => (
             format!("the input has {needed} partitions"),
-            "partitions cannot be taken away: choose another `kafka.prefix`, then tripline topics --create"
+            "partitions cannot be removed: choose another `kafka.prefix`, then tripline topics --create"
                 .to_owned(),
         ),
         Flaw::Retention { needed_ms, without_snapshot } => {
             let reader =
                 if *without_snapshot { "a restart without a snapshot" } else { "a restart from a snapshot" };
             let held = topic.retention_ms.map_or_else(String::new, text::duration);
-            let what = format!("it keeps {held}, and {reader} reads back {}", text::duration(*needed_ms));
+            let what = format!("retention is {held}, but {reader} reads back {}", text::duration(*needed_ms));
             (what, set(&format!("retention.ms={needed_ms}")))
         }
         Flaw::Bytes { bytes } => (
-            format!("beyond {bytes} bytes a partition, records go before their time"),
+            format!("the broker deletes records early, once a partition has {bytes} bytes"),
             set("retention.bytes=-1"),
         ),
-        Flaw::Stamped => {
-            ("its producers stamp it, not the broker".to_owned(), set("message.timestamp.type=LogAppendTime"))
-        }
+        Flaw::Stamped => (
+            "timestamps come from producers, not from the broker".to_owned(),
+            set("message.timestamp.type=LogAppendTime"),
+        ),
         Flaw::Compacted => {
-            ("of records of one key only the last stays".to_owned(), set("cleanup.policy=delete"))
+            ("compaction deletes all but the last record of a key".to_owned(), set("cleanup.policy=delete"))
         }
         Flaw::Untold => (
-            "the brokers do not tell its settings".to_owned(),
-            format!("allow DescribeConfigs on topic {name}, or look with kafka-configs.sh --describe"),
+            "the broker does not return the topic's settings".to_owned(),
+            format!("allow DescribeConfigs on topic {name}, or read them with kafka-configs.sh --describe"),
         ),
     }
 }

@@ -1,34 +1,34 @@
-//! What a command cost: wall clock, CPU, peak memory, read from the operating system.
+//! Resources that a command used: wall clock, CPU and peak memory, as the operating system counts them.
 
 use std::time::Instant;
 
 /// Ticks of `/proc/self/stat` a second; fixed by Linux's interface.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A measurement that has begun.
+/// A measurement under way.
 pub struct Usage {
     began: Instant,
     cpu_seconds: f64,
 }
 
-/// What was spent since.
+/// Resources used since it began.
 #[derive(Clone, Copy, Debug)]
 pub struct Spent {
     /// Wall clock.
     pub seconds: f64,
     /// CPU of all threads.
     pub cpu_seconds: f64,
-    /// The most memory the process ever held.
+    /// Peak memory of the process.
     pub peak_rss_bytes: u64,
 }
 
 impl Usage {
-    /// Begins now.
+    /// Begins a measurement.
     pub fn begin() -> Usage {
         Usage { began: Instant::now(), cpu_seconds: cpu_seconds() }
     }
 
-    /// What was spent until now.
+    /// Resources used until now.
     pub fn end(&self) -> Spent {
         Spent {
             seconds: self.began.elapsed().as_secs_f64(),
@@ -39,20 +39,20 @@ impl Usage {
 }
 
 impl Spent {
-    /// How many of something a second of the wall clock did.
+    /// Rate per second of the wall clock.
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
     pub fn per_second(&self, count: u64) -> f64 {
         count as f64 / self.seconds.max(1e-3)
     }
 
-    /// How many of something a CPU second did.
+    /// Rate per CPU second.
     #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 53 bits")]
     pub fn per_cpu_second(&self, count: u64) -> f64 {
         count as f64 / self.cpu_seconds.max(1.0 / TICKS_PER_SECOND)
     }
 }
 
-/// User and system time so far; 0 where the system does not say.
+/// User and system time so far; 0 where `/proc` is missing.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The second field, the program's name, may hold blanks; it ends with the last parenthesis.

@@ -80,7 +80,7 @@ pub fn topics(cluster: &Cluster) {
     let folder = tempfile::tempdir().unwrap();
     let config = configuration(folder.path(), cluster, "made", ("clock: log_append_time", ""));
     let config = config.to_str().unwrap();
-    assert!(tripline(1, &["topics", "--config", config]).contains("wrong: it is not there"));
+    assert!(tripline(1, &["topics", "--config", config]).contains("error: topic does not exist"));
     let told = example(folder.path(), "topics");
     print!("{told}");
     assert!(told.contains("created made.events\n") && told.contains("created made.late\n"), "{told}");

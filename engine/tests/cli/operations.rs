@@ -56,8 +56,8 @@ fn missing_topics_and_a_journal_of_too_few_partitions_are_told_with_what_mends_t
     let config = config.to_str().unwrap();
     let told = tripline(["topics", "--config", config]).with(1).stdout;
     for line in [
-        "wrong: it is not there",
-        "wrong: the input has 4 partitions",
+        "error: topic does not exist",
+        "error: the input has 4 partitions",
         "--alter --topic bank.verdicts --partitions 4",
     ] {
         assert!(told.contains(line), "{line} is missing in\n{told}");
@@ -139,7 +139,7 @@ fn an_operator_sees_shards_lag_and_the_age_of_snapshots() {
     assert!(!service.get("/status").contains("secret"), "an account is nobody's status");
     service.stop();
     let told = tripline(["status", "--url", &url]).with(2);
-    assert!(told.stderr.contains("nobody answers at 127.0.0.1:"), "{}", told.stderr);
+    assert!(told.stderr.contains("no answer from 127.0.0.1:"), "{}", told.stderr);
 }
 
 /// A process that says the same to everybody, as often as it is asked.
@@ -171,7 +171,7 @@ fn a_process_that_is_not_ready_is_told_with_its_reasons_and_how_far_its_restore_
     let both = tripline(["status", "--json", "--url", &url, "--url", "http://127.0.0.1:1"]).with(1).stdout;
     let lines: Vec<Value> = both.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["shards"][0]["filled"]["records"], 1_200);
-    assert!(lines[1]["fault"].as_str().unwrap().contains("nobody answers"), "{both}");
+    assert!(lines[1]["fault"].as_str().unwrap().contains("no answer"), "{both}");
     tripline(["status", "--url", &standing_in("[]")]).with(2);
 }
 

@@ -208,7 +208,7 @@ fn fold(engine: &mut AccountShard, batch: &Batch) {
             Ok(recorded) => engine.shard_mut().fold(recorded.changes),
             Err(fault) => {
                 let fault = JsonFault::from(fault);
-                tracing::warn!(record.offset, %fault, "a record of the verdicts topic is no verdict");
+                tracing::warn!(record.offset, %fault, "record of the verdicts topic is not a verdict: skipped");
             }
         }
     }

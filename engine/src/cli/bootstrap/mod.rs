@@ -21,28 +21,29 @@ use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::decode::FieldSource;
 use tripline_rules::schema::EVENT_ID;
 
-/// Fill the ledgers of a new group from history files: JSON lines, CSV, or what `tripline dump` wrote.
+/// Restore the ledgers of a new consumer group from history files: JSON lines, CSV, or the output of `tripline dump`.
 ///
-/// Nothing is judged. Each record goes to the partition of its account, as Java's partitioner has it, and what the topic
-/// holds before the given offset follows; every partition's ledgers are written as a snapshot, and the group is put to
-/// the offset, where `run` goes on. The alerts from there on are those of `replay --judge-from` over history and topic. An
-/// event that lies in both counts once: so history must hold nothing that lies behind the offset, or it is not judged.
+/// No event is judged. Each record goes to the partition of its account, by the default partitioner of Kafka; the records of
+/// the topic before the given offset follow. The ledgers of each partition are written as a snapshot, and the offset is
+/// committed for the group, where `run` continues. The alerts from there on are those of `replay --judge-from` over history
+/// and topic. An event in both is counted once: history must not contain events from the offset on, or `run` does not judge
+/// them.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline bootstrap --config tripline.yaml --history history/*.jsonl --offsets latest"
 )]
 pub struct Bootstrap {
-    /// The configuration, with `snapshots:` and `kafka:`.
+    /// Configuration file with `snapshots:` and `kafka:`.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The records, plain, gzip or zstd, in the order given; each account's in the order of their time.
+    /// History files (plain, gzip or zstd), read in the given order; the records of an account must be in time order.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     history: Vec<PathBuf>,
-    /// Where the group goes on: at the end of the topic as it is when the command begins, at its beginning, or where it
-    /// stands.
+    /// Where the group continues: at the end of the topic when the command starts, at its beginning, or at its committed
+    /// offsets.
     #[arg(long, value_enum, default_value_t = Offsets::Latest)]
     offsets: Offsets,
-    /// Do it although the group has positions or snapshots: they are replaced.
+    /// Replace committed offsets and snapshots of the group.
     #[arg(long)]
     force: bool,
     /// Print the result as JSON.
@@ -50,14 +51,14 @@ pub struct Bootstrap {
     json: bool,
 }
 
-/// Where the group goes on.
+/// Where the group continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Offsets {
-    /// Behind the newest record.
+    /// After the newest record.
     Latest,
-    /// At the oldest record: all of the topic is judged.
+    /// At the oldest record: the whole topic is judged.
     Earliest,
-    /// Where the group stands, because its snapshots were lost. Its open cooldowns and incidents stay.
+    /// At the committed offsets, after a loss of snapshots. Open cooldowns and incidents are restored.
     Committed,
 }
 
@@ -210,8 +211,8 @@ impl Summary {
         line("snapshot bytes", self.snapshot_bytes);
         let ahead: i64 = self.positions.iter().sum();
         text.push_str(&format!(
-            "{:.1} s, {:.1} CPU s, {:.0} records a second, {} MB at most\n\
-             {} snapshots written; the group {group} goes on in {topic} behind {ahead} records\n",
+            "{:.1} s, {:.1} CPU s, {:.0} records per second, {} MB peak memory\n\
+             {} snapshots written; consumer group {group} continues in topic {topic} after {ahead} records\n",
             self.seconds,
             self.cpu_seconds,
             self.records_per_second,
