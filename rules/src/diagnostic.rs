@@ -4,7 +4,7 @@
 
 mod codes;
 
-pub use codes::CODES;
+pub use codes::Code;
 
 use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
 use std::fmt::Write as _;
@@ -54,10 +54,6 @@ impl Span {
     }
 }
 
-/// The stable code of a problem, such as `E201`: `Y` is YAML, `S` structure, `E` expressions, `W` warnings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Code(pub &'static str);
-
 /// The level of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -84,6 +80,8 @@ pub struct Diagnostic {
     pub context: Vec<(Span, String)>,
     /// How to correct it.
     pub help: Option<String>,
+    /// The field of the schema that it is about, by name.
+    pub about: Option<String>,
 }
 
 impl Diagnostic {
@@ -104,6 +102,12 @@ impl Diagnostic {
     /// Sets the help.
     pub fn help(&mut self, text: impl Into<String>) -> &mut Diagnostic {
         self.help = Some(text.into());
+        self
+    }
+
+    /// Sets the field of the schema that the problem is about.
+    pub fn about(&mut self, field: &str) -> &mut Diagnostic {
+        self.about = Some(field.to_owned());
         self
     }
 
@@ -159,6 +163,7 @@ impl Diagnostics {
             label: None,
             context: Vec::new(),
             help: None,
+            about: None,
         });
         self.list.last_mut().expect("one was just pushed")
     }

@@ -1,85 +1,88 @@
-//! The codes of problems and their meaning. A code is stable: one that is no longer used is not assigned again.
+//! The codes of problems and their meaning.
 
-/// Codes and their meaning, one line each.
-pub const CODES: &[(&str, &str)] = &[
-    ("Y000", "not valid YAML"),
-    ("Y001", "anchor or alias"),
-    ("Y002", "tag"),
-    ("Y003", "repeated key, or repeated item of a set"),
-    ("Y004", "unquoted yes, no, on or off"),
-    ("Y005", "merge key"),
-    ("Y006", "file too large or too deep"),
-    ("Y007", "more than one document in a file"),
-    ("Y008", "key that is not a single word"),
-    ("S001", "unknown setting"),
-    ("S002", "required setting is missing"),
-    ("S003", "wrong structure: a mapping, a list or a text was expected"),
-    ("S004", "not a number, out of range, or not a duration"),
-    ("S005", "part of the language that this version does not support yet"),
-    ("S006", "unknown word, or not a valid name"),
-    ("S007", "limit exceeded"),
-    ("S008", "unknown kind of field, or one that differs from the built-in field's"),
-    ("S009", "entity or kept field that is not allowed"),
-    ("S010", "default of a parameter out of its own range"),
-    ("S011", "parameter set out of its range, or unknown"),
-    ("S020", "aggregate without an operation"),
-    ("S021", "aggregate without a window"),
-    ("S022", "aggregate with two operations"),
-    ("S030", "file of a list cannot be read"),
-    ("E100", "unexpected character, or another spelling is required"),
-    ("E101", "text without a closing quote"),
-    ("E102", "missing closing bracket or brace"),
-    ("E103", "unexpected or missing token"),
-    ("E104", "nested too deep"),
-    ("E105", "expression or rule too large"),
-    ("E106", "neither a number nor a duration"),
-    ("E201", "unknown name"),
-    ("E202", "unknown parameter"),
-    ("E203", "unknown list"),
-    ("E204", "unknown function"),
-    ("E205", "unknown signal"),
-    ("E206", "unknown model"),
-    ("E207", "term, aggregate or signal that refers to itself"),
-    ("E208", "unknown event type"),
-    ("E301", "values that cannot be compared"),
-    ("E302", "operation that does not fit the kind of its operand"),
-    ("E303", "value that the field never has"),
-    ("E304", "list where a value is required, or the reverse"),
-    ("E305", "wrong arguments of a function"),
-    ("E306", "condition that is not yes/no"),
-    ("E307", "operand of `and`, `or` or `not` that is not yes/no"),
-    ("E308", "feature or signal of a kind that is not allowed"),
-    ("E309", "unknown time zone"),
-    ("E310", "condition that is always or never true"),
-    ("E311", "format that does not fit its value"),
-    ("E312", "unknown format"),
-    ("E313", "invalid or too large pattern"),
-    ("E401", "condition of an aggregate that reads more than rows"),
-    ("E402", "aggregate over a field that rows do not keep"),
-    ("E403", "fact of another key space"),
-    ("E404", "text of which only the hash is known"),
-    ("E405", "entity without a key space"),
-    ("E406", "aggregate over more than one field"),
-    ("E407", "action on the transaction itself"),
-    ("E408", "unknown typology"),
-    ("E409", "label read for an event that is not a label"),
-    ("E410", "amounts in the currencies of different accounts"),
-    ("E411", "window longer than the retention"),
-    ("E412", "two rules with one id"),
-    ("E413", "name declared twice"),
-    ("E414", "rank over all accounts without whole days"),
-    ("E415", "`by: all` without `rank`"),
-    ("W401", "aggregate that nothing reads"),
-    ("W402", "parameter that nothing reads"),
-    ("W403", "list that nothing reads"),
-    ("W404", "term that nothing reads"),
-    ("W501", "`not` over a value that may be missing"),
-    ("W502", "average that includes the amount it is compared with"),
-];
+/// The stable code of a problem: `Y` is YAML, `S` structure, `E` expressions, `W` warnings. A code that is no longer used
+/// is not assigned again. The configuration has further codes, `C`.
+///
+/// | code | meaning |
+/// |---|---|
+/// | `Y000` | not valid YAML |
+/// | `Y001` | anchor or alias |
+/// | `Y002` | tag |
+/// | `Y003` | repeated key, or repeated item of a set |
+/// | `Y004` | unquoted yes, no, on or off |
+/// | `Y005` | merge key |
+/// | `Y006` | file too large or too deep |
+/// | `Y007` | more than one document in a file |
+/// | `Y008` | key that is not a single word |
+/// | `S001` | unknown setting |
+/// | `S002` | required setting is missing |
+/// | `S003` | wrong structure: a mapping, a list or a text was expected |
+/// | `S004` | not a number, out of range, or not a duration |
+/// | `S005` | part of the language that this version does not support yet |
+/// | `S006` | unknown word, or not a valid name |
+/// | `S007` | limit exceeded |
+/// | `S008` | unknown kind of field, or one that differs from the built-in field's |
+/// | `S009` | entity or kept field that is not allowed |
+/// | `S010` | default of a parameter out of its own range |
+/// | `S011` | parameter set out of its range, or unknown |
+/// | `S020` | aggregate without an operation |
+/// | `S021` | aggregate without a window |
+/// | `S022` | aggregate with two operations |
+/// | `S030` | file of a list cannot be read |
+/// | `E100` | unexpected character, or another spelling is required |
+/// | `E101` | text without a closing quote |
+/// | `E102` | missing closing bracket or brace |
+/// | `E103` | unexpected or missing token |
+/// | `E104` | nested too deep |
+/// | `E105` | expression or rule too large |
+/// | `E106` | neither a number nor a duration |
+/// | `E201` | unknown name |
+/// | `E202` | unknown parameter |
+/// | `E203` | unknown list |
+/// | `E204` | unknown function |
+/// | `E205` | unknown signal |
+/// | `E206` | unknown model |
+/// | `E207` | term, aggregate or signal that refers to itself |
+/// | `E208` | unknown event type |
+/// | `E301` | values that cannot be compared |
+/// | `E302` | operation that does not fit the kind of its operand |
+/// | `E303` | value that the field never has |
+/// | `E304` | list where a value is required, or the reverse |
+/// | `E305` | wrong arguments of a function |
+/// | `E306` | condition that is not yes/no |
+/// | `E307` | operand of `and`, `or` or `not` that is not yes/no |
+/// | `E308` | feature or signal of a kind that is not allowed |
+/// | `E309` | unknown time zone |
+/// | `E310` | condition that is always or never true |
+/// | `E311` | format that does not fit its value |
+/// | `E312` | unknown format |
+/// | `E313` | invalid or too large pattern |
+/// | `E401` | condition of an aggregate that reads more than rows |
+/// | `E402` | aggregate over a field that rows do not keep |
+/// | `E403` | fact of another key space |
+/// | `E404` | text of which only the hash is known |
+/// | `E405` | entity without a key space |
+/// | `E406` | aggregate over more than one field |
+/// | `E407` | action on the transaction itself |
+/// | `E408` | unknown typology |
+/// | `E409` | label read for an event that is not a label |
+/// | `E410` | amounts in the currencies of different accounts |
+/// | `E411` | window longer than the retention |
+/// | `E412` | two rules with one id |
+/// | `E413` | name declared twice |
+/// | `E414` | rank over all accounts without whole days |
+/// | `E415` | `by: all` without `rank` |
+/// | `W401` | aggregate that nothing reads |
+/// | `W402` | parameter that nothing reads |
+/// | `W403` | list that nothing reads |
+/// | `W404` | term that nothing reads |
+/// | `W501` | `not` over a value that may be missing |
+/// | `W502` | average that includes the amount it is compared with |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub &'static str);
 
 #[cfg(test)]
 mod tests {
-    use super::CODES;
     use std::collections::BTreeSet;
     use std::path::Path;
 
@@ -107,8 +110,9 @@ mod tests {
     fn the_documented_codes_are_those_in_use() {
         let mut found = BTreeSet::new();
         used(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-        let documented: BTreeSet<String> = CODES.iter().map(|(code, _)| (*code).to_owned()).collect();
-        assert_eq!(documented, found);
-        assert_eq!(documented.len(), CODES.len());
+        let rows = include_str!("codes.rs").lines().filter_map(|line| line.strip_prefix("/// | `"));
+        let documented: Vec<String> = rows.map(|row| row[..4].to_owned()).collect();
+        assert_eq!(documented.iter().cloned().collect::<BTreeSet<_>>(), found);
+        assert_eq!(documented.len(), found.len());
     }
 }

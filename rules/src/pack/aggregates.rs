@@ -8,9 +8,9 @@ use crate::diagnostic::{Diagnostics, Span};
 use crate::yaml::{Keys, Node};
 
 /// Default limit of `distinct`.
-pub const DISTINCT_DEFAULT: u32 = 1_024;
+const DISTINCT_DEFAULT: u32 = 1_024;
 /// Maximum limit of `distinct`.
-pub const DISTINCT_MAX: i64 = 65_536;
+const DISTINCT_MAX: i64 = 65_536;
 const LATER: &[&str] = &["since", "error"];
 
 const OPS: [(&str, OpText); 16] = [

@@ -13,7 +13,7 @@ use crate::time::parse_duration;
 use crate::yaml::{Keys, Node};
 
 /// Maximum number of entries in a list.
-pub const LIST_ENTRIES_MAX: usize = 1_000_000;
+const LIST_ENTRIES_MAX: usize = 1_000_000;
 
 pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnostics) {
     for (key, value) in section(keys, "lists", problems) {

@@ -92,6 +92,7 @@ impl Resolver<'_> {
             self.problems
                 .error("E201", format!("nothing is named `{field}`"), name.span)
                 .label("not a field of the schema")
+                .about(&field)
                 .help_maybe(near.map(|near| format!("did you mean `{near}`?")));
         }
         slot

@@ -119,6 +119,7 @@ impl Resolver<'_> {
             self.problems
                 .error("E305", "`kmh` needs the field `tx.geo`, which the schema does not declare", span)
                 .label("here")
+                .about("tx.geo")
                 .help("add `tx.geo: location` to the schema's `fields:`");
             return None;
         };

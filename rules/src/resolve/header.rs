@@ -58,6 +58,7 @@ pub(super) fn check_cooldown(resolver: &mut Resolver<'_>, cooldown: &CooldownTex
         resolver
             .problems
             .error("E201", format!("nothing is named `{field}`"), cooldown.entity.span)
-            .label("not a field of the schema");
+            .label("not a field of the schema")
+            .about(&field);
     }
 }

@@ -60,6 +60,7 @@ impl Resolver<'_> {
         self.problems
             .error("E201", format!("nothing is named `{name}`"), span)
             .label("not a field, aggregate or term")
+            .about(name)
             .help_maybe(help);
         let near = near.unwrap_or_default();
         if let Some(aggregate) = self.aggregates.get_mut(near.as_str()) {

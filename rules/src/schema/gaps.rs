@@ -35,13 +35,8 @@ impl SchemaGaps {
             "E402" if self.keep => true,
             "E405" if self.entities => true,
             "E208" | "E303" if self.field("event.type") => true,
-            "E201" | "E305" => self.named(&problem.message),
+            "E201" | "E305" => problem.about.as_deref().is_some_and(|field| self.field(field)),
             _ => false,
         }
-    }
-
-    /// Whether a message names such a field, in backticks.
-    pub fn named(&self, message: &str) -> bool {
-        message.split('`').skip(1).step_by(2).any(|name| self.field(name))
     }
 }
