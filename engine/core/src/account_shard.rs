@@ -4,12 +4,14 @@
 //! It is a pure function of the records it was given. Where time, files and brokers are is the runtime's business.
 
 mod ingest;
+mod install;
 mod wire;
 
+pub use install::InstallError;
 pub use wire::Loading;
 
 use crate::batch::{Batch, Piece, Timestamp};
-use crate::counts::Counts;
+use crate::counts::{Counts, FiredCounts};
 use crate::decode::HeaderError;
 use crate::derived::{AccountJudged, AccountOnly, DecisionSink, DerivedSpaces};
 use crate::event::Event;
@@ -78,7 +80,6 @@ impl AccountShard {
     /// A shard without any row.
     pub fn new(installation: &Arc<Installation>) -> AccountShard {
         let shard = Shard::new(installation, ACCOUNT_PROGRAM);
-        let rules = installation.ruleset().rules().len();
         AccountShard {
             intake: Intake::new(installation),
             scores: Scores::new(
@@ -89,7 +90,7 @@ impl AccountShard {
             ),
             shard,
             scratch: Scratch::default(),
-            counts: Counts { fired: vec![0; rules], ..Counts::default() },
+            counts: Counts { fired: FiredCounts::new(installation.ruleset()), ..Counts::default() },
             save: None,
             installation: Arc::clone(installation),
         }

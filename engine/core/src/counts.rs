@@ -4,8 +4,9 @@ use crate::decision::Decision;
 use crate::decode::Reason;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use tripline_rules::ruleset::Ruleset;
 
-/// Counts of one engine since it began.
+/// Counts of one shard since it began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Records read: `rows + duplicates + conflicts + late + dead_letters`.
@@ -35,13 +36,60 @@ pub struct Counts {
     /// Dead letters and conflicts by reason.
     #[serde(skip)]
     pub reasons: BTreeMap<Reason, u64>,
-    /// Firings by rule, in pack order.
+    /// Firings by rule.
     #[serde(skip)]
-    pub fired: Vec<u64>,
+    pub fired: FiredCounts,
+}
+
+/// Firings by the id of the rule. Those of rules that another pack took away stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FiredCounts {
+    /// The rules of the ruleset in its order, then those of earlier ones.
+    rules: Vec<(String, u64)>,
+}
+
+impl FiredCounts {
+    /// No firings yet of the rules of a ruleset.
+    pub(crate) fn new(ruleset: &Ruleset) -> FiredCounts {
+        FiredCounts { rules: ruleset.rules().iter().map(|rule| (rule.id.clone(), 0)).collect() }
+    }
+
+    /// Rules and how often they fired.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.rules.iter().map(|(rule, count)| (rule.as_str(), *count))
+    }
+
+    /// How often a rule fired. `hint`: its likely position, that in other counts.
+    pub fn of(&self, rule: &str, hint: usize) -> u64 {
+        self.position(rule, hint).map_or(0, |at| self.rules[at].1)
+    }
+
+    /// Shards of one ruleset have their rules in the same order.
+    fn position(&self, rule: &str, hint: usize) -> Option<usize> {
+        let is_it = |(id, _): &(String, u64)| id == rule;
+        let hinted = self.rules.get(hint).is_some_and(is_it).then_some(hint);
+        hinted.or_else(|| self.rules.iter().position(is_it))
+    }
+
+    /// Goes on under another ruleset.
+    pub(crate) fn install(&mut self, ruleset: &Ruleset) {
+        let mut counts = FiredCounts::new(ruleset);
+        counts.add(self);
+        *self = counts;
+    }
+
+    fn add(&mut self, other: &FiredCounts) {
+        for (at, (rule, count)) in other.rules.iter().enumerate() {
+            match self.position(rule, at) {
+                Some(at) => self.rules[at].1 += count,
+                None => self.rules.push((rule.clone(), *count)),
+            }
+        }
+    }
 }
 
 impl Counts {
-    /// Adds the counts of another engine of the same ruleset.
+    /// Adds the counts of another shard.
     pub fn add(&mut self, other: &Counts) {
         let Counts {
             records,
@@ -75,14 +123,13 @@ impl Counts {
         for (reason, count) in &other.reasons {
             *self.reasons.entry(*reason).or_default() += count;
         }
-        self.fired.resize(self.fired.len().max(other.fired.len()), 0);
-        self.fired.iter_mut().zip(&other.fired).for_each(|(ours, theirs)| *ours += theirs);
+        self.fired.add(&other.fired);
     }
 
     /// Counts a decision.
     pub(crate) fn decided(&mut self, decision: &Decision) {
         let fired = decision.live.iter().map(|fired| fired.rule).chain(decision.shadow.iter().copied());
-        fired.for_each(|rule| self.fired[rule] += 1);
+        fired.for_each(|rule| self.fired.rules[rule].1 += 1);
         self.verdicts += 1;
         self.alerts += u64::from(decision.alert.is_some());
         self.suppressed += u64::from(decision.is_suppressed());

@@ -63,6 +63,16 @@ impl Intake {
         }
     }
 
+    /// Goes on under another installation; pending labels and the log's time stay.
+    pub(crate) fn install(&mut self, new: &Arc<Installation>) {
+        let mut clock = IntakeClock::new(new.settings().lateness_ms);
+        clock.resume(self.clock.greatest());
+        self.clock = clock;
+        self.decoder = Decoder::new(Arc::clone(new.decode()));
+        self.label_type = new.schema().event_types().code("label");
+        self.installation = Arc::clone(new);
+    }
+
     /// Takes the names of the columns from a CSV header line.
     pub(crate) fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
         self.decoder.set_header(line)

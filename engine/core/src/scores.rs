@@ -66,6 +66,33 @@ impl Scores {
         Scores { models: models.collect(), cells: Vec::new() }
     }
 
+    /// The name of a model of another registry whose state this shard lacks; none before the first event.
+    pub(crate) fn lacks_state(&self, registry: &ModelRegistry, has_events: bool) -> Option<&'static str> {
+        let names = registry.models().iter().map(|registered| registered.model.name());
+        names.into_iter().find(|name| has_events && self.models.iter().all(|held| held.model.name() != *name))
+    }
+
+    /// Goes on with the models of another registry: those that ran before keep their state.
+    pub(crate) fn install(
+        &mut self,
+        registry: &ModelRegistry,
+        schema: &Schema,
+        ruleset: &Ruleset,
+        ledgers: &Ledgers,
+    ) {
+        let mut new = Scores::new(registry, schema, ruleset, ledgers);
+        for model in &mut new.models {
+            let name = model.model.name();
+            if let Some(held) = self.models.iter_mut().find(|held| held.model.name() == name)
+                && let Some(mut reader) = held.reader.take()
+            {
+                reader.rebind(schema, ledgers);
+                model.reader = Some(reader);
+            }
+        }
+        *self = new;
+    }
+
     /// Forgets the events in hand.
     pub fn clear(&mut self) {
         self.cells.clear();

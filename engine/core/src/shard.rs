@@ -3,6 +3,7 @@
 //! It holds ledgers, histograms and decision state. How a record became an event, and how a decision is written, is not
 //! its business.
 
+mod install;
 pub(crate) mod wire;
 
 use crate::batch::{ACCOUNT_SPACE, Timestamp};

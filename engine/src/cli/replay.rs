@@ -16,7 +16,7 @@ use tripline_core::installation::Installation;
 use tripline_core::outputs::{Outputs, Topic};
 use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_core::verdict::ModelScores;
-use tripline_rules::ruleset::Ruleset;
+use tripline_rules::ruleset::{Rule, Ruleset};
 
 /// Run the engine over files: JSON lines, CSV, or the output of `tripline dump`.
 ///
@@ -140,7 +140,9 @@ impl Summary {
         line("labels", self.labels);
         line("alerts", self.alerts);
         line("suppressed", self.suppressed);
-        for (rule, fired) in ruleset.rules().iter().zip(&counts.fired).filter(|(_, fired)| **fired > 0) {
+        let fired = |at: usize, rule: &Rule| counts.fired.of(&rule.id, at);
+        let rules = ruleset.rules().iter().enumerate().map(|(at, rule)| (rule, fired(at, rule)));
+        for (rule, fired) in rules.filter(|(_, fired)| *fired > 0) {
             text.push_str(&format!("{fired:>12}  {:<12}{}\n", rule.id, rule.title));
         }
         text.push_str(&format!(

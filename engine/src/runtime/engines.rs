@@ -88,10 +88,10 @@ impl Engines {
 
     fn report(&self, of: &mut ShardEngine) {
         let counts = of.engine.counts();
-        for (number, rule) in self.installation.ruleset().rules().iter().enumerate() {
-            let new = counts.fired[number] - of.reported.fired.get(number).copied().unwrap_or(0);
+        for (at, (rule, fired)) in counts.fired.iter().enumerate() {
+            let new = fired - of.reported.fired.of(rule, at);
             if new > 0 {
-                self.report.fired(&rule.id, new);
+                self.report.fired(rule, new);
             }
         }
         self.report.counted(counts, &of.reported);

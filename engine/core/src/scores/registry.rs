@@ -26,6 +26,9 @@ pub(crate) trait InputReader: Send {
     /// Counts an event, once it was read.
     fn observe(&mut self, event: &Event);
 
+    /// The rows lie otherwise now: what was counted goes on.
+    fn rebind(&mut self, schema: &Schema, ledgers: &Ledgers);
+
     /// Writes the state into a snapshot.
     fn save(&self, chunks: &mut ChunkWriter) -> ProfileSummary;
 
@@ -151,6 +154,10 @@ impl InputReader for ProfileReader {
 
     fn observe(&mut self, event: &Event) {
         ProfileReader::observe(self, event);
+    }
+
+    fn rebind(&mut self, schema: &Schema, ledgers: &Ledgers) {
+        ProfileReader::rebind(self, schema, ledgers);
     }
 
     fn save(&self, chunks: &mut ChunkWriter) -> ProfileSummary {

@@ -13,6 +13,7 @@ mod format;
 mod generator;
 mod goes_on;
 mod hostile;
+mod install;
 #[expect(dead_code, reason = "the laws' packs, of which the terminals' is not read here")]
 #[path = "../laws/mapping.rs"]
 mod mapping;

@@ -18,7 +18,7 @@ const PACK: &str = include_str!("../laws/pack.yaml");
 const RISKY_MCC: &str = include_str!("../laws/risky_mcc.csv");
 
 /// The laws' pack with something replaced.
-fn pack(replaced: &[(&str, &str)]) -> Arc<Ruleset> {
+pub(crate) fn pack(replaced: &[(&str, &str)]) -> Arc<Ruleset> {
     let mut text = PACK.to_owned();
     for (old, new) in replaced {
         assert!(text.contains(old), "the pack says `{old}`");
@@ -33,7 +33,7 @@ fn pack(replaced: &[(&str, &str)]) -> Arc<Ruleset> {
 }
 
 /// New conditions before the old ones, new aggregates, a rule that changed, one that went, one that came.
-fn next_pack() -> Arc<Ruleset> {
+pub(crate) fn next_pack() -> Arc<Ruleset> {
     pack(&[
         (
             "aggregates:\n",

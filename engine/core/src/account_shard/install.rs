@@ -1,0 +1,58 @@
+//! Another installation on a running shard: its rows, decision state and counts go on under another pack.
+
+use super::{AccountShard, Scratch};
+use crate::installation::Installation;
+use crate::ledger::MissingCurrency;
+use crate::snapshot::schema_fingerprint;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Why a running shard cannot take over an installation. Nothing has changed; the shard can be restored from its log
+/// under the new installation instead.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InstallError {
+    /// Rows would mean something else.
+    #[error("the new schema has other event types, outcomes or kept fields")]
+    Schema,
+    /// Keys and ids of the rows were hashed under another secret.
+    #[error("the new installation hashes under another secret")]
+    Secret,
+    /// The rows lack what the new plan needs.
+    #[error(transparent)]
+    Currency(#[from] MissingCurrency),
+    /// The state of a model that did not run before comes from the log alone.
+    #[error("the model `{0}` did not run before, and its state comes from the log alone")]
+    Model(&'static str),
+}
+
+impl AccountShard {
+    /// Takes over another installation between two batches. Afterwards facts, alerts and verdicts are those of a new shard
+    /// of the new installation that was given the same rows and the same decision state; rows that the old retention let
+    /// go stay gone, and facts say so by their coverage. Population histograms, counts and models are known by name.
+    ///
+    /// A save that is under way is given up: [`AccountShard::is_saving`] is false afterwards, begin another.
+    /// A CSV header has to be set again.
+    ///
+    /// # Errors
+    /// Why it cannot be taken over.
+    pub fn install(&mut self, new: &Arc<Installation>) -> Result<(), InstallError> {
+        if schema_fingerprint(new.schema()) != schema_fingerprint(self.installation.schema()) {
+            return Err(InstallError::Schema);
+        }
+        if new.settings().key != self.installation.settings().key {
+            return Err(InstallError::Secret);
+        }
+        if let Some(name) = self.scores.lacks_state(new.models(), self.intake.has_begun()) {
+            return Err(InstallError::Model(name));
+        }
+        self.shard.install(new)?;
+        self.scores.install(new.models(), new.schema(), new.ruleset(), self.shard.ledgers());
+        self.intake.install(new);
+        self.counts.fired.install(new.ruleset());
+        // Events have as many registers as the ruleset needs.
+        self.scratch = Scratch::default();
+        self.save = None;
+        self.installation = Arc::clone(new);
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! Another installation on the shard of a key space.
+
+use super::Shard;
+use crate::batch::Timestamp;
+use crate::installation::Installation;
+use crate::ledger::MissingCurrency;
+use std::sync::Arc;
+use tripline_rules::value::Registers;
+
+impl Shard {
+    /// Takes over another installation of the same schema: rows, histograms and decision state stay.
+    ///
+    /// # Errors
+    /// The rows lack what the new plan needs; nothing has changed.
+    pub(crate) fn install(&mut self, new: &Arc<Installation>) -> Result<(), MissingCurrency> {
+        let (schema, ruleset) = (new.schema(), new.ruleset());
+        let program = Arc::clone(&ruleset.programs()[self.number]);
+        let plan = program.plan();
+        let limits = new.ledger_limits();
+        let expired = Timestamp(self.watermark.0.saturating_sub(self.ledgers.retention()));
+        let is_longer = limits.retention > self.ledgers.retention();
+        let mut registers = Registers::new(ruleset.registers());
+        self.ledgers.install(plan, schema, limits, &mut registers, |row| program.tags(row))?;
+        self.populations.install(plan, schema, ruleset.hash(), self.watermark, |count| {
+            self.ledgers.for_each_row(&mut registers, |at, row, tags| count(at, row, tags));
+        });
+        if let Some(held_from) = self.held_from.as_mut().filter(|_| is_longer) {
+            // What the old retention had let go is not held, though the new one would have kept it.
+            *held_from = (*held_from).max(expired);
+        }
+        self.facts = *new.facts(self.number);
+        self.scratch = registers;
+        self.program = program;
+        self.installation = Arc::clone(new);
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! A running shard that takes over another pack goes on as a new shard of that pack over the same rows, histograms and
+//! decision state: the one that loads the snapshot of that moment.
+
+use crate::generator::Dice;
+use crate::mapping::installed;
+use crate::packs::{next_pack, pack};
+use crate::shop::{Shop, origin, save_now};
+use crate::town::stream;
+use std::sync::Arc;
+use tripline_core::account_shard::InstallError;
+use tripline_rules::diagnostic::File;
+use tripline_rules::ruleset::Ruleset;
+use tripline_rules::schema::Schema;
+use tripline_rules::value::TextKey;
+
+const STREAMS: u64 = 120;
+
+/// Packs with aggregates, conditions and rules that came, went, changed, or stand elsewhere.
+fn packs() -> Vec<Arc<Ruleset>> {
+    let renamed = pack(&[("  - id: UNNAMED\n", "  - id: NAMELESS\n")]);
+    // The aggregate that is written first decides the order of all others.
+    let reordered = pack(&[
+        (
+            "aggregates:\n",
+            "aggregates:\n  acct_first_9h: {count: events, by: account, over: 9h, where: tx.declined}\n",
+        ),
+        ("features:\n", "features:\n  f_acct_first_9h: acct_first_9h\n"),
+    ]);
+    vec![next_pack(), renamed, reordered, Arc::clone(&installed().account)]
+}
+
+#[test]
+fn a_shard_under_a_new_pack_goes_on_as_a_new_shard_over_the_same_rows() {
+    let packs = packs();
+    let (mut alerts, mut silenced, mut ranked, mut given_up) = (0, 0, 0, 0);
+    for seed in 9_000_000..9_000_000 + STREAMS {
+        let stream = stream(seed);
+        let records = &stream.case.records;
+        let mut dice = Dice::new(!seed);
+        let old = Shop::of(&stream, &mut dice);
+        let new = old.with_pack(Arc::clone(&packs[dice.below(packs.len())]));
+        let begin = 1 + dice.below(records.len() - 1);
+        let mut running = old.open();
+        running.step(&records[..begin]);
+        let sealed = save_now(&mut running.engine, begin as i64);
+        let mut fresh = new.load(&sealed, &mut dice).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        if dice.percent(50) {
+            running.engine.begin_save(origin(begin as i64));
+            running.engine.save_some(3, &mut Vec::new());
+            given_up += 1;
+        }
+        running
+            .engine
+            .install(new.engine().installation())
+            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert!(!running.engine.is_saving(), "seed {seed}");
+        let (published, rows) = (running.published.len(), running.rows.len());
+        running.step(&records[begin..]);
+        fresh.step(&records[begin..]);
+        assert_eq!(
+            running.since(published, rows),
+            fresh.since(0, 0),
+            "seed {seed}, installed before {begin}"
+        );
+        alerts += fresh.engine.counts().alerts;
+        silenced += fresh.engine.counts().suppressed;
+        ranked += fresh.ranked;
+    }
+    println!(
+        "{STREAMS} installations: {alerts} alerts, {silenced} silenced, {ranked} ranks, {given_up} saves given up"
+    );
+    assert!(alerts > STREAMS && silenced > 0 && ranked > STREAMS && given_up > 0);
+}
+
+#[test]
+fn counts_are_known_by_the_rule_they_are_of() {
+    let stream = stream(9_000_001);
+    let shop = Shop::of(&stream, &mut Dice::new(1));
+    let mut run = shop.open();
+    run.step(&stream.case.records);
+    let before: Vec<(String, u64)> =
+        run.engine.counts().fired.iter().map(|(rule, count)| (rule.to_owned(), count)).collect();
+    assert!(before.iter().any(|(_, count)| *count > 0));
+    let next = shop.with_pack(next_pack());
+    run.engine.install(next.engine().installation()).unwrap();
+    for (rule, count) in before {
+        assert_eq!(run.engine.counts().fired.of(&rule, 0), count, "{rule}");
+    }
+}
+
+#[test]
+fn another_schema_or_secret_is_refused_and_changes_nothing() {
+    let stream = stream(9_000_002);
+    let mut dice = Dice::new(2);
+    let shop = Shop::of(&stream, &mut dice);
+    let (mut one, mut other) = (shop.open(), shop.open());
+    let half = stream.case.records.len() / 2;
+    for run in [&mut one, &mut other] {
+        run.step(&stream.case.records[..half]);
+    }
+    let secret = shop.with(|settings| settings.key = TextKey::new([7; 16]));
+    assert_eq!(one.engine.install(secret.engine().installation()), Err(InstallError::Secret));
+    let text = include_str!("../laws/schema.yaml");
+    for (old, new) in [
+        ("keep: [tx.amount, tx.declined,", "keep: [tx.amount, tx.currency, tx.declined,"),
+        ("tx.channel: one of pos|ecom|atm", "tx.channel: one of ecom|pos|atm"),
+    ] {
+        let (schema, problems) = Schema::load(&File::new("schema.yaml", text.replace(old, new)));
+        let schema = schema.unwrap_or_else(|| panic!("{problems:?}"));
+        let foreign = shop.engine_under(&Arc::new(schema));
+        assert_eq!(one.engine.install(foreign.installation()), Err(InstallError::Schema), "{new}");
+    }
+    for run in [&mut one, &mut other] {
+        run.step(&stream.case.records[half..]);
+    }
+    assert_eq!(one.since(0, 0), other.since(0, 0));
+}
