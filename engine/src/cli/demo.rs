@@ -22,9 +22,9 @@ use crate::io::kafka::transfer::{TopicWriter, follow_topic};
 use crate::io::kafka::{self, KafkaSettings, RunError};
 use crate::names::OUTPUT_TOPICS;
 use crate::ops::control::Control;
-use crate::ops::http::Shown;
-use crate::ops::overview::About;
+use crate::ops::http::HttpState;
 use crate::ops::reporter::Reporter;
+use crate::ops::status_report::ProcessInfo;
 use crate::runtime::recovery::Lookback;
 use crate::runtime::report;
 use crate::runtime::shutdown::Shutdown;
@@ -62,7 +62,7 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// Run a simulated bank, a Kafka broker and the engine in one process.
 ///
 /// The bank starts with 90 days of history. Fraud campaigns of five kinds begin at once, among customers who travel, shop
-/// and play. Each alert is shown with its reasons and with whether it is correct. By default one second of real time is
+/// and play. Each alert is state with its reasons and with whether it is correct. By default one second of real time is
 /// one minute of simulated time.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline demo --for 30s --seed 7")]
@@ -141,9 +141,9 @@ impl Demo {
             counts: Mutex::new(CampaignCounts::new(LIVE)),
             judged: Arc::default(),
         };
-        let about = Arc::new(About::of(&config));
-        let shown = Shown { about, reporter };
-        let _control = Control::start(None, shown)?;
+        let process = Arc::new(ProcessInfo::of(&config));
+        let state = HttpState { process, reporter };
+        let _control = Control::start(None, state)?;
         let names = kafka.topics();
         let mut topics = vec![kafka.topic.as_str()];
         topics.extend(OUTPUT_TOPICS.iter().map(|topic| names.name(*topic)));
@@ -192,10 +192,10 @@ impl Demo {
         thread::scope(|scope| {
             let bank: ScopedJoinHandle<'_, Result<(), SourceError>> =
                 scope.spawn(|| publish(&mut scenario, kafka, shared, period));
-            let shown = show_alerts(kafka, shared, screen, period);
+            let state = show_alerts(kafka, shared, screen, period);
             shared.shutdown.request();
             bank.join().expect("the simulation does not panic")?;
-            shown
+            state
         })?;
         let mut counts = shared.counts();
         scenario.finish(&mut counts);

@@ -8,10 +8,10 @@ use crate::config::Config;
 use crate::io::kafka;
 use crate::io::snapshot::{Catalogue, Store, Writer};
 use crate::ops::control::Control;
-use crate::ops::http::Shown;
+use crate::ops::http::HttpState;
 use crate::ops::log;
-use crate::ops::overview::About;
 use crate::ops::reporter::Reporter;
+use crate::ops::status_report::ProcessInfo;
 use crate::runtime::clock::Clock;
 use crate::runtime::engines::Engines;
 use crate::runtime::report::Report;
@@ -33,7 +33,7 @@ impl Run {
     /// Runs the command.
     ///
     /// # Errors
-    /// When the configuration cannot be run, or the service ended before it was asked to.
+    /// When the configuration cannot be run, or the service ended without a shutdown request.
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         refuse_derived(&config)?;
@@ -42,11 +42,11 @@ impl Run {
         let reporter = Arc::<Reporter>::default();
         let shutdown = reporter.status.shutdown().clone();
         let report: Arc<dyn Report> = Arc::<Reporter>::clone(&reporter);
-        let about = Arc::new(About::of(&config));
-        let shown = Shown { about, reporter };
-        let control = Control::start(Some(config.http.settings), shown)?;
+        let process = Arc::new(ProcessInfo::of(&config));
+        let state = HttpState { process, reporter };
+        let control = Control::start(Some(config.http.settings), state)?;
         if let Some(address) = control.address() {
-            tracing::info!(%address, "health and metrics are served");
+            tracing::info!(%address, "HTTP server started: /healthz, /readyz, /status, /metrics");
         }
         let snapshots = snapshots(&config)?;
         let writer =
@@ -67,7 +67,7 @@ impl Run {
     }
 }
 
-/// Refuses packs whose rows would have to travel to another key space.
+/// Refuses packs that need a derived key space.
 ///
 /// # Errors
 /// When there are any.
@@ -80,17 +80,17 @@ pub fn refuse_derived(config: &Config) -> Result<(), CliError> {
     Err(SetupError::KeySpaces(derived).into())
 }
 
-/// The snapshots of the configured group, where any are configured.
+/// The snapshots of the configured group, if configured.
 ///
 /// # Errors
-/// When the store cannot be used.
+/// When the store cannot be opened.
 pub fn snapshots(config: &Config) -> Result<Option<Catalogue>, CliError> {
     let Some(settings) = &config.snapshots else { return Ok(None) };
     let store = Store::open(&settings.store)?;
     if store.is_local() {
         tracing::info!(
             store = settings.store,
-            "snapshots go to this host: processes on other hosts fill the shards they take over from the log"
+            "the snapshot store is local: processes on other hosts restore the shards that they take over from the log"
         );
     }
     Ok(Some(Catalogue::new(store, &config.kafka.group)))

@@ -5,8 +5,8 @@ use super::error::{ArgumentError, CliError, SetupError, StatusError};
 use super::report::{Exit, Report};
 use super::text;
 use crate::json::JsonFault;
-use crate::ops::ask::{AskError, get};
-use crate::ops::overview::{Overview, ShardOverview};
+use crate::ops::status_client::{StatusClientError, get};
+use crate::ops::status_report::{ShardReport, StatusReport};
 use clap::Args;
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -37,12 +37,13 @@ enum Answer {
     Status {
         place: String,
         #[serde(flatten)]
-        overview: Overview,
+        status: StatusReport,
     },
     Failed {
         place: String,
         is_ready: bool,
-        fault: String,
+        #[serde(rename = "fault")]
+        error: String,
     },
 }
 
@@ -55,18 +56,18 @@ impl Status {
         let places = self.places()?;
         let answers: Vec<Answer> = places.into_iter().map(asked).collect();
         if answers.iter().all(|answer| matches!(answer, Answer::Failed { .. })) {
-            let faults = answers.into_iter().filter_map(|answer| match answer {
-                Answer::Failed { fault, .. } => Some(fault),
+            let errors = answers.into_iter().filter_map(|answer| match answer {
+                Answer::Failed { error, .. } => Some(error),
                 Answer::Status { .. } => None,
             });
-            return Err(StatusError::NoAnswer(faults.collect()).into());
+            return Err(StatusError::NoAnswer(errors.collect()).into());
         }
         let mut report = Report::new(self.json);
         let mut is_ready = true;
         for answer in &answers {
             report.json(answer)?;
             report.text(|| text(answer))?;
-            is_ready &= matches!(answer, Answer::Status { overview, .. } if overview.is_ready);
+            is_ready &= matches!(answer, Answer::Status { status, .. } if status.is_ready);
         }
         Ok(if is_ready { Exit::Success } else { Exit::Problems })
     }
@@ -103,40 +104,42 @@ fn place(url: &str) -> Result<String, ArgumentError> {
 }
 
 fn asked(place: String) -> Answer {
-    let silent = |fault: String| Answer::Failed { place: place.clone(), is_ready: false, fault };
+    let silent = |error: String| Answer::Failed { place: place.clone(), is_ready: false, error };
     match get(&place, "/status") {
         Ok(body) => match serde_json::from_str(&body) {
-            Ok(overview) => Answer::Status { place, overview },
-            Err(fault) => {
-                silent(format!("{place} returned an invalid status response: {}", JsonFault::from(fault)))
+            Ok(status) => Answer::Status { place, status },
+            Err(error) => {
+                silent(format!("{place} returned an invalid status response: {}", JsonFault::from(error)))
             }
         },
-        Err(AskError::Silent { place, cause }) => silent(format!("no answer from {place}: {cause}")),
-        Err(fault) => silent(fault.to_string()),
+        Err(StatusClientError::Unreachable { address, cause }) => {
+            silent(format!("no answer from {address}: {cause}"))
+        }
+        Err(error) => silent(error.to_string()),
     }
 }
 
 fn text(answer: &Answer) -> String {
-    let (place, overview) = match answer {
-        Answer::Status { place, overview } => (place, overview),
-        Answer::Failed { fault, .. } => return format!("{fault}\n"),
+    let (place, status) = match answer {
+        Answer::Status { place, status } => (place, status),
+        Answer::Failed { error, .. } => return format!("{error}\n"),
     };
-    let about = &overview.about;
-    let packs = about.packs.get(..12).unwrap_or(&about.packs);
+    let process = &status.process;
+    let packs = process.packs.get(..12).unwrap_or(&process.packs);
     let mut text = format!(
         "instance {} of group {} at {place}: {}\nversion {}, packs {packs}, {}\n",
-        about.instance,
-        about.group,
-        if overview.is_ready { "ready" } else { "not ready" },
-        about.version,
-        about.guarantee.replace('_', " "),
+        process.instance,
+        process.group,
+        if status.is_ready { "ready" } else { "not ready" },
+        process.version,
+        process.guarantee.replace('_', " "),
     );
-    for reason in &overview.reasons {
+    for reason in &status.reasons {
         text.push_str(&format!("  {reason}\n"));
     }
     let heads = ["partition", "worker", "phase", "next", "lag", "rows from", "snapshot", "restored"];
     let mut rows = vec![heads.map(str::to_owned)];
-    rows.extend(overview.shards.iter().map(row));
+    rows.extend(status.shards.iter().map(row));
     for line in text::table(&rows) {
         text.push_str(&line);
         text.push('\n');
@@ -144,7 +147,7 @@ fn text(answer: &Answer) -> String {
     text
 }
 
-fn row(shard: &ShardOverview) -> [String; 8] {
+fn row(shard: &ShardReport) -> [String; 8] {
     let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let time = |at: Timestamp| {
         jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.0}"))

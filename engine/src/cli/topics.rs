@@ -4,7 +4,7 @@ use super::configured::configured;
 use super::error::{CliError, TopicsError};
 use super::report::{Exit, Report};
 use super::{broker, text};
-use crate::io::kafka::{Flaw, KafkaSettings, Surveyed, create_topics, survey};
+use crate::io::kafka::{AuditedTopic, KafkaSettings, Problem, audit_topics, create_topics};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub struct Topics {
 struct Audit<'a> {
     is_fine: bool,
     created: &'a [String],
-    topics: &'a [Surveyed],
+    topics: &'a [AuditedTopic],
 }
 
 impl Topics {
@@ -52,12 +52,12 @@ impl Topics {
         let config = configured(&self.config)?;
         let settings = broker::of_config(&config)?;
         let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
-        let mut topics = survey(&settings, every)?;
+        let mut topics = audit_topics(&settings, every)?;
         let created = if self.create { self.create(&settings, &topics)? } else { Vec::new() };
         if !created.is_empty() {
-            topics = survey(&settings, every)?;
+            topics = audit_topics(&settings, every)?;
         }
-        let is_fine = !topics.iter().flat_map(|topic| &topic.findings).any(|finding| finding.is_fault);
+        let is_fine = !topics.iter().flat_map(|topic| &topic.findings).any(|finding| finding.is_error);
         let mut report = Report::new(self.json);
         report.json(&Audit { is_fine, created: &created, topics: &topics })?;
         report.text(|| text(&settings.brokers, &created, &topics))?;
@@ -65,7 +65,7 @@ impl Topics {
     }
 
     /// Creates what is missing. Gives the names.
-    fn create(&self, settings: &KafkaSettings, topics: &[Surveyed]) -> Result<Vec<String>, CliError> {
+    fn create(&self, settings: &KafkaSettings, topics: &[AuditedTopic]) -> Result<Vec<String>, CliError> {
         let found = topics.first().and_then(|input| input.partitions);
         if let (Some(found), Some(wanted)) = (found, self.partitions)
             && found != wanted
@@ -82,7 +82,7 @@ impl Topics {
     }
 }
 
-fn text(brokers: &str, created: &[String], topics: &[Surveyed]) -> String {
+fn text(brokers: &str, created: &[String], topics: &[AuditedTopic]) -> String {
     let heads = ["topic", "partitions", "retention", "needed", "timestamps", "cleanup"];
     let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(topics.iter().map(row));
@@ -96,15 +96,15 @@ fn text(brokers: &str, created: &[String], topics: &[Surveyed]) -> String {
     for (topic, line) in topics.iter().zip(lines) {
         add(line);
         for finding in &topic.findings {
-            let (what, solution) = explained(topic, &finding.flaw, brokers);
-            add(format!("  {}: {what}", if finding.is_fault { "error" } else { "warning" }));
+            let (what, solution) = explained(topic, &finding.problem, brokers);
+            add(format!("  {}: {what}", if finding.is_error { "error" } else { "warning" }));
             add(format!("    {solution}"));
         }
     }
     text
 }
 
-fn row(topic: &Surveyed) -> [String; 6] {
+fn row(topic: &AuditedTopic) -> [String; 6] {
     let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let stay = |ms: i64| if ms < 0 { "unlimited".to_owned() } else { text::duration(ms) };
     [
@@ -122,7 +122,7 @@ fn row(topic: &Surveyed) -> [String; 6] {
 }
 
 /// A problem, and the command that solves it.
-fn explained(topic: &Surveyed, flaw: &Flaw, brokers: &str) -> (String, String) {
+fn explained(topic: &AuditedTopic, problem: &Problem, brokers: &str) -> (String, String) {
     let name = &topic.topic;
     let set = |setting: &str| {
         format!(
@@ -130,41 +130,41 @@ fn explained(topic: &Surveyed, flaw: &Flaw, brokers: &str) -> (String, String) {
              --add-config {setting}"
         )
     };
-    match flaw {
-        Flaw::Missing => (
+    match problem {
+        Problem::Missing => (
             "topic does not exist".to_owned(),
             "tripline topics --create with the same configuration".to_owned(),
         ),
-        Flaw::Partitions { needed } if topic.partitions.is_some_and(|held| held < *needed) => (
+        Problem::Partitions { needed } if topic.partitions.is_some_and(|held| held < *needed) => (
             format!("the input has {needed} partitions"),
             format!(
                 "kafka-topics.sh --bootstrap-server {brokers} --alter --topic {name} --partitions {needed}"
             ),
         ),
-        Flaw::Partitions { needed } => (
+        Problem::Partitions { needed } => (
             format!("the input has {needed} partitions"),
             "partitions cannot be removed: choose another `kafka.prefix`, then tripline topics --create"
                 .to_owned(),
         ),
-        Flaw::Retention { needed_ms, without_snapshot } => {
+        Problem::Retention { needed_ms, without_snapshot } => {
             let reader =
                 if *without_snapshot { "a restart without a snapshot" } else { "a restart from a snapshot" };
             let held = topic.retention_ms.map_or_else(String::new, text::duration);
             let what = format!("retention is {held}, but {reader} reads back {}", text::duration(*needed_ms));
             (what, set(&format!("retention.ms={needed_ms}")))
         }
-        Flaw::Bytes { bytes } => (
+        Problem::Bytes { bytes } => (
             format!("the broker deletes records early, once a partition has {bytes} bytes"),
             set("retention.bytes=-1"),
         ),
-        Flaw::Stamped => (
+        Problem::Stamped => (
             "timestamps come from producers, not from the broker".to_owned(),
             set("message.timestamp.type=LogAppendTime"),
         ),
-        Flaw::Compacted => {
+        Problem::Compacted => {
             ("compaction deletes all but the last record of a key".to_owned(), set("cleanup.policy=delete"))
         }
-        Flaw::Untold => (
+        Problem::SettingsUnknown => (
             "the broker does not return the topic's settings".to_owned(),
             format!("allow DescribeConfigs on topic {name}, or read them with kafka-configs.sh --describe"),
         ),

@@ -1,6 +1,6 @@
 //! Files as a source of records and a sink of outputs: JSON lines and CSV, plain, gzip or zstd.
 //!
-//! A record is handed over as the bytes it has in the file; what they mean is the decoder's business.
+//! A record is the bytes it has in the file; the decoder interprets them.
 
 mod lines;
 mod sink;
@@ -18,7 +18,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Opens a file for reading; what it begins with, not its name, says whether it is compressed.
+/// Opens a file for reading; its first bytes, not its name, decide whether it is decompressed.
 /// Memory stays flat whatever it decompresses to.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Kafka: workers as threads, each with a consumer and a producer of its own.
 //!
-//! It knows topics, groups and offsets; what a record means is the processor's business.
+//! It knows topics, groups and offsets, and not what a record means.
 
 mod at_least_once;
 mod client;
@@ -11,14 +11,14 @@ mod lag;
 pub mod mock;
 pub mod murmur2;
 mod note;
-mod outlet;
-mod past;
+mod producer;
 mod rebalance;
 mod recovery;
 mod settings;
-mod survey;
+mod shard_log;
 #[cfg(test)]
 mod tests;
+mod topic_audit;
 mod topics;
 pub mod transfer;
 
@@ -28,7 +28,7 @@ pub use exactly_once::ExactlyOnce;
 pub use group::{BeginError, Group};
 pub use recovery::KafkaRecovery;
 pub use settings::{BATCH_MAX_BOUNDS, KafkaSettings};
-pub use survey::{Finding, Flaw, Surveyed, survey};
+pub use topic_audit::{AuditedTopic, Finding, Problem, audit_topics};
 pub use topics::create_topics;
 
 use crate::io::snapshot::Catalogue;
@@ -49,13 +49,13 @@ use std::time::{Duration, Instant};
 /// Time a worker has beyond [`KafkaSettings::stop_within`] to leave its group and end.
 const LEAVE_MARGIN: Duration = Duration::from_secs(10);
 
-/// Why the service ended before it was asked to, or could not begin.
+/// Why the service could not start, or ended without a shutdown request.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The settings cannot be used; all faults.
-    #[error("the Kafka settings cannot be used: {}", .0.join("; "))]
+    /// The settings are invalid; all errors.
+    #[error("the Kafka settings are invalid: {}", .0.join("; "))]
     Settings(Vec<String>),
-    /// The topics or the group are not as they must be.
+    /// The topics or the group are not usable.
     #[error(transparent)]
     Prepare(#[from] SourceError),
     /// A worker ended.
@@ -67,17 +67,17 @@ pub enum RunError {
         #[source]
         cause: WorkerError,
     },
-    /// Workers did not end in time after they were asked to.
+    /// Workers did not end in time after a shutdown request.
     #[error("{0} workers did not end in time")]
     Stuck(usize),
 }
 
 /// Checks topics and group, then runs all workers until [`Shutdown::request`] is called or one of them fails; then the
-/// others commit and leave. `make` builds the engines of a worker, in the worker's thread, from its number and the number of
-/// the input's partitions. Shards are filled from `snapshots` and the log, or the log alone.
+/// others commit and leave. `make` creates the processor of a worker, in the worker's thread, from its number and the
+/// number of the input's partitions. Shards are restored from `snapshots` and the log, or from the log alone.
 ///
 /// # Errors
-/// When it cannot begin, a worker fails, or workers do not end in time.
+/// When it cannot start, a worker fails, or workers do not end in time.
 pub fn run<P: Processor>(
     settings: &KafkaSettings,
     report: &Arc<dyn Report>,
@@ -85,15 +85,15 @@ pub fn run<P: Processor>(
     snapshots: Option<Catalogue>,
     make: impl Fn(usize, u32) -> P + Send + Sync + 'static,
 ) -> Result<(), RunError> {
-    let faults = settings.faults();
-    if !faults.is_empty() {
-        return Err(RunError::Settings(faults));
+    let errors = settings.errors();
+    if !errors.is_empty() {
+        return Err(RunError::Settings(errors));
     }
     let settings = Arc::new(settings.clone());
     let health = |worker| Health { worker, report: Arc::clone(report), shutdown: shutdown.clone() };
     // Numbered behind the workers, so that its conditions are distinct from theirs.
     let supervisor = health(settings.workers);
-    let partitions = topics::prepare(&settings, &supervisor)?;
+    let partitions = group::prepare(&settings, &supervisor)?;
     supervisor.answered();
     let make = Arc::new(make);
     let (ended, endings) = channel();
@@ -168,7 +168,7 @@ struct Ending {
 
 impl Ending {
     fn send(&self, result: Result<(), WorkerError>) {
-        // The supervisor has given up waiting when nobody receives.
+        // Nobody receives once the supervisor has stopped waiting.
         let _ = self.ended.send((self.worker, result));
     }
 }

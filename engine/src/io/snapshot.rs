@@ -1,13 +1,13 @@
-//! Snapshots beside the log: cut by a worker's engines, written by one thread of the process, read when a shard is filled.
+//! Snapshots beside the log: begun by a worker's processor, written by one thread of the process, read by a restore.
 //!
-//! No link between snapshot and broker is needed: rows are a function of the events, so a snapshot cut at a committed
-//! offset and the events from there on give what the shard held. Anything wrong with one is said, and the next older
-//! one or the log is taken.
+//! A snapshot needs no coordination with the broker: rows are a function of the events, so a snapshot at a committed
+//! offset and the events from there on give the state of the shard. Damaged, foreign or incomplete snapshots are logged
+//! and skipped, and the next older one or the log is used.
 //!
 //! - `store`: a folder or an object store, by names
-//! - `catalogue`: which snapshots of a shard there are
+//! - `catalogue`: the snapshots of a shard
 //! - `writer`: the thread that writes
-//! - `whole`: one of an engine that stands still, at once
+//! - `whole`: a snapshot of a shard that does not change meanwhile
 
 mod catalogue;
 mod store;

@@ -1,6 +1,6 @@
-//! The control plane's thread: HTTP and signals, on one current-thread runtime. Nothing of the data path runs here.
+//! The control plane: HTTP and signals, on one thread with a current-thread runtime. The data path does not run here.
 
-use crate::ops::http::{self, HttpError, Shown};
+use crate::ops::http::{self, HttpError, HttpState};
 use crate::runtime::shutdown::Shutdown;
 use crate::settings::HttpSettings;
 use std::io;
@@ -16,8 +16,8 @@ pub enum ControlError {
     /// HTTP cannot be served.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The runtime cannot be built, or signals not be awaited.
-    #[error("cannot await signals")]
+    /// The runtime cannot be built, or signal handlers cannot be installed.
+    #[error("cannot install signal handlers")]
     Signals(#[source] io::Error),
 }
 
@@ -29,11 +29,11 @@ pub struct Control {
 }
 
 impl Control {
-    /// Serves HTTP, if asked to, and turns SIGTERM and SIGINT into [`Shutdown::request`]. Returns when both are in place.
+    /// Serves HTTP, if configured, and turns SIGTERM and SIGINT into [`Shutdown::request`]. Returns when both are active.
     ///
     /// # Errors
-    /// When the address cannot be taken or signals not be awaited.
-    pub fn start(http: Option<HttpSettings>, shown: Shown) -> Result<Control, ControlError> {
+    /// When the address cannot be bound or signal handlers cannot be installed.
+    pub fn start(http: Option<HttpSettings>, state: HttpState) -> Result<Control, ControlError> {
         let (end, ended) = oneshot::channel();
         let (ready, started) = sync_channel(1);
         let work = move || {
@@ -45,7 +45,7 @@ impl Control {
                 }
             };
             runtime.block_on(async {
-                match begin(http, &shown).await {
+                match begin(http, &state).await {
                     Ok((address, serving)) => {
                         let _ = ready.send(Ok(address));
                         tokio::select! {
@@ -53,8 +53,8 @@ impl Control {
                             _ = ended => {}
                         }
                     }
-                    Err(fault) => {
-                        let _ = ready.send(Err(fault));
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
                     }
                 }
             });
@@ -77,7 +77,7 @@ impl Drop for Control {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            // A panic in there has printed itself; there is nothing to add.
+            // A panic of the thread has been printed already.
             let _ = thread.join();
         }
     }
@@ -85,7 +85,7 @@ impl Drop for Control {
 
 async fn begin(
     settings: Option<HttpSettings>,
-    shown: &Shown,
+    state: &HttpState,
 ) -> Result<(Option<SocketAddr>, impl Future<Output = ()>), ControlError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ControlError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ControlError::Signals)?;
@@ -95,9 +95,9 @@ async fn begin(
     };
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     if let Some(listener) = listener {
-        tokio::spawn(http::serve(listener, shown.clone()));
+        tokio::spawn(http::serve(listener, state.clone()));
     }
-    let shutdown: Shutdown = shown.reporter.status.shutdown().clone();
+    let shutdown: Shutdown = state.reporter.status.shutdown().clone();
     let signals = async move {
         loop {
             tokio::select! {
@@ -105,10 +105,10 @@ async fn begin(
                 _ = interrupt.recv() => {}
             }
             if shutdown.is_requested() {
-                tracing::warn!("asked again to stop: leaving without the last commit");
+                tracing::warn!("second shutdown request: the process exits without the last commit");
                 std::process::exit(130);
             }
-            tracing::info!("stopping: the last batches are committed first");
+            tracing::info!("shutdown requested: the process commits the last batches and exits");
             shutdown.request();
         }
     };
@@ -123,8 +123,8 @@ mod tests {
     use std::net::TcpStream;
     use std::sync::Arc;
 
-    fn shown() -> Shown {
-        Shown { about: Arc::default(), reporter: Arc::default() }
+    fn state() -> HttpState {
+        HttpState { process: Arc::default(), reporter: Arc::default() }
     }
 
     fn ask(address: SocketAddr, request: &str) -> String {
@@ -145,14 +145,14 @@ mod tests {
 
     #[test]
     fn an_operator_sees_health_readiness_and_metrics() {
-        let shown = shown();
-        let control = Control::start(Some(loopback()), shown.clone()).unwrap();
+        let state = state();
+        let control = Control::start(Some(loopback()), state.clone()).unwrap();
         let address = control.address().unwrap();
         assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
         assert!(get(address, "/readyz").contains("not assigned yet"));
-        shown.reporter.status.assigned();
+        state.reporter.status.assigned();
         assert!(get(address, "/readyz").starts_with("HTTP/1.1 200"));
-        shown.reporter.status.raise(2, Condition::Brokers, "no broker answers".to_owned());
+        state.reporter.status.raise(2, Condition::Brokers, "no broker answers".to_owned());
         let answer = get(address, "/readyz");
         assert!(
             answer.starts_with("HTTP/1.1 503") && answer.contains("worker 2: no broker answers"),
@@ -161,13 +161,13 @@ mod tests {
         assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"), "alive, though not ready");
         assert!(get(address, "/metrics").contains("# TYPE tripline_events_total counter"));
         assert!(get(address, "/secrets").starts_with("HTTP/1.1 404"));
-        shown.reporter.status.shutdown().fail();
+        state.reporter.status.shutdown().fail();
         assert!(get(address, "/healthz").starts_with("HTTP/1.1 503"));
     }
 
     #[test]
     fn nothing_can_be_written_and_bodies_are_bounded() {
-        let control = Control::start(Some(loopback()), shown()).unwrap();
+        let control = Control::start(Some(loopback()), state()).unwrap();
         let address = control.address().unwrap();
         let post = "POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
         assert!(ask(address, post).starts_with("HTTP/1.1 405"));
@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn other_machines_are_served_only_when_allowed() {
         let listen = SocketAddr::from(([0, 0, 0, 0], 0));
-        let refused = Control::start(Some(HttpSettings { listen, allow_remote: false }), shown());
+        let refused = Control::start(Some(HttpSettings { listen, allow_remote: false }), state());
         assert!(matches!(refused, Err(ControlError::Http(HttpError::Remote(_)))));
-        assert!(Control::start(Some(HttpSettings { listen, allow_remote: true }), shown()).is_ok());
+        assert!(Control::start(Some(HttpSettings { listen, allow_remote: true }), state()).is_ok());
     }
 }

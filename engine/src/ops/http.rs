@@ -1,7 +1,7 @@
-//! `/healthz`, `/readyz`, `/status`, `/metrics`: HTTP for operators, on loopback unless told otherwise. It reads, never writes.
+//! `/healthz`, `/readyz`, `/status`, `/metrics`: HTTP for operators, on loopback by default. Requests read and never write.
 
-use crate::ops::overview::{About, Overview};
 use crate::ops::reporter::Reporter;
+use crate::ops::status_report::{ProcessInfo, StatusReport};
 use crate::runtime::clock::Clock;
 use crate::settings::HttpSettings;
 use http_body_util::{BodyExt, Full, Limited};
@@ -18,11 +18,11 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-/// Connections at a time; more wait.
+/// Concurrent connections; further ones wait.
 const CONNECTIONS_MAX: usize = 64;
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Bytes of a request's body: nothing here takes one.
+/// Bytes of a request's body: no request has one.
 const BODY_BYTES_MAX: usize = 1_024;
 /// Time for the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -34,10 +34,10 @@ const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// Why HTTP cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The address is reachable from outside, and nobody said that it may be.
+    /// The address is reachable from other machines, and `allow_remote` is not set.
     #[error("{0} is reachable from other machines: listen on 127.0.0.1, or allow it with `allow_remote`")]
     Remote(SocketAddr),
-    /// The address cannot be taken.
+    /// The address cannot be bound.
     #[error("cannot listen on {listen}")]
     Listen {
         /// The address.
@@ -48,19 +48,19 @@ pub enum HttpError {
     },
 }
 
-/// What requests are answered from.
+/// The state that responses are made of.
 #[derive(Clone, Debug)]
-pub struct Shown {
-    /// What does not change, for `/status`.
-    pub about: Arc<About>,
-    /// What changes.
+pub struct HttpState {
+    /// The part that does not change, for `/status`.
+    pub process: Arc<ProcessInfo>,
+    /// The part that changes.
     pub reporter: Arc<Reporter>,
 }
 
-/// Takes the address.
+/// Binds the address.
 ///
 /// # Errors
-/// When it is remote without leave, or taken.
+/// When it is remote without `allow_remote`, or in use.
 pub async fn listen(settings: HttpSettings) -> Result<TcpListener, HttpError> {
     let listen = settings.listen;
     if !listen.ip().is_loopback() && !settings.allow_remote {
@@ -69,30 +69,30 @@ pub async fn listen(settings: HttpSettings) -> Result<TcpListener, HttpError> {
     TcpListener::bind(listen).await.map_err(|cause| HttpError::Listen { listen, cause })
 }
 
-/// Answers until it is dropped.
-pub async fn serve(listener: TcpListener, shown: Shown) {
+/// Serves requests until it is dropped.
+pub async fn serve(listener: TcpListener, state: HttpState) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let shown = shown.clone();
+                let state = state.clone();
                 tokio::spawn(async move {
-                    // A client that is slow or breaks off is its own trouble.
-                    let _ = tokio::time::timeout(CONNECTION_MAX, connection(stream, shown)).await;
+                    // Errors of a slow or disconnected client are ignored.
+                    let _ = tokio::time::timeout(CONNECTION_MAX, connection(stream, state)).await;
                     drop(permit);
                 });
             }
-            // Out of file handles, or the peer was gone already: breathe, then go on.
+            // Out of file handles, or the peer has disconnected: retry after a pause.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
 }
 
-async fn connection(stream: TcpStream, shown: Shown) -> Result<(), hyper::Error> {
+async fn connection(stream: TcpStream, state: HttpState) -> Result<(), hyper::Error> {
     let service = service_fn(move |request| {
-        let shown = shown.clone();
-        async move { Ok::<_, Infallible>(answer(request, &shown).await) }
+        let state = state.clone();
+        async move { Ok::<_, Infallible>(answer(request, &state).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -102,7 +102,7 @@ async fn connection(stream: TcpStream, shown: Shown) -> Result<(), hyper::Error>
         .await
 }
 
-async fn answer<B>(request: Request<B>, shown: &Shown) -> Response<Full<Bytes>>
+async fn answer<B>(request: Request<B>, state: &HttpState) -> Response<Full<Bytes>>
 where
     B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
@@ -117,34 +117,34 @@ where
         return refused;
     }
     match head.uri.path() {
-        "/healthz" if shown.reporter.status.shutdown().has_failed() => {
+        "/healthz" if state.reporter.status.shutdown().has_failed() => {
             text(StatusCode::SERVICE_UNAVAILABLE, "a worker has failed".to_owned())
         }
         "/healthz" => text(StatusCode::OK, "ok".to_owned()),
-        "/readyz" => match shown.reporter.status.reasons() {
+        "/readyz" => match state.reporter.status.reasons() {
             reasons if reasons.is_empty() => text(StatusCode::OK, "ready".to_owned()),
             reasons => text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n")),
         },
         "/status" => {
-            let overview = Overview::of(&shown.about, &shown.reporter.status, Clock::default().wall());
-            let body = serde_json::to_string(&overview).expect("texts and numbers are JSON");
+            let report = StatusReport::of(&state.process, &state.reporter.status, Clock::default().wall());
+            let body = serde_json::to_string(&report).expect("texts and numbers are JSON");
             page(body + "\n", "application/json")
         }
         "/metrics" => {
-            tell_ages(shown);
-            page(shown.reporter.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
+            report_ages(state);
+            page(state.reporter.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
         }
-        _ => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz, /status and /metrics".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "not found: use /healthz, /readyz, /status or /metrics".to_owned()),
     }
 }
 
-/// An age is one at the moment it is asked for.
-fn tell_ages(shown: &Shown) {
+/// Ages of snapshots are computed at each scrape.
+fn report_ages(state: &HttpState) {
     let now = Clock::default().wall();
-    for (shard, held) in shown.reporter.status.shards() {
-        let Some(cut_at) = held.snapshot_at else { continue };
-        let age = u64::try_from(now.0.saturating_sub(cut_at.0)).unwrap_or(0);
-        shown.reporter.metrics.snapshot_age(shard, Duration::from_millis(age));
+    for (shard, owned) in state.reporter.status.shards() {
+        let Some(begun_at) = owned.snapshot_at else { continue };
+        let age = u64::try_from(now.0.saturating_sub(begun_at.0)).unwrap_or(0);
+        state.reporter.metrics.snapshot_age(shard, Duration::from_millis(age));
     }
 }
 

@@ -4,7 +4,7 @@ use crate::settings::LogFormat;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// The filter could not be read, or logging was set up already.
+/// The filter is invalid, or logging was set up before.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up logging: {0}")]
 pub struct LogError(String);
@@ -12,9 +12,9 @@ pub struct LogError(String);
 /// Sets up logging for the process. `filter` is a level or a list such as `info,tripline=debug`.
 ///
 /// # Errors
-/// When the filter cannot be read, or logging was set up before.
+/// When the filter is invalid, or logging was set up before.
 pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(filter).map_err(|fault| LogError(fault.to_string()))?;
+    let filter = EnvFilter::try_new(filter).map_err(|error| LogError(error.to_string()))?;
     let colours = std::io::stderr().is_terminal();
     let lines =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
@@ -22,7 +22,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     }
-    .map_err(|fault| LogError(fault.to_string()))
+    .map_err(|error| LogError(error.to_string()))
 }
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_refused() {
-        let fault = start(LogFormat::Text, "tripline=loudly").unwrap_err();
-        assert!(fault.to_string().starts_with("cannot set up logging"), "{fault}");
+        let error = start(LogFormat::Text, "tripline=loudly").unwrap_err();
+        assert!(error.to_string().starts_with("cannot set up logging"), "{error}");
     }
 }

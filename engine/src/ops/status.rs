@@ -1,5 +1,5 @@
-//! What the process is doing now, for `/readyz` and `/status`: shards, their phases, and what keeps it from being ready.
-//! Shared by all threads.
+//! The state of the process, for `/readyz` and `/status`: shards, their phases, and why it is not ready. Shared by all
+//! threads.
 
 use crate::runtime::report::{Condition, Phase, RestoreProgress, ShardStatus};
 use crate::runtime::shutdown::Shutdown;
@@ -12,19 +12,19 @@ use tripline_core::batch::{ShardId, Timestamp};
 pub struct Status {
     shards: DashMap<ShardId, ShardStatus>,
     conditions: DashMap<(usize, Condition), String>,
-    /// Shards of which nothing more can be read for now, and why.
+    /// Shards whose records cannot be read, and why.
     blocked: DashMap<ShardId, String>,
     is_assigned: AtomicBool,
     shutdown: Shutdown,
 }
 
 impl Status {
-    /// Whether the process is asked to end.
+    /// The shutdown request of the process.
     pub fn shutdown(&self) -> &Shutdown {
         &self.shutdown
     }
 
-    /// A worker was given its first shards, or found that there are none for it.
+    /// A worker has received its first assignment, which may be empty.
     pub fn assigned(&self) {
         self.is_assigned.store(true, Ordering::Release);
     }
@@ -36,44 +36,44 @@ impl Status {
 
     /// The next offset of a shard.
     pub fn position(&self, shard: ShardId, next: i64) {
-        if let Some(mut held) = self.shards.get_mut(&shard) {
-            held.next = Some(next);
+        if let Some(mut owned) = self.shards.get_mut(&shard) {
+            owned.next = Some(next);
         }
     }
 
     /// How far a shard's restore has come.
     pub fn progress(&self, shard: ShardId, progress: RestoreProgress) {
-        if let Some(mut held) = self.shards.get_mut(&shard) {
-            held.restore = Some(progress);
+        if let Some(mut owned) = self.shards.get_mut(&shard) {
+            owned.restore = Some(progress);
         }
     }
 
     /// A shard has a new snapshot, begun at this time.
     pub fn snapshot(&self, shard: ShardId, begun_at: Timestamp) {
-        if let Some(mut held) = self.shards.get_mut(&shard) {
-            held.snapshot_at = Some(begun_at);
+        if let Some(mut owned) = self.shards.get_mut(&shard) {
+            owned.snapshot_at = Some(begun_at);
         }
     }
 
-    /// Where the log of a shard ends. Gives the lag.
+    /// The end of a shard's log. Returns the lag.
     pub fn log_end(&self, shard: ShardId, end: i64) -> Option<u64> {
-        let mut held = self.shards.get_mut(&shard)?;
-        let lag = u64::try_from(end - held.next?).unwrap_or(0);
-        held.lag = Some(lag);
+        let mut owned = self.shards.get_mut(&shard)?;
+        let lag = u64::try_from(end - owned.next?).unwrap_or(0);
+        owned.lag = Some(lag);
         Some(lag)
     }
 
-    /// A shard is owned no more.
+    /// A shard is no longer owned.
     pub fn released(&self, shard: ShardId) {
         self.shards.remove(&shard);
         self.blocked.remove(&shard);
     }
 
-    /// Records of a shard cannot be read, because of something outside this process; `None`: they can be read again.
-    /// True when that is new.
+    /// Records of a shard cannot be read for a reason outside this process; `None`: they can be read again. True if that is a
+    /// change.
     pub fn blocked(&self, shard: ShardId, reason: Option<String>) -> bool {
         match reason {
-            // It may have been given back while its end was asked for.
+            // It may have been released while its end was fetched.
             Some(_) if !self.shards.contains_key(&shard) => false,
             Some(reason) => self.blocked.insert(shard, reason).is_none(),
             None => self.blocked.remove(&shard).is_some(),
@@ -82,31 +82,31 @@ impl Status {
 
     /// All owned shards, in order.
     pub fn shards(&self) -> Vec<(ShardId, ShardStatus)> {
-        let mut all: Vec<_> = self.shards.iter().map(|held| (*held.key(), held.value().clone())).collect();
+        let mut all: Vec<_> = self.shards.iter().map(|owned| (*owned.key(), owned.value().clone())).collect();
         all.sort_by_key(|(shard, _)| *shard);
         all
     }
 
     /// How many shards are being restored, and how many are live.
     pub fn phases(&self) -> (usize, usize) {
-        // Other workers come and go meanwhile: each shard is visited once.
-        self.shards.iter().fold((0, 0), |(restoring, live), held| match held.phase {
+        // Other workers change shards meanwhile: each shard is visited once.
+        self.shards.iter().fold((0, 0), |(restoring, live), owned| match owned.phase {
             Phase::Restoring => (restoring + 1, live),
             Phase::Live => (restoring, live + 1),
         })
     }
 
-    /// A worker's condition, with its reason. True when it is new.
+    /// Raises a worker's condition, with its reason. True if it is new.
     pub fn raise(&self, worker: usize, condition: Condition, reason: String) -> bool {
         self.conditions.insert((worker, condition), reason).is_none()
     }
 
-    /// A worker's condition is over. True when there was one.
+    /// Clears a worker's condition. True if there was one.
     pub fn clear(&self, worker: usize, condition: Condition) -> bool {
         self.conditions.remove(&(worker, condition)).is_some()
     }
 
-    /// Why the process is not ready, one line each; none when it is.
+    /// Why the process is not ready, one line each; empty if it is ready.
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.shutdown.has_failed() {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_are_counted_while_another_worker_gives_its_own_back() {
+    fn shards_are_counted_while_another_worker_releases_its_own() {
         let status = Status::default();
         status.shard(shard(0), at(Phase::Live, 0));
         std::thread::scope(|scope| {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_is_blocked_from_outside_is_named_until_it_flows_or_leaves() {
+    fn a_partition_that_is_blocked_from_outside_is_named_until_it_is_readable_or_released() {
         let status = Status::default();
         status.assigned();
         status.shard(shard(3), at(Phase::Live, 7));
@@ -202,7 +202,7 @@ mod tests {
         assert!(status.reasons().is_empty());
         status.blocked(shard(3), Some("again".to_owned()));
         status.released(shard(3));
-        assert!(status.reasons().is_empty(), "it is another process's business now");
+        assert!(status.reasons().is_empty(), "another process owns it now");
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Service {
     /// Where HTTP is served, once it is.
     pub fn address(&self) -> Option<String> {
         let log = self.log();
-        let line = log.lines().find(|line| line.contains("health and metrics are served"))?;
+        let line = log.lines().find(|line| line.contains("HTTP server started"))?;
         let at = line.find("127.0.0.1:")?;
         let address = line[at..].split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).next()?;
         Some(address.to_owned())

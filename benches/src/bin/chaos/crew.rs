@@ -9,8 +9,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
-use tripline::ops::ask::get;
-use tripline::ops::overview::Overview;
+use tripline::ops::status_client::get;
+use tripline::ops::status_report::StatusReport;
 use tripline_benches::kafka::{Broker, Failure, PARTITIONS, asking, free_port};
 use tripline_benches::service::{Installation, Process};
 
@@ -280,8 +280,9 @@ impl Crew {
 
     /// Whether everybody who has shards says that no broker answers.
     pub(super) fn misses_brokers(&self) -> bool {
-        let told: Vec<Overview> = self.members.iter().filter_map(Member::overview).collect();
-        let misses = |one: &Overview| one.reasons.iter().any(|reason| reason.contains("no broker answers"));
+        let told: Vec<StatusReport> = self.members.iter().filter_map(Member::overview).collect();
+        let misses =
+            |one: &StatusReport| one.reasons.iter().any(|reason| reason.contains("no broker answers"));
         !told.is_empty() && told.iter().filter(|one| !one.shards.is_empty()).all(misses)
     }
 
@@ -353,7 +354,7 @@ impl Crew {
     }
 }
 
-fn partitions(told: &Overview) -> Vec<u32> {
+fn partitions(told: &StatusReport) -> Vec<u32> {
     told.shards.iter().map(|shard| shard.partition).collect()
 }
 
@@ -446,7 +447,7 @@ impl Member {
     }
 
     /// What it says of itself, if it answers.
-    fn overview(&self) -> Option<Overview> {
+    fn overview(&self) -> Option<StatusReport> {
         self.process.as_ref()?;
         serde_json::from_str(&get(&self.place, "/status").ok()?).ok()
     }

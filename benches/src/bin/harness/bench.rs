@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tripline::ops::ask::{AskError, get};
+use tripline::ops::status_client::{StatusClientError, get};
 use tripline_benches::kafka::{Broker, Failure, Stamp, asking, await_committed, begin_at, ends};
 use tripline_benches::records::{START, write_past};
 use tripline_benches::service::{Installation, Process, program};
@@ -158,6 +158,6 @@ fn ended(service: &mut Process, folder: &TempDir) -> Result<(), Failure> {
 }
 
 /// The service's page of metrics.
-fn metrics(port: u16) -> Result<String, AskError> {
+fn metrics(port: u16) -> Result<String, StatusClientError> {
     get(&format!("127.0.0.1:{port}"), "/metrics")
 }

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tripline::io::kafka::KafkaSettings;
-use tripline::ops::ask::get;
-use tripline::ops::overview::Overview;
+use tripline::ops::status_client::get;
+use tripline::ops::status_report::StatusReport;
 use tripline::settings::Guarantee;
 use tripline_benches::equal::compare;
 use tripline_benches::kafka::{Broker, Failure, PARTITIONS, Stamp, asking, await_committed, ends};
@@ -189,7 +189,7 @@ impl Member {
     }
 
     /// What it says about itself; none while it does not answer.
-    pub(super) fn overview(&self) -> Option<Overview> {
+    pub(super) fn overview(&self) -> Option<StatusReport> {
         let page = get(&format!("127.0.0.1:{}", self.http), "/status").ok()?;
         serde_json::from_str(&page).ok()
     }

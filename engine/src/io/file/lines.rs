@@ -67,8 +67,8 @@ impl Lines {
         loop {
             let chunk = match self.stream.fill_buf() {
                 Ok(chunk) => chunk,
-                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => continue,
-                Err(fault) => return Err(fault),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
             };
             if chunk.is_empty() {
                 return Ok(true);

@@ -24,7 +24,7 @@ impl FileSink {
     pub fn create(paths: &[(Topic, PathBuf)]) -> Result<FileSink, SinkError> {
         let mut files = Vec::with_capacity(paths.len());
         for (topic, path) in paths {
-            let file = File::create(path).map_err(|cause| fault(path, cause))?;
+            let file = File::create(path).map_err(|cause| io_error(path, cause))?;
             files.push((*topic, path.clone(), BufWriter::new(file)));
         }
         Ok(FileSink { files, unwritten: 0 })
@@ -41,13 +41,13 @@ impl FileSink {
     /// When a file cannot be written.
     pub fn flush(&mut self) -> Result<(), SinkError> {
         for (_, path, file) in &mut self.files {
-            file.flush().map_err(|cause| fault(path, cause))?;
+            file.flush().map_err(|cause| io_error(path, cause))?;
         }
         Ok(())
     }
 }
 
-fn fault(path: &std::path::Path, cause: std::io::Error) -> SinkError {
+fn io_error(path: &std::path::Path, cause: std::io::Error) -> SinkError {
     SinkError::Io { place: path.display().to_string(), cause }
 }
 
@@ -57,7 +57,7 @@ impl Sink for FileSink {
             match self.files.iter_mut().find(|(topic, ..)| *topic == output.topic) {
                 Some((_, path, file)) => {
                     let written = file.write_all(out.value(output)).and_then(|()| file.write_all(b"\n"));
-                    written.map_err(|cause| fault(path, cause))?;
+                    written.map_err(|cause| io_error(path, cause))?;
                 }
                 None => self.unwritten += 1,
             }
@@ -66,7 +66,7 @@ impl Sink for FileSink {
     }
 
     fn commit(&mut self, _: &[Position], _: Duration) -> Result<(), CommitError> {
-        self.flush().map_err(|fault| CommitError::Fatal(fault.to_string()))
+        self.flush().map_err(|error| CommitError::Fatal(error.to_string()))
     }
 
     fn abort(&mut self) -> Result<bool, SinkError> {

@@ -81,7 +81,7 @@ impl FileSource {
         while into.records.len() < self.records_max && into.bytes.len() < BATCH_BYTES {
             let Some((path, lines)) = &mut self.current else { break };
             self.record.clear();
-            if lines.next(&mut self.record).map_err(|cause| fault(path, cause))? {
+            if lines.next(&mut self.record).map_err(|cause| io_error(path, cause))? {
                 into.push(self.next, None, &[], &self.record);
                 self.next += 1;
             } else {
@@ -94,13 +94,13 @@ impl FileSource {
     fn open_next(&mut self) -> Result<(), SourceError> {
         self.current = None;
         let Some(path) = self.waiting.pop_front() else { return Ok(()) };
-        let stream = open(&path).map_err(|cause| fault(&path, cause))?;
+        let stream = open(&path).map_err(|cause| io_error(&path, cause))?;
         let lines = match self.format {
             FileFormat::JsonLines => Lines::new(stream),
             FileFormat::Csv { delimiter } => {
                 let mut lines = Lines::csv(stream, delimiter);
                 let mut header = Vec::new();
-                lines.next(&mut header).map_err(|cause| fault(&path, cause))?;
+                lines.next(&mut header).map_err(|cause| io_error(&path, cause))?;
                 if self.header.is_empty() {
                     self.header = header;
                 } else if self.header != header {
@@ -115,7 +115,7 @@ impl FileSource {
     }
 }
 
-fn fault(path: &Path, cause: io::Error) -> SourceError {
+fn io_error(path: &Path, cause: io::Error) -> SourceError {
     SourceError::Io { place: path.display().to_string(), cause }
 }
 
@@ -217,8 +217,8 @@ mod tests {
         assert_eq!(source.header(), b"id,amount");
         assert_eq!(all(&mut source), [(0, "1,5".to_owned()), (1, "2,6".to_owned())]);
         let mut source = FileSource::open(&paths, csv, 100).unwrap();
-        let fault = source.read(&mut Batch::new(SHARD)).unwrap_err();
-        assert!(fault.to_string().contains("its columns are not those of the first file"), "{fault}");
+        let error = source.read(&mut Batch::new(SHARD)).unwrap_err();
+        assert!(error.to_string().contains("its columns are not those of the first file"), "{error}");
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
         let whole = zstd::encode_all(vec![b'{'; 100_000].as_slice(), 1).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
         let mut source = FileSource::open(&[path], FileFormat::JsonLines, 10).unwrap();
-        let fault = source.read(&mut Batch::new(SHARD)).unwrap_err();
-        assert!(fault.to_string().contains("cut.zst"), "{fault}");
+        let error = source.read(&mut Batch::new(SHARD)).unwrap_err();
+        assert!(error.to_string().contains("cut.zst"), "{error}");
     }
 }

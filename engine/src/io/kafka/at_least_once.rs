@@ -1,9 +1,9 @@
 //! The output topics as a sink, at least once: outputs are delivered before the offsets they belong to are committed.
 
-use super::client::{Health, passes};
+use super::client::{Health, is_retriable};
 use super::consumer::GroupConsumer;
 use super::note::offsets;
-use super::outlet::{Outlet, Unsettled};
+use super::producer::{FlushError, OutputProducer};
 use super::settings::KafkaSettings;
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::Position;
@@ -14,7 +14,7 @@ use tripline_core::outputs::Outputs;
 
 /// A worker's producer, which commits through the worker's consumer.
 pub struct AtLeastOnce {
-    outlet: Outlet,
+    producer: OutputProducer,
     consumer: GroupConsumer,
     input: String,
     partitions: u32,
@@ -24,39 +24,43 @@ impl AtLeastOnce {
     /// A producer beside a consumer of the input topic with so many partitions.
     ///
     /// # Errors
-    /// When the client cannot be made.
+    /// When the client cannot be created.
     pub(super) fn new(
         settings: &KafkaSettings,
         health: Health,
         consumer: GroupConsumer,
         partitions: u32,
     ) -> Result<AtLeastOnce, SinkError> {
-        let outlet = Outlet::new(settings, health)?;
-        Ok(AtLeastOnce { outlet, consumer, input: settings.topic.clone(), partitions })
+        let producer = OutputProducer::new(settings, health)?;
+        Ok(AtLeastOnce { producer, consumer, input: settings.topic.clone(), partitions })
     }
 }
 
 impl Sink for AtLeastOnce {
     fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
-        match self.outlet.send(shard, out, from) {
+        match self.producer.send(shard, out, from) {
             (place, None) => Ok(place),
-            (place, Some(fault)) => {
-                let topic = self.outlet.topic(&out.records[place]);
-                Err(SinkError::Fatal(format!("{topic}: {fault}")))
+            (place, Some(error)) => {
+                let topic = self.producer.topic(&out.records[place]);
+                Err(SinkError::Fatal(format!("{topic}: {error}")))
             }
         }
     }
 
     fn commit(&mut self, next: &[Position], wait: Duration) -> Result<(), CommitError> {
-        match self.outlet.settle(wait) {
+        match self.producer.flush(wait) {
             Ok(()) => {}
-            Err(Unsettled::Waiting(records)) => {
-                return Err(CommitError::Again(format!("{records} records wait for their delivery")));
+            Err(FlushError::Waiting(records)) => {
+                return Err(CommitError::Again(format!("{records} records are not yet delivered")));
             }
-            Err(Unsettled::Failed(fault)) => {
-                let reason = format!("a record was not delivered: {fault}");
-                let passing = fault.rdkafka_error_code().is_none_or(passes);
-                return Err(if passing { CommitError::Aborted(reason) } else { CommitError::Fatal(reason) });
+            Err(FlushError::Failed(error)) => {
+                let reason = format!("a record was not delivered: {error}");
+                let is_retriable = error.rdkafka_error_code().is_none_or(is_retriable);
+                return Err(if is_retriable {
+                    CommitError::Aborted(reason)
+                } else {
+                    CommitError::Fatal(reason)
+                });
             }
         }
         if next.is_empty() {
@@ -66,17 +70,17 @@ impl Sink for AtLeastOnce {
             return Err(CommitError::Again("the assignment is lost".to_owned()));
         }
         let list = offsets(&self.input, next, self.partitions)
-            .map_err(|fault| CommitError::Fatal(fault.to_string()))?;
+            .map_err(|error| CommitError::Fatal(error.to_string()))?;
         match self.consumer.commit(&list, CommitMode::Sync) {
             Ok(()) => Ok(()),
-            Err(fault) if fault.rdkafka_error_code().is_none_or(passes) => {
-                Err(CommitError::Again(fault.to_string()))
+            Err(error) if error.rdkafka_error_code().is_none_or(is_retriable) => {
+                Err(CommitError::Again(error.to_string()))
             }
-            Err(fault) => Err(CommitError::Fatal(fault.to_string())),
+            Err(error) => Err(CommitError::Fatal(error.to_string())),
         }
     }
 
-    /// Without transactions nothing that was sent can be taken back.
+    /// Without transactions, records that were sent cannot be aborted.
     fn abort(&mut self) -> Result<bool, SinkError> {
         self.consumer.context().forget_loss();
         Ok(false)

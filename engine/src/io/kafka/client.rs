@@ -1,4 +1,4 @@
-//! What all clients share: their log lines, their errors, and asking again while a broker is away.
+//! What all clients share: their log lines, their errors, and retries while a broker is unavailable.
 
 use crate::runtime::report::{Condition, Report};
 use crate::runtime::shutdown::Shutdown;
@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Where the clients of a worker report.
+/// Where the clients of a worker report their state.
 #[derive(Clone, Debug)]
 pub(super) struct Health {
     pub(super) worker: usize,
@@ -24,7 +24,7 @@ impl Health {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(worker, facility, "{line}")
             }
-            // What the library calls an error, such as a refused connection, it tries again by itself.
+            // The library retries what it logs as an error, such as a refused connection.
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => tracing::warn!(worker, facility, "{line}"),
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(worker, facility, "{line}"),
             RDKafkaLogLevel::Debug => tracing::debug!(worker, facility, "{line}"),
@@ -40,19 +40,19 @@ impl Health {
         if error.rdkafka_error_code() == Some(Code::AllBrokersDown) {
             self.unreachable(reason);
         } else {
-            tracing::debug!(worker, reason, "the client reports: {error}");
+            tracing::debug!(worker, reason, "client error: {error}");
         }
     }
 
-    /// No broker answers.
+    /// No broker responds.
     pub(super) fn unreachable(&self, reason: &str) {
         let worker = self.worker;
         if self.report.raise(worker, Condition::Brokers, "no broker answers".to_owned()) {
-            tracing::warn!(worker, reason, "no broker answers; the client goes on trying");
+            tracing::warn!(worker, reason, "no broker answers; the client retries");
         }
     }
 
-    /// A broker answered.
+    /// A broker responded.
     pub(super) fn answered(&self) {
         if self.report.clear(self.worker, Condition::Brokers) {
             tracing::info!(worker = self.worker, "brokers answer again");
@@ -60,7 +60,7 @@ impl Health {
     }
 }
 
-/// The context of clients that only read or ask.
+/// The context of clients that are in no group.
 pub(super) struct PlainContext(pub(super) Health);
 
 impl ClientContext for PlainContext {
@@ -75,9 +75,9 @@ impl ClientContext for PlainContext {
 
 impl ConsumerContext for PlainContext {}
 
-/// What passes by itself: a broker away, a partition without a leader (which the client calls unknown), a coordinator that
-/// moves, a rebalance.
-pub(super) fn passes(code: Code) -> bool {
+/// Whether an error is retriable: a broker is unavailable, a partition has no leader (which the client reports as unknown), a
+/// coordinator moves, a rebalance runs.
+pub(super) fn is_retriable(code: Code) -> bool {
     !matches!(
         code,
         Code::Fatal
@@ -103,24 +103,24 @@ pub(super) fn passes(code: Code) -> bool {
     )
 }
 
-/// What ends a producer but not its successor of the same name.
+/// Whether an error ends a producer but not its successor with the same id.
 pub(super) fn fences(code: Code) -> bool {
     matches!(code, Code::Fatal | Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
 }
 
-/// Asks until there is an answer, with growing pauses, as long as `patience` lasts.
-pub(super) fn ask<T>(
+/// Repeats a request until it succeeds or fails permanently, with growing pauses, within `patience`.
+pub(super) fn retry<T>(
     patience: Duration,
-    mut question: impl FnMut(Duration) -> Result<T, KafkaError>,
+    mut request: impl FnMut(Duration) -> Result<T, KafkaError>,
 ) -> Result<T, KafkaError> {
     let began = Instant::now();
     let mut pause = Duration::from_millis(50);
     loop {
         let left = patience.saturating_sub(began.elapsed());
-        match question(left.clamp(Duration::from_millis(100), Duration::from_secs(5))) {
+        match request(left.clamp(Duration::from_millis(100), Duration::from_secs(5))) {
             Ok(answer) => return Ok(answer),
-            Err(fault) if left.is_zero() || !fault.rdkafka_error_code().is_none_or(passes) => {
-                return Err(fault);
+            Err(error) if left.is_zero() || !error.rdkafka_error_code().is_none_or(is_retriable) => {
+                return Err(error);
             }
             Err(_) => std::thread::sleep(pause.min(left)),
         }
@@ -133,19 +133,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_passing_trouble_is_asked_again_and_a_lasting_one_is_not() {
-        let mut asked = 0;
-        let answer = ask(Duration::from_secs(5), |_| {
-            asked += 1;
-            if asked < 3 { Err(KafkaError::MetadataFetch(Code::BrokerTransportFailure)) } else { Ok(asked) }
+    fn a_retriable_error_is_retried_and_a_permanent_one_is_not() {
+        let mut requests = 0;
+        let answer = retry(Duration::from_secs(5), |_| {
+            requests += 1;
+            if requests < 3 {
+                Err(KafkaError::MetadataFetch(Code::BrokerTransportFailure))
+            } else {
+                Ok(requests)
+            }
         });
         assert_eq!(answer, Ok(3));
-        let mut asked = 0;
-        let answer: Result<(), _> = ask(Duration::from_secs(5), |_| {
-            asked += 1;
+        let mut requests = 0;
+        let answer: Result<(), _> = retry(Duration::from_secs(5), |_| {
+            requests += 1;
             Err(KafkaError::MetadataFetch(Code::TopicAuthorizationFailed))
         });
         assert!(answer.is_err());
-        assert_eq!(asked, 1);
+        assert_eq!(requests, 1);
     }
 }

@@ -1,8 +1,8 @@
 //! The input topic as a source: one consumer and the shards it owns.
 
-use super::client::{Health, PlainContext, ask, passes};
+use super::client::{Health, PlainContext, is_retriable, retry};
 use super::murmur2::partition_of;
-use super::rebalance::{Change, GroupContext, let_go};
+use super::rebalance::{Change, GroupContext, unassign};
 use super::settings::KafkaSettings;
 use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use crate::settings::InputClock;
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 
-/// Of so many records of a partition one's key is compared with the partition.
+/// One of so many records of a partition is sampled: its key is compared with the partition.
 const SAMPLE_EVERY: i64 = 64;
 
-/// The worker stands still for so long at most while it asks where offered shards were committed.
+/// Time-out of fetching the committed offsets of assigned shards; the worker is blocked meanwhile.
 const LEAST_WITHIN: Duration = Duration::from_secs(2);
 
 /// A consumer that a source polls and a sink commits with.
@@ -27,7 +27,7 @@ pub(super) type GroupConsumer = Arc<BaseConsumer<GroupContext>>;
 /// A member of the group on the input topic.
 pub struct KafkaSource {
     consumer: GroupConsumer,
-    /// Is told positions without waiting for transactions.
+    /// Fetches positions without waiting for open transactions.
     asking: BaseConsumer<PlainContext>,
     settings: Arc<KafkaSettings>,
     health: Health,
@@ -36,9 +36,9 @@ pub struct KafkaSource {
     live: Vec<Option<i64>>,
     /// Partitions assigned but not live.
     suspended: BTreeSet<i32>,
-    /// By partition: everything there is was read.
+    /// By partition: the consumer has reached the end.
     ended: Vec<bool>,
-    /// Read, but of another shard than the batch it came with.
+    /// Records of another shard than the batch of their poll.
     carried: VecDeque<Batch>,
     paused: bool,
     warned: bool,
@@ -60,7 +60,7 @@ fn shards(partitions: &[i32]) -> Vec<ShardId> {
     partitions.iter().copied().map(shard).collect()
 }
 
-/// Time of a message by the clock that the settings trust.
+/// Time of a message by the configured clock.
 pub(super) fn appended_at(
     message: &BorrowedMessage<'_>,
     clock: InputClock,
@@ -74,10 +74,10 @@ pub(super) fn appended_at(
 }
 
 impl KafkaSource {
-    /// Joins the group. `partitions` is how many the input topic has.
+    /// Joins the group. `partitions`: the input's number of partitions.
     ///
     /// # Errors
-    /// When the client cannot be made.
+    /// When the client cannot be created.
     pub(super) fn join(
         settings: Arc<KafkaSettings>,
         health: Health,
@@ -85,7 +85,7 @@ impl KafkaSource {
     ) -> Result<KafkaSource, SourceError> {
         let place = settings.topic.clone();
         let stopped =
-            |fault: KafkaError| SourceError::Stopped { place: place.clone(), reason: fault.to_string() };
+            |error: KafkaError| SourceError::Stopped { place: place.clone(), reason: error.to_string() };
         let context = GroupContext::new(health.clone());
         let consumer: BaseConsumer<GroupContext> =
             settings.consumer(health.worker).create_with_context(context).map_err(stopped)?;
@@ -153,7 +153,7 @@ impl KafkaSource {
         self.carried.retain(|batch| !shards.contains(&batch.shard));
     }
 
-    /// Takes a message into the batch. False when it was of another shard and is carried to the next poll.
+    /// Adds a message to the batch. False if it is of another shard and carried to the next poll.
     fn take(&mut self, message: &BorrowedMessage<'_>, into: &mut Batch) -> Result<bool, SourceError> {
         let (partition, offset) = (message.partition(), message.offset());
         let Some(Some(next)) = self.live.get_mut(index(partition)) else { return Ok(true) };
@@ -181,7 +181,7 @@ impl KafkaSource {
         Ok(false)
     }
 
-    /// Compares a key with the partition it lies in: a wrong partitioner upstream would split accounts.
+    /// Compares a key with its partition: a wrong partitioner upstream would split accounts.
     fn sample(&mut self, shard: ShardId, key: &[u8]) {
         let fits = !key.is_empty() && partition_of(key, self.partitions) == shard.partition;
         self.health.report.key_sampled(fits);
@@ -191,40 +191,40 @@ impl KafkaSource {
                 topic = self.settings.topic,
                 partition = shard.partition,
                 "a record's key does not belong to its partition: key the input by account with Java's murmur2 \
-                 partitioner (librdkafka: partitioner=murmur2_random); the metric counts on"
+                 partitioner (librdkafka: partitioner=murmur2_random); further records are counted by the metric"
             );
         }
     }
 
-    /// Passing troubles are waited out; the others end the source.
-    fn trouble(&mut self, fault: KafkaError) -> Result<(), SourceError> {
-        match fault {
+    /// Retriable errors are ignored, because the client retries; permanent ones end the source.
+    fn client_error(&mut self, error: KafkaError) -> Result<(), SourceError> {
+        match error {
             KafkaError::PartitionEOF(partition) => {
                 self.ended[index(partition)] = true;
                 self.health.answered();
                 Ok(())
             }
-            KafkaError::MessageConsumptionFatal(_) => Err(self.stopped(None, fault)),
-            _ => match fault.rdkafka_error_code() {
+            KafkaError::MessageConsumptionFatal(_) => Err(self.stopped(None, error)),
+            _ => match error.rdkafka_error_code() {
                 Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
-                    let reason = "the committed position is no longer in the log: going on would skip input. \
-                                  Lengthen the topic's retention, or reset the group's offsets knowingly";
+                    let reason = "the committed position is no longer in the log: processing would skip input. \
+                                  Increase the topic's retention, or reset the group's offsets explicitly";
                     Err(self.stopped(None, reason))
                 }
-                Some(code) if !passes(code) => Err(self.stopped(None, fault)),
+                Some(code) if !is_retriable(code) => Err(self.stopped(None, error)),
                 _ => Ok(()),
             },
         }
     }
 
-    /// The shards' partitions, each at the last position that is known to be committed: where it goes on, or before. A
-    /// transaction under way is not waited for. Without any offset the client would look one up by itself, and let that
-    /// overrule a seek.
+    /// The shards' partitions, each at the last position that is known to be committed: its next offset or an earlier one.
+    /// Open transactions are not waited for. Without an offset the client would look one up by itself, and let that
+    /// override a seek.
     fn least(&self, shards: &[ShardId]) -> Result<TopicPartitionList, KafkaError> {
         if shards.is_empty() {
             return Ok(self.list(shards));
         }
-        let list = ask(LEAST_WITHIN, |wait| {
+        let list = retry(LEAST_WITHIN, |wait| {
             let list = self.asking.committed_offsets(self.list(shards), wait)?;
             list.elements().iter().try_for_each(|element| element.error())?;
             Ok(list)
@@ -239,19 +239,19 @@ impl KafkaSource {
 
     fn seek(&self, at: &Position) -> Result<(), SourceError> {
         let partition = number(at.shard);
-        let question = |wait| {
+        let request = |wait| {
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&self.settings.topic, partition, Offset::Offset(at.next))?;
             let list = self.consumer.seek_partitions(list, wait)?;
             list.elements().iter().try_for_each(|element| element.error())
         };
-        ask(self.settings.patience, question).map_err(|fault| self.stopped(Some(partition), fault))
+        retry(self.settings.patience, request).map_err(|error| self.stopped(Some(partition), error))
     }
 
     fn set_paused(&self, shards: &[ShardId], paused: bool) -> Result<(), SourceError> {
         let list = self.list(shards);
         let done = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
-        done.map_err(|fault| self.stopped(None, fault))
+        done.map_err(|error| self.stopped(None, error))
     }
 
     fn live_shards(&self) -> Vec<ShardId> {
@@ -269,7 +269,7 @@ impl Source for KafkaSource {
         if !self.paused
             && let Some(carried) = self.carried.pop_front()
         {
-            // The room of `into` stays: it has grown to that of a whole batch.
+            // The capacity of `into` stays: it has grown to that of a whole batch.
             into.copy_from(&carried);
         }
         let began = Instant::now();
@@ -284,7 +284,7 @@ impl Source for KafkaSource {
                         break;
                     }
                 }
-                Some(Err(fault)) => self.trouble(fault)?,
+                Some(Err(error)) => self.client_error(error)?,
             }
         }
         if !into.records.is_empty() {
@@ -306,17 +306,17 @@ impl Source for KafkaSource {
         }
         let list = match self.least(shards) {
             Ok(list) => list,
-            // The brokers are away: the worker judges and commits on, and is asked again.
-            Err(fault) if fault.rdkafka_error_code().is_none_or(passes) => {
+            // The brokers are unavailable: the worker continues, and the change is delivered again.
+            Err(error) if error.rdkafka_error_code().is_none_or(is_retriable) => {
                 self.consumer.context().changes().again(generation);
                 return Ok(Vec::new());
             }
-            Err(fault) => return Err(self.stopped(None, fault)),
+            Err(error) => return Err(self.stopped(None, error)),
         };
         if !self.consumer.context().changes().answer(generation) {
             return Ok(Vec::new());
         }
-        self.consumer.incremental_assign(&list).map_err(|fault| self.stopped(None, fault))?;
+        self.consumer.incremental_assign(&list).map_err(|error| self.stopped(None, error))?;
         self.suspend(shards)?;
         Ok(shards.to_vec())
     }
@@ -347,7 +347,7 @@ impl Source for KafkaSource {
             return Ok(());
         }
         self.forget(shards);
-        let_go(&self.consumer, &self.list(shards)).map_err(|fault| self.stopped(None, fault))
+        unassign(&self.consumer, &self.list(shards)).map_err(|error| self.stopped(None, error))
     }
 
     fn pause(&mut self, paused: bool) -> Result<(), SourceError> {
@@ -367,12 +367,14 @@ impl Source for KafkaSource {
         self.consumer.context().close();
         let open = self.consumer.context().changes().answer_any();
         let answered = match open {
-            Some(Change::Revoked(_, partitions)) => let_go(&self.consumer, &self.list(&shards(&partitions))),
+            Some(Change::Revoked(_, partitions)) => {
+                unassign(&self.consumer, &self.list(&shards(&partitions)))
+            }
             Some(Change::Assigned(..)) => self.consumer.incremental_assign(&TopicPartitionList::new()),
             Some(Change::Lost(_)) | None => Ok(()),
         };
-        if let Err(fault) = answered {
-            tracing::warn!(reason = %fault, "the last rebalance was not answered");
+        if let Err(error) = answered {
+            tracing::warn!(reason = %error, "the last rebalance was not answered");
         }
         self.live.fill(None);
         self.carried.clear();

@@ -1,14 +1,15 @@
 //! The output topics as a sink, exactly once: outputs and the offsets they belong to are one transaction.
 //!
-//! A shard that moves is fenced by the group's generation, which goes along with the offsets; a process that returns
-//! fences the one that died by its transactional id. What is in doubt is never guessed at: after any answer that leaves
-//! open how a transaction ended, the producer is given up for a new one of the same id. Its start ends what the old one
-//! left and shuts out whatever of it is still on its way; only then are the committed positions asked for.
+//! A shard that moves is fenced by the group's generation, which is committed with the offsets; a process that returns
+//! fences the one that died by its transactional id. The outcome of a transaction is never guessed: after any response
+//! that leaves the outcome unknown, the producer is replaced by a new one with the same id. Its initialisation ends the
+//! old transaction and fences requests of the old producer that are still in flight; only then are the committed
+//! positions fetched.
 
-use super::client::{Health, fences, passes};
+use super::client::{Health, fences, is_retriable};
 use super::consumer::GroupConsumer;
 use super::note::offsets;
-use super::outlet::{Outlet, Unsettled};
+use super::producer::{FlushError, OutputProducer};
 use super::settings::KafkaSettings;
 use crate::failpoint::{REPLACE_IN_DOUBT, holds, reached};
 use crate::runtime::sink::{CommitError, Sink, SinkError};
@@ -21,11 +22,11 @@ use std::time::{Duration, Instant};
 use tripline_core::batch::ShardId;
 use tripline_core::outputs::Outputs;
 
-/// An answer about a transaction that takes longer leaves it in doubt.
+/// A response about a transaction that takes longer leaves its outcome unknown.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// One try to begin as a producer; in between it is seen whether the process is to end.
+/// Time-out of one attempt to initialise transactions; a shutdown request is checked in between.
 const BEGIN_WITHIN: Duration = Duration::from_secs(1);
-/// First and longest pause between such tries.
+/// First and longest pause between such attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// A worker's transactional producer.
@@ -34,34 +35,34 @@ pub struct ExactlyOnce {
     health: Health,
     consumer: GroupConsumer,
     partitions: u32,
-    outlet: Outlet,
-    /// A transaction is under way.
+    producer: OutputProducer,
+    /// A transaction is open.
     is_open: bool,
-    /// Nobody knows how the last transaction ended.
+    /// The outcome of the last transaction is unknown.
     is_in_doubt: bool,
-    /// Positions are on their way to the transaction under way.
+    /// Positions were sent to the open transaction.
     has_offsets: bool,
 }
 
 impl ExactlyOnce {
-    /// A producer beside a consumer of the input topic with so many partitions. Ends what an earlier one of the same
-    /// instance and worker left open.
+    /// A producer beside a consumer of the input topic with so many partitions. Ends the transaction that an earlier
+    /// producer of the same instance and worker left open.
     ///
     /// # Errors
-    /// When the client cannot be made, the broker refuses transactions, or the process is asked to stop before one answers.
+    /// When the client cannot be created, the broker refuses transactions, or a shutdown is requested before one responds.
     pub(super) fn new(
         settings: Arc<KafkaSettings>,
         health: Health,
         consumer: GroupConsumer,
         partitions: u32,
     ) -> Result<ExactlyOnce, SinkError> {
-        let outlet = Outlet::new(&settings, health.clone())?;
+        let producer = OutputProducer::new(&settings, health.clone())?;
         let mut sink = ExactlyOnce {
             settings,
             health,
             consumer,
             partitions,
-            outlet,
+            producer,
             is_open: false,
             is_in_doubt: false,
             has_offsets: false,
@@ -70,55 +71,55 @@ impl ExactlyOnce {
         Ok(sink)
     }
 
-    /// Makes the broker end what an earlier producer of this id left, and refuse whatever of it is still on its way.
-    /// Waits as long as no broker answers, until the process is asked to stop.
+    /// Initialises transactions: the broker ends the transaction of an earlier producer of this id and fences it.
+    /// Retries while no broker responds, until a shutdown is requested.
     fn begin(&mut self) -> Result<(), SinkError> {
         let mut pause = PAUSE.0;
         loop {
-            let Err(fault) = self.outlet.producer.init_transactions(BEGIN_WITHIN) else {
+            let Err(error) = self.producer.client.init_transactions(BEGIN_WITHIN) else {
                 self.is_in_doubt = false;
                 return Ok(());
             };
-            if is_lasting(&fault) {
-                return Err(SinkError::Fatal(format!("transactions are refused: {fault}")));
+            if is_lasting(&error) {
+                return Err(SinkError::Fatal(format!("the broker refuses transactions: {error}")));
             }
             if self.health.shutdown.is_requested() {
-                return Err(SinkError::Stopped(fault.to_string()));
+                return Err(SinkError::Stopped(error.to_string()));
             }
-            tracing::debug!(worker = self.health.worker, reason = %fault, "no transaction can begin yet");
-            if !matches!(&fault, KafkaError::Transaction(error) if error.is_retriable()) {
-                self.outlet = Outlet::new(&self.settings, self.health.clone())?;
+            tracing::debug!(worker = self.health.worker, reason = %error, "transactions cannot be initialised yet; the producer retries");
+            if !matches!(&error, KafkaError::Transaction(error) if error.is_retriable()) {
+                self.producer = OutputProducer::new(&self.settings, self.health.clone())?;
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(PAUSE.1);
         }
     }
 
-    /// Gives the producer up for a new one; the old one is gone before that begins.
+    /// Replaces the producer by a new one; the old client is dropped before the new one initialises.
     fn replace(&mut self) -> Result<(), SinkError> {
-        self.outlet = Outlet::new(&self.settings, self.health.clone())?;
+        self.producer = OutputProducer::new(&self.settings, self.health.clone())?;
         self.begin()
     }
 
-    /// Replaces a producer that is in doubt, unless its transaction has still to be aborted.
+    /// Replaces a producer whose last outcome is unknown, unless its transaction has still to be aborted.
     fn clear_doubt(&mut self) -> Result<(), SinkError> {
         if self.is_in_doubt && !self.is_open { self.replace() } else { Ok(()) }
     }
 
     fn open(&mut self) -> Result<(), KafkaError> {
         if !self.is_open {
-            self.outlet.producer.begin_transaction()?;
+            self.producer.client.begin_transaction()?;
             self.is_open = true;
         }
         Ok(())
     }
 
-    /// What a fault means for the transaction under way. Only where the client says so is it known to be undone.
-    fn verdict(&mut self, fault: &KafkaError) -> CommitError {
-        let reason = fault.to_string();
-        let is_undelivered = matches!(fault, KafkaError::MessageProduction(_));
-        let is_abortable = matches!(fault, KafkaError::Transaction(error) if error.txn_requires_abort());
-        if is_lasting(fault) {
+    /// What an error means for the open transaction. It is known to be aborted only if the client reports that.
+    fn verdict(&mut self, error: &KafkaError) -> CommitError {
+        let reason = error.to_string();
+        let is_undelivered = matches!(error, KafkaError::MessageProduction(_));
+        let is_abortable = matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort());
+        if is_lasting(error) {
             CommitError::Fatal(reason)
         } else if is_undelivered || is_abortable {
             CommitError::Aborted(reason)
@@ -128,26 +129,26 @@ impl ExactlyOnce {
         }
     }
 
-    /// Adds the positions to the transaction, calling again where the client says that it may.
+    /// Adds the positions to the transaction, and retries errors that the client reports as retriable.
     fn send_offsets(&mut self, next: &[Position]) -> Result<(), CommitError> {
         let list = offsets(&self.settings.topic, next, self.partitions)
-            .map_err(|fault| CommitError::Fatal(fault.to_string()))?;
+            .map_err(|error| CommitError::Fatal(error.to_string()))?;
         let began = Instant::now();
         loop {
             let Some(group) = self.consumer.group_metadata() else {
                 return Err(CommitError::Again("the group has not been joined".to_owned()));
             };
-            // The client joins anew by itself: after a loss its generation is that of another assignment.
+            // The client rejoins by itself: after a loss its generation is that of another assignment.
             if self.consumer.context().has_lost() || self.consumer.assignment_lost() {
                 return Err(CommitError::Again("the assignment is lost".to_owned()));
             }
             let left = ANSWER_WITHIN.saturating_sub(began.elapsed());
-            match self.outlet.producer.send_offsets_to_transaction(&list, &group, left) {
+            match self.producer.client.send_offsets_to_transaction(&list, &group, left) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                Err(fault) => return Err(self.verdict(&fault)),
+                Err(error) => return Err(self.verdict(&error)),
             }
         }
     }
@@ -160,22 +161,22 @@ impl Sink for ExactlyOnce {
         }
         self.clear_doubt()?;
         let sent = match self.open() {
-            Ok(()) => self.outlet.send(shard, out, from),
-            Err(fault) => {
-                // As if it were open and broken: what is not sent must not be forgotten.
+            Ok(()) => self.producer.send(shard, out, from),
+            Err(error) => {
+                // Treated as open and failed: outputs that were not sent must not be lost.
                 (self.is_open, self.is_in_doubt) = (true, true);
-                (from, Some(fault))
+                (from, Some(error))
             }
         };
         match sent {
             (place, None) => Ok(place),
-            (place, Some(fault)) if is_lasting(&fault) => {
-                let topic = self.outlet.topic(&out.records[place]);
-                Err(SinkError::Fatal(format!("{topic}: {fault}")))
+            (place, Some(error)) if is_lasting(&error) => {
+                let topic = self.producer.topic(&out.records[place]);
+                Err(SinkError::Fatal(format!("{topic}: {error}")))
             }
-            (_, Some(fault)) => {
-                // The transaction is broken: the commit will find it so, and everything is judged again.
-                self.outlet.fail(&fault);
+            (_, Some(error)) => {
+                // The transaction has failed: the commit will report it, and the records are judged again.
+                self.producer.fail(&error);
                 Ok(out.records.len())
             }
         }
@@ -185,36 +186,36 @@ impl Sink for ExactlyOnce {
         if next.is_empty() {
             return Ok(());
         }
-        self.clear_doubt().map_err(|fault| CommitError::Fatal(fault.to_string()))?;
-        if let Err(fault) = self.open() {
-            return Err(self.verdict(&fault));
+        self.clear_doubt().map_err(|error| CommitError::Fatal(error.to_string()))?;
+        if let Err(error) = self.open() {
+            return Err(self.verdict(&error));
         }
         if !std::mem::replace(&mut self.has_offsets, true) {
-            self.outlet.has_broken();
+            self.producer.has_broken();
         }
         reached("offsets_sending");
-        // While the records are on their way: what counts is that both have arrived when the transaction ends.
+        // Sent while the records are in flight: both must have arrived when the transaction ends.
         self.send_offsets(next)?;
         reached("offsets_sent");
-        match self.outlet.settle(wait) {
+        match self.producer.flush(wait) {
             Ok(()) => {}
-            Err(Unsettled::Waiting(records)) => {
-                return Err(CommitError::Again(format!("{records} records wait for their delivery")));
+            Err(FlushError::Waiting(records)) => {
+                return Err(CommitError::Again(format!("{records} records are not yet delivered")));
             }
-            Err(Unsettled::Failed(fault)) => return Err(self.verdict(&fault)),
+            Err(FlushError::Failed(error)) => return Err(self.verdict(&error)),
         }
         reached("settled");
-        match self.outlet.producer.commit_transaction(ANSWER_WITHIN) {
+        match self.producer.client.commit_transaction(ANSWER_WITHIN) {
             Ok(()) => {
                 (self.is_open, self.has_offsets) = (false, false);
-                // The client asks again on a new connection. The answer is true, but the first question may still be on
-                // its way, and would end whatever transaction it meets.
-                self.is_in_doubt = self.outlet.has_broken() && holds(REPLACE_IN_DOUBT);
-                // Where that fails it is tried again before anything is sent.
+                // The client repeats the request on a new connection. The response is correct, but the first request may
+                // still be in flight, and would end whatever transaction is open when it arrives.
+                self.is_in_doubt = self.producer.has_broken() && holds(REPLACE_IN_DOUBT);
+                // If that fails, it is retried before anything is sent.
                 let _ = self.clear_doubt();
                 Ok(())
             }
-            Err(fault) => Err(self.verdict(&fault)),
+            Err(error) => Err(self.verdict(&error)),
         }
     }
 
@@ -227,8 +228,8 @@ impl Sink for ExactlyOnce {
         }
         reached("aborting");
         let is_undone = !self.is_in_doubt
-            && self.outlet.producer.abort_transaction(ANSWER_WITHIN).is_ok()
-            && self.outlet.is_empty_within(ANSWER_WITHIN);
+            && self.producer.client.abort_transaction(ANSWER_WITHIN).is_ok()
+            && self.producer.drained_within(ANSWER_WITHIN);
         if !is_undone {
             self.replace()?;
         }
@@ -237,10 +238,10 @@ impl Sink for ExactlyOnce {
     }
 }
 
-/// Whether no other producer will do better either. Of a member that joined anew by itself while its commit was under way the
-/// broker says that another has its place; if that is another process, the consumer hears it, and ends the worker.
-fn is_lasting(fault: &KafkaError) -> bool {
-    fault
+/// Whether a new producer would fail as well. For a member that rejoined by itself during its commit, the broker reports
+/// its instance id as fenced; if another process uses that id, the consumer receives the same error and ends the worker.
+fn is_lasting(error: &KafkaError) -> bool {
+    error
         .rdkafka_error_code()
-        .is_some_and(|code| !passes(code) && !fences(code) && code != Code::FencedInstanceId)
+        .is_some_and(|code| !is_retriable(code) && !fences(code) && code != Code::FencedInstanceId)
 }

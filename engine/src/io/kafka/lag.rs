@@ -1,5 +1,5 @@
-//! Looks at the ends of the input's partitions every second: the lag, whether brokers answer at all, and whether a
-//! transaction that somebody upstream left open holds back what lies behind it.
+//! Polls the ends of the input's partitions every second: the lag, whether brokers respond, and whether an open upstream
+//! transaction blocks the records behind it.
 
 use super::client::{Health, PlainContext};
 use super::consumer::{number, shard};
@@ -13,22 +13,22 @@ use tripline_core::batch::ShardId;
 
 const EVERY: Duration = Duration::from_secs(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// A transaction that is open for longer is told. Readers of committed records wait for it.
+/// A transaction that is open for longer is reported. Consumers of committed records wait for it.
 const OPEN_FOR: Duration = Duration::from_secs(3);
 
-type Asking = BaseConsumer<PlainContext>;
+type LagConsumer = BaseConsumer<PlainContext>;
 
-/// Works until the process is asked to stop.
+/// Runs until a shutdown is requested.
 pub(super) fn watch(settings: &KafkaSettings, health: &Health) {
-    let made = |role: &str, isolation: &str| -> Result<Asking, KafkaError> {
+    let made = |role: &str, isolation: &str| -> Result<LagConsumer, KafkaError> {
         let mut config = settings.asking(role);
         config.set("isolation.level", isolation);
         config.create_with_context(PlainContext(health.clone()))
     };
     let (stable, written) = match (made("lag", "read_committed"), made("ends", "read_uncommitted")) {
         (Ok(stable), Ok(written)) => (stable, written),
-        (Err(fault), _) | (_, Err(fault)) => {
-            tracing::warn!(reason = %fault, "lag is not measured");
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::warn!(reason = %error, "lag is not measured");
             return;
         }
     };
@@ -36,10 +36,10 @@ pub(super) fn watch(settings: &KafkaSettings, health: &Health) {
     while !health.shutdown.is_requested() {
         // Serves the clients' log lines.
         let _ = (stable.poll(Duration::ZERO), written.poll(Duration::ZERO));
-        match look(settings, health, (&stable, &written), &mut standing) {
+        match poll_ends(settings, health, (&stable, &written), &mut standing) {
             Ok(()) => health.answered(),
-            Err(fault) => {
-                health.unreachable(&fault.to_string());
+            Err(error) => {
+                health.unreachable(&error.to_string());
             }
         }
         for _ in 0..20 {
@@ -50,10 +50,10 @@ pub(super) fn watch(settings: &KafkaSettings, health: &Health) {
     }
 }
 
-fn look(
+fn poll_ends(
     settings: &KafkaSettings,
     health: &Health,
-    (stable, written): (&Asking, &Asking),
+    (stable, written): (&LagConsumer, &LagConsumer),
     standing: &mut Standing,
 ) -> Result<(), KafkaError> {
     let owned = health.report.owned();
@@ -70,13 +70,18 @@ fn look(
         let reason = open_for.filter(|open| *open >= OPEN_FOR).map(|open| {
             let seconds = open.as_secs();
             format!(
-                "an upstream transaction, open for {seconds} s, holds back {behind} records from offset {end} on"
+                "an upstream transaction, open for {seconds} s, blocks {behind} records from offset {end} on"
             )
         });
         let (partition, is_open) = (shard.partition, reason.is_some());
         if health.report.blocked(shard, reason) {
             match is_open {
-                true => tracing::warn!(partition, offset = end, behind, "an upstream transaction hangs"),
+                true => tracing::warn!(
+                    partition,
+                    offset = end,
+                    behind,
+                    "an open upstream transaction blocks the partition"
+                ),
                 false => tracing::info!(partition, "the upstream transaction has ended"),
             }
         }
@@ -84,10 +89,10 @@ fn look(
     Ok(())
 }
 
-/// Where partitions end for a reader of the client's isolation level.
+/// Ends of partitions at the client's isolation level.
 fn ends(
     settings: &KafkaSettings,
-    consumer: &Asking,
+    consumer: &LagConsumer,
     shards: &[ShardId],
 ) -> Result<BTreeMap<ShardId, i64>, KafkaError> {
     let mut list = TopicPartitionList::with_capacity(shards.len());
@@ -105,12 +110,12 @@ fn ends(
     Ok(ends)
 }
 
-/// Stable ends that stand still although records lie behind them, and since when.
+/// Last stable offsets that do not advance although records follow, and since when.
 #[derive(Default)]
 struct Standing(BTreeMap<ShardId, (i64, Instant)>);
 
 impl Standing {
-    /// For how long the stable end has stood at this offset with records behind it; `None` when none are.
+    /// How long the last stable offset has stayed here with records behind it; `None` without such records.
     fn observe(&mut self, shard: ShardId, stable: i64, behind: u64, now: Instant) -> Option<Duration> {
         if behind == 0 {
             self.0.remove(&shard);
@@ -129,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transaction_hangs_when_the_stable_end_stands_still_before_written_records() {
+    fn a_transaction_blocks_when_the_stable_offset_does_not_advance_before_written_records() {
         let (mut standing, began) = (Standing::default(), Instant::now());
         let shard = ShardId { space: 0, partition: 3 };
         let mut at = |seconds, stable, behind| {

@@ -1,4 +1,4 @@
-//! What is stored beside a committed offset: the partition count the state was built for, and the processor's note.
+//! Metadata of a committed offset: the partition count that the state was built for, and the processor's note.
 
 use super::consumer::number;
 use crate::runtime::source::{NOTE_BYTES_MAX, Position, SourceError};
@@ -13,10 +13,10 @@ struct Stored<'a> {
     note: std::borrow::Cow<'a, str>,
 }
 
-/// What a commit of these positions stores.
+/// The offsets of a commit of these positions, with their metadata.
 ///
 /// # Errors
-/// When the client does not take a position.
+/// When the client refuses a position.
 pub(super) fn offsets(
     topic: &str,
     next: &[Position],
@@ -31,14 +31,14 @@ pub(super) fn offsets(
     Ok(list)
 }
 
-/// The metadata of a commit. A note that is too long is left out: positions matter more.
+/// The metadata of a commit. A note that is too long is left out, because the position must be committed.
 pub(super) fn write(note: &str, partitions: u32) -> String {
     let note = if note.len() <= NOTE_BYTES_MAX { note } else { "" };
     serde_json::to_string(&Stored { partitions, note: note.into() })
         .expect("a string and a number are valid JSON")
 }
 
-/// The processor's note in a commit's metadata. Metadata that somebody else wrote (an offset reset by hand) has none.
+/// The processor's note in a commit's metadata. Metadata of another writer (an offset reset by hand) has none.
 ///
 /// # Errors
 /// When the state was committed for another number of partitions.
@@ -59,11 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_comes_back_and_another_partition_count_is_refused() {
+    fn a_note_is_read_back_and_another_partition_count_is_refused() {
         let stored = write("watermark=\"17\"", 12);
         assert_eq!(read(&stored, "events", 12).unwrap(), "watermark=\"17\"");
-        let fault = read(&stored, "events", 24).unwrap_err().to_string();
-        assert!(fault.contains("has 24 partitions") && fault.contains("12"), "{fault}");
+        let error = read(&stored, "events", 24).unwrap_err().to_string();
+        assert!(error.contains("has 24 partitions") && error.contains("12"), "{error}");
         assert_eq!(read("", "events", 24).unwrap(), "");
         assert_eq!(read("by hand", "events", 24).unwrap(), "");
     }

@@ -1,9 +1,9 @@
-//! Membership changes as data: the client's callback only writes down what happened; the worker answers when its batch
-//! is finished and committed.
+//! Membership changes as data: the client's callback only records the change; the worker answers it after its batch is
+//! processed and committed.
 //!
-//! Traps kept in mind: an answer to an older change must not undo a newer one (generations); while closing there is
-//! nobody left to answer, so shards are let go as soon as the client waits for it; what is lost may belong to somebody else already, so it is let
-//! go at once too and never committed.
+//! Three cases need care. An answer to an older change must not undo a newer one, so changes have generations. During
+//! close nobody is left to answer, so partitions are unassigned as soon as the client waits for an answer. Lost partitions
+//! may already belong to another member, so they are unassigned at once and never committed.
 
 use super::client::Health;
 use crate::runtime::source::Generation;
@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// A client that is being closed waits for the answer to a change, or has no use for it and is most likely closed within this
-/// time. If not, its worker waits for ever, and the supervisor ends the process.
+/// A client that is being closed either waits for the answer to a change, or is most likely closed within this time
+/// without one. Otherwise its worker waits for ever, and the supervisor ends the process.
 const CLOSED_WITHIN: Duration = Duration::from_millis(200);
 
 /// A change of what a member owns, partitions in order.
@@ -38,12 +38,12 @@ impl Change {
     }
 }
 
-/// What has happened and was not yet answered.
+/// Changes that are not yet answered.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     queue: VecDeque<Change>,
     generation: u64,
-    /// The change that the client is waiting to have answered.
+    /// The change whose answer the client waits for.
     open: Option<Change>,
 }
 
@@ -60,23 +60,23 @@ impl Changes {
         self.queue.push_back(Change::Lost(partitions));
     }
 
-    /// The next change to tell the worker.
+    /// The next change for the worker.
     pub(super) fn next(&mut self) -> Option<Change> {
         self.queue.pop_front()
     }
 
-    /// Whether this change still waits for its answer; it does no more afterwards.
+    /// Answers this change. False if it no longer waits for an answer.
     pub(super) fn answer(&mut self, generation: Generation) -> bool {
         self.open.take_if(|change| change.is_of(generation)).is_some()
     }
 
-    /// Tells the worker this change once more, if it still waits for its answer.
+    /// Delivers this change to the worker again, if it still waits for an answer.
     pub(super) fn again(&mut self, generation: Generation) {
         let open = self.open.iter().filter(|change| change.is_of(generation));
         self.queue.extend(open.cloned());
     }
 
-    /// The change that waits for its answer, if any; it does no more afterwards.
+    /// Answers the change that waits for an answer, if any, and returns it.
     pub(super) fn answer_any(&mut self) -> Option<Change> {
         self.queue.clear();
         self.open.take()
@@ -87,7 +87,7 @@ impl Changes {
 pub(super) struct GroupContext {
     changes: Mutex<Changes>,
     closing: AtomicBool,
-    /// An assignment was lost since the producer gave up what it had sent.
+    /// An assignment was lost since the producer's last abort.
     has_lost: AtomicBool,
     health: Health,
 }
@@ -103,18 +103,18 @@ impl GroupContext {
         self.changes.lock().expect("no thread panics while it holds the changes")
     }
 
-    /// Whether an assignment was lost that outputs or positions may be of. Told before the client joins anew, so no generation of
-    /// a later assignment is met without it.
+    /// Whether an assignment was lost that sent outputs or positions may belong to. Recorded before the client rejoins, so no
+    /// generation of a later assignment is used without it.
     pub(super) fn has_lost(&self) -> bool {
         self.has_lost.load(Ordering::Acquire)
     }
 
-    /// The producer has given up whatever it had sent.
+    /// The producer has aborted whatever it had sent.
     pub(super) fn forget_loss(&self) {
         self.has_lost.store(false, Ordering::Release);
     }
 
-    /// From now on shards are let go without asking the worker, as soon as the client waits for it.
+    /// From now on partitions are unassigned without an answer of the worker, as soon as the client waits for one.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Release);
     }
@@ -126,8 +126,8 @@ fn partitions(list: &TopicPartitionList) -> Vec<i32> {
     partitions
 }
 
-/// Whether the client closes without an answer. Of two changes that were under way when it was to close, it waits for one
-/// answer only; the other one would be dropped unheard, and whoever gave it would wait for ever.
+/// Whether the client closes without an answer. Of two changes that were open when it was to close, it waits for one
+/// answer only; the answer to the other would be dropped, and its sender would wait for ever.
 fn is_closed_soon<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
     let began = Instant::now();
     while !consumer.closed() && began.elapsed() < CLOSED_WITHIN {
@@ -136,8 +136,8 @@ fn is_closed_soon<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
     consumer.closed()
 }
 
-/// Lets partitions go, whatever protocol the group has settled on.
-pub(super) fn let_go<C: ConsumerContext>(
+/// Unassigns partitions, for whichever rebalance protocol the group uses.
+pub(super) fn unassign<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     list: &TopicPartitionList,
 ) -> Result<(), KafkaError> {
@@ -186,10 +186,10 @@ impl ConsumerContext for GroupContext {
             // Nobody is left to read them: an empty answer ends the rebalance.
             consumer.incremental_assign(&TopicPartitionList::new())
         } else {
-            let_go(consumer, list)
+            unassign(consumer, list)
         };
-        if let Err(fault) = answered {
-            tracing::warn!(reason = %fault, "partitions could not be let go");
+        if let Err(error) = answered {
+            tracing::warn!(reason = %error, "partitions could not be unassigned; the group reassigns them after the session time-out");
         }
     }
 }
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_cannot_be_answered_yet_is_told_again_as_long_as_it_stands() {
+    fn a_change_that_cannot_be_answered_yet_is_delivered_again_as_long_as_it_stands() {
         let mut changes = Changes::default();
         changes.begin(|generation| Change::Assigned(generation, vec![1]));
         let Some(Change::Assigned(first, _)) = changes.next() else { panic!("a change was written down") };

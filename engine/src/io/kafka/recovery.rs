@@ -1,10 +1,10 @@
-//! Fills shards from the brokers, on a thread of its own with clients of its own, so that the worker polls on.
+//! Restores shards from the brokers, on a thread of its own with clients of its own, so that the worker keeps polling.
 //!
-//! A shard whose last owner died in a transaction waits for the broker to end it; the others do not wait for that shard.
+//! A shard whose last owner died in a transaction waits until the broker has ended it, and blocks no other shard.
 
 use super::client::Health;
-use super::past::{OPEN_LOOK_EVERY, Partition, Readers, Unknown};
 use super::settings::KafkaSettings;
+use super::shard_log::{OPEN_POLL_EVERY, Partition, PositionError, Readers};
 use crate::io::snapshot::Catalogue;
 use crate::runtime::recovery::{Cancellation, Recovery, Restore, Restored, Ticket};
 use crate::runtime::report::Condition;
@@ -17,26 +17,26 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::time::{Duration, Instant};
 use tripline_core::batch::ShardId;
 
-/// What is read but not yet taken by the worker.
+/// Restored pieces that wait for the worker, at most.
 const WAITING_MAX: usize = 4;
-/// Least and most that one question about a shard may take: others may be answered meanwhile, but a slow broker must be
-/// able to answer at all.
+/// Shortest and longest time-out of one request about a shard: other shards are not to wait long, but a slow broker must
+/// be able to respond.
 const ANSWER_WITHIN: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
-/// The clients are let go when nothing was asked for so long.
-const LET_GO_AFTER: Duration = Duration::from_millis(200);
+/// The clients are dropped after so long without a request.
+const UNASSIGN_AFTER: Duration = Duration::from_millis(200);
 
 struct Request {
     ticket: Ticket,
     shard: ShardId,
     without: Vec<Arc<str>>,
     cancellation: Cancellation,
-    /// Since when a question about it has no answer.
+    /// Since when a request about it is unanswered.
     unanswered: Option<Instant>,
-    /// Why it is not filled yet, once it was asked about.
+    /// Why it is not restored yet, once a request about it was answered.
     waits_for: Option<String>,
 }
 
-/// The worker's side of the thread that fills its shards. The thread ends when this is dropped.
+/// The worker's handle of the thread that restores its shards. The thread ends when this is dropped.
 pub struct KafkaRecovery {
     requests: Sender<Request>,
     restored: Receiver<Restored>,
@@ -44,7 +44,7 @@ pub struct KafkaRecovery {
 }
 
 impl KafkaRecovery {
-    /// Starts the thread. `partitions` is how many the input topic has.
+    /// Starts the thread. `partitions`: the input's number of partitions.
     pub(super) fn start(
         settings: Arc<KafkaSettings>,
         health: Health,
@@ -63,7 +63,7 @@ impl KafkaRecovery {
                     thread.turn();
                     thread.waiting.extend(asked.try_iter());
                     if thread.waiting.is_empty() {
-                        thread.waiting.extend(asked.recv_timeout(LET_GO_AFTER));
+                        thread.waiting.extend(asked.recv_timeout(UNASSIGN_AFTER));
                     }
                 }
                 thread.readers = None;
@@ -103,7 +103,7 @@ impl Recovery for KafkaRecovery {
     }
 }
 
-/// The thread's side: shards that wait, and clients while there are any.
+/// The state of the thread: shards that wait, and clients while there are any.
 struct RestoreThread {
     settings: Arc<KafkaSettings>,
     health: Health,
@@ -115,7 +115,7 @@ struct RestoreThread {
 }
 
 impl RestoreThread {
-    /// Fills the first shard of which it is known where it goes on and whose journal can be read to its end.
+    /// Restores the first shard whose committed position is available and whose verdicts can be read to their end.
     fn turn(&mut self) {
         self.waiting.retain(|request| !request.cancellation.is_cancelled());
         for _ in 0..self.waiting.len() {
@@ -126,14 +126,14 @@ impl RestoreThread {
                     self.report_waiting();
                     return self.restore(&request, &at);
                 }
-                Err(Unknown::Ever(reason)) => {
+                Err(PositionError::Permanent(reason)) => {
                     return self.hand_over(Restored::Refused(ticket, shard, reason));
                 }
-                Err(Unknown::Open) => {
+                Err(PositionError::OpenTransaction) => {
                     request.unanswered = None;
                     "its last owner's transaction is open".to_owned()
                 }
-                Err(Unknown::Yet(reason)) => {
+                Err(PositionError::Retriable(reason)) => {
                     let since = *request.unanswered.get_or_insert_with(Instant::now);
                     if since.elapsed() > self.settings.patience {
                         // What is wrong may be wrong with the clients.
@@ -146,16 +146,20 @@ impl RestoreThread {
             };
             if request.waits_for.is_none() {
                 let partition = shard.partition;
-                tracing::info!(partition, reason, "it is not known yet where the shard goes on");
+                tracing::info!(
+                    partition,
+                    reason,
+                    "the committed position of the shard is not available yet; the restore waits"
+                );
             }
             request.waits_for = Some(reason);
             self.waiting.push_back(request);
         }
         self.report_waiting();
-        std::thread::sleep(OPEN_LOOK_EVERY);
+        std::thread::sleep(OPEN_POLL_EVERY);
     }
 
-    /// Readiness names every shard that waits, as long as it does.
+    /// Reports every shard that waits in the readiness, as long as it waits.
     fn report_waiting(&self) {
         let waits = |request: &Request| {
             let reason = request.waits_for.as_ref()?;
@@ -169,8 +173,8 @@ impl RestoreThread {
         }
     }
 
-    /// Where a shard goes on, as soon as its past can be read to its end.
-    fn look(&mut self, request: &Request) -> Result<Position, Unknown> {
+    /// The committed position of a shard, once its verdicts can be read to their end.
+    fn look(&mut self, request: &Request) -> Result<Position, PositionError> {
         let readers = match self.readers.take() {
             Some(readers) => readers,
             None => Readers::new(&self.settings, &self.health)?,
@@ -178,8 +182,8 @@ impl RestoreThread {
         let readers = self.readers.insert(readers);
         let (least, most) = ANSWER_WITHIN;
         let wait = request.unanswered.map_or(least, |since| since.elapsed().clamp(least, most));
-        if readers.journal_is_held_back(&self.settings, request.shard, wait)? {
-            return Err(Unknown::Open);
+        if readers.verdicts_are_blocked(&self.settings, request.shard, wait)? {
+            return Err(PositionError::OpenTransaction);
         }
         let at = readers.position(&self.settings, self.partitions, (request.shard, wait))?;
         self.health.answered();
@@ -206,7 +210,7 @@ impl RestoreThread {
             at,
             without: &request.without,
         };
-        let result = restore.run().and_then(|history| Ok(readers.let_go().map(|()| history)?));
+        let result = restore.run().and_then(|history| Ok(readers.unassign().map(|()| history)?));
         let last = restore.last(result);
         if !matches!(last, Some(Restored::Failed(..))) {
             self.readers = Some(readers);

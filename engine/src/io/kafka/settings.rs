@@ -1,4 +1,4 @@
-//! What the Kafka edge is told, and the client settings made of it.
+//! Settings of the Kafka clients, and the librdkafka configurations derived from them.
 
 use crate::names::Topics;
 use crate::runtime::recovery::{Lookback, Retention};
@@ -8,7 +8,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The Kafka edge.
+/// Settings of Kafka input and output.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
     /// `host:port`, separated by commas.
@@ -29,7 +29,7 @@ pub struct KafkaSettings {
     pub clock: InputClock,
     /// Where a new group begins.
     pub start: Start,
-    /// What readers of the output topics may rely on.
+    /// Delivery guarantee of the output topics.
     pub guarantee: Guarantee,
     /// How long judged records may wait for their commit.
     pub commit_interval: Duration,
@@ -37,9 +37,9 @@ pub struct KafkaSettings {
     pub batch_max: usize,
     /// How far back a new shard is restored.
     pub lookback: Lookback,
-    /// How long a question to the brokers (positions, metadata) is asked again before the process gives up.
+    /// How long a request to the brokers (positions, metadata) is retried before the process ends.
     pub patience: Duration,
-    /// How long the last commit may take when the process is asked to stop.
+    /// How long the last commit may take after a shutdown request.
     pub stop_within: Duration,
 }
 
@@ -68,9 +68,9 @@ impl KafkaSettings {
         }
     }
 
-    /// Every fault at once; none when the settings can be used.
-    pub fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+    /// All errors; empty if the settings are valid.
+    pub fn errors(&self) -> Vec<String> {
+        let mut errors = Vec::new();
         for (name, value) in [
             ("brokers", &self.brokers),
             ("topic", &self.topic),
@@ -79,26 +79,26 @@ impl KafkaSettings {
             ("prefix", &self.prefix),
         ] {
             if value.is_empty() {
-                faults.push(format!("{name} is empty"));
+                errors.push(format!("{name} is empty"));
             }
         }
         if self.workers == 0 {
-            faults.push("workers must be at least 1".to_owned());
+            errors.push("workers must be at least 1".to_owned());
         }
         let (least, most) = BATCH_MAX_BOUNDS;
         if !(least..=most).contains(&self.batch_max) {
-            faults.push(format!("batch_max must be {least} to {most}, not {}", self.batch_max));
+            errors.push(format!("batch_max must be {least} to {most}, not {}", self.batch_max));
         }
         for key in self.client.keys() {
             if let Some(reason) = owned_key(key) {
-                faults.push(format!("client.{key} cannot be set: {reason}"));
+                errors.push(format!("client.{key} cannot be set: {reason}"));
             }
         }
         let faulty = |config: ClientConfig| config.create_native_config().err();
-        if let Some(fault) = faulty(self.consumer(0)).or_else(|| faulty(self.producer(0))) {
-            faults.push(fault.to_string());
+        if let Some(error) = faulty(self.consumer(0)).or_else(|| faulty(self.producer(0))) {
+            errors.push(error.to_string());
         }
-        faults
+        errors
     }
 
     /// How soon after a commit the next may follow because an alert waits; none where alerts wait for no commit.
@@ -109,7 +109,7 @@ impl KafkaSettings {
         }
     }
 
-    /// What the input must keep, with snapshots in every such time or without any.
+    /// Retention that the input needs, with snapshots at this interval or without any.
     pub fn input_retention(&self, snapshots_every: Option<Duration>) -> Retention {
         Retention::of(self.lookback.rows_ms, snapshots_every)
     }
@@ -165,8 +165,8 @@ impl KafkaSettings {
         config
     }
 
-    /// A consumer beside the group, which asks and fills shards. It assigns partitions to itself: it never joins and commits
-    /// nothing but a new group's beginning.
+    /// A consumer outside the group, which fetches positions and restores shards. It assigns partitions to itself: it never
+    /// joins, and commits nothing but the first positions of a new group.
     pub(super) fn reader(&self, worker: usize) -> ClientConfig {
         let mut config = self.with_defaults(
             &format!("reader-{worker}"),
@@ -220,7 +220,7 @@ impl KafkaSettings {
         config
     }
 
-    /// A client for questions only.
+    /// A client for requests only.
     pub(super) fn asking(&self, role: &str) -> ClientConfig {
         self.with_defaults(role, &[])
     }
@@ -270,7 +270,7 @@ mod tests {
         ] {
             settings.client.insert(key.to_owned(), value.to_owned());
         }
-        assert_eq!(settings.faults(), Vec::<String>::new());
+        assert_eq!(settings.errors(), Vec::<String>::new());
         for config in [settings.consumer(1), settings.producer(1), settings.reader(1)] {
             assert_eq!(config.get("security.protocol"), Some("SASL_SSL"));
             assert_eq!(config.get("sasl.mechanisms"), Some("SCRAM-SHA-512"));
@@ -285,9 +285,9 @@ mod tests {
         settings.workers = 0;
         settings.client.insert("enable.auto.commit".to_owned(), "true".to_owned());
         settings.client.insert("isolation.level".to_owned(), "read_uncommitted".to_owned());
-        let faults = settings.faults();
-        assert_eq!(faults.len(), 3, "all at once: {faults:?}");
-        assert!(faults[1].starts_with("client.enable.auto.commit cannot be set"), "{faults:?}");
+        let errors = settings.errors();
+        assert_eq!(errors.len(), 3, "all at once: {errors:?}");
+        assert!(errors[1].starts_with("client.enable.auto.commit cannot be set"), "{errors:?}");
         assert_eq!(settings.consumer(0).get("isolation.level"), Some("read_committed"));
     }
 
@@ -295,6 +295,6 @@ mod tests {
     fn a_setting_the_client_does_not_know_is_a_fault() {
         let mut settings = settings();
         settings.client.insert("sasl.mechanizm".to_owned(), "PLAIN".to_owned());
-        assert!(settings.faults()[0].contains("sasl.mechanizm"), "{:?}", settings.faults());
+        assert!(settings.errors()[0].contains("sasl.mechanizm"), "{:?}", settings.errors());
     }
 }

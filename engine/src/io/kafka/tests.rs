@@ -2,7 +2,7 @@
 
 use super::client::Health;
 use super::mock::MockBroker;
-use super::{AtLeastOnce, KafkaRecovery, KafkaSettings, KafkaSource, run, topics};
+use super::{AtLeastOnce, KafkaRecovery, KafkaSettings, KafkaSource, group, run};
 use crate::ops::reporter::Reporter;
 use crate::runtime::output_buffer::OutputBuffer;
 use crate::runtime::processor::Processor;
@@ -88,7 +88,7 @@ fn produce(settings: &KafkaSettings, count: u32) {
         let partition = i32::try_from(number % PARTITIONS).unwrap();
         let record: BaseRecord<'_, str, str> =
             BaseRecord::to(&settings.topic).partition(partition).key("account").payload("{}");
-        producer.send(record).map_err(|(fault, _)| fault).unwrap();
+        producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(Duration::from_secs(30)).unwrap();
 }
@@ -194,7 +194,7 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let settings = Arc::new(settings);
     let (reporter, report, shutdown) = reporting();
     let health = Health { worker: 0, report: Arc::clone(&report), shutdown: shutdown.clone() };
-    let partitions = topics::prepare(&settings, &health).unwrap();
+    let partitions = group::prepare(&settings, &health).unwrap();
     let source = KafkaSource::join(Arc::clone(&settings), health.clone(), partitions).unwrap();
     let sink = AtLeastOnce::new(&settings, health.clone(), source.consumer(), partitions).unwrap();
     let commits = Arc::new(Mutex::new(0));

@@ -1,13 +1,12 @@
-//! What must hold before the first record is read: topics, their partitions, whose clock stamps the input, and a
-//! committed position for every partition of a new group.
+//! The topics of an installation: checks before the first record is read (existence, partitions, timestamp type of the
+//! input), and their creation.
 
-use super::client::{Health, PlainContext, ask};
-use super::group::{BeginError, Group};
+use super::client::{PlainContext, retry};
 use super::settings::KafkaSettings;
 use crate::names::OUTPUT_TOPICS;
 use crate::runtime::recovery::Retention;
 use crate::runtime::source::SourceError;
-use crate::settings::{InputClock, Start};
+use crate::settings::InputClock;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -18,21 +17,10 @@ use tripline_core::outputs::Topic;
 pub(super) const STAMP: &str = "message.timestamp.type";
 pub(super) const RETENTION: &str = "retention.ms";
 pub(super) const CLEANUP: &str = "cleanup.policy";
-/// A topic that is made here keeps its records for so long at least: longer than anybody is away.
+/// Least retention of a topic that is created here, longer than a process is usually down.
 const RETENTION_MIN_MS: i64 = 7 * 86_400_000;
 
-/// Checks topics and clock, and gives a new group its beginning. Gives the input's number of partitions.
-///
-/// # Errors
-/// When a topic is missing, partition counts do not fit, the clock is not the one configured, or a new group has no
-/// beginning.
-pub(super) fn prepare(settings: &KafkaSettings, health: &Health) -> Result<u32, SourceError> {
-    let group = Group::with(settings, health)?;
-    begin(settings, &group)?;
-    Ok(group.partitions())
-}
-
-/// Checks topics and clock. Gives the input's number of partitions.
+/// Checks topics and clock. Returns the input's number of partitions.
 ///
 /// # Errors
 /// When a topic is missing, partition counts do not fit, or the clock is not the one configured.
@@ -47,7 +35,8 @@ pub(super) fn check(
         let name = names.name(topic);
         let found = count(name)?;
         if topic == Topic::Verdicts && found != input {
-            let reason = format!("it has {found} partitions; as the journal it needs the input's {input}");
+            let reason =
+                format!("the verdicts topic has {found} partitions; it needs as many as the input, {input}");
             return Err(stopped(name, reason));
         }
     }
@@ -68,29 +57,30 @@ fn partitions(
 ) -> Result<u32, SourceError> {
     match count(settings.patience, consumer, topic)? {
         Some(found) => Ok(found),
-        None => Err(stopped(topic, "there is no such topic; `tripline topics --create` makes it")),
+        None => Err(stopped(topic, "the topic does not exist; `tripline topics --create` creates it")),
     }
 }
 
-/// How many partitions a topic has; none when it is not there.
+/// Number of partitions of a topic; `None` if it does not exist.
 pub(super) fn count<C: ConsumerContext>(
     patience: Duration,
     consumer: &BaseConsumer<C>,
     topic: &str,
 ) -> Result<Option<u32>, SourceError> {
-    let found = ask(patience, |wait| {
+    let found = retry(patience, |wait| {
         // Serves the client's log lines, too.
         let _ = consumer.poll(Duration::ZERO);
         let metadata = consumer.fetch_metadata(Some(topic), wait)?;
         Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
     })
-    .map_err(|fault| stopped(topic, fault))?;
+    .map_err(|error| stopped(topic, error))?;
     Ok(u32::try_from(found).ok().filter(|found| *found > 0))
 }
 
-/// Refuses a topic that its producers stamp. When the broker does not say, every message is checked as it comes.
+/// Refuses a topic whose timestamps are set by producers. If the broker does not report the type, each message is
+/// checked when it is read.
 fn check_clock(settings: &KafkaSettings) -> Result<(), SourceError> {
-    let admin = admin(settings).map_err(|fault| stopped(&settings.topic, fault))?;
+    let admin = admin(settings).map_err(|error| stopped(&settings.topic, error))?;
     let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(5)));
     let described = wait_for(admin.describe_configs(&[ResourceSpecifier::Topic(&settings.topic)], &options));
     let answer = described.ok().and_then(|all| all.into_iter().next()).and_then(Result::ok);
@@ -99,34 +89,15 @@ fn check_clock(settings: &KafkaSettings) -> Result<(), SourceError> {
         Some("CreateTime") => Err(SourceError::Clock { topic: settings.topic.clone() }),
         Some(_) => Ok(()),
         None => {
-            tracing::debug!(topic = settings.topic, "the broker does not tell {STAMP}");
+            tracing::debug!(topic = settings.topic, "the broker does not report {STAMP}");
             Ok(())
         }
     }
 }
 
-/// A group without any committed position gets one for every partition, before it is joined: later a missing one
-/// means that something was lost, and is not skipped over.
-fn begin(settings: &KafkaSettings, group: &Group) -> Result<(), SourceError> {
-    if group.has_begun()? {
-        return Ok(());
-    }
-    if settings.start == Start::Error {
-        let reason = format!("the group {} has no committed position", settings.group);
-        return Err(stopped(&settings.topic, reason));
-    }
-    let next = |(low, high)| if settings.start == Start::Latest { high } else { low };
-    let positions: Vec<i64> = group.extents()?.into_iter().map(next).collect();
-    match group.begin_at(&positions) {
-        // Another process has joined meanwhile: it wrote the beginning before it did.
-        Ok(()) | Err(BeginError::Joined(_)) => Ok(()),
-        Err(BeginError::Failed(fault)) => Err(fault),
-    }
-}
-
-/// Creates the input topic and those under the prefix where they are missing, the input stamped as its clock is
-/// configured, the others by the broker. What recovery reads is kept for as long as it reads back without a snapshot.
-/// Without a replication, as many copies as the brokers' default.
+/// Creates the missing topics: the input with the timestamp type that is configured, the output topics with broker
+/// timestamps. The retention of topics that recovery reads covers a recovery without a snapshot. Without `replication`,
+/// the brokers' default applies.
 ///
 /// # Errors
 /// When the brokers refuse.
@@ -155,10 +126,10 @@ pub fn create_topics(
         Topic::Verdicts => new(names.name(*topic)).set(RETENTION, &verdicts),
         Topic::Alerts | Topic::DeadLetters | Topic::Late => new(names.name(*topic)),
     }));
-    let admin = admin(settings).map_err(|fault| stopped(&settings.topic, fault))?;
+    let admin = admin(settings).map_err(|error| stopped(&settings.topic, error))?;
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
     let answers =
-        wait_for(admin.create_topics(&topics, &options)).map_err(|fault| stopped(&settings.topic, fault))?;
+        wait_for(admin.create_topics(&topics, &options)).map_err(|error| stopped(&settings.topic, error))?;
     for answer in answers {
         match answer {
             Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
@@ -172,7 +143,7 @@ pub(super) fn admin(settings: &KafkaSettings) -> Result<AdminClient<DefaultClien
     settings.asking("admin").create()
 }
 
-/// The admin client answers by futures; here one question is asked at a time.
+/// The admin client returns futures; here one request is sent at a time.
 pub(super) fn wait_for<T>(answer: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()

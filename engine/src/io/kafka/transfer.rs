@@ -1,6 +1,6 @@
-//! Whole topics out and records in, for `dump` and `simulate`: no group, no engine.
+//! Reads whole topics and writes records, for `dump` and `simulate`: no group, no engine.
 
-use super::client::passes;
+use super::client::is_retriable;
 use super::settings::KafkaSettings;
 use crate::runtime::source::SourceError;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -13,11 +13,11 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 use tripline_core::batch::Timestamp;
 
-/// How long brokers may take to answer.
+/// Time-out of requests to brokers.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How long a quiet topic is waited for before that is said.
+/// Poll time-out of an idle topic.
 const FOLLOW_WAIT: Duration = Duration::from_millis(50);
-/// How long a producer's full queue is waited for, each time.
+/// Pause while a producer's queue is full.
 const FULL_QUEUE_WAIT: Duration = Duration::from_millis(5);
 
 /// One record of a topic.
@@ -39,7 +39,7 @@ fn failed(topic: &str, reason: impl std::fmt::Display) -> SourceError {
     SourceError::Stopped { place: topic.to_owned(), reason: reason.to_string() }
 }
 
-/// A reader of committed records, in no group's name, and how many partitions the topic has.
+/// A consumer of committed records outside any group, and the topic's number of partitions.
 fn reader(settings: &KafkaSettings, role: &str, topic: &str) -> Result<(BaseConsumer, i32), SourceError> {
     let made = settings
         .asking(role)
@@ -49,16 +49,16 @@ fn reader(settings: &KafkaSettings, role: &str, topic: &str) -> Result<(BaseCons
         .set("isolation.level", "read_committed")
         .set("auto.offset.reset", "earliest")
         .create();
-    let consumer: BaseConsumer = made.map_err(|fault| failed(topic, fault))?;
+    let consumer: BaseConsumer = made.map_err(|error| failed(topic, error))?;
     let metadata = consumer.fetch_metadata(Some(topic), ANSWER_WITHIN);
-    let metadata = metadata.map_err(|fault| match fault.rdkafka_error_code() {
+    let metadata = metadata.map_err(|error| match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::OperationTimedOut) => {
             failed(topic, format!("no broker answers at {}", settings.brokers))
         }
-        _ => failed(topic, fault),
+        _ => failed(topic, error),
     })?;
     match metadata.topics().first().map_or(0, |found| found.partitions().len()) {
-        0 => Err(failed(topic, "there is no such topic")),
+        0 => Err(failed(topic, "the topic does not exist")),
         partitions => Ok((consumer, i32::try_from(partitions).unwrap_or(i32::MAX))),
     }
 }
@@ -68,14 +68,14 @@ fn assign(consumer: &BaseConsumer, topic: &str, partitions: Range<i32>) -> Resul
     let added = partitions
         .into_iter()
         .try_for_each(|partition| list.add_partition_offset(topic, partition, Offset::Beginning));
-    added.and_then(|()| consumer.assign(&list)).map_err(|fault| failed(topic, fault))
+    added.and_then(|()| consumer.assign(&list)).map_err(|error| failed(topic, error))
 }
 
-/// Gives every committed record that a topic holds now, partition after partition, each in order.
-/// Returns how many there were.
+/// Reads every committed record that a topic contains now, partition after partition, each in order.
+/// Returns the number of records.
 ///
 /// # Errors
-/// When the topic cannot be read, or `take` cannot go on.
+/// When the topic cannot be read, or `take` fails.
 pub fn read_topic<E: From<SourceError>>(
     settings: &KafkaSettings,
     topic: &str,
@@ -85,31 +85,32 @@ pub fn read_topic<E: From<SourceError>>(
     let mut count = 0;
     for partition in 0..partitions {
         assign(&consumer, topic, partition..partition + 1)?;
-        let mut heard = Instant::now();
+        let mut last_record = Instant::now();
         loop {
             match consumer.poll(ANSWER_WITHIN) {
                 Some(Ok(message)) => {
                     take(record(&message))?;
                     count += 1;
-                    heard = Instant::now();
+                    last_record = Instant::now();
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => break,
-                // A connection that broke is made again.
-                Some(Err(fault))
-                    if fault.rdkafka_error_code().is_some_and(passes) && heard.elapsed() < ANSWER_WITHIN => {}
-                Some(Err(fault)) => return Err(failed(topic, fault).into()),
-                None => return Err(failed(topic, "the brokers do not answer").into()),
+                // The client reconnects.
+                Some(Err(error))
+                    if error.rdkafka_error_code().is_some_and(is_retriable)
+                        && last_record.elapsed() < ANSWER_WITHIN => {}
+                Some(Err(error)) => return Err(failed(topic, error).into()),
+                None => return Err(failed(topic, "the brokers do not respond").into()),
             }
         }
     }
     Ok(count)
 }
 
-/// Gives every record of a topic from its beginning on, as it comes, and `None` now and then while none comes, until
-/// `take` says false.
+/// Reads every record of a topic from its beginning on, and passes `None` while the topic is idle, until `take` returns
+/// false.
 ///
 /// # Errors
-/// When the topic cannot be read, or `take` cannot go on.
+/// When the topic cannot be read, or `take` fails.
 pub fn follow_topic<E: From<SourceError>>(
     settings: &KafkaSettings,
     topic: &str,
@@ -121,7 +122,7 @@ pub fn follow_topic<E: From<SourceError>>(
         let goes_on = match consumer.poll(FOLLOW_WAIT) {
             Some(Ok(message)) => take(Some(record(&message)))?,
             Some(Err(KafkaError::PartitionEOF(_))) => true,
-            Some(Err(fault)) => return Err(failed(topic, fault).into()),
+            Some(Err(error)) => return Err(failed(topic, error).into()),
             None => take(None)?,
         };
         if !goes_on {
@@ -159,11 +160,11 @@ impl TopicWriter {
             .set("linger.ms", "5")
             .set("compression.type", "lz4")
             .create()
-            .map_err(|fault| failed(topic, fault))?;
+            .map_err(|error| failed(topic, error))?;
         Ok(TopicWriter { topic: topic.to_owned(), producer })
     }
 
-    /// Hands a record over; waits while the client's queue is full.
+    /// Sends a record; waits while the client's queue is full.
     ///
     /// # Errors
     /// When the record can never be published.
@@ -186,11 +187,11 @@ impl TopicWriter {
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
-                Err((fault, back)) if fault.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
                     std::thread::sleep(FULL_QUEUE_WAIT);
                     record = back;
                 }
-                Err((fault, _)) => return Err(failed(&self.topic, fault)),
+                Err((error, _)) => return Err(failed(&self.topic, error)),
             }
         }
     }
@@ -200,6 +201,6 @@ impl TopicWriter {
     /// # Errors
     /// When it is not in time.
     pub fn finish(self) -> Result<(), SourceError> {
-        self.producer.flush(Duration::from_secs(120)).map_err(|fault| failed(&self.topic, fault))
+        self.producer.flush(Duration::from_secs(120)).map_err(|error| failed(&self.topic, error))
     }
 }

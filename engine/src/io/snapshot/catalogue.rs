@@ -1,7 +1,7 @@
-//! Which snapshots of a shard there are, newest first, and which may go.
+//! The snapshots of a shard, newest first, and which of them may be deleted.
 //!
-//! A snapshot lies under `<group>/<partition>/<offset>-<epoch>/`: its chunks by number, and `manifest`, written last.
-//! Without a manifest there is none. The epoch, the time of the cut, tells two of the same offset apart.
+//! A snapshot is stored under `<group>/<partition>/<offset>-<epoch>/`: its chunks by number, and `manifest`, written last.
+//! Without a manifest it is incomplete. The epoch is the time of its begin and distinguishes two of the same offset.
 
 use super::store::{Store, StoreFault};
 use crate::runtime::snapshot::{SnapshotReadError, SnapshotStore, StoreError, StoredSnapshot};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::snapshot::{Manifest, OpenedChunk};
 
-/// Snapshots kept of a shard: the newest may be found damaged.
+/// Snapshots kept per shard: the newest may be damaged.
 const KEPT: usize = 2;
 const MANIFEST: &str = "manifest";
 
@@ -35,7 +35,7 @@ impl Catalogue {
         format!("{}/{}", self.group, shard.partition)
     }
 
-    /// Where a snapshot of a shard is to lie.
+    /// The name of a snapshot of a shard.
     pub(super) fn place(&self, shard: ShardId, offset: i64, epoch: Timestamp) -> StoredSnapshot {
         let folder = format!("{}/{offset:020}-{}", self.shard(shard), epoch.0);
         StoredSnapshot { offset, epoch: epoch.0, name: Arc::from(folder) }
@@ -44,7 +44,7 @@ impl Catalogue {
     /// A shard's snapshots, the newest first, complete or not.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// When the store does not respond.
     pub fn list(&self, shard: ShardId) -> Result<Vec<StoredSnapshot>, StoreFault> {
         let under = self.shard(shard);
         let read = |name: String| {
@@ -74,14 +74,14 @@ impl Catalogue {
         self.store.put(&format!("{}/{MANIFEST}", stored.name), manifest.seal())
     }
 
-    /// Deletes a snapshot, its manifest first: half deleted it is none.
+    /// Deletes a snapshot, its manifest first, so that a partly deleted one is incomplete.
     pub(super) fn delete(&self, stored: &StoredSnapshot) -> Result<(), StoreFault> {
         let mut names = self.store.list(&stored.name)?;
         names.sort_by_key(|name| name != MANIFEST);
         names.iter().try_for_each(|name| self.store.delete(&format!("{}/{name}", stored.name)))
     }
 
-    /// Deletes what is older than the newest two whole ones.
+    /// Deletes snapshots older than the newest two complete ones.
     pub(super) fn prune(&self, shard: ShardId) -> Result<(), StoreFault> {
         let mut whole = 0;
         for stored in self.list(shard)? {

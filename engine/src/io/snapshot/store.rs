@@ -1,4 +1,4 @@
-//! Where snapshots lie: a folder or an object store behind one interface. It knows names and bytes.
+//! The store of snapshots: a folder or an object store behind one interface. It knows names and bytes only.
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -9,10 +9,10 @@ use tokio::runtime::{Builder, Runtime};
 /// Why an object cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreFault {
-    /// The place cannot be used.
+    /// The store cannot be opened.
     #[error("the snapshot store {place} cannot be used: {reason}")]
     Place {
-        /// As configured.
+        /// The store, as configured.
         place: String,
         /// Why not.
         reason: String,
@@ -24,7 +24,7 @@ pub enum StoreFault {
         what: &'static str,
         /// The object.
         name: String,
-        /// What the store says.
+        /// The store's error.
         reason: String,
     },
 }
@@ -39,11 +39,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store: a path is a folder, made if it is not there; a URL (`s3://bucket/path`) an object store, whose
-    /// access comes from its usual environment.
+    /// Opens a store: a path is a folder, created if missing; a URL (`s3://bucket/path`) is an object store, with credentials
+    /// from its usual environment.
     ///
     /// # Errors
-    /// When the place cannot be used.
+    /// When the store cannot be opened.
     pub fn open(place: &str) -> Result<Store, StoreFault> {
         let unusable = |reason: String| StoreFault::Place { place: place.to_owned(), reason };
         let folder = match place.strip_prefix("file://") {
@@ -51,15 +51,15 @@ impl Store {
             None => (!place.contains("://")).then_some(place),
         };
         if let Some(folder) = folder {
-            std::fs::create_dir_all(folder).map_err(|fault| unusable(fault.to_string()))?;
+            std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
             let objects =
-                LocalFileSystem::new_with_prefix(folder).map_err(|fault| unusable(fault.to_string()))?;
+                LocalFileSystem::new_with_prefix(folder).map_err(|error| unusable(error.to_string()))?;
             return Ok(Store::over(Arc::new(objects.with_fsync(true)), Path::default(), true));
         }
-        let url = url::Url::parse(place).map_err(|fault| unusable(fault.to_string()))?;
+        let url = url::Url::parse(place).map_err(|error| unusable(error.to_string()))?;
         let given = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
         let (objects, root) =
-            object_store::parse_url_opts(&url, given).map_err(|fault| unusable(fault.to_string()))?;
+            object_store::parse_url_opts(&url, given).map_err(|error| unusable(error.to_string()))?;
         Ok(Store::over(Arc::from(objects), root, false))
     }
 
@@ -82,33 +82,33 @@ impl Store {
     /// Writes an object as a whole, or not at all.
     ///
     /// # Errors
-    /// When the store does not take it.
+    /// When the store refuses the write.
     pub fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreFault> {
         let done = self.runtime.block_on(self.objects.put(&self.path(name), PutPayload::from(bytes)));
-        done.map(drop).map_err(fault("write", name))
+        done.map(drop).map_err(error("write", name))
     }
 
     /// Reads an object.
     ///
     /// # Errors
-    /// When it is not there or cannot be read.
+    /// When the object does not exist or cannot be read.
     pub fn get(&self, name: &str) -> Result<Vec<u8>, StoreFault> {
         let path = self.path(name);
         let read = async { self.objects.get(&path).await?.bytes().await };
-        self.runtime.block_on(read).map(Vec::from).map_err(fault("read", name))
+        self.runtime.block_on(read).map(Vec::from).map_err(error("read", name))
     }
 
-    /// Names of what lies directly under a name, in order.
+    /// Names of the objects and folders directly under a name, in order.
     ///
     /// # Errors
-    /// When the store does not answer. What is not there is empty.
+    /// When the store does not respond. A name that does not exist is empty.
     pub fn list(&self, under: &str) -> Result<Vec<String>, StoreFault> {
         let path = self.path(under);
         let found = self.runtime.block_on(self.objects.list_with_delimiter(Some(&path)));
         let found = match found {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
-            Err(reason) => return Err(fault("list", under)(reason)),
+            Err(reason) => return Err(error("list", under)(reason)),
         };
         let objects = found.objects.into_iter().map(|object| object.location);
         let all = found.common_prefixes.into_iter().chain(objects);
@@ -122,11 +122,11 @@ impl Store {
     /// # Errors
     /// When the store refuses.
     pub fn delete(&self, name: &str) -> Result<(), StoreFault> {
-        self.runtime.block_on(self.objects.delete(&self.path(name))).map_err(fault("delete", name))
+        self.runtime.block_on(self.objects.delete(&self.path(name))).map_err(error("delete", name))
     }
 }
 
-fn fault(what: &'static str, name: &str) -> impl Fn(object_store::Error) -> StoreFault {
+fn error(what: &'static str, name: &str) -> impl Fn(object_store::Error) -> StoreFault {
     let name = name.to_owned();
     move |reason| StoreFault::Object { what, name: name.clone(), reason: reason.to_string() }
 }

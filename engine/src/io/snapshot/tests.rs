@@ -37,8 +37,8 @@ fn a_folder_and_an_object_store_hold_the_same_names() {
         assert_eq!(store.list("g/3/17-1").unwrap(), ["000000", "manifest"]);
         assert_eq!(store.get("g/3/17-1/manifest").unwrap(), b"all");
         store.delete("g/3/17-1/manifest").unwrap();
-        let fault = store.get("g/3/17-1/manifest").unwrap_err().to_string();
-        assert!(fault.contains("read g/3/17-1/manifest"), "{fault}");
+        let error = store.get("g/3/17-1/manifest").unwrap_err().to_string();
+        assert!(error.contains("read g/3/17-1/manifest"), "{error}");
     }
 }
 
@@ -48,8 +48,8 @@ fn a_place_that_cannot_be_used_is_named() {
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     for place in [file.join("below").to_string_lossy().as_ref(), "gopher://somewhere/bucket"] {
-        let fault = Store::open(place).err().unwrap().to_string();
-        assert!(fault.contains(place), "{fault}");
+        let error = Store::open(place).err().unwrap().to_string();
+        assert!(error.contains(place), "{error}");
     }
 }
 

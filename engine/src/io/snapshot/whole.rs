@@ -1,4 +1,4 @@
-//! A snapshot of an engine that stands still, written at once: what `bootstrap` leaves behind.
+//! A snapshot of a shard that does not change meanwhile, written at once by `bootstrap`.
 
 use super::catalogue::Catalogue;
 use super::store::StoreFault;
@@ -6,10 +6,10 @@ use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::snapshot::{Listed, Manifest, Origin};
 
-/// Rows written between two looks at the chunks that are full.
+/// Rows written before full chunks are stored.
 const ROWS_A_TURN: usize = 1 << 18;
 
-/// What a snapshot holds.
+/// The size of a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Keys with rows.
@@ -21,11 +21,11 @@ pub struct Written {
 }
 
 impl Catalogue {
-    /// Writes a snapshot of an engine as it is now. It becomes the shard's only one: what lies there of earlier ones is
-    /// not of the same past.
+    /// Writes a snapshot of an engine as it is now. It becomes the shard's only one: earlier ones are
+    /// not of the same history.
     ///
     /// # Errors
-    /// When the store does not take it.
+    /// When the store refuses the write.
     pub fn write_whole(
         &self,
         engine: &mut AccountShard,

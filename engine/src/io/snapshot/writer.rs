@@ -1,5 +1,5 @@
-//! Writes snapshots, beside the workers' threads: compresses, seals, puts, the manifest last. What fails is said and
-//! given up; the next one is cut in its time, and the ones before stay.
+//! Writes snapshots on a thread of its own: compresses, seals and stores chunks, the manifest last. A snapshot that fails is
+//! logged and discarded; the next one begins at its interval, and earlier ones stay.
 
 use super::catalogue::Catalogue;
 use super::store::StoreFault;
@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 use tripline_core::snapshot::{Chunk, Listed, Manifest, StateSummary};
 
-/// Jobs that wait, about; a worker that finds no room goes on later.
+/// Jobs that wait, about; a worker whose job finds no room retries it later.
 const WAITING_MAX: usize = 8;
 
 enum Job {
@@ -40,7 +40,7 @@ impl Writer {
         writer
     }
 
-    /// The same without a thread: what is handed over waits until [`Writing::go_on`] is called.
+    /// The same without a thread: jobs wait until [`Writing::go_on`] is called.
     pub fn stepped(catalogue: Catalogue, report: Arc<dyn Report>) -> (Writer, Writing) {
         let (jobs, given) = channel();
         let waiting = Arc::<AtomicUsize>::default();
@@ -89,7 +89,7 @@ struct Open {
     is_broken: bool,
 }
 
-/// The thread's side: what is to be written, and how far each save has come.
+/// The state of the thread: jobs, and the progress of each snapshot.
 pub struct Writing {
     given: Receiver<Job>,
     waiting: Arc<AtomicUsize>,
@@ -142,9 +142,9 @@ impl Writing {
         let put = catalogue.put_chunk(&open.place, open.listed.len(), sealed);
         reached("chunk_put");
         open.listed.push(listed);
-        if let Err(fault) = put {
+        if let Err(error) = put {
             open.is_broken = true;
-            self.failed(save, &fault);
+            self.failed(save, &error);
         }
     }
 
@@ -157,8 +157,8 @@ impl Writing {
         }
         reached("manifest_putting");
         let manifest = Manifest::new(cut, open.listed.clone(), save.begun_at);
-        if let Err(fault) = self.catalogue.put_manifest(&open.place, &manifest) {
-            self.failed(save, &fault);
+        if let Err(error) = self.catalogue.put_manifest(&open.place, &manifest) {
+            self.failed(save, &error);
             self.discard(&open);
             return;
         }
@@ -167,8 +167,8 @@ impl Writing {
         let (partition, offset, bytes) = (save.shard.partition, save.offset, open.bytes);
         self.report.snapshot_written(save.shard, save.begun_at, bytes, open.began.elapsed());
         tracing::info!(partition, offset, keys, rows, bytes, "snapshot written");
-        if let Err(fault) = self.catalogue.prune(save.shard) {
-            tracing::warn!(partition, %fault, "an old snapshot could not be deleted");
+        if let Err(error) = self.catalogue.prune(save.shard) {
+            tracing::warn!(partition, %error, "an old snapshot could not be deleted; the next cleanup retries it");
         }
         reached("pruned");
     }
@@ -179,16 +179,16 @@ impl Writing {
         }
     }
 
-    fn failed(&self, save: SnapshotId, fault: &StoreFault) {
+    fn failed(&self, save: SnapshotId, error: &StoreFault) {
         self.report.snapshot_failed();
         let partition = save.shard.partition;
-        tracing::warn!(partition, %fault, "the snapshot could not be written; the one before stays");
+        tracing::warn!(partition, %error, "the snapshot could not be written; the previous one stays, and the next interval retries");
     }
 
-    /// What was written of it is no snapshot; it may as well go.
+    /// Deletes the chunks of an incomplete snapshot.
     fn discard(&self, open: &Open) {
-        if let Err(fault) = self.catalogue.delete(&open.place) {
-            tracing::debug!(%fault, "what was written of a snapshot stays");
+        if let Err(error) = self.catalogue.delete(&open.place) {
+            tracing::debug!(%error, "what was written of a snapshot stays");
         }
     }
 }

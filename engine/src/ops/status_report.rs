@@ -1,4 +1,4 @@
-//! What `/status` tells and `tripline status` reads: one process and its shards, without a word about any account.
+//! The content of `/status`, which `tripline status` reads: one process and its shards, without any account data.
 
 use crate::config::Config;
 use crate::ops::status::Status;
@@ -7,10 +7,10 @@ use crate::settings::Guarantee;
 use serde::{Deserialize, Serialize};
 use tripline_core::batch::Timestamp;
 
-/// What of a process does not change while it runs.
+/// The part of a process's state that does not change while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
-    /// This process among those of the group.
+pub struct ProcessInfo {
+    /// Name of the process within its group.
     pub instance: String,
     /// The consumer group.
     pub group: String,
@@ -20,56 +20,56 @@ pub struct About {
     pub packs: String,
     /// `exactly_once` or `at_least_once`.
     pub guarantee: String,
-    /// How often a shard's snapshot is cut, ms; none where no snapshots are written.
+    /// Interval of a shard's snapshots, ms; `None` without snapshots.
     pub snapshots_every_ms: Option<i64>,
 }
 
-/// A process at one moment.
+/// The state of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overview {
-    /// What does not change.
+pub struct StatusReport {
+    /// The part that does not change.
     #[serde(flatten)]
-    pub about: About,
-    /// Whether it does its work.
+    pub process: ProcessInfo,
+    /// Whether the process is ready.
     pub is_ready: bool,
-    /// Why it does not, one line each.
+    /// Why it is not ready, one line each.
     pub reasons: Vec<String>,
     /// Its shards, in order.
-    pub shards: Vec<ShardOverview>,
+    pub shards: Vec<ShardReport>,
 }
 
-/// A shard at one moment.
+/// The state of a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShardOverview {
+pub struct ShardReport {
     /// Its partition.
     pub partition: u32,
     /// Number of the worker that owns it.
     pub worker: usize,
     /// `restoring` or `live`.
     pub phase: String,
-    /// Next offset to judge, once it is known where the shard goes on.
+    /// Next offset to process, once it is available.
     pub next: Option<i64>,
-    /// Records not yet judged, when the end of the log is known.
+    /// Records not yet processed, if the end of the log is known.
     pub lag: Option<u64>,
-    /// Append time of the oldest record of the log that its ledgers were filled from.
+    /// Append time of the oldest record of the log that its ledgers were restored from.
     pub held_from: Option<Timestamp>,
-    /// When its newest snapshot was cut.
+    /// When its newest snapshot began.
     pub snapshot_at: Option<Timestamp>,
     /// How long ago that was, ms.
     pub snapshot_age_ms: Option<i64>,
-    /// How far its filling has come; none when it is live.
+    /// Progress of its restore; `None` when it is live.
     pub filled: Option<RestoreProgress>,
 }
 
-impl About {
-    /// What a configuration makes of a process of this version.
-    pub fn of(config: &Config) -> About {
+impl ProcessInfo {
+    /// A process of this version with this configuration.
+    pub fn of(config: &Config) -> ProcessInfo {
         let guarantee = match config.delivery.guarantee {
             Guarantee::AtLeastOnce => "at_least_once",
             Guarantee::ExactlyOnce { .. } => "exactly_once",
         };
         let every = config.snapshots.as_ref().map(|snapshots| snapshots.every.as_millis());
-        About {
+        ProcessInfo {
             instance: config.kafka.instance.clone(),
             group: config.kafka.group.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -80,25 +80,30 @@ impl About {
     }
 }
 
-impl Overview {
-    /// A process as its state says now.
-    pub fn of(about: &About, status: &Status, now: Timestamp) -> Overview {
+impl StatusReport {
+    /// The state of a process now.
+    pub fn of(process: &ProcessInfo, status: &Status, now: Timestamp) -> StatusReport {
         let reasons = status.reasons();
-        let shards = status.shards().into_iter().map(|(shard, held)| ShardOverview {
+        let shards = status.shards().into_iter().map(|(shard, owned)| ShardReport {
             partition: shard.partition,
-            worker: held.worker,
-            phase: match held.phase {
+            worker: owned.worker,
+            phase: match owned.phase {
                 Phase::Restoring => "restoring".to_owned(),
                 Phase::Live => "live".to_owned(),
             },
-            next: held.next,
-            lag: held.lag,
-            held_from: held.held_from,
-            snapshot_at: held.snapshot_at,
-            snapshot_age_ms: held.snapshot_at.map(|cut_at| now.0.saturating_sub(cut_at.0).max(0)),
-            filled: held.restore,
+            next: owned.next,
+            lag: owned.lag,
+            held_from: owned.held_from,
+            snapshot_at: owned.snapshot_at,
+            snapshot_age_ms: owned.snapshot_at.map(|begun_at| now.0.saturating_sub(begun_at.0).max(0)),
+            filled: owned.restore,
         });
-        Overview { about: about.clone(), is_ready: reasons.is_empty(), reasons, shards: shards.collect() }
+        StatusReport {
+            process: process.clone(),
+            is_ready: reasons.is_empty(),
+            reasons,
+            shards: shards.collect(),
+        }
     }
 }
 
@@ -109,7 +114,7 @@ mod tests {
     use tripline_core::batch::ShardId;
 
     #[test]
-    fn a_shard_that_is_being_filled_tells_how_far_and_comes_back_from_json() {
+    fn a_shard_that_is_being_restored_reports_its_progress_and_is_read_back_from_json() {
         let status = Status::default();
         status.assigned();
         let filled = Some(RestoreProgress { chunks: 3, chunks_of: 3, records: 40, records_of: 100 });
@@ -125,12 +130,12 @@ mod tests {
             restore: filled,
         };
         status.shard(ShardId { space: 0, partition: 5 }, held);
-        let overview = Overview::of(&About::default(), &status, Timestamp(90_000));
-        assert!(!overview.is_ready);
-        assert_eq!(overview.reasons, ["partition 5 is being restored by worker 1"]);
-        let shard = &overview.shards[0];
+        let report = StatusReport::of(&ProcessInfo::default(), &status, Timestamp(90_000));
+        assert!(!report.is_ready);
+        assert_eq!(report.reasons, ["partition 5 is being restored by worker 1"]);
+        let shard = &report.shards[0];
         assert_eq!((shard.partition, shard.snapshot_age_ms, shard.filled), (5, Some(30_000), filled));
-        let text = serde_json::to_string(&overview).unwrap();
-        assert_eq!(serde_json::from_str::<Overview>(&text).unwrap(), overview);
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<StatusReport>(&text).unwrap(), report);
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the topics of an installation are as `run` and recovery need them. It asks the brokers and changes nothing.
+//! Checks that the topics of an installation exist and are configured for `run` and for recovery. It changes nothing.
 
 use super::settings::KafkaSettings;
 use super::topics::{CLEANUP, RETENTION, STAMP, admin, count, stopped, wait_for};
@@ -13,97 +13,99 @@ use serde::Serialize;
 use std::time::Duration;
 use tripline_core::outputs::Topic;
 
-/// How long brokers may take to answer.
+/// Time-out of metadata requests.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// How long they may take to tell settings; some never do.
+/// Time-out of requests for topic settings; some brokers never answer them.
 const DESCRIBED_WITHIN: Duration = Duration::from_secs(5);
 const RETENTION_BYTES: &str = "retention.bytes";
-/// The role of the topic that is read; those of the others are their labels.
+/// The role of the input topic; the roles of the others are their labels.
 const INPUT: &str = "input";
 
-/// One topic as it was found.
+/// One inspected topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Surveyed {
+pub struct AuditedTopic {
     /// Its name.
     pub topic: String,
-    /// `input`, or what is published there.
+    /// `input`, or the label of the output topic.
     pub role: &'static str,
-    /// How many partitions it has; none when it is not there.
+    /// Number of partitions; `None` if the topic does not exist.
     pub partitions: Option<u32>,
-    /// How long its records stay, ms; −1 for ever; none when the brokers do not tell.
+    /// Retention, ms; −1 is unlimited; `None` if the brokers do not report it.
     pub retention_ms: Option<i64>,
-    /// How long they are needed without a snapshot, ms; none where recovery does not read it.
+    /// Retention that recovery needs without a snapshot, ms; `None` if recovery does not read the topic.
     pub needed_ms: Option<i64>,
     /// `LogAppendTime` or `CreateTime`.
     pub stamped: Option<String>,
     /// `delete`, `compact` or both.
     pub cleanup: Option<String>,
-    /// What is wrong with it.
+    /// Problems of the topic.
     pub findings: Vec<Finding>,
 }
 
-/// Something wrong with a topic.
+/// A problem of a topic, and whether it is an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Whether `run` or recovery cannot do with it.
-    pub is_fault: bool,
-    /// What it is.
+    /// Whether `run` or recovery fails because of it.
+    #[serde(rename = "is_fault")]
+    pub is_error: bool,
+    /// The problem.
     #[serde(flatten)]
-    pub flaw: Flaw,
+    pub problem: Problem,
 }
 
-/// What may be wrong with a topic.
+/// A problem of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "flaw", rename_all = "snake_case")]
-pub enum Flaw {
-    /// It is not there.
+pub enum Problem {
+    /// The topic does not exist.
     Missing,
-    /// It has not the input's number of partitions.
+    /// Its number of partitions differs from the input's.
     Partitions {
         /// The input's.
         needed: u32,
     },
-    /// Its records go before they are read for the last time.
+    /// Its retention is shorter than recovery reads back.
     Retention {
-        /// How long they must stay, ms.
+        /// Retention that is needed, ms.
         needed_ms: i64,
-        /// Whether snapshots make up for it as long as there are any.
+        /// Whether it is needed only without a usable snapshot.
         without_snapshot: bool,
     },
-    /// Its records may go before their time when there are many.
+    /// A size limit may delete records before the retention time.
     Bytes {
-        /// Bytes of a partition that stay.
+        /// Bytes that a partition retains.
         bytes: i64,
     },
-    /// Its producers stamp it, not the broker.
+    /// Its timestamps are set by producers, not by the broker.
     Stamped,
-    /// Only the last record of a key stays.
+    /// It is compacted.
     Compacted,
-    /// The brokers do not tell its settings.
-    Untold,
+    /// The brokers do not report its settings.
+    #[serde(rename = "untold")]
+    SettingsUnknown,
 }
 
-/// What a topic is to be like.
+/// What is required of a topic.
 struct Need {
     role: &'static str,
-    /// The input's partitions, where they are known and it is not the input itself.
+    /// Required partitions: the input's, if they are known and the topic is not the input.
     partitions: Option<u32>,
     keep: Option<Retention>,
-    /// Whether the broker's stamp is wanted, and whether it must be there.
+    /// Whether broker timestamps are recommended, and whether they are required.
     stamped: (bool, bool),
-    /// Whether it is read by the engine, so that the engine cannot do without.
+    /// Whether the engine reads the topic, so that its problems are errors.
     is_read: bool,
 }
 
-/// Looks at the input and the output topics, in that order. `snapshots_every`: how often a shard's snapshot is cut.
+/// Inspects the input and the output topics, in that order. `snapshots_every`: the interval of a shard's snapshots.
 ///
 /// # Errors
-/// When no broker answers.
-pub fn survey(
+/// When no broker responds.
+pub fn audit_topics(
     settings: &KafkaSettings,
     snapshots_every: Option<Duration>,
-) -> Result<Vec<Surveyed>, SourceError> {
-    let failed = |fault: KafkaError| stopped(&settings.brokers, fault);
+) -> Result<Vec<AuditedTopic>, SourceError> {
+    let failed = |error: KafkaError| stopped(&settings.brokers, error);
     let consumer: BaseConsumer = settings.asking("topics").create().map_err(failed)?;
     let names = settings.topics();
     let partitions_of = |name: &str| count(ANSWER_WITHIN, &consumer, name);
@@ -115,30 +117,31 @@ pub fn survey(
     }
     let present: Vec<&str> =
         found.iter().filter(|(_, _, count)| count.is_some()).map(|(name, ..)| *name).collect();
-    let mut told = describe(settings, &present)?.into_iter();
-    let surveyed = found.into_iter().map(|(name, role, partitions)| {
-        let resource = partitions.and_then(|_| told.next()).flatten();
+    let mut described = describe(settings, &present)?.into_iter();
+    let audited = found.into_iter().map(|(name, role, partitions)| {
+        let resource = partitions.and_then(|_| described.next()).flatten();
         let need = need(settings, role, input, snapshots_every);
-        looked_at(name, partitions, resource.as_ref(), &need)
+        inspected(name, partitions, resource.as_ref(), &need)
     });
-    Ok(surveyed.collect())
+    Ok(audited.collect())
 }
 
-/// The settings of topics, in their order; none of those that the brokers do not tell.
+/// The settings of topics, in their order; `None` for those that the brokers do not report.
 fn describe(settings: &KafkaSettings, topics: &[&str]) -> Result<Vec<Option<ConfigResource>>, SourceError> {
-    let admin = admin(settings).map_err(|fault| stopped(&settings.brokers, fault))?;
+    let admin = admin(settings).map_err(|error| stopped(&settings.brokers, error))?;
     let options = AdminOptions::new().request_timeout(Some(DESCRIBED_WITHIN));
-    let mut told = Vec::new();
+    let mut described = Vec::new();
     let mut is_answered = true;
     for topic in topics {
-        // One at a time: the answer to several need not be in their order. Brokers that do not answer one will not the next.
+        // One request at a time: the response to several need not be in their order. Brokers that do not answer one request
+        // will not answer the next.
         let answer = is_answered
             .then(|| wait_for(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options)));
         is_answered = matches!(answer, Some(Ok(_)));
         let resource = answer.and_then(Result::ok).and_then(|all| all.into_iter().next());
-        told.push(resource.and_then(Result::ok));
+        described.push(resource.and_then(Result::ok));
     }
-    Ok(told)
+    Ok(described)
 }
 
 fn need(
@@ -158,58 +161,58 @@ fn need(
     Need { role, partitions: input, keep, stamped: (true, is_read), is_read }
 }
 
-fn looked_at(
+fn inspected(
     topic: &str,
     partitions: Option<u32>,
     resource: Option<&ConfigResource>,
     need: &Need,
-) -> Surveyed {
-    let told = |name: &str| resource.and_then(|all| all.get(name)).and_then(|entry| entry.value.clone());
-    let number = |name: &str| told(name).and_then(|value| value.parse().ok());
-    let mut surveyed = Surveyed {
+) -> AuditedTopic {
+    let setting = |name: &str| resource.and_then(|all| all.get(name)).and_then(|entry| entry.value.clone());
+    let number = |name: &str| setting(name).and_then(|value| value.parse().ok());
+    let mut audited = AuditedTopic {
         topic: topic.to_owned(),
         role: need.role,
         partitions,
         retention_ms: number(RETENTION),
         needed_ms: need.keep.map(|keep| keep.alone_ms),
-        stamped: told(STAMP),
-        cleanup: told(CLEANUP),
+        stamped: setting(STAMP),
+        cleanup: setting(CLEANUP),
         findings: Vec::new(),
     };
-    surveyed.findings = findings(&surveyed, number(RETENTION_BYTES), need);
-    surveyed
+    audited.findings = findings(&audited, number(RETENTION_BYTES), need);
+    audited
 }
 
-fn findings(found: &Surveyed, bytes: Option<i64>, need: &Need) -> Vec<Finding> {
+fn findings(found: &AuditedTopic, bytes: Option<i64>, need: &Need) -> Vec<Finding> {
     let Some(partitions) = found.partitions else {
-        return vec![Finding { is_fault: true, flaw: Flaw::Missing }];
+        return vec![Finding { is_error: true, problem: Problem::Missing }];
     };
     let mut findings = Vec::new();
-    let mut say = |is_fault: bool, flaw: Flaw| findings.push(Finding { is_fault, flaw });
+    let mut add = |is_error: bool, problem: Problem| findings.push(Finding { is_error, problem });
     if let Some(needed) = need.partitions.filter(|needed| *needed != partitions) {
-        say(need.is_read, Flaw::Partitions { needed });
+        add(need.is_read, Problem::Partitions { needed });
     }
     if found.retention_ms.is_none() && found.stamped.is_none() && found.cleanup.is_none() {
-        say(true, Flaw::Untold);
+        add(true, Problem::SettingsUnknown);
         return findings;
     }
     if let (Some(keep), Some(held)) = (need.keep, found.retention_ms.filter(|held| *held >= 0)) {
         if held < keep.least_ms() {
             let without_snapshot = keep.behind_snapshot_ms.is_none();
-            say(true, Flaw::Retention { needed_ms: keep.least_ms(), without_snapshot });
+            add(true, Problem::Retention { needed_ms: keep.least_ms(), without_snapshot });
         } else if held < keep.alone_ms {
-            say(false, Flaw::Retention { needed_ms: keep.alone_ms, without_snapshot: true });
+            add(false, Problem::Retention { needed_ms: keep.alone_ms, without_snapshot: true });
         }
     }
     if let (Some(_), Some(bytes)) = (need.keep, bytes.filter(|bytes| *bytes >= 0)) {
-        say(false, Flaw::Bytes { bytes });
+        add(false, Problem::Bytes { bytes });
     }
     let (is_wanted, must) = need.stamped;
     if is_wanted && found.stamped.as_deref() == Some("CreateTime") {
-        say(must, Flaw::Stamped);
+        add(must, Problem::Stamped);
     }
     if found.cleanup.as_deref().is_some_and(|policy| policy.contains("compact")) {
-        say(need.is_read, Flaw::Compacted);
+        add(need.is_read, Problem::Compacted);
     }
     findings
 }
@@ -227,20 +230,20 @@ mod tests {
         settings
     }
 
-    /// What is found of a topic of 12 partitions where the input has 12, kept for so many days.
-    fn found(role: &'static str, days: i64, every: Option<Duration>) -> Vec<(bool, Flaw)> {
+    /// Findings for a topic of 12 partitions with this retention in days, where the input has 12, too.
+    fn found(role: &'static str, days: i64, every: Option<Duration>) -> Vec<(bool, Problem)> {
         let need = need(&settings(), role, Some(12), every);
-        let mut surveyed = looked_at("t", Some(12), None, &need);
-        surveyed.retention_ms = Some(days * DAY);
-        surveyed.stamped = Some("LogAppendTime".to_owned());
-        surveyed.cleanup = Some("delete".to_owned());
-        findings(&surveyed, Some(-1), &need).into_iter().map(|one| (one.is_fault, one.flaw)).collect()
+        let mut audited = inspected("t", Some(12), None, &need);
+        audited.retention_ms = Some(days * DAY);
+        audited.stamped = Some("LogAppendTime".to_owned());
+        audited.cleanup = Some("delete".to_owned());
+        findings(&audited, Some(-1), &need).into_iter().map(|one| (one.is_error, one.problem)).collect()
     }
 
     #[test]
-    fn a_log_that_forgets_too_soon_is_a_fault_and_with_snapshots_a_warning() {
+    fn a_retention_shorter_than_recovery_reads_is_an_error_and_with_snapshots_a_warning() {
         assert_eq!(found(INPUT, 90, None), []);
-        let short = |without_snapshot, needed_ms| Flaw::Retention { needed_ms, without_snapshot };
+        let short = |without_snapshot, needed_ms| Problem::Retention { needed_ms, without_snapshot };
         assert_eq!(found(INPUT, 7, None), [(true, short(true, 90 * DAY))]);
         let hourly = Some(Duration::from_secs(3_600));
         assert_eq!(found(INPUT, 7, hourly), [(false, short(true, 90 * DAY))]);
@@ -250,17 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_reads_must_be_right_and_the_rest_had_better_be() {
-        for (role, is_fault) in [("verdicts", true), ("alerts", false)] {
+    fn problems_are_errors_on_topics_that_the_engine_reads_and_warnings_on_others() {
+        for (role, is_error) in [("verdicts", true), ("alerts", false)] {
             let need = need(&settings(), role, Some(48), None);
-            let mut surveyed = looked_at("t", Some(12), None, &need);
-            assert_eq!(surveyed.findings.last().unwrap().flaw, Flaw::Untold);
-            surveyed.retention_ms = Some(-1);
-            surveyed.stamped = Some("CreateTime".to_owned());
-            surveyed.cleanup = Some("compact,delete".to_owned());
-            let all = [Flaw::Partitions { needed: 48 }, Flaw::Stamped, Flaw::Compacted];
-            let expected: Vec<Finding> = all.map(|flaw| Finding { is_fault, flaw }).into();
-            assert_eq!(findings(&surveyed, None, &need), expected, "{role}");
+            let mut audited = inspected("t", Some(12), None, &need);
+            assert_eq!(audited.findings.last().unwrap().problem, Problem::SettingsUnknown);
+            audited.retention_ms = Some(-1);
+            audited.stamped = Some("CreateTime".to_owned());
+            audited.cleanup = Some("compact,delete".to_owned());
+            let all = [Problem::Partitions { needed: 48 }, Problem::Stamped, Problem::Compacted];
+            let expected: Vec<Finding> = all.map(|problem| Finding { is_error, problem }).into();
+            assert_eq!(findings(&audited, None, &need), expected, "{role}");
         }
     }
 }

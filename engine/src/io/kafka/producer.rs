@@ -1,4 +1,4 @@
-//! A worker's producer: from outputs to records on their topics, and what became of them. It commits nothing.
+//! A worker's producer of the output topics, and the delivery results of what it sent. It commits nothing.
 
 use super::client::Health;
 use super::consumer::number;
@@ -17,17 +17,17 @@ use std::time::{Duration, Instant};
 use tripline_core::batch::ShardId;
 use tripline_core::outputs::{Output, Outputs, Topic};
 
-/// Tells how records fared and what the client meets.
+/// Collects delivery failures and broken connections, and forwards the client's log lines and errors.
 pub(super) struct Deliveries {
     health: Health,
     failed: Mutex<Option<KafkaError>>,
-    /// A connection broke: what was under way on it may still arrive at the broker.
+    /// A connection broke: requests in flight on it may still arrive at the broker.
     has_broken: AtomicBool,
 }
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        // Errors that repeat within half a minute are told nowhere else.
+        // Errors that repeat within half a minute are reported in log lines only.
         if facility == "FAIL" {
             self.has_broken.store(true, Ordering::Release);
         }
@@ -46,15 +46,15 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((fault, _)) = result {
-            self.fail(fault);
+        if let Err((error, _)) = result {
+            self.fail(error);
         }
     }
 }
 
 impl Deliveries {
-    fn fail(&self, fault: &KafkaError) {
-        self.failed.lock().expect("no thread panics while it holds the failure").get_or_insert(fault.clone());
+    fn fail(&self, error: &KafkaError) {
+        self.failed.lock().expect("no thread panics while it holds the failure").get_or_insert(error.clone());
     }
 
     fn take_failure(&self) -> Option<KafkaError> {
@@ -62,36 +62,36 @@ impl Deliveries {
     }
 }
 
-/// Why not everything that was sent is delivered.
-pub(super) enum Unsettled {
-    /// So many records wait for an answer.
+/// Why not every record that was sent is delivered.
+pub(super) enum FlushError {
+    /// Number of records without a delivery result.
     Waiting(i32),
-    /// At least one was not delivered, or the client is broken.
+    /// At least one record was not delivered, or the client has failed.
     Failed(KafkaError),
 }
 
 /// A producer of the output topics.
-pub(super) struct Outlet {
-    pub(super) producer: ThreadedProducer<Deliveries>,
+pub(super) struct OutputProducer {
+    pub(super) client: ThreadedProducer<Deliveries>,
     input: String,
     topics: Topics,
 }
 
-impl Outlet {
+impl OutputProducer {
     /// A producer of a worker, not yet connected.
     ///
     /// # Errors
-    /// When the client cannot be made.
-    pub(super) fn new(settings: &KafkaSettings, health: Health) -> Result<Outlet, SinkError> {
+    /// When the client cannot be created.
+    pub(super) fn new(settings: &KafkaSettings, health: Health) -> Result<OutputProducer, SinkError> {
         let config = settings.producer(health.worker);
         let context = Deliveries { health, failed: Mutex::default(), has_broken: AtomicBool::new(false) };
-        let producer =
-            config.create_with_context(context).map_err(|fault| SinkError::Fatal(fault.to_string()))?;
-        Ok(Outlet { producer, input: settings.topic.clone(), topics: settings.topics() })
+        let client =
+            config.create_with_context(context).map_err(|error| SinkError::Fatal(error.to_string()))?;
+        Ok(OutputProducer { client, input: settings.topic.clone(), topics: settings.topics() })
     }
 
-    /// Hands outputs over, from record number `from` on. Gives the number of the first that was not taken, and why,
-    /// where it is not for lack of room.
+    /// Sends outputs, from record number `from` on. Returns the number of the first record that was not accepted, and the
+    /// error, unless the queue is full.
     pub(super) fn send(&self, shard: ShardId, out: &Outputs, from: usize) -> (usize, Option<KafkaError>) {
         for (place, output) in out.records.iter().enumerate().skip(from) {
             let (key, value) = (out.key(output), out.value(output));
@@ -104,18 +104,18 @@ impl Outlet {
             if output.topic == Topic::Verdicts {
                 record = record.partition(number(shard));
             }
-            match self.producer.send(record) {
+            match self.client.send(record) {
                 Ok(()) => reached("sending"),
-                Err((fault, _)) if fault.rdkafka_error_code() == Some(Code::QueueFull) => {
+                Err((error, _)) if error.rdkafka_error_code() == Some(Code::QueueFull) => {
                     return (place, None);
                 }
-                Err((fault, _)) => return (place, Some(fault)),
+                Err((error, _)) => return (place, Some(error)),
             }
         }
         (out.records.len(), None)
     }
 
-    /// The output's own headers, and where the record that caused it lies.
+    /// The output's own headers, and the position of the input record that caused it.
     fn headers(&self, shard: ShardId, out: &Outputs, output: &Output) -> OwnedHeaders {
         let own = out.headers(output);
         let (partition, offset) = (shard.partition.to_string(), output.cause.to_string());
@@ -135,55 +135,55 @@ impl Outlet {
         all.fold(empty, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
     }
 
-    /// Name of the topic an output goes to.
+    /// Name of an output's topic.
     pub(super) fn topic(&self, output: &Output) -> &str {
         self.topics.name(output.topic)
     }
 
-    /// Waits until everything sent was delivered or failed.
+    /// Waits until every record that was sent is delivered or has failed.
     ///
     /// `Producer::flush` with a time-out would end in a poll that waits its whole 100 ms although the queue is empty:
-    /// so the queue is only set going, and looked at.
-    pub(super) fn settle(&self, wait: Duration) -> Result<(), Unsettled> {
+    /// so the queue is only triggered, and its length polled.
+    pub(super) fn flush(&self, wait: Duration) -> Result<(), FlushError> {
         let began = Instant::now();
         let mut pause = Duration::from_micros(100);
         loop {
-            let waiting = self.producer.in_flight_count();
-            if let Some(fault) = self.producer.context().take_failure() {
-                return Err(Unsettled::Failed(fault));
+            let waiting = self.client.in_flight_count();
+            if let Some(error) = self.client.context().take_failure() {
+                return Err(FlushError::Failed(error));
             }
             if waiting == 0 {
                 return Ok(());
             }
             if began.elapsed() >= wait {
-                return Err(Unsettled::Waiting(waiting));
+                return Err(FlushError::Waiting(waiting));
             }
             // A time-out of zero always reports that it timed out while anything is in flight.
-            let _ = self.producer.flush(Duration::ZERO);
+            let _ = self.client.flush(Duration::ZERO);
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(2));
         }
     }
 
-    /// Waits until nothing is in flight, and forgets what was not delivered. False when that took too long.
-    pub(super) fn is_empty_within(&self, wait: Duration) -> bool {
+    /// Waits until no record is in flight, and discards failures. False if that took too long.
+    pub(super) fn drained_within(&self, wait: Duration) -> bool {
         let began = Instant::now();
         loop {
-            match self.settle(wait.saturating_sub(began.elapsed())) {
+            match self.flush(wait.saturating_sub(began.elapsed())) {
                 Ok(()) => return true,
-                Err(Unsettled::Waiting(_)) => return false,
-                Err(Unsettled::Failed(_)) => {}
+                Err(FlushError::Waiting(_)) => return false,
+                Err(FlushError::Failed(_)) => {}
             }
         }
     }
 
-    /// Whether a connection broke since this was asked last.
+    /// Whether a connection broke since the last call.
     pub(super) fn has_broken(&self) -> bool {
-        self.producer.context().has_broken.swap(false, Ordering::AcqRel)
+        self.client.context().has_broken.swap(false, Ordering::AcqRel)
     }
 
-    /// Remembers a failure until [`Outlet::settle`] tells it.
-    pub(super) fn fail(&self, fault: &KafkaError) {
-        self.producer.context().fail(fault);
+    /// Keeps a failure until [`OutputProducer::flush`] returns it.
+    pub(super) fn fail(&self, error: &KafkaError) {
+        self.client.context().fail(error);
     }
 }

@@ -1,6 +1,6 @@
-//! What lies behind a shard's position on the brokers: its commit, its partitions of input and verdicts.
+//! The log of a shard on the brokers: its committed position, and its partitions of the input and verdicts topics.
 
-use super::client::{Health, PlainContext, ask, passes};
+use super::client::{Health, PlainContext, is_retriable, retry};
 use super::consumer::{appended_at, number};
 use super::note;
 use super::settings::KafkaSettings;
@@ -16,16 +16,16 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 use tripline_core::batch::{ShardId, Timestamp};
 
-/// A partition that gives nothing for so long has failed.
+/// A partition that returns no record for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Between two looks at whether a transaction has ended.
-pub(super) const OPEN_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Interval of polling whether a transaction has ended.
+pub(super) const OPEN_POLL_EVERY: Duration = Duration::from_millis(20);
 
-/// The clients of a filling.
+/// The clients of a restore.
 pub(super) struct Readers {
     /// Reads committed records.
     committed: BaseConsumer<PlainContext>,
-    /// Knows where partitions end, transactions under way included.
+    /// Returns the ends of partitions, open transactions included.
     written: BaseConsumer<PlainContext>,
 }
 
@@ -39,8 +39,8 @@ impl Readers {
         })
     }
 
-    /// Whether a transaction holds back what is in a shard's journal now.
-    pub(super) fn journal_is_held_back(
+    /// Whether an open transaction blocks records in the shard's partition of the verdicts topic.
+    pub(super) fn verdicts_are_blocked(
         &self,
         settings: &KafkaSettings,
         shard: ShardId,
@@ -54,14 +54,14 @@ impl Readers {
         Ok(stable < end)
     }
 
-    /// Where a shard goes on: its commit, or the beginning of a partition that nobody has begun. `partitions` is how many
-    /// the input has.
+    /// The committed position of a shard, or the beginning of a partition without one. `partitions` is the input's number
+    /// of partitions.
     pub(super) fn position(
         &self,
         settings: &KafkaSettings,
         partitions: u32,
         (shard, wait): (ShardId, Duration),
-    ) -> Result<Position, Unknown> {
+    ) -> Result<Position, PositionError> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&settings.topic, number(shard));
         let committed = self.committed.committed_offsets(list, wait)?;
@@ -73,52 +73,58 @@ impl Readers {
             _ => (self.beginning(settings, shard, wait)?, ""),
         };
         let note = note::read(stored, &settings.topic, partitions)
-            .map_err(|fault| Unknown::Ever(fault.to_string()))?;
+            .map_err(|error| PositionError::Permanent(error.to_string()))?;
         Ok(Position { shard, next, note })
     }
 
-    /// A group writes a position for every partition before it starts. One without is begun at its beginning, if
-    /// nothing was ever deleted there; else nobody knows what would be skipped.
-    fn beginning(&self, settings: &KafkaSettings, shard: ShardId, wait: Duration) -> Result<i64, Unknown> {
+    /// A group commits a position for every partition before it starts. A partition without one is read from its
+    /// beginning, if no record was ever deleted there; otherwise input could be skipped.
+    fn beginning(
+        &self,
+        settings: &KafkaSettings,
+        shard: ShardId,
+        wait: Duration,
+    ) -> Result<i64, PositionError> {
         match self.committed.fetch_watermarks(&settings.topic, number(shard), wait)? {
             (0, _) => Ok(0),
-            _ => Err(Unknown::Ever(format!(
-                "the group {} has no committed position here, though it has elsewhere (positions expire when a \
-                 group is away for long), and older records are deleted. Set it knowingly",
+            _ => Err(PositionError::Permanent(format!(
+                "the group {} has committed positions for other partitions, but none for this one (positions expire when a \
+                 group is inactive for long), and older records are deleted. Reset the group's offset for this \
+                 partition explicitly",
                 settings.group
             ))),
         }
     }
 
-    /// Reads nothing more.
-    pub(super) fn let_go(&self) -> Result<(), KafkaError> {
+    /// Stops reading.
+    pub(super) fn unassign(&self) -> Result<(), KafkaError> {
         self.committed.unassign()
     }
 }
 
-/// Why it is not known where a shard goes on.
-pub(super) enum Unknown {
-    /// A transaction of its last owner is open; the broker will end it.
-    Open,
-    /// It may be known later.
-    Yet(String),
-    /// Going on would skip input, or the broker refuses us for good.
-    Ever(String),
+/// Why the committed position of a shard is not available.
+pub(super) enum PositionError {
+    /// A transaction of the shard's last owner is open; the broker will end it.
+    OpenTransaction,
+    /// The position may be available later.
+    Retriable(String),
+    /// Processing from here would skip input, or the broker refuses the request permanently.
+    Permanent(String),
 }
 
-impl From<KafkaError> for Unknown {
-    fn from(fault: KafkaError) -> Unknown {
-        match fault.rdkafka_error_code() {
-            Some(Code::UnstableOffsetCommit) => Unknown::Open,
-            Some(code) if !passes(code) => Unknown::Ever(fault.to_string()),
-            _ => Unknown::Yet(fault.to_string()),
+impl From<KafkaError> for PositionError {
+    fn from(error: KafkaError) -> PositionError {
+        match error.rdkafka_error_code() {
+            Some(Code::UnstableOffsetCommit) => PositionError::OpenTransaction,
+            Some(code) if !is_retriable(code) => PositionError::Permanent(error.to_string()),
+            _ => PositionError::Retriable(error.to_string()),
         }
     }
 }
 
 impl From<KafkaError> for RestoreError {
-    fn from(fault: KafkaError) -> RestoreError {
-        RestoreError::Log(fault.to_string())
+    fn from(error: KafkaError) -> RestoreError {
+        RestoreError::Log(error.to_string())
     }
 }
 
@@ -143,8 +149,8 @@ impl Partition<'_> {
         }
     }
 
-    fn ask<T>(&self, question: impl FnMut(Duration) -> Result<T, KafkaError>) -> Result<T, RestoreError> {
-        Ok(ask(self.settings.patience.min(SILENCE_MAX), question)?)
+    fn retry<T>(&self, request: impl FnMut(Duration) -> Result<T, KafkaError>) -> Result<T, RestoreError> {
+        Ok(retry(self.settings.patience.min(SILENCE_MAX), request)?)
     }
 
     fn is_cancelled(&self) -> bool {
@@ -156,13 +162,13 @@ impl ShardLog for Partition<'_> {
     fn low(&self) -> Result<i64, RestoreError> {
         let input = &self.settings.topic;
         let (low, _) =
-            self.ask(|wait| self.readers.committed.fetch_watermarks(input, self.number(), wait))?;
+            self.retry(|wait| self.readers.committed.fetch_watermarks(input, self.number(), wait))?;
         Ok(low)
     }
 
     fn offset_at(&self, side: SideTopic, ms: i64) -> Result<Option<i64>, RestoreError> {
         let topic = self.topic(side);
-        let found = self.ask(|wait| {
+        let found = self.retry(|wait| {
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&topic, self.number(), Offset::Offset(ms.max(0)))?;
             let list = self.readers.committed.offsets_for_times(list, wait)?;
@@ -188,27 +194,27 @@ impl ShardLog for Partition<'_> {
         let is_wanted = |message: &BorrowedMessage<'_>| {
             message.topic() == topic && message.partition() == partition && message.offset() >= from
         };
-        let mut heard = Instant::now();
+        let mut last_record = Instant::now();
         loop {
             if self.is_cancelled() {
                 return Err(RestoreError::Cancelled);
             }
             match self.readers.committed.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) if is_wanted(&message) => {
-                    heard = Instant::now();
-                    if !each(&found(&message, side, self.settings)?)? {
+                    last_record = Instant::now();
+                    if !each(&log_record(&message, side, self.settings)?)? {
                         return Ok(());
                     }
                 }
-                // What is left of an earlier assignment.
+                // A record of an earlier assignment.
                 Some(Ok(_)) => {}
                 Some(Err(KafkaError::PartitionEOF(of))) if of == partition => return Ok(()),
-                Some(Err(fault)) if fault.rdkafka_error_code() == Some(Code::AutoOffsetReset) => {
-                    return Err(fault.into());
+                Some(Err(error)) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => {
+                    return Err(error.into());
                 }
-                Some(Err(_)) | None if heard.elapsed() > SILENCE_MAX => {
+                Some(Err(_)) | None if last_record.elapsed() > SILENCE_MAX => {
                     return Err(RestoreError::Log(format!(
-                        "{topic} partition {partition} gave nothing for {SILENCE_MAX:?}"
+                        "topic {topic} partition {partition} returned no record for {SILENCE_MAX:?}"
                     )));
                 }
                 Some(Err(_)) | None => {}
@@ -218,23 +224,27 @@ impl ShardLog for Partition<'_> {
 
     fn await_ended(&self) -> Result<i64, RestoreError> {
         let (topic, partition) = (self.topic(SideTopic::Verdicts), self.number());
-        let (_, end) = self.ask(|wait| self.readers.written.fetch_watermarks(&topic, partition, wait))?;
-        let mut was_told = false;
+        let (_, end) = self.retry(|wait| self.readers.written.fetch_watermarks(&topic, partition, wait))?;
+        let mut is_logged = false;
         loop {
             let (_, stable) =
-                self.ask(|wait| self.readers.committed.fetch_watermarks(&topic, partition, wait))?;
+                self.retry(|wait| self.readers.committed.fetch_watermarks(&topic, partition, wait))?;
             if stable >= end {
                 return Ok(end);
             }
             if self.is_cancelled() {
                 return Err(RestoreError::Cancelled);
             }
-            if !was_told {
-                was_told = true;
+            if !is_logged {
+                is_logged = true;
                 let records = end - stable;
-                tracing::info!(partition, records, "the journal waits for the end of a transaction");
+                tracing::info!(
+                    partition,
+                    records,
+                    "the restore waits for the end of an open transaction in the verdicts topic"
+                );
             }
-            std::thread::sleep(OPEN_LOOK_EVERY);
+            std::thread::sleep(OPEN_POLL_EVERY);
         }
     }
 
@@ -242,12 +252,12 @@ impl ShardLog for Partition<'_> {
         if self.is_cancelled() {
             return Err(RestoreError::Cancelled);
         }
-        // The worker has gone when nobody receives.
+        // Nobody receives once the worker has ended.
         self.handed_over.send(restored).map_err(|_| RestoreError::Cancelled)
     }
 }
 
-fn found<'m>(
+fn log_record<'m>(
     message: &'m BorrowedMessage<'_>,
     side: SideTopic,
     settings: &KafkaSettings,
