@@ -24,8 +24,8 @@ pub trait Model: Send + Sync {
     /// Names of its inputs: the columns of `x`.
     fn inputs(&self) -> &'static [&'static str];
 
-    /// Scores `x`: `[N, F]`, NaN is missing, into `out`: `[N]`, a column of the matrix of all models' scores; NaN where no
-    /// score can be given. Rows are scored independently of each other: how they are batched changes no bit.
+    /// Scores `x`: `[N, F]`, NaN is missing, into `out`: `[N]`, a column of the matrix of all models' scores; NaN where
+    /// no score can be given. Rows are scored independently of each other: how they are batched changes no bit.
     ///
     /// # Panics
     /// When the shapes do not fit.

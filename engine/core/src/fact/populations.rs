@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_cannot_be_told_from_its_pack_is_counted_anew_in_another() {
+    fn a_condition_without_wording_is_counted_anew_in_another_pack() {
         let schema = schema();
         let unnamed = || plan(vec![Rank { condition: None, ..rank("a", 2, None, Some(2)) }]);
         let mut populations = Populations::new(&unnamed(), &schema, "one pack");

@@ -117,7 +117,7 @@ fn a_manifest_that_lists_too_little_does_not_add_up() {
 }
 
 #[test]
-fn another_version_is_told_from_damage_and_says_what_to_do() {
+fn another_version_is_not_taken_for_damage_and_its_error_says_what_to_do() {
     let (_, sealed, _) = snapshot(0..1);
     let mut manifest = sealed.manifest;
     let end = manifest.len() - 16;
