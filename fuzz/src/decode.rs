@@ -24,7 +24,7 @@ const NAME: &str = "merchant.name";
 
 /// One record of JSON.
 pub fn json(data: &[u8]) -> bool {
-    thread_local!(static FEED: RefCell<Feed> = RefCell::new(Feed::json()));
+    thread_local!(static FEED: RefCell<Feed> = RefCell::new(Feed::new(json_mapping())));
     FEED.with_borrow_mut(|feed| {
         let verdict = feed.decode(data);
         if let Ok(text) = std::str::from_utf8(data)
@@ -59,7 +59,7 @@ fn compare_with_serde(text: &str, ours: Result<(), Reason>) {
 
 /// A header and one CSV record, at the first line end; without one, a record under the known header.
 pub fn csv(data: &[u8]) -> bool {
-    thread_local!(static FEED: RefCell<Feed> = RefCell::new(Feed::csv()));
+    thread_local!(static FEED: RefCell<Feed> = RefCell::new(Feed::new(csv_mapping())));
     FEED.with_borrow_mut(|feed| {
         let split = data.iter().position(|byte| *byte == b'\n').map(|at| data.split_at(at + 1));
         let (header, record) = match split {
@@ -123,50 +123,60 @@ struct Feed {
     name: Slot,
 }
 
+/// The schema, and the mapping of the JSON records.
+pub(crate) fn json_mapping() -> (Schema, Mapping) {
+    let pointer = |place: &str| FieldSource::Pointer(format!("/{}", place.replace('.', "/")).into());
+    let schema = schema();
+    let mapping = mapping(&schema, Format::Json, &pointer, "amount/value");
+    (schema, mapping)
+}
+
+fn csv_mapping() -> (Schema, Mapping) {
+    let column = |place: &str| FieldSource::Column(place.to_owned().into());
+    let schema = schema();
+    let mapping = mapping(&schema, Format::Csv { delimiter: b',' }, &column, "amount");
+    (schema, mapping)
+}
+
+fn schema() -> Schema {
+    let (schema, _) = Schema::load(&File::new("schema.yaml", SCHEMA));
+    schema.expect("the schema has no errors")
+}
+
+fn mapping(schema: &Schema, format: Format, place: &dyn Fn(&str) -> FieldSource, amount: &str) -> Mapping {
+    let slot = |name: &str| schema.slot(name).expect("the schema has the field");
+    let places = [
+        ("event.id", "id"),
+        ("event.type", "type"),
+        ("event.time", "time"),
+        ("account.id", "account"),
+        ("tx.amount", amount),
+        (NAME, "name"),
+        ("tx.risk", "risk"),
+    ];
+    let mut fields: Vec<FieldMapping> =
+        places.iter().map(|(name, at)| FieldMapping::new(slot(name), place(at))).collect();
+    if matches!(format, Format::Json) {
+        fields[4].money.currency = CurrencySource::From("/amount/currency".to_owned().into());
+        fields.push(FieldMapping::new(slot("tx.declined"), place("declined")));
+        fields.push(FieldMapping::new(slot("tx.channel"), place("channel")));
+        let geo = FieldSource::Pair { latitude: "/geo/lat".into(), longitude: "/geo/lon".into() };
+        fields.push(FieldMapping::new(slot("tx.geo"), geo));
+    } else {
+        fields[4].money.currency = CurrencySource::Constant("EUR".to_owned().into());
+    }
+    Mapping { format, fields, labels: None, pan_exempt: Vec::new(), spans: Default::default() }
+}
+
 impl Feed {
-    fn json() -> Feed {
-        let pointer = |place: &str| FieldSource::Pointer(format!("/{}", place.replace('.', "/")).into());
-        Feed::new(Format::Json, &pointer, "/amount/currency", "amount/value")
-    }
-
-    fn csv() -> Feed {
-        let column = |place: &str| FieldSource::Column(place.to_owned().into());
-        Feed::new(Format::Csv { delimiter: b',' }, &column, "", "amount")
-    }
-
-    fn new(format: Format, place: &dyn Fn(&str) -> FieldSource, currency: &str, amount: &str) -> Feed {
-        let (schema, _) = Schema::load(&File::new("schema.yaml", SCHEMA));
-        let schema = schema.expect("the schema has no errors");
-        let slot = |name: &str| schema.slot(name).expect("the schema has the field");
-        let places = [
-            ("event.id", "id"),
-            ("event.type", "type"),
-            ("event.time", "time"),
-            ("account.id", "account"),
-            ("tx.amount", amount),
-            (NAME, "name"),
-            ("tx.risk", "risk"),
-        ];
-        let mut fields: Vec<FieldMapping> =
-            places.iter().map(|(name, at)| FieldMapping::new(slot(name), place(at))).collect();
-        fields[4].money.currency = match format {
-            Format::Json => CurrencySource::From(currency.to_owned().into()),
-            Format::Csv { .. } => CurrencySource::Constant("EUR".to_owned().into()),
-        };
-        if matches!(format, Format::Json) {
-            fields.push(FieldMapping::new(slot("tx.declined"), place("declined")));
-            fields.push(FieldMapping::new(slot("tx.channel"), place("channel")));
-            let geo = FieldSource::Pair { latitude: "/geo/lat".into(), longitude: "/geo/lon".into() };
-            fields.push(FieldMapping::new(slot("tx.geo"), geo));
-        }
-        let all: Vec<Slot> = fields.iter().map(|field| field.slot).collect();
-        let mapping =
-            Mapping { format, fields, labels: None, pan_exempt: Vec::new(), spans: Default::default() };
+    fn new((schema, mapping): (Schema, Mapping)) -> Feed {
+        let all: Vec<Slot> = mapping.fields.iter().map(|field| field.slot).collect();
         let checked = CheckedMapping::new(&mapping, &schema).expect("the mapping fits the schema");
         let plan = DecodePlan::new(&checked, &all, &all, TextKey::default());
         let decoder = Decoder::new(Arc::new(plan));
         let event = Event::new(schema.fields().len());
-        Feed { decoder, again: event.clone(), event, name: slot(NAME) }
+        let name = schema.slot(NAME).expect("the schema has the field");
+        Feed { decoder, again: event.clone(), event, name }
     }
 
     /// Decodes a record twice: what a decoder has learned of a record's shape must not change what it reads.

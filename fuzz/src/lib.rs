@@ -4,9 +4,11 @@
 
 mod decode;
 mod pack;
+mod snapshot;
 
 #[path = "../../engine/core/tests/shared/seen.rs"]
 mod seen;
 
 pub use decode::{csv, json};
 pub use pack::{expression, pack};
+pub use snapshot::{snapshot, snapshot_parts};

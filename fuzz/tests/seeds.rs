@@ -38,3 +38,23 @@ fn expressions() {
 fn packs() {
     assert_eq!(run("pack", tripline_fuzz::pack), (4, 9));
 }
+
+/// The inputs are the parts of a snapshot of today; `TRIPLINE_BLESS=1` writes them anew.
+#[test]
+fn snapshots() {
+    let parts = tripline_fuzz::snapshot_parts();
+    if std::env::var_os("TRIPLINE_BLESS").is_some() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds/snapshot");
+        fs::create_dir_all(&folder).expect("the folder can be made");
+        for (number, part) in parts.iter().enumerate() {
+            fs::write(folder.join(format!("part-{number}")), part).expect("the file can be written");
+        }
+    }
+    assert!(
+        parts.iter().all(|part| tripline_fuzz::snapshot(part)),
+        "a part in its own place changes nothing"
+    );
+    assert!(!tripline_fuzz::snapshot(&parts[0][..parts[0].len() - 1]), "a part that is cut is refused");
+    let (taken, count) = run("snapshot", tripline_fuzz::snapshot);
+    assert!(taken == count && count == parts.len(), "{taken} of {count}: TRIPLINE_BLESS=1 writes them anew");
+}
