@@ -1,6 +1,7 @@
 //! `tripline demo`: a simulated bank, a Kafka broker and the engine in one process, without an installation.
 //!
-//! The engine consumes from and produces to the broker, and the screen consumes the alerts topic as any subscriber would.
+//! The engine consumes from and produces to the broker, and the screen consumes the alerts topic as any subscriber
+//! would.
 
 mod alert;
 mod campaign_counts;
@@ -61,9 +62,9 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Run a simulated bank, a Kafka broker and the engine in one process.
 ///
-/// The bank starts with 90 days of history. Fraud campaigns of five kinds begin at once, among customers who travel, shop
-/// and play. Each alert is state with its reasons and with whether it is correct. By default one second of real time is
-/// one minute of simulated time.
+/// The bank starts with 90 days of history. Fraud campaigns of five kinds begin at once, among customers who travel,
+/// shop and play. Each alert is shown with its reasons and with whether it is correct. By default one second of real
+/// time is one minute of simulated time.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline demo --for 30s --seed 7")]
 pub struct Demo {
@@ -165,7 +166,8 @@ impl Demo {
         Ok(Exit::Success)
     }
 
-    /// Loads the history, publishes events and shows alerts until the end; nothing when the demo was stopped before that.
+    /// Loads the history, publishes events and shows alerts until the end; nothing when the demo was stopped before
+    /// that.
     fn run_scenario(
         &self,
         config: &Config,

@@ -1,4 +1,5 @@
-//! A line of `tripline dump`: `{partition, offset, appended_at, key, value}`. Bytes that are not UTF-8 are in `key_hex` and
+//! A line of `tripline dump`: `{partition, offset, appended_at, key, value}`. Bytes that are not UTF-8 are in
+//! `key_hex` and
 //! `value_hex`.
 
 use crate::json::JsonFault;

@@ -15,8 +15,8 @@ use tripline_core::results::{Collect, EventResults};
 
 /// Write the features of the packs for every input record as CSV.
 ///
-/// The first column is `event`; the features follow in pack order. Money is in major units, yes/no is 0 or 1, a missing value
-/// is empty.
+/// The first column is `event`; the features follow in pack order. Money is in major units, yes/no is 0 or 1, a
+/// missing value is empty.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline features --config deploy/examples/handbook/tripline.yaml \\\n    --input deploy/examples/handbook/sample.csv --output features.csv"

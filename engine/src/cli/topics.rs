@@ -14,8 +14,9 @@ const PARTITIONS: u32 = 48;
 
 /// Check that the required topics exist and are configured for recovery, or create missing ones.
 ///
-/// Each topic needs the partitions of the input, a retention as long as recovery reads back, timestamps of the broker and no
-/// compaction. Each problem is shown with the command that solves it. Exit 1 when `run` or recovery would fail.
+/// Each topic needs the partitions of the input, a retention as long as recovery reads back, timestamps of the broker
+/// and no compaction. Each problem is shown with the command that solves it. Exit 1 when `run` or recovery would
+/// fail.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline topics --config tripline.yaml --create --partitions 12")]
 pub struct Topics {

@@ -20,8 +20,8 @@ fn broken() -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn the_shipped_configurations_and_packs_have_no_fault() {
     for entry in fs::read_dir(root().join("deploy/examples")).unwrap().map(Result::unwrap) {
-        let told = tripline(["check", entry.path().join("tripline.yaml").to_str().unwrap()]).fine();
-        assert!(told.contains("no error") && !told.contains("warning"), "{told}");
+        let output = tripline(["check", entry.path().join("tripline.yaml").to_str().unwrap()]).fine();
+        assert!(output.contains("no error") && !output.contains("warning"), "{output}");
         for pack in fs::read_dir(entry.path().join("packs")).unwrap().map(Result::unwrap) {
             let path = pack.path();
             if path.extension().is_some_and(|extension| extension == "yaml") {
@@ -32,35 +32,36 @@ fn the_shipped_configurations_and_packs_have_no_fault() {
 }
 
 #[test]
-fn the_retention_that_recovery_needs_is_told() {
-    let told = tripline(["check", DEMO]).fine();
-    let line = |name: &str| told.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
+fn the_retention_that_recovery_needs_is_shown() {
+    let output = tripline(["check", DEMO]).fine();
+    let line =
+        |name: &str| output.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
     // The demo looks back 90 days and its events refer to earlier ones: see `Settings::reach_ms`.
     let input = line("input ");
     let days: i64 = input.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!((90..=190).contains(&days) && input.contains(" d"), "{input}");
-    assert!(input.contains("retention.ms=") && line("verdicts ").contains("retention.ms="), "{told}");
+    assert!(input.contains("retention.ms=") && line("verdicts ").contains("retention.ms="), "{output}");
 }
 
 #[test]
 fn a_broken_pack_ends_with_1_and_every_fault_is_pointed_at() {
     let (_folder, pack) = broken();
-    let told = tripline(["check", pack.to_str().unwrap()]).with(1).stdout;
+    let output = tripline(["check", pack.to_str().unwrap()]).with(1).stdout;
     for (fault, meant) in
         [("tx.amuont", "the field `tx.amount`"), ("acct_reset_24h", "the aggregate `acct_resets_24h`")]
     {
-        assert!(told.contains(fault) && told.contains(&format!("did you mean {meant}")), "{told}");
+        assert!(output.contains(fault) && output.contains(&format!("did you mean {meant}")), "{output}");
     }
-    assert!(told.contains("cards.yaml:") && told.contains('^'), "{told}");
-    assert!(!told.contains('\u{1b}'), "colours belong on a terminal");
+    assert!(output.contains("cards.yaml:") && output.contains('^'), "{output}");
+    assert!(!output.contains('\u{1b}'), "colours belong on a terminal");
 }
 
 #[test]
 fn faults_as_json_say_where() {
     let (_folder, pack) = broken();
     let text = fs::read_to_string(&pack).unwrap();
-    let told = tripline(["check", "--json", pack.to_str().unwrap()]).with(1).stdout;
-    let faults: Vec<Value> = told
+    let output = tripline(["check", "--json", pack.to_str().unwrap()]).with(1).stdout;
+    let faults: Vec<Value> = output
         .lines()
         .flat_map(|line| match serde_json::from_str(line).unwrap() {
             Value::Array(faults) => faults,
@@ -71,21 +72,21 @@ fn faults_as_json_say_where() {
         let line = text.lines().position(|line| line.contains(fault)).unwrap() + 1;
         let found = faults
             .iter()
-            .any(|told| told["line"] == line && told["message"].as_str().unwrap().contains(fault));
-        assert!(found, "{fault} in line {line}: {told}");
+            .any(|problem| problem["line"] == line && problem["message"].as_str().unwrap().contains(fault));
+        assert!(found, "{fault} in line {line}: {output}");
     }
 }
 
 #[test]
 fn a_sample_shows_what_the_mapping_finds() {
-    let told = tripline(["check", DEMO, "--sample", DEMO_SAMPLE]).fine();
-    assert!(told.contains("700 records"), "{told}");
-    assert!(told.lines().any(|line| line.contains("tx.geo")), "{told}");
+    let output = tripline(["check", DEMO, "--sample", DEMO_SAMPLE]).fine();
+    assert!(output.contains("700 records"), "{output}");
+    assert!(output.lines().any(|line| line.contains("tx.geo")), "{output}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bad.jsonl");
     fs::write(&path, "{\"id\": \"1\"}\n").unwrap();
-    let told = tripline(["check", DEMO, "--sample", path.to_str().unwrap()]).with(1).stdout;
-    assert!(told.contains("dead letters"), "{told}");
+    let output = tripline(["check", DEMO, "--sample", path.to_str().unwrap()]).with(1).stdout;
+    assert!(output.contains("dead letters"), "{output}");
 }
 
 #[test]
@@ -101,14 +102,14 @@ fn the_fields_of_a_schema_are_listed() {
 
 #[test]
 fn a_schema_alone_is_checked_as_one() {
-    let told = tripline(["check", "deploy/examples/demo/schema.yaml"]).fine();
-    assert!(told.contains("fields, no error"), "{told}");
+    let output = tripline(["check", "deploy/examples/demo/schema.yaml"]).fine();
+    assert!(output.contains("fields, no error"), "{output}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.yaml");
     fs::write(&path, "version: 2\nfields:\n  tx.geo: locaton\n").unwrap();
-    let told = tripline(["check", path.to_str().unwrap()]).with(1).stdout;
-    assert!(told.contains("did you mean `location`?"), "{told}");
-    assert!(told.contains("this release supports `version: 1` of a schema only"), "{told}");
+    let output = tripline(["check", path.to_str().unwrap()]).with(1).stdout;
+    assert!(output.contains("did you mean `location`?"), "{output}");
+    assert!(output.contains("this release supports `version: 1` of a schema only"), "{output}");
 }
 
 #[test]

@@ -20,17 +20,17 @@ fn the_order_of_alerts_does_not_matter_and_every_byte_does() {
         let count = lines.lines().count();
         let mut reversed: Vec<&str> = lines.lines().collect();
         reversed.reverse();
-        let (code, told) = compare(folder.path(), &lines, &reversed.join("\n"));
-        assert_eq!((code, told), (0, json!({"equal": true, "first": count, "second": count})));
+        let (code, output) = compare(folder.path(), &lines, &reversed.join("\n"));
+        assert_eq!((code, output), (0, json!({"equal": true, "first": count, "second": count})));
 
-        let (code, told) = compare(folder.path(), &lines, &reversed[1..].join("\n"));
-        assert_eq!((code, &told["equal"], &told["second"]), (1, &json!(false), &json!(count - 1)));
-        assert_eq!(told["difference"]["second"], Value::Null);
+        let (code, output) = compare(folder.path(), &lines, &reversed[1..].join("\n"));
+        assert_eq!((code, &output["equal"], &output["second"]), (1, &json!(false), &json!(count - 1)));
+        assert_eq!(output["difference"]["second"], Value::Null);
 
         let changed = lines.replacen("\"score\":", "\"score\":1", 1);
-        let (code, told) = compare(folder.path(), &lines, &changed);
-        assert_eq!((code, &told["equal"]), (1, &json!(false)));
-        assert_ne!(told["difference"]["first"], told["difference"]["second"]);
+        let (code, output) = compare(folder.path(), &lines, &changed);
+        assert_eq!((code, &output["equal"]), (1, &json!(false)));
+        assert_ne!(output["difference"]["first"], output["difference"]["second"]);
     }
 }
 
@@ -45,8 +45,8 @@ fn a_dump_is_compared_by_what_was_published() {
             format!("{{\"partition\":{partition},\"offset\":{offset},\"appended_at\":null,\"key\":\"A1\",\"value\":{value}}}\n")
         })
         .collect();
-    let (code, told) = compare(folder.path(), &dump, &alerts);
-    assert_eq!((code, &told["equal"]), (0, &json!(true)));
+    let (code, output) = compare(folder.path(), &dump, &alerts);
+    assert_eq!((code, &output["equal"]), (0, &json!(true)));
     // As another tool writes the same objects: its keys in another order, blanks between them.
     let rewritten: String = objects(&dump)
         .iter()
@@ -56,8 +56,8 @@ fn a_dump_is_compared_by_what_was_published() {
             format!("{{ \"value\": {value}, \"key\": \"A1\", \"offset\": {offset}, \"partition\": {partition} }}\n")
         })
         .collect();
-    let (code, told) = compare(folder.path(), &rewritten, &alerts);
-    assert_eq!((code, &told["equal"]), (0, &json!(true)));
+    let (code, output) = compare(folder.path(), &rewritten, &alerts);
+    assert_eq!((code, &output["equal"]), (0, &json!(true)));
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn faulty_everywhere(schema: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_schema_with_faults_hides_no_fault_of_mapping_and_packs_and_none_is_told_that_only_follows() {
+fn a_schema_with_faults_hides_no_error_of_mapping_and_packs_and_shows_none_that_only_follows() {
     let faults = faulty_everywhere(&[
         ("  card.id: text\n", "  card.id: txt\n"),
         ("tx.amount: money in account.currency", "tx.amount: money in EUX"),

@@ -1,5 +1,5 @@
-//! The JSON Schemas by which editors complete and check YAML: what is shipped is valid, what `check` refuses for an unknown
-//! key or a value of another type is not.
+//! The JSON Schemas by which editors complete and check YAML: what is shipped is valid, what `check` refuses for an
+//! unknown key or a value of another type is not.
 
 use crate::schemas::schema;
 use crate::tripline::{root, tripline};

@@ -1,7 +1,7 @@
 //! Stories of fraud and of honest people, written by hand, and the alerts that the demo's packs raise on them.
 //!
-//! `TRIPLINE_BLESS=1` rewrites the alerts; the difference is to be read against the rules. The packs' hash is left out: an alert
-//! changes when what it says changes.
+//! `TRIPLINE_BLESS=1` rewrites the alerts; the difference is to be read against the rules. The packs' hash is left
+//! out: an alert changes when what it says changes.
 
 use crate::tripline::{DEMO, replay, root};
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ const STORIES: [(&str, bool); 7] = [
     ("traveller_stays_silent", false),
 ];
 
-fn told(story: &str) -> String {
+fn alerts_of(story: &str) -> String {
     let replayed = replay(DEMO, root().join(format!("engine/tests/golden/{story}/events.jsonl")), &[]);
     assert_eq!(replayed.summary["rows"], replayed.summary["records"], "{story}: {}", replayed.dead_letters);
     replayed.alerts.lines().map(without_hash).collect()
@@ -35,16 +35,16 @@ fn without_hash(alert: &str) -> String {
 fn each_story_raises_its_alerts_and_no_other() {
     for (story, is_fraud) in STORIES {
         let path = root().join(format!("engine/tests/golden/{story}/alerts.jsonl"));
-        let told = told(story);
+        let alerts = alerts_of(story);
         if std::env::var_os("TRIPLINE_BLESS").is_some() {
-            fs::write(&path, &told).unwrap();
+            fs::write(&path, &alerts).unwrap();
         }
         let golden = fs::read_to_string(&path).unwrap();
         assert!(
-            told == golden,
-            "{story}: other alerts than the golden ones\n--- golden\n{golden}--- now\n{told}"
+            alerts == golden,
+            "{story}: other alerts than the golden ones\n--- golden\n{golden}--- now\n{alerts}"
         );
-        assert_eq!(is_fraud, !told.is_empty(), "{story}:\n{told}");
+        assert_eq!(is_fraud, !alerts.is_empty(), "{story}:\n{alerts}");
     }
 }
 

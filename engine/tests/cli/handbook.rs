@@ -1,7 +1,7 @@
 //! `deploy/examples/handbook/sample.csv`: payments in the form of the Fraud Detection Handbook's stream, made up here.
 //!
-//! Twenty customers, twelve terminals, five weeks. Two terminals are compromised for a week each, and one customer's card is
-//! used for amounts five times the usual. `TRIPLINE_BLESS=1` writes the file.
+//! Twenty customers, twelve terminals, five weeks. Two terminals are compromised for a week each, and one customer's
+//! card is used for amounts five times the usual. `TRIPLINE_BLESS=1` writes the file.
 
 use crate::tripline::{HANDBOOK_SAMPLE, root};
 use jiff::civil::date;

@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod configuration;
 mod editor;
+mod effects;
 mod goldens;
 mod handbook;
 mod help;

@@ -40,7 +40,8 @@ http: {listen: 127.0.0.1:0}
 fn an_operator_sees_alerts_firings_ledgers_and_coverage() {
     let bank = Bank::open(&[("schema.yaml", SCHEMA), ("pack.yaml", PACK), ("tripline.yaml", CONFIG)]);
     let now = jiff::Timestamp::now();
-    // Five accounts, two events each, the second a day later; the second's alert is silent or not by its cooldown alone.
+    // Five accounts, two events each, the second a day later; the second's alert is silent or not by its cooldown
+    // alone.
     let records: Vec<(String, String)> = [30, 20, 10, 10]
         .iter()
         .enumerate()

@@ -48,27 +48,27 @@ fn configuration(brokers: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn missing_topics_and_a_journal_of_too_few_partitions_are_told_with_what_mends_them() {
+fn missing_topics_and_a_journal_of_too_few_partitions_are_reported_with_their_solution() {
     let broker = MockBroker::start().unwrap();
     broker.topic("events", 4).unwrap();
     broker.topic("bank.verdicts", 2).unwrap();
     let (_folder, config) = configuration(&broker.brokers());
     let config = config.to_str().unwrap();
-    let told = tripline(["topics", "--config", config]).with(1).stdout;
+    let output = tripline(["topics", "--config", config]).with(1).stdout;
     for line in [
         "error: topic does not exist",
         "error: the input has 4 partitions",
         "--alter --topic bank.verdicts --partitions 4",
     ] {
-        assert!(told.contains(line), "{line} is missing in\n{told}");
+        assert!(output.contains(line), "{line} is missing in\n{output}");
     }
-    let told = tripline(["topics", "--config", config, "--json"]).with(1).stdout;
-    let told: Value = serde_json::from_str(&told).unwrap();
+    let output = tripline(["topics", "--config", config, "--json"]).with(1).stdout;
+    let output: Value = serde_json::from_str(&output).unwrap();
     let of = |name: &str| {
-        let topics = told["topics"].as_array().unwrap();
-        topics.iter().find(|topic| topic["topic"] == name).unwrap_or_else(|| panic!("{name} in {told}"))
+        let topics = output["topics"].as_array().unwrap();
+        topics.iter().find(|topic| topic["topic"] == name).unwrap_or_else(|| panic!("{name} in {output}"))
     };
-    assert_eq!(told["is_fine"], false);
+    assert_eq!(output["is_fine"], false);
     assert_eq!(of("bank.late")["findings"][0]["flaw"], "missing");
     assert_eq!(of("bank.verdicts")["findings"][0]["flaw"], "partitions");
     assert_eq!(of("events")["partitions"], 4);
@@ -77,10 +77,10 @@ fn missing_topics_and_a_journal_of_too_few_partitions_are_told_with_what_mends_t
 }
 
 #[test]
-fn brokers_that_are_not_there_are_told_as_such() {
+fn brokers_that_do_not_answer_are_reported() {
     let (_folder, config) = configuration("127.0.0.1:1");
-    let told = tripline(["topics", "--config", config.to_str().unwrap()]).with(2);
-    assert!(told.stderr.contains("events") && told.stdout.is_empty(), "{}", told.stderr);
+    let output = tripline(["topics", "--config", config.to_str().unwrap()]).with(2);
+    assert!(output.stderr.contains("events") && output.stdout.is_empty(), "{}", output.stderr);
     let both = ["topics", "--config", config.to_str().unwrap(), "--partitions", "4"];
     assert!(tripline(both).with(2).stderr.contains("--create"));
 }
@@ -116,10 +116,10 @@ fn an_operator_sees_shards_lag_and_the_age_of_snapshots() {
         asked()["shards"][0]["snapshot_at"].is_string()
     });
     service.until("judging", |service| service.metric("tripline_events_total") == Some(f64::from(sent)));
-    let told = asked();
-    let shard = &told["shards"][0];
-    assert_eq!((&told["is_ready"], &told["guarantee"]), (&true.into(), &"at_least_once".into()));
-    assert_eq!((&told["group"], told["packs"].as_str().is_some()), (&"tripline".into(), true));
+    let output = asked();
+    let shard = &output["shards"][0];
+    assert_eq!((&output["is_ready"], &output["guarantee"]), (&true.into(), &"at_least_once".into()));
+    assert_eq!((&output["group"], output["packs"].as_str().is_some()), (&"tripline".into(), true));
     assert_eq!((&shard["partition"], &shard["phase"]), (&0.into(), &"live".into()));
     assert_eq!((&shard["next"], &shard["filled"]), (&sent.into(), &Value::Null));
     let age = service.metric("tripline_snapshot_age_seconds{partition=\"0\"}").unwrap();
@@ -138,8 +138,8 @@ fn an_operator_sees_shards_lag_and_the_age_of_snapshots() {
     assert!(ended(&mut shell).fine().contains(": ready\n"));
     assert!(!service.get("/status").contains("secret"), "an account is nobody's status");
     service.stop();
-    let told = tripline(["status", "--url", &url]).with(2);
-    assert!(told.stderr.contains("no answer from 127.0.0.1:"), "{}", told.stderr);
+    let output = tripline(["status", "--url", &url]).with(2);
+    assert!(output.stderr.contains("no answer from 127.0.0.1:"), "{}", output.stderr);
 }
 
 /// A process that says the same to everybody, as often as it is asked.
@@ -156,18 +156,18 @@ fn standing_in(body: &'static str) -> String {
 }
 
 #[test]
-fn a_process_that_is_not_ready_is_told_with_its_reasons_and_how_far_its_restore_has_come() {
+fn a_process_that_is_not_ready_is_shown_with_its_reasons_and_how_far_its_restore_has_come() {
     let url = standing_in(
         r#"{"instance":"1","group":"bank","version":"0.1.0","packs":"0123456789abcdef","guarantee":"exactly_once",
         "snapshots_every_ms":60000,"is_ready":false,"reasons":["partition 7 is being filled by worker 0"],
         "shards":[{"partition":7,"worker":0,"phase":"restoring","next":90000,"lag":null,"held_from":null,"snapshot_at":null,
         "snapshot_age_ms":null,"filled":{"chunks":3,"chunks_of":17,"records":1200,"records_of":54000}}]}"#,
     );
-    let told = tripline(["status", "--url", &url]).with(1).stdout;
+    let output = tripline(["status", "--url", &url]).with(1).stdout;
     for part in ["not ready", "partition 7 is being filled", "3 of 17 chunks, 1200 of 54000 records"] {
-        assert!(told.contains(part), "{part} is missing in\n{told}");
+        assert!(output.contains(part), "{part} is missing in\n{output}");
     }
-    // One of two does not answer: something is wrong, and what the other says is told.
+    // One of two does not answer: exit 1, and the status of the other is shown.
     let both = tripline(["status", "--json", "--url", &url, "--url", "http://127.0.0.1:1"]).with(1).stdout;
     let lines: Vec<Value> = both.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["shards"][0]["filled"]["records"], 1_200);
@@ -176,13 +176,13 @@ fn a_process_that_is_not_ready_is_told_with_its_reasons_and_how_far_its_restore_
 }
 
 #[test]
-fn history_that_could_not_be_told_from_the_topic_or_not_be_kept_is_refused() {
+fn history_without_unique_ids_or_a_snapshot_store_is_refused() {
     let (_folder, config) = configuration("127.0.0.1:1");
     let bootstrap =
         || tripline(["bootstrap", "--config", config.to_str().unwrap(), "--history", DEMO_SAMPLE]).with(2);
     assert!(bootstrap().stderr.contains("set `snapshots: {store: …}`"));
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("event.id: /id", "event.id: $row")).unwrap();
-    let told = bootstrap().stderr;
-    assert!(told.contains("not unique across history and topic"), "{told}");
+    let output = bootstrap().stderr;
+    assert!(output.contains("not unique across history and topic"), "{output}");
 }

@@ -18,7 +18,7 @@ const DAY: i64 = 24 * HOUR;
 const LOOKED_AT: usize = 1024;
 const LN_BIN: f64 = 0.009_950_330_853_168_083;
 
-/// A payment as the record tells it.
+/// A payment as in its record.
 #[derive(Clone)]
 struct Payment {
     /// Which row of its account it is, events of all kinds counted.

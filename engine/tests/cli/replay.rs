@@ -190,10 +190,10 @@ fn events_before_judge_from_are_remembered_and_not_judged() {
     };
     assert!(objects(&late.alerts).iter().all(|alert| alert["at"].as_str().unwrap() >= from));
     let (late_ids, whole_ids) = (ids(&objects(&late.alerts)), ids(&alerts));
-    // Cooldowns that began before are not known: what was told then may be told again, nothing is lost.
+    // Cooldowns that began before are not known: an alert of that time may be repeated, none is lost.
     assert!(
         !late_ids.is_empty()
-            && whole_ids.iter().all(|told| late_ids.iter().any(|(event, _)| *event == told.0))
+            && whole_ids.iter().all(|alert| late_ids.iter().any(|(event, _)| *event == alert.0))
     );
     assert_eq!(late.summary["rows"], whole.summary["rows"], "what is older still takes its place");
 }
@@ -220,14 +220,14 @@ fn what_cannot_be_done_ends_with_2_and_says_why() {
         (["evaluate", "--config", HANDBOOK, "--input", empty], "the file is empty"),
         (["dump", "--brokers", "", "--topic", "x"], "name at least one `host:port`"),
     ] {
-        let told = tripline(arguments).with(2).stderr;
-        assert_eq!(told.matches(said).count(), 1, "{arguments:?}: {told}");
+        let output = tripline(arguments).with(2).stderr;
+        assert_eq!(output.matches(said).count(), 1, "{arguments:?}: {output}");
     }
     let nothing = replay(DEMO, empty, &[]);
     assert_eq!((nothing.summary["records"].as_u64(), nothing.alerts.as_str()), (Some(0), ""));
     let full = ["replay", "--config", DEMO, "--input", DEMO_SAMPLE, "--output", "/dev/full"];
-    let told = tripline(full).with(2).stderr;
-    assert_eq!(told.matches("No space left").count(), 1, "{told}");
+    let output = tripline(full).with(2).stderr;
+    assert_eq!(output.matches("No space left").count(), 1, "{output}");
     tripline(["replay", "--config", DEMO]).with(2);
     tripline(["reply"]).with(2);
     assert!(!Path::new("no").exists());

@@ -17,7 +17,7 @@ pub fn schema(name: &str) -> Validator {
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
-/// Validates all alerts and verdicts; tells how many there were.
+/// Validates all alerts and verdicts and returns their number.
 fn validate(replayed: &Replayed) -> (usize, usize) {
     let counted = |name: &str, lines: &str| {
         let schema = schema(name);

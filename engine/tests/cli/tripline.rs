@@ -9,7 +9,8 @@ use std::process::Command;
 pub const BINARY: &str = env!("CARGO_BIN_EXE_tripline");
 /// The demo's configuration, from the repository's root.
 pub const DEMO: &str = "deploy/examples/demo/tripline.yaml";
-/// A short stream of the simulated bank, `tripline simulate --events 700 --accounts 60 --seed 7 --campaigns-per-day 0.5`.
+/// A short stream of the simulated bank, `tripline simulate --events 700 --accounts 60 --seed 7 --campaigns-per-day
+/// 0.5`.
 pub const DEMO_SAMPLE: &str = "deploy/examples/demo/sample.jsonl";
 /// The Fraud Detection Handbook's configuration.
 pub const HANDBOOK: &str = "deploy/examples/handbook/tripline.yaml";

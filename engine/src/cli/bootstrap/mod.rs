@@ -23,11 +23,11 @@ use tripline_rules::schema::EVENT_ID;
 
 /// Restore the ledgers of a new consumer group from history files: JSON lines, CSV, or the output of `tripline dump`.
 ///
-/// No event is judged. Each record goes to the partition of its account, by the default partitioner of Kafka; the records of
-/// the topic before the given offset follow. The ledgers of each partition are written as a snapshot, and the offset is
-/// committed for the group, where `run` continues. The alerts from there on are those of `replay --judge-from` over history
-/// and topic. An event in both is counted once: history must not contain events from the offset on, or `run` does not judge
-/// them.
+/// No event is judged. Each record goes to the partition of its account, by the default partitioner of Kafka; the
+/// records of the topic before the given offset follow. The ledgers of each partition are written as a snapshot, and
+/// the offset is committed for the group, where `run` continues. The alerts from there on are those of `replay
+/// --judge-from` over history and topic. An event in both is counted once: history must not contain events from the
+/// offset on, or `run` does not judge them.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline bootstrap --config tripline.yaml --history history/*.jsonl --offsets latest"
@@ -39,8 +39,8 @@ pub struct Bootstrap {
     /// History files (plain, gzip or zstd), read in the given order; the records of an account must be in time order.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     history: Vec<PathBuf>,
-    /// Where the group continues: at the end of the topic when the command starts, at its beginning, or at its committed
-    /// offsets.
+    /// Where the group continues: at the end of the topic when the command starts, at its beginning, or at its
+    /// committed offsets.
     #[arg(long, value_enum, default_value_t = Offsets::Latest)]
     offsets: Offsets,
     /// Replace committed offsets and snapshots of the group.

@@ -237,7 +237,8 @@ impl WatchedCampaign {
         if first { Assessment::Caught(self.campaign.kind) } else { Assessment::Again(self.campaign.kind) }
     }
 
-    /// US cents taken up to the first alert about the account, and after it. Of an open campaign only what was taken until
+    /// US cents taken up to the first alert about the account, and after it. Of an open campaign only what was taken
+    /// until
     /// `now` counts.
     pub fn lost_and_saved(&self, now: Timestamp) -> (i64, i64) {
         let (mut lost, mut saved) = (0, 0);

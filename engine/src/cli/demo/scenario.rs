@@ -13,8 +13,8 @@ use tripline_core::settings::Settings;
 use tripline_core::simulate::{SimulatedEvent, Simulation, SimulationSettings};
 use tripline_core::spaces::Spaces;
 
-/// When the live part begins: Friday, 13 March 2026, 17:00 UTC, noon in New York. A fixed time, so that a seed always gives
-/// the same events.
+/// When the live part begins: Friday, 13 March 2026, 17:00 UTC, noon in New York. A fixed time, so that a seed always
+/// gives the same events.
 pub const LIVE: Timestamp = Timestamp(1_773_421_200_000);
 /// Records of a step while the history is loaded.
 const BATCH_RECORDS: usize = 1_024;
@@ -40,8 +40,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Simulates 90 days and loads them into the ledgers without judging them. `progress` gets the number of events after
-    /// each batch and returns false to stop early. Returns the number of events, too.
+    /// Simulates 90 days and loads them into the ledgers without judging them. `progress` gets the number of events
+    /// after each batch and returns false to stop early. Returns the number of events, too.
     pub fn with_history(
         settings: ScenarioSettings,
         spaces: &mut Spaces,

@@ -13,8 +13,8 @@ use tripline_core::results::{Collect, EventResults};
 
 /// Kinds of campaigns that must be caught within half a minute.
 const KINDS_CAUGHT_MIN: usize = 4;
-/// False alarms in half a minute of a seed, 42 account-days. Genuine events raise about 5 alarms per 10,000 accounts and
-/// day, so even one is rare.
+/// False alarms in half a minute of a seed, 42 account-days. Genuine events raise about 5 alarms per 10,000 accounts
+/// and day, so even one is rare.
 const FALSE_ALARMS_MAX: u64 = 1;
 
 /// Runs a scenario as the demo does, record by record. Returns its summary, and the alerts with their assessments.
