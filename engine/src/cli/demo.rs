@@ -194,10 +194,10 @@ impl Demo {
         thread::scope(|scope| {
             let bank: ScopedJoinHandle<'_, Result<(), SourceError>> =
                 scope.spawn(|| publish(&mut scenario, kafka, shared, period));
-            let state = show_alerts(kafka, shared, screen, period);
+            let shown = show_alerts(kafka, shared, screen, period);
             shared.shutdown.request();
             bank.join().expect("the simulation does not panic")?;
-            state
+            shown
         })?;
         let mut counts = shared.counts();
         scenario.finish(&mut counts);
