@@ -1,6 +1,7 @@
-//! Files that are expensive for their length: the memory that compiling takes is bounded by the length of the file. The
-//! test counts allocated bytes, so it does not depend on the machine. It is a target of its own, because all allocations
-//! of the process count.
+//! Files that are expensive for their length: the memory that compiling takes is bounded by the length of the file.
+//!
+//! The test counts allocated bytes, so it does not depend on the machine. It is a target of its own, because all
+//! allocations of the process count.
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -37,8 +38,8 @@ fn allocated(pack: &str) -> (usize, Vec<&'static str>) {
 /// A file, made longer by a number.
 type Made = fn(usize) -> String;
 
-/// Each with the number to make it by, and twice that, and what twice may take in halves of what once takes. Every term is
-/// looked through down to the fields it reads: a chain takes as many steps as there are pairs in it.
+/// Files of two sizes, one twice the other, and the largest factor between the memory that they take, in halves. The
+/// names that a term reads are collected down to fields: a chain takes as many steps as it has pairs.
 const FILES: [(&str, usize, usize, Made); 10] = [
     ("brackets", 50_000, 5, |count| "[".repeat(count)),
     ("mappings", 5_000, 5, |count| format!("version: {}", "{a: ".repeat(count))),

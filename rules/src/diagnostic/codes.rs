@@ -1,7 +1,7 @@
 //! The codes of problems and their meaning.
 
-/// The stable code of a problem: `Y` is YAML, `S` structure, `E` expressions, `W` warnings. A code that is no longer used
-/// is not assigned again. The configuration has further codes, `C`.
+/// The stable code of a problem: `Y` is YAML, `S` structure, `E` expressions, `W` warnings. A code that is no longer
+/// used is not assigned again. Configurations have further codes, which start with `C`.
 ///
 /// | code | meaning |
 /// |---|---|

@@ -30,7 +30,7 @@ fn wording(condition: &str, before: &str) -> Option<String> {
 }
 
 #[test]
-fn a_condition_is_known_again_in_another_pack_and_told_from_others() {
+fn a_condition_has_one_text_in_all_packs_and_differs_from_others() {
     let both = "tx.declined and tx.amount > 5";
     let own = wording(both, "").expect("it has words");
     let other =
