@@ -16,6 +16,10 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All severities, ascending.
+    pub(crate) const ALL: [Severity; 4] =
+        [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+
     /// The severity as packs and alerts contain it.
     pub fn name(self) -> &'static str {
         match self {
@@ -51,6 +55,10 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// All verbs, ascending.
+    pub(crate) const ALL: [Verb; 6] =
+        [Verb::None, Verb::Alert, Verb::Review, Verb::StepUp, Verb::Hold, Verb::Block];
+
     /// The verb as packs and alerts contain it.
     pub fn name(self) -> &'static str {
         match self {
@@ -74,6 +82,9 @@ pub enum Target {
 }
 
 impl Target {
+    /// All targets.
+    pub(crate) const ALL: [Target; 3] = [Target::Card, Target::Account, Target::Payee];
+
     /// The target as packs and alerts contain it.
     pub fn name(self) -> &'static str {
         match self {

@@ -45,12 +45,7 @@ fn rule(node: &Node, problems: &mut Diagnostics) -> Option<RuleText> {
     }
     let score =
         keys.optional("score").and_then(|node| node.whole("`score`", -100, 100, problems)).unwrap_or(0);
-    let severities = [
-        ("low", Severity::Low),
-        ("medium", Severity::Medium),
-        ("high", Severity::High),
-        ("critical", Severity::Critical),
-    ];
+    let severities = Severity::ALL.map(|severity| (severity.name(), severity));
     let severity = keys.optional("severity").and_then(|node| node.word("`severity`", &severities, problems));
     let action = keys.optional("action").and_then(|node| sections::action(node, problems));
     // The reason of a sequence refers to its steps, which are not supported yet.

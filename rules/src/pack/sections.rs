@@ -159,24 +159,16 @@ fn decide(node: &Node, problems: &mut Diagnostics) -> Option<DecideText> {
     Some(DecideText { score, action: action? })
 }
 
-const VERBS: [(&str, Verb); 6] = [
-    ("none", Verb::None),
-    ("alert", Verb::Alert),
-    ("review", Verb::Review),
-    ("step_up", Verb::StepUp),
-    ("hold", Verb::Hold),
-    ("block", Verb::Block),
-];
-
 /// A word, or `{do, target, for}`.
 pub(super) fn action(node: &Node, problems: &mut Diagnostics) -> Option<Action> {
+    let verbs = Verb::ALL.map(|verb| (verb.name(), verb));
     if node.scalar().is_some() {
-        let verb = node.word("`action`", &VERBS, problems)?;
+        let verb = node.word("`action`", &verbs, problems)?;
         return Some(Action { verb, target: None, length: None });
     }
     let mut keys = Keys::of(node, "an action", problems)?;
     let at = crate::diagnostic::Span { end: node.span.start, ..node.span };
-    let verb = keys.required("do", at, problems).and_then(|node| node.word("`do`", &VERBS, problems));
+    let verb = keys.required("do", at, problems).and_then(|node| node.word("`do`", &verbs, problems));
     let target = keys.optional("target").and_then(|node| {
         if node.scalar() == Some("transaction") {
             problems
@@ -189,7 +181,7 @@ pub(super) fn action(node: &Node, problems: &mut Diagnostics) -> Option<Action> 
                 .help("an action applies to later events: use `card`, `account` or `payee`");
             return None;
         }
-        let targets = [("card", Target::Card), ("account", Target::Account), ("payee", Target::Payee)];
+        let targets = Target::ALL.map(|target| (target.name(), target));
         node.word("`target`", &targets, problems)
     });
     let length = keys.optional("for").and_then(|node| node.duration("`for`", problems));
