@@ -170,9 +170,9 @@ fn one_shard_of_several_currencies_mixes_none() {
     let bank = bank(&AGGREGATES);
     let mut engine = engine(&bank);
     for (place, currency) in (0..).zip(["JPY", "EUR", "KWD", "JPY"]) {
-        let told = features(&mut engine, &story(currency, place * 10));
+        let found = features(&mut engine, &story(currency, place * 10));
         let again = if place == 3 { 2.0 } else { 1.0 };
-        assert_eq!(told, [2.0 * again, again, 3.0 * again], "{currency}");
+        assert_eq!(found, [2.0 * again, again, 3.0 * again], "{currency}");
     }
 }
 

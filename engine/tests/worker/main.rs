@@ -101,7 +101,7 @@ fn worker<K: Sink>(
     Worker::new(parts, timings)
 }
 
-/// The only worker, whose commits go on when they are told to.
+/// The only worker, whose commits go on when they are asked to.
 fn alone(log: &Log, timings: Timings, goes_on: impl FnMut() -> bool + 'static) -> Tested {
     let source = MemorySource::join(log, 3, None);
     let sink = MemorySink::new(log, PREFIX, "producer", source.membership(), true);
@@ -348,17 +348,17 @@ fn a_stop_does_not_wait_for_a_commit_that_is_never_answered() {
         assert!(worker.turn().unwrap());
     }
     reporter.status.shutdown().request();
-    let (told, heard) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         // Whatever becomes of the worker: the test ends.
         scope.spawn(move || {
-            let in_time = heard.recv_timeout(Duration::from_secs(10));
+            let in_time = receiver.recv_timeout(Duration::from_secs(10));
             drop(silence);
             in_time.expect("the worker ends while its commit has no answer");
         });
         let fault = worker.run().map(drop).unwrap_err();
         assert!(fault.to_string().contains("uncommitted"), "{fault}");
-        let _ = told.send(());
+        let _ = sender.send(());
     });
 }
 

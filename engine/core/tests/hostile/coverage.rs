@@ -82,9 +82,9 @@ proptest! {
                 approximate = approximate || often.1 || devices >= 3;
             }
             // Reading a number back may lose its last bit.
-            let told = alert["coverage"].as_f64();
-            prop_assert_eq!(told.is_some(), coverage < 1.0, "{}", alert);
-            prop_assert!(told.is_none_or(|told| (told - coverage).abs() < 1e-12), "{coverage}: {}", alert);
+            let found = alert["coverage"].as_f64();
+            prop_assert_eq!(found.is_some(), coverage < 1.0, "{}", alert);
+            prop_assert!(found.is_none_or(|found| (found - coverage).abs() < 1e-12), "{coverage}: {}", alert);
             prop_assert_eq!(alert["approximate"].as_bool(), Some(approximate), "{}", alert);
         }
     }

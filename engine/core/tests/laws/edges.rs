@@ -9,7 +9,7 @@ use crate::oracle::{DAY, HOUR, MINUTE, Settings};
 const NOON: i64 = 1_709_294_400_000;
 
 /// Records as (append time, JSON) of partition 0.
-fn told(settings: Settings, records: &[(i64, String)]) -> Engine {
+fn engine_after(settings: Settings, records: &[(i64, String)]) -> Engine {
     let records: Vec<Record> = (0..)
         .zip(records)
         .map(|(offset, (appended, json))| Record {
@@ -41,7 +41,7 @@ fn newest(engine: &Engine, name: &str) -> f64 {
 fn a_repeat_at_the_last_moment_is_known_even_when_another_clock_runs_ahead() {
     let first = event("1", "purchase", NOON, "");
     let (_, ahead) = event("2", "purchase", NOON + HOUR + 5 * MINUTE, "");
-    let engine = told(settings(), &[first.clone(), (NOON + HOUR, ahead), (NOON + HOUR, first.1)]);
+    let engine = engine_after(settings(), &[first.clone(), (NOON + HOUR, ahead), (NOON + HOUR, first.1)]);
     assert_eq!((engine.counts().rows, engine.counts().duplicates), (2, 1));
 }
 
@@ -49,7 +49,7 @@ fn a_repeat_at_the_last_moment_is_known_even_when_another_clock_runs_ahead() {
 fn a_reversal_under_the_payments_own_id_reverses_it() {
     let records =
         [event("1", "purchase", NOON, r#","amount":5"#), event("1", "reversal", NOON + 1, r#","ref":"1""#)];
-    assert_eq!(newest(&told(settings(), &records), "acct_reversed_1h"), 1.0);
+    assert_eq!(newest(&engine_after(settings(), &records), "acct_reversed_1h"), 1.0);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn an_event_does_not_inherit_from_a_row_that_it_makes_pass() {
     let amount_of = |later: i64| {
         let label = event("2", "label", NOON + later, r#","ref":"1","outcome":"fraud""#);
         newest(
-            &told(settings(), &[event("1", "purchase", NOON, r#","amount":5"#), label]),
+            &engine_after(settings(), &[event("1", "purchase", NOON, r#","amount":5"#), label]),
             "acct_first_amount",
         )
     };
@@ -73,13 +73,14 @@ fn at_midnight_a_rank_among_all_forgets_a_day_and_does_not_turn_back() {
     };
     let midnight = NOON + 12 * HOUR;
     let before = [spent("1", midnight - 2, 5), spent("2", midnight - 1, 10)];
-    assert_eq!(newest(&told(settings(), &before), "amount_rank_mcc_1d"), 1.0);
+    assert_eq!(newest(&engine_after(settings(), &before), "amount_rank_mcc_1d"), 1.0);
     let [first, second] = before.clone();
     assert!(
-        newest(&told(settings(), &[first, second, spent("3", midnight, 20)]), "amount_rank_mcc_1d").is_nan()
+        newest(&engine_after(settings(), &[first, second, spent("3", midnight, 20)]), "amount_rank_mcc_1d")
+            .is_nan()
     );
     let login = event("3", "login", midnight, "");
     let [first, (_, late)] = before;
-    let engine = told(settings(), &[first, login, (midnight, late)]);
+    let engine = engine_after(settings(), &[first, login, (midnight, late)]);
     assert!(newest(&engine, "amount_rank_mcc_1d").is_nan(), "yesterday is over, even for what comes late");
 }

@@ -67,7 +67,7 @@ impl Engine {
             ..Settings::new("laws")
         };
         let ruleset = if way.terminals { &installed.all } else { &installed.account };
-        let mapping = if case.settings.labels { &installed.telling } else { &installed.mapping };
+        let mapping = if case.settings.labels { &installed.labelled } else { &installed.mapping };
         let installation = Installation::compile(&installed.schema, ruleset, mapping, settings)
             .expect("the mapping fits the schema");
         Engine {

@@ -322,7 +322,7 @@ fn describe(draft: &mut Draft, pace: Pace, dice: &mut Dice) {
     let rest = &mut draft.rest;
     match draft.kind {
         "purchase" | "cash" => {
-            put(rest, "told", dice.percent(10).then(|| dice.pick(&["\"fraud\"", "\"no\""]).to_owned()));
+            put(rest, "reported", dice.percent(10).then(|| dice.pick(&["\"fraud\"", "\"no\""]).to_owned()));
             put(rest, "card", (!dice.percent(6)).then_some(card));
             put(rest, "amount", (!dice.percent(4)).then(|| dice.pick(&AMOUNTS).to_owned()));
             put(rest, "terminal", dice.percent(70).then(|| format!("\"t{}\"", dice.below(3))));
@@ -341,7 +341,7 @@ fn describe(draft: &mut Draft, pace: Pace, dice: &mut Dice) {
             put(rest, "merchant", dice.percent(90).then(|| merchant(dice)));
         }
         "p2p" | "transfer" => {
-            put(rest, "told", dice.percent(15).then(|| "\"fraud\"".to_owned()));
+            put(rest, "reported", dice.percent(15).then(|| "\"fraud\"".to_owned()));
             put(rest, "amount", (!dice.percent(4)).then(|| dice.pick(&AMOUNTS).to_owned()));
             put(rest, "payee", dice.percent(90).then(|| format!("\"p{}\"", dice.below(3))));
             put(rest, "device", dice.percent(70).then(|| format!("\"d{}\"", dice.below(2))));

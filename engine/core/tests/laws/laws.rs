@@ -34,14 +34,14 @@ pub(crate) fn beside_the_oracle(case: &Case, records: &[Record]) -> (Engine, Tal
             case.seed,
             case.settings,
             found.join("\n  "),
-            told(&records[..=number]),
+            listed(&records[..=number]),
         );
         before = after;
     }
     (engine, oracle.tally)
 }
 
-fn told(records: &[Record]) -> String {
+fn listed(records: &[Record]) -> String {
     let line = |record: &Record| {
         let value = String::from_utf8_lossy(&record.value);
         format!("{} {:?} {value}", record.partition, record.appended)

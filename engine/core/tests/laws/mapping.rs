@@ -26,7 +26,7 @@ pub(crate) struct Installed {
     pub account: Arc<Ruleset>,
     pub mapping: Mapping,
     /// The same for records that tell of their frauds.
-    pub telling: Mapping,
+    pub labelled: Mapping,
 }
 
 /// The schema, packs and mapping of the laws.
@@ -41,7 +41,7 @@ pub(crate) fn installed() -> &'static Installed {
             all: compiled(&[account.clone(), terminal], &schema),
             account: compiled(&[account], &schema),
             mapping: mapping(&schema, None),
-            telling: mapping(&schema, Some(labels(&schema))),
+            labelled: mapping(&schema, Some(labels(&schema))),
             schema: Arc::new(schema),
         }
     })
@@ -82,7 +82,7 @@ fn labels(schema: &Schema) -> LabelMapping {
     let slot = schema.slot("label.outcome").expect("built in");
     let Kind::OneOf(outcomes) = &schema.field(slot).kind else { panic!("an outcome is one of a closed set") };
     LabelMapping {
-        source: "/told".into(),
+        source: "/reported".into(),
         equals: "fraud".to_owned(),
         outcome: outcomes.code("fraud").expect("an outcome"),
         after_ms: LABEL_AFTER,

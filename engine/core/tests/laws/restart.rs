@@ -22,7 +22,7 @@ struct Shop {
 }
 
 /// A shard and all that it has said.
-struct Told {
+struct ShardRun {
     engine: AccountShard,
     published: Vec<Published>,
     rows: Vec<Row>,
@@ -40,36 +40,36 @@ impl Shop {
             features: true,
             ..Settings::new("laws")
         };
-        let mapping = if case.settings.labels { &installed().telling } else { &installed().mapping };
+        let mapping = if case.settings.labels { &installed().labelled } else { &installed().mapping };
         let installation =
             Installation::compile(&installed().schema, &installed().account, mapping, settings)
                 .expect("the mapping fits the schema");
         Shop { installation: Arc::new(installation) }
     }
 
-    fn open(&self) -> Told {
-        Told { engine: AccountShard::new(&self.installation), published: Vec::new(), rows: Vec::new() }
+    fn open(&self) -> ShardRun {
+        ShardRun { engine: AccountShard::new(&self.installation), published: Vec::new(), rows: Vec::new() }
     }
 
     /// A shard filled again as of a record, from the log's end and from what an earlier run had published.
-    fn fill(&self, before: &[Record], published: &[Published]) -> (Told, usize) {
-        let mut told = self.open();
+    fn fill(&self, before: &[Record], published: &[Published]) -> (ShardRun, usize) {
+        let mut run = self.open();
         let newest = before.last().and_then(|record| record.appended).expect("logs here have append times");
         let since = newest - self.installation.lookback().log_ms;
         let read = before.iter().position(|record| record.appended >= Some(since)).expect("the last one is");
         if read > 0 {
-            told.engine.skip_before(Timestamp(since));
+            run.engine.skip_before(Timestamp(since));
         }
-        told.engine.restore(&batch(&before[read..]));
+        run.engine.restore(&batch(&before[read..]));
         let open_since = newest - self.installation.lookback().verdicts_ms;
         let journal = before.iter().filter(|record| record.appended >= Some(open_since));
         let first = journal.map(|record| record.offset).next().expect("the last one is");
         let is_read = |record: &&Published| record.topic == Topic::Verdicts && record.cause >= first;
         for verdict in published.iter().filter(is_read) {
             let recorded: Recorded = serde_json::from_slice(&verdict.value).expect("a verdict reads back");
-            told.engine.shard_mut().fold(recorded.changes);
+            run.engine.shard_mut().fold(recorded.changes);
         }
-        (told, read)
+        (run, read)
     }
 }
 
@@ -81,7 +81,7 @@ fn batch(records: &[Record]) -> Batch {
     batch
 }
 
-impl Told {
+impl ShardRun {
     fn step(&mut self, records: &[Record]) {
         let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Features));
         let mut derived = DerivedShards::new(self.engine.installation());

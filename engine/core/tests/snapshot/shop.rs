@@ -23,7 +23,7 @@ pub(crate) const PLACE: (u32, u32) = (0, 3);
 pub(crate) struct Shop {
     pub settings: Settings,
     pub ruleset: Arc<Ruleset>,
-    telling: bool,
+    labelled: bool,
 }
 
 /// An engine and what it has published.
@@ -58,19 +58,19 @@ impl Shop {
             ..Settings::new("snapshot")
         };
         let ruleset = Arc::clone(&installed().account);
-        Shop { settings, ruleset, telling: case.settings.labels }
+        Shop { settings, ruleset, labelled: case.settings.labels }
     }
 
     /// The same shop with something set otherwise.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Settings)) -> Shop {
         let mut settings = self.settings.clone();
         change(&mut settings);
-        Shop { settings, ruleset: Arc::clone(&self.ruleset), telling: self.telling }
+        Shop { settings, ruleset: Arc::clone(&self.ruleset), labelled: self.labelled }
     }
 
     /// The same shop with another pack.
     pub(crate) fn with_pack(&self, ruleset: Arc<Ruleset>) -> Shop {
-        Shop { settings: self.settings.clone(), ruleset, telling: self.telling }
+        Shop { settings: self.settings.clone(), ruleset, labelled: self.labelled }
     }
 
     pub(crate) fn engine(&self) -> AccountShard {
@@ -80,7 +80,7 @@ impl Shop {
     /// An engine of another schema with the same fields.
     pub(crate) fn engine_under(&self, schema: &Arc<Schema>) -> AccountShard {
         let installed = installed();
-        let mapping = if self.telling { &installed.telling } else { &installed.mapping };
+        let mapping = if self.labelled { &installed.labelled } else { &installed.mapping };
         let installation = Installation::compile(schema, &self.ruleset, mapping, self.settings.clone());
         AccountShard::new(&Arc::new(installation.expect("the mapping fits")))
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 const FUTURE_MAX: i64 = 5 * MINUTE;
 const JUMP_MAX: i64 = 30 * DAY;
-/// How long after its event a told fraud becomes known.
+/// How long after its event a reported fraud becomes known.
 pub(crate) const LABEL_AFTER: i64 = HOUR;
 /// The longest window and delay of both packs.
 const LOOK_BACK: i64 = 2 * DAY;
@@ -160,7 +160,7 @@ impl Oracle {
         }
         self.seat_labels(partition, sent.at);
         let outcome = self.seat(partition, &sent);
-        if matches!(outcome, Outcome::Row(_)) && sent.told && self.settings.labels {
+        if matches!(outcome, Outcome::Row(_)) && sent.reported && self.settings.labels {
             self.labels.push((partition, sent.fraud_label(LABEL_AFTER)));
         }
         outcome
@@ -171,7 +171,7 @@ impl Oracle {
         loop {
             let due = |(of, label): &(u32, Sent)| *of == partition && label.at <= at;
             let due: Vec<usize> = (0..self.labels.len()).filter(|label| due(&self.labels[*label])).collect();
-            // The earliest first; of equal ones the first that was told.
+            // The earliest first; of equal ones the first that was reported.
             let Some(first) = due.into_iter().min_by_key(|label| self.labels[*label].1.at) else { return };
             let (_, label) = self.labels.remove(first);
             if let Outcome::Row(taken) = self.seat(partition, &label) {
@@ -250,8 +250,8 @@ impl Shard {
         let repeatable = watermark - settings.lateness - FUTURE_MAX;
         let is_known = |row: &&Row| row.kind == sent.kind && row.id == sent.id && row.at >= repeatable;
         if let Some(known) = rows.iter().filter(is_known).max_by_key(|row| (row.at, row.place)) {
-            let told = |fields: &Fields| known.amended.unchanged(fields);
-            let is_same = known.at == sent.at && told(&known.sent) == told(&sent.fields);
+            let said = |fields: &Fields| known.amended.unchanged(fields);
+            let is_same = known.at == sent.at && said(&known.sent) == said(&sent.fields);
             return if is_same { Placed::Duplicate } else { Placed::Conflict };
         }
         let target = |rows: &[Row]| sent.reference.as_ref().and_then(|id| newest_with(rows, id));
@@ -370,11 +370,11 @@ impl Shard {
             })
             .map(|(id, _)| id)
             .collect();
-        let told = live.iter().filter(|rule| !silenced.contains(&rule.id));
-        let alert = action > Action::None && told.clone().count() > 0;
+        let unsilenced = live.iter().filter(|rule| !silenced.contains(&rule.id));
+        let alert = action > Action::None && unsilenced.clone().count() > 0;
         let suppressed = action > Action::None && !live.is_empty() && !alert;
         let seq = (alert || suppressed).then(|| self.decisions.raise(key, own.at));
-        for (rule, cooldown) in told.filter_map(|rule| Some((rule, rule.cooldown?))).filter(|_| alert) {
+        for (rule, cooldown) in unsilenced.filter_map(|rule| Some((rule, rule.cooldown?))).filter(|_| alert) {
             self.decisions.open(rule.id, about(cooldown.about), own.at + cooldown.length, score);
         }
         live.iter().for_each(|rule| *tally.fired.entry(rule.id).or_default() += 1);

@@ -55,7 +55,7 @@ pub(crate) struct Sent {
     pub reference: Option<String>,
     pub fields: Fields,
     /// Whether the record itself tells that it was a fraud.
-    pub told: bool,
+    pub reported: bool,
 }
 
 /// The event types in the schema's order.
@@ -74,7 +74,7 @@ impl Sent {
             account: self.account.clone(),
             reference: Some(self.id.clone()),
             fields: Fields { label: Some("fraud".to_owned()), ..Fields::default() },
-            told: false,
+            reported: false,
         }
     }
 
@@ -117,7 +117,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Sent> {
         account: text(record.get("account"))??,
         reference: text(record.get("ref"))?,
         fields,
-        told: record.get("told").is_some_and(|told| told == "fraud"),
+        reported: record.get("reported").is_some_and(|reported| reported == "fraud"),
     })
 }
 
