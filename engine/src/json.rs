@@ -1,4 +1,4 @@
-//! What is wrong with JSON that somebody else wrote, without a byte of it: it is told in log lines and messages, and
+//! What is wrong with JSON that somebody else wrote, without a byte of it: it is written to log lines and messages, and
 //! the parser's own words quote what they do not like.
 
 use serde_json::error::Category;

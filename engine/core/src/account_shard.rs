@@ -14,8 +14,6 @@ use crate::batch::{Batch, Piece, Timestamp};
 use crate::counts::{Counts, FiredCounts};
 use crate::decode::HeaderError;
 use crate::derived::{AccountJudged, AccountOnly, DecisionSink, DerivedSpaces};
-use crate::event::Event;
-use crate::ingested::InsertedRow;
 use crate::installation::Installation;
 use crate::intake::{Decoded, Intake};
 use crate::limits::FUTURE_MS_MAX;
@@ -24,7 +22,8 @@ use crate::render::SourceRecord;
 use crate::scores::Scores;
 use crate::shard::Shard;
 use crate::signals::{NoSignals, Signals};
-use ingest::{Ingest, RecordIntake};
+use crate::snapshot::{Chunk, StateSummary};
+use ingest::{EventPlace, Ingest, LabelEvents, Pending, RecordIntake};
 use std::sync::Arc;
 
 /// So many records go through each stage together: enough for their cache misses to overlap, few enough that what one stage
@@ -42,7 +41,13 @@ pub struct AccountShard {
     scores: Scores,
     scratch: Scratch,
     counts: Counts,
-    save: Option<wire::Save>,
+    save: Option<Save>,
+}
+
+/// A save of a shard that is under way.
+struct Save {
+    cut: StateSummary,
+    chunks: Vec<Chunk>,
 }
 
 /// Room for the records of a piece, reused from piece to piece.
@@ -52,28 +57,6 @@ struct Scratch {
     labels: LabelEvents,
     /// Events that are judged, in their order: the rows of the scores' matrix.
     pending: Vec<Pending>,
-}
-
-/// Labels that became known in this piece, as events.
-#[derive(Default)]
-struct LabelEvents {
-    events: Vec<Event>,
-    used: usize,
-}
-
-/// An event that is inserted and will be judged.
-struct Pending {
-    event: EventPlace,
-    /// Position of its record in the piece; of a label, that of the record it precedes.
-    record: usize,
-    inserted: InsertedRow,
-}
-
-/// Where an event of a piece is held.
-#[derive(Clone, Copy)]
-enum EventPlace {
-    Record(usize),
-    Label(usize),
 }
 
 impl AccountShard {

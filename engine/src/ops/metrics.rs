@@ -76,6 +76,8 @@ impl Metrics {
         let counter = |name, help| registered(r, IntCounter::new(name, help));
         let counters = |name, help, label| registered(r, IntCounterVec::new(Opts::new(name, help), &[label]));
         let gauges = |name, help, label| registered(r, IntGaugeVec::new(Opts::new(name, help), &[label]));
+        let by_partition =
+            |name, help| registered(r, prometheus::GaugeVec::new(Opts::new(name, help), &["partition"]));
         let times = |name, help, bounds: &[f64]| {
             registered(r, Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds.to_vec())))
         };
@@ -114,13 +116,7 @@ impl Metrics {
             snapshots: counters(metric::SNAPSHOTS, "Snapshots by result", "result"),
             snapshot_bytes: counter(metric::SNAPSHOT_BYTES, "Bytes of snapshots written"),
             snapshot_time: times(metric::SNAPSHOT_TIME, "Time to write a shard's snapshot", &RESTORE_S),
-            snapshot_age: registered(
-                r,
-                prometheus::GaugeVec::new(
-                    Opts::new(metric::SNAPSHOT_AGE, "Since the newest snapshot was cut"),
-                    &["partition"],
-                ),
-            ),
+            snapshot_age: by_partition(metric::SNAPSHOT_AGE, "Since the newest snapshot was cut"),
             shards: gauges(metric::SHARDS, "Owned shards by phase", "phase"),
             keys_sampled: counter(
                 metric::KEYS_SAMPLED,
@@ -137,13 +133,7 @@ impl Metrics {
             broker_errors: counter(metric::BROKER_ERRORS, "Errors that brokers or the client reported"),
             keys: gauges(metric::KEYS, "Ledger keys held", "space"),
             bytes: gauges(metric::BYTES, "Counted bytes of ledgers", "space"),
-            coverage: registered(
-                r,
-                prometheus::GaugeVec::new(
-                    Opts::new(metric::COVERAGE, "Share of the longest look back that is held"),
-                    &["partition"],
-                ),
-            ),
+            coverage: by_partition(metric::COVERAGE, "Share of the longest look back that is held"),
             registry,
         }
     }
@@ -180,7 +170,7 @@ impl Metrics {
         self.fired.with_label_values(&[rule]).inc_by(count);
     }
 
-    /// What became of a shard's records: the counts now, and as they were told before.
+    /// What became of a shard's records: the counts now, and as they were reported before.
     pub fn counted(&self, now: &Counts, before: &Counts) {
         self.duplicates.inc_by(now.duplicates - before.duplicates);
         self.suppressed.inc_by(now.suppressed - before.suppressed);
@@ -288,7 +278,7 @@ impl Metrics {
         self.broker_errors.inc();
     }
 
-    /// What the ledgers of a key space hold more than was told before; less is negative. Shards of one space add up.
+    /// What the ledgers of a key space hold more than was reported before; less is negative. Shards of one space add up.
     pub fn ledgers(&self, space: &str, keys: i64, bytes: i64) {
         self.keys.with_label_values(&[space]).add(keys);
         self.bytes.with_label_values(&[space]).add(bytes);

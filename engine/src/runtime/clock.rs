@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_by_hand_moves_as_it_is_told_and_waiting_moves_it() {
+    fn a_clock_by_hand_moves_as_it_is_set_and_waiting_moves_it() {
         let clock = Clock::by_hand(Timestamp(1_000));
         let then = clock.now();
         clock.pass(Duration::from_millis(20));

@@ -1,6 +1,6 @@
 //! When a commit begins, which shards it covers, and what each answer of the broker means.
 //!
-//! It has no clock and does no I/O: it is told what happened and when, and answers with decisions. A commit covers
+//! It has no clock and does no I/O: it is given what happened and when, and answers with decisions. A commit covers
 //! everything that was judged of its shards before it began. There is never more than one.
 //!
 //! By the interval, a commit covers every shard with judged records. Where an alert waits for its commit, the next one

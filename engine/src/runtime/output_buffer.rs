@@ -90,7 +90,7 @@ enum CommitExecutor<K> {
         jobs: Sender<CommitJob<K>>,
         answered: Receiver<Answered<K>>,
     },
-    /// A commit goes a step whenever it is told to: to the broker, and back.
+    /// A commit goes a step whenever it is asked to: to the broker, and back.
     Stepped {
         goes_on: Box<dyn FnMut() -> bool>,
         job: Option<CommitJob<K>>,

@@ -40,7 +40,7 @@ const CASES: [Case; 12] = [
     ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
     ("a_transaction_left_open_upstream_is_named", open_transaction),
     ("shards_whose_owner_died_in_a_transaction_keep_no_other_waiting", dead_owner),
-    ("topics_are_created_as_needed_and_what_is_wrong_is_told", operations::topics),
+    ("topics_are_created_as_needed_and_what_is_wrong_is_reported", operations::topics),
     ("a_full_disk_costs_snapshots_alone_and_says_so", disk::full),
     ("history_from_files_and_then_live_records_alert_as_a_replay_of_all", operations::bootstrap),
 ];
@@ -290,7 +290,7 @@ fn broker_dies(cluster: &Cluster) {
     verdicts_fit(&settings);
 }
 
-/// A producer upstream begins a transaction and goes silent: what lies behind cannot be read, and an operator is told which
+/// A producer upstream begins a transaction and goes silent: what lies behind cannot be read, and an operator can see which
 /// partition waits, until the transaction ends.
 fn open_transaction(cluster: &Cluster) {
     let settings = cluster.service("hanging", 1);
@@ -344,11 +344,11 @@ fn dead_owner(cluster: &Cluster) {
     for partition in LEFT {
         assert!(!service.calls.of(partition).contains(&"live"), "partition {partition} must not go on yet");
     }
-    let told = service.reporter.status.reasons();
-    let count = |part: &str| told.iter().filter(|line| line.contains(part)).count();
-    assert_eq!(count("is being filled"), 2, "{told:?}");
+    let reasons = service.reporter.status.reasons();
+    let count = |part: &str| reasons.iter().filter(|line| line.contains(part)).count();
+    assert_eq!(count("is being filled"), 2, "{reasons:?}");
     for partition in LEFT {
-        assert_eq!(count(&format!("partition {partition} waits: ")), 1, "an operator sees why: {told:?}");
+        assert_eq!(count(&format!("partition {partition} waits: ")), 1, "an operator sees why: {reasons:?}");
     }
     undo_transaction(dead);
     await_that("all is committed", || all_committed(&settings));

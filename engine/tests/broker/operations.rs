@@ -81,23 +81,30 @@ pub fn topics(cluster: &Cluster) {
     let config = configuration(folder.path(), cluster, "made", ("clock: log_append_time", ""));
     let config = config.to_str().unwrap();
     assert!(tripline(1, &["topics", "--config", config]).contains("error: topic does not exist"));
-    let told = example(folder.path(), "topics");
-    print!("{told}");
-    assert!(told.contains("created made.events\n") && told.contains("created made.late\n"), "{told}");
-    assert!(!told.contains("wrong") && !told.contains("warning"), "{told}");
-    assert!(told.lines().any(|line| line.starts_with("made.verdicts ") && line.contains(" 12 ")), "{told}");
+    let printed = example(folder.path(), "topics");
+    print!("{printed}");
+    assert!(
+        printed.contains("created made.events\n") && printed.contains("created made.late\n"),
+        "{printed}"
+    );
+    assert!(!printed.contains("wrong") && !printed.contains("warning"), "{printed}");
+    assert!(
+        printed.lines().any(|line| line.starts_with("made.verdicts ") && line.contains(" 12 ")),
+        "{printed}"
+    );
     let again = tripline(0, &["topics", "--config", config, "--create"]);
     assert!(!again.contains("created"), "there is nothing left to make:\n{again}");
     tripline(2, &["topics", "--config", config, "--create", "--partitions", "24"]);
     let settings = KafkaSettings::new(&cluster.brokers(), "made.events", "made", "made");
     alter(&settings, "made.events", "retention.ms", "86400000");
     alter(&settings, "made.verdicts", "cleanup.policy", "compact");
-    let told: Value = serde_json::from_str(&tripline(1, &["topics", "--config", config, "--json"])).unwrap();
-    let flaws = |place: usize| told["topics"][place]["findings"].as_array().unwrap().clone();
-    assert_eq!(flaws(0)[0]["flaw"], "retention", "{told}");
+    let printed: Value =
+        serde_json::from_str(&tripline(1, &["topics", "--config", config, "--json"])).unwrap();
+    let flaws = |place: usize| printed["topics"][place]["findings"].as_array().unwrap().clone();
+    assert_eq!(flaws(0)[0]["flaw"], "retention", "{printed}");
     assert!(flaws(0)[0]["needed_ms"].as_i64().unwrap() >= 90 * 86_400_000);
     let verdicts =
-        told["topics"].as_array().unwrap().iter().find(|topic| topic["role"] == "verdicts").unwrap();
+        printed["topics"].as_array().unwrap().iter().find(|topic| topic["role"] == "verdicts").unwrap();
     let compacted = verdicts["findings"].as_array().unwrap().iter().any(|one| one["flaw"] == "compacted");
     assert!(compacted, "{verdicts}");
     let human = tripline(1, &["topics", "--config", config]);
@@ -156,8 +163,8 @@ impl Running {
     pub fn start(mut command: Command, log: &Path) -> Running {
         let mut log = fs::File::create(log).unwrap();
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut told = child.stderr.take().unwrap();
-        Running { child, writing: Some(thread::spawn(move || io::copy(&mut told, &mut log))) }
+        let mut stderr = child.stderr.take().unwrap();
+        Running { child, writing: Some(thread::spawn(move || io::copy(&mut stderr, &mut log))) }
     }
 
     pub fn stop(mut self) {
@@ -303,12 +310,12 @@ pub fn bootstrap(cluster: &Cluster) {
         "the group begins at the topic's end"
     );
     bank.bootstrap(2, &[]);
-    let told: Value = serde_json::from_str(&bank.bootstrap(0, &["--force"])).unwrap();
-    let counts = ["records", "rows", "duplicates", "late", "dead_letters"].map(|name| told[name].as_i64());
+    let printed: Value = serde_json::from_str(&bank.bootstrap(0, &["--force"])).unwrap();
+    let counts = ["records", "rows", "duplicates", "late", "dead_letters"].map(|name| printed[name].as_i64());
     let past = bank.history.len();
     let expected = [past + IN_BOTH, past, IN_BOTH, 0, 0];
     assert_eq!(json!(counts), json!(expected), "what lies in both counts once");
-    assert_eq!(told["positions"], json!(begun));
+    assert_eq!(printed["positions"], json!(begun));
     let (first, second) = bank.live.split_at(bank.live.len() / 2);
     let log = bank.run(first);
     for next in &begun {
@@ -324,9 +331,9 @@ pub fn bootstrap(cluster: &Cluster) {
         let ended = Command::new(env!("CARGO_BIN_EXE_tripline")).args(command).output().unwrap();
         !String::from_utf8_lossy(&ended.stderr).contains(" members: ")
     });
-    let told: Value = serde_json::from_str(&bank.bootstrap(0, &["--offsets", "committed"])).unwrap();
+    let printed: Value = serde_json::from_str(&bank.bootstrap(0, &["--offsets", "committed"])).unwrap();
     assert_eq!(
-        (&told["records"], &told["positions"]),
+        (&printed["records"], &printed["positions"]),
         (&json!(past + IN_BOTH + first.len()), &json!(stands))
     );
     bank.run(second);

@@ -12,6 +12,7 @@ mod dice;
 mod disk;
 mod faulty;
 mod installed;
+mod kept;
 mod memory;
 mod mishaps;
 mod oracle;
@@ -146,7 +147,7 @@ impl Asked {
 
 /// Runs seeds with each planted fault until it is found.
 fn planted(installed: &Installed) {
-    let told = std::panic::take_hook();
+    let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let mut missed = Vec::new();
     for (name, plant, within) in PLANTS {
@@ -161,6 +162,6 @@ fn planted(installed: &Installed) {
             None => missed.push(name),
         }
     }
-    std::panic::set_hook(told);
+    std::panic::set_hook(hook);
     assert!(missed.is_empty(), "not found: {missed:?}");
 }

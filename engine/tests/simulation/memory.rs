@@ -7,11 +7,13 @@
 mod group;
 mod recovery;
 mod sink;
+mod source;
 mod transactions;
 
-pub use group::{Membership, MemorySource};
+pub use group::Membership;
 pub use recovery::MemoryRecovery;
 pub use sink::{Doubt, MemorySink};
+pub use source::MemorySource;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -2,8 +2,9 @@
 
 use crate::faulty::{Controls, FaultyRecovery, FaultySink, FaultySource, Tally};
 use crate::installed::Installed;
+use crate::kept::Kept;
 use crate::memory::{Log, Membership, MemoryRecovery, MemorySink, MemorySource};
-use crate::plant::{Kept, Plant};
+use crate::plant::Plant;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -1,5 +1,7 @@
-//! Import cycles. At every level of a crate the modules side by side, and the file of the folder itself, must not import each
-//! other, neither directly nor around a ring.
+//! Import cycles. At every level of a crate the modules side by side, and the file of the folder itself, must not import
+//! each other, neither directly nor around a ring. The root file of a program or a test is no module among its modules: it
+//! begins and ends the run, and holds what all of them share. (Modules of a library must not import from its root at all:
+//! `layers`.)
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +19,10 @@ pub fn cycles(tree: &Tree) -> Vec<String> {
     let edges = edges(tree);
     let mut found = Vec::new();
     for (index, module) in tree.modules.iter().enumerate().filter(|(_, module)| !module.children.is_empty()) {
-        let level = level(tree, index, &edges);
+        let mut level = level(tree, index, &edges);
+        if module.parent.is_none() {
+            level.retain(|(from, to), _| from != ITSELF && to != ITSELF);
+        }
         for ring in rings(&level) {
             let mut text = format!("{} ({}): {}", folder(module), module.file, ring.join(", "));
             for ((from, to), place) in &level {

@@ -27,7 +27,6 @@ fn no_file_is_longer_than_one_noun_needs() {
 }
 
 #[test]
-#[ignore = "not yet so in every module"]
 fn no_function_is_longer_than_a_page() {
     report("functions over 70 lines", &sizes::long_functions(Sources::of_the_workspace()));
 }
@@ -39,7 +38,6 @@ fn no_line_that_people_read_is_too_long() {
 }
 
 #[test]
-#[ignore = "not yet so in every module"]
 fn module_files_have_one_style() {
     report("mod.rs", &sizes::mod_files(Sources::of_the_workspace()));
 }
@@ -60,7 +58,6 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-#[ignore = "not yet so in every module"]
 fn no_lint_is_switched_off() {
     report("exceptions from lints", &words::lint_exceptions(Sources::of_the_workspace()));
 }
@@ -88,7 +85,6 @@ fn no_module_imports_from_a_higher_layer() {
 }
 
 #[test]
-#[ignore = "not yet so in every module"]
 fn no_modules_import_each_other() {
     let sources = Sources::of_the_workspace();
     let roots = layers::roots(sources.rust().map(|(path, _)| path));

@@ -213,6 +213,8 @@ fn words_and_exceptions_that_were_given_up_are_found() {
         assert_eq!(words::given_up(&Sources::of(&[("a.rs", &text)])).len(), 1, "{text}");
         assert_eq!(words::given_up(&Sources::of(&[("a.md", &text)])).len(), 1, "{text}");
     }
+    let wire = format!("#[serde(rename = \"{}\")] A,", given_up.to_lowercase());
+    assert!(words::given_up(&Sources::of(&[("a.rs", &wire)])).is_empty());
     let named = format!("src/{}.rs", given_up.to_lowercase());
     assert_eq!(words::given_up(&Sources::of(&[(&named, "")])).len(), 1);
     assert!(words::given_up(&Sources::of(&[("a.rs", "fn seed() { overlap(); }")])).is_empty());

@@ -37,8 +37,13 @@ pub fn given_up(sources: &Sources) -> Vec<String> {
     found
 }
 
+/// Names on the wire stay as they are: `rename = "…"` is none of ours.
 fn word_of_the_list(line: &str) -> Option<String> {
-    let words = words(line);
+    let ours = line.split("rename = \"").enumerate().map(|(at, part)| match part.split_once('"') {
+        Some((_, behind)) if at > 0 => behind,
+        _ => part,
+    });
+    let words = words(&ours.collect::<Vec<_>>().join(" "));
     let found =
         GIVEN_UP.iter().find(|given_up| words.windows(given_up.len()).any(|window| window == **given_up));
     found.map(|words| words.join("_"))

@@ -1,6 +1,5 @@
 //! The first half of a step: labels and records of a piece take their rows, in order.
 
-use super::{EventPlace, LabelEvents, Pending};
 use crate::batch::{Piece, Timestamp};
 use crate::counts::Counts;
 use crate::decode::Reason;
@@ -13,6 +12,28 @@ use crate::outputs::Outputs;
 use crate::scores::Scores;
 use crate::shard::Shard;
 use crate::signals;
+
+/// Labels that became known in this piece, as events.
+#[derive(Default)]
+pub(super) struct LabelEvents {
+    pub(super) events: Vec<Event>,
+    pub(super) used: usize,
+}
+
+/// An event that is inserted and will be judged.
+pub(super) struct Pending {
+    pub(super) event: EventPlace,
+    /// Position of its record in the piece; of a label, that of the record it precedes.
+    pub(super) record: usize,
+    pub(super) inserted: InsertedRow,
+}
+
+/// Where an event of a piece is held.
+#[derive(Clone, Copy)]
+pub(super) enum EventPlace {
+    Record(usize),
+    Label(usize),
+}
 
 /// What the records of a piece are inserted into.
 pub(super) struct Ingest<'a, D> {

@@ -3,7 +3,7 @@
 //! A save is cut between two steps, and goes on a bit at a time while the shard steps on. Of derived key spaces nothing
 //! is saved: where the log of each is its own, each is saved alone.
 
-use super::AccountShard;
+use super::{AccountShard, Save};
 use crate::batch::Timestamp;
 use crate::shard::wire::ShardLoading;
 use crate::snapshot::chunk::{ChunkWriter, ItemKind};
@@ -12,12 +12,6 @@ use crate::snapshot::{
 };
 use std::collections::BTreeMap;
 use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema};
-
-/// A save of a shard that is under way.
-pub(super) struct Save {
-    cut: StateSummary,
-    chunks: Vec<Chunk>,
-}
 
 impl AccountShard {
     /// Cuts a snapshot: the state as it is now is what will be saved, whatever is stepped meanwhile. All but the ledgers is

@@ -159,7 +159,7 @@ impl KafkaSettings {
         config.set("group.id", &self.group);
         config.set("group.instance.id", format!("{}-{worker}", self.instance));
         config.set("partition.assignment.strategy", "cooperative-sticky");
-        // The end of a partition is told, so that an idle shard is known to be idle.
+        // The end of a partition is reported, so that an idle shard is known to be idle.
         config.set("enable.partition.eof", "true");
         reading(&mut config);
         config
@@ -211,7 +211,7 @@ impl KafkaSettings {
                 // A transaction that follows at once meets the end of the one before, and asks again after this time.
                 config.set("retry.backoff.ms", "1");
                 config.set("retry.backoff.max.ms", "2");
-                // Every connection that breaks is told: what was under way on it may still arrive at the broker.
+                // Every connection that breaks is reported: what was under way on it may still arrive at the broker.
                 let asked = config.get("debug").map(|asked| format!("{asked},broker"));
                 config.set("debug", asked.as_deref().unwrap_or("broker"));
                 config.set_log_level(RDKafkaLogLevel::Debug);

@@ -257,7 +257,7 @@ fn a_slow_broker_slows_the_source_and_memory_stays_bounded() {
 fn a_member_can_leave_at_any_moment_of_its_joining() {
     let broker = MockBroker::start().unwrap();
     let settings = settings(&broker);
-    let (ended, told) = channel();
+    let (ended, receiver) = channel();
     let moments = (0..600).step_by(40).flat_map(|ms| [(ms, false), (ms, true)]);
     for (ms, polls) in moments.clone() {
         let (mut settings, ended) = (settings.clone(), ended.clone());
@@ -281,7 +281,7 @@ fn a_member_can_leave_at_any_moment_of_its_joining() {
     }
     let mut left: Vec<_> = moments.collect();
     while !left.is_empty() {
-        let gone = told.recv_timeout(Duration::from_secs(30));
+        let gone = receiver.recv_timeout(Duration::from_secs(30));
         let gone =
             gone.unwrap_or_else(|_| panic!("ms after it began to join, and whether it polled: {left:?}"));
         left.retain(|moment| *moment != gone);

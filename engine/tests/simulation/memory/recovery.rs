@@ -78,8 +78,8 @@ impl MemoryRecovery {
         }
         let Some(at) = &request.at else {
             request.at = self.log.position(request.shard);
-            let told = request.at.clone().map(|at| Restored::At(request.ticket, at));
-            self.restored.extend(told);
+            let answer = request.at.clone().map(|at| Restored::At(request.ticket, at));
+            self.restored.extend(answer);
             return request.at.is_some();
         };
         let restore = ShardRestore {

@@ -105,7 +105,7 @@ fn missing_is_not_false() {
 }
 
 #[test]
-fn what_came_before_comes_late_or_lies_is_told_apart() {
+fn what_came_before_comes_late_or_lies_is_distinguished() {
     let mut oracle = Oracle::new(SETTINGS);
     let first = purchase("1", NOON, r#","amount":5"#);
     assert!(matches!(feed(&mut oracle, NOON, &first), Outcome::Row(_)));
