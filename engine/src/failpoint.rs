@@ -1,5 +1,6 @@
-//! Places where a test lets the process die, and rules that a test switches off: only with the feature `failpoints`, by the
-//! environment variable `FAILPOINTS` (`sent=9*off->1*return`: the tenth time). Without the feature nothing of it is there.
+//! Places where a test lets the process die, and rules that a test switches off: only with the feature `failpoints`, by
+//! the environment variable `FAILPOINTS` (`sent=9*off->1*return`: the tenth time). Without the feature nothing of it is
+//! there.
 
 /// Places where the process can be made to die, in the order in which a shard meets them.
 pub const PLACES: [&str; 26] = [

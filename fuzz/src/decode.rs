@@ -1,5 +1,5 @@
-//! The readers of records: what they take, serde_json and the `csv` crate take, and a record means the same whatever was
-//! read before.
+//! The readers of records: what they take, serde_json and the `csv` crate take, and a record means the same whatever
+//! was read before.
 
 use crate::seen::Seen;
 use std::cell::RefCell;

@@ -1,5 +1,5 @@
-//! The targets over the inputs that fuzzing starts with: those run in every build, and they reach what is taken and what is
-//! refused.
+//! The targets over the inputs that fuzzing starts with: those run in every build, and they reach what is taken and
+//! what is refused.
 
 use std::fs;
 use std::path::Path;

@@ -26,8 +26,8 @@ use crate::snapshot::{Chunk, StateSummary};
 use ingest::{EventPlace, Ingest, LabelEvents, Pending, RecordIntake};
 use std::sync::Arc;
 
-/// So many records go through each stage together: enough for their cache misses to overlap, few enough that what one stage
-/// has read is still in the cache for the next.
+/// So many records go through each stage together: enough for their cache misses to overlap, few enough that what one
+/// stage has read is still in the cache for the next.
 const RECORDS_AT_ONCE: usize = 64;
 /// The account's program is the first of a ruleset.
 const ACCOUNT_PROGRAM: usize = 0;

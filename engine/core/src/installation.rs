@@ -103,7 +103,8 @@ impl Installation {
         &self.decode
     }
 
-    /// How records are read by whom these fields are all that matters; the event carries the texts of its id and account.
+    /// How records are read by whom these fields are all that matters; the event carries the texts of its id and
+    /// account.
     pub fn decode_of(&self, fields: &[Slot]) -> DecodePlan {
         DecodePlan::new(&self.mapping, fields, &[], self.settings.key)
     }
@@ -167,9 +168,9 @@ impl Lookback {
     }
 }
 
-/// An event may be older than its record by the lateness, and newer by [`FUTURE_MS_MAX`]: together the skew. So the next
-/// events read what is held for so long and the skew before; and a label is known so long after its record. Each of these
-/// records must itself be read as it was: a repeat as one, with what it inherits from the row it refers to.
+/// An event may be older than its record by the lateness, and newer by [`FUTURE_MS_MAX`]: together the skew. So the
+/// next events read what is held for so long and the skew before; and a label is known so long after its record. Each
+/// of these records must itself be read as it was: a repeat as one, with what it inherits from the row it refers to.
 /// (That row, if it refers to a third one in turn, is not traced back further.)
 fn log_ms(rows_ms: i64, counted_ms: i64, skew_ms: i64, mapping: &CheckedMapping) -> i64 {
     let label_after = mapping.label_after_ms();

@@ -256,7 +256,8 @@ fn judged_event(event: &Event) -> JudgedEvent {
     }
 }
 
-/// Facts of the rule's own key space that it reads: their register and, but for population ranks, their place in the plan.
+/// Facts of the rule's own key space that it reads: their register and, but for population ranks, their place in the
+/// plan.
 fn facts(rule: &Rule) -> impl Iterator<Item = (Slot, Option<usize>)> {
     rule.values.iter().filter_map(|value| match value.from {
         ReadFrom::Fact { space, aggregate, slot } if space == rule.space => Some((slot, aggregate)),

@@ -99,7 +99,8 @@ impl Scores {
         self.models.iter_mut().for_each(|model| model.inputs.clear());
     }
 
-    /// Takes an event that has its row. Of one that is judged the inputs are read; it becomes the next event of the matrix.
+    /// Takes an event that has its row. Of one that is judged the inputs are read; it becomes the next event of the
+    /// matrix.
     #[inline]
     pub fn observe(&mut self, ledgers: &Ledgers, row: RowRef, event: &Event, is_judged: bool) {
         for model in &mut self.models {

@@ -1,7 +1,7 @@
 //! Signals: values about an entity that its key space publishes and other key spaces read.
 //!
-//! Inside one process they are a table. A value is published when it has moved by its step, and holds for its time; a reader
-//! meets what earlier events published, so the table is a function of the events in their order.
+//! Inside one process they are a table. A value is published when it has moved by its step, and holds for its time; a
+//! reader meets what earlier events published, so the table is a function of the events in their order.
 
 use crate::batch::Timestamp;
 use crate::event::Event;

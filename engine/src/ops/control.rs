@@ -29,7 +29,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Serves HTTP, if configured, and turns SIGTERM and SIGINT into [`Shutdown::request`]. Returns when both are active.
+    /// Serves HTTP, if configured, and turns SIGTERM and SIGINT into [`Shutdown::request`]. Returns when both are
+    /// active.
     ///
     /// # Errors
     /// When the address cannot be bound or signal handlers cannot be installed.

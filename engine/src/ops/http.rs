@@ -1,4 +1,5 @@
-//! `/healthz`, `/readyz`, `/status`, `/metrics`: HTTP for operators, on loopback by default. Requests read and never write.
+//! `/healthz`, `/readyz`, `/status`, `/metrics`: HTTP for operators, on loopback by default. Requests read and never
+//! write.
 
 use crate::ops::reporter::Reporter;
 use crate::ops::status_report::{ProcessInfo, StatusReport};

@@ -278,7 +278,8 @@ impl Metrics {
         self.broker_errors.inc();
     }
 
-    /// What the ledgers of a key space hold more than was reported before; less is negative. Shards of one space add up.
+    /// What the ledgers of a key space hold more than was reported before; less is negative. Shards of one space add
+    /// up.
     pub fn ledgers(&self, space: &str, keys: i64, bytes: i64) {
         self.keys.with_label_values(&[space]).add(keys);
         self.bytes.with_label_values(&[space]).add(bytes);

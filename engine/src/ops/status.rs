@@ -69,8 +69,8 @@ impl Status {
         self.blocked.remove(&shard);
     }
 
-    /// Records of a shard cannot be read for a reason outside this process; `None`: they can be read again. True if that is a
-    /// change.
+    /// Records of a shard cannot be read for a reason outside this process; `None`: they can be read again. True if
+    /// that is a change.
     pub fn blocked(&self, shard: ShardId, reason: Option<String>) -> bool {
         match reason {
             // It may have been released while its end was fetched.

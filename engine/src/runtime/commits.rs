@@ -109,14 +109,14 @@ impl CommitScheduler {
         }
     }
 
-    /// The last poll gave a full batch, or not. While more records wait no commit is begun for an alert's sake: it would
-    /// make the alerts behind them wait all the longer.
+    /// The last poll gave a full batch, or not. While more records wait no commit is begun for an alert's sake: it
+    /// would make the alerts behind them wait all the longer.
     pub(super) fn polled(&mut self, is_behind: bool) {
         self.is_behind = is_behind;
     }
 
-    /// Outputs of a shard are to be handed over. Where an alert has to wait for its commit, that is to be small: outputs
-    /// without one may then be kept back, as long as nothing else of their shard was sent. True when they may.
+    /// Outputs of a shard are to be handed over. Where an alert has to wait for its commit, that is to be small:
+    /// outputs without one may then be kept back, as long as nothing else of their shard was sent. True when they may.
     pub(super) fn may_linger(&mut self, of: Uncommitted, has_alert: bool) -> bool {
         self.has_alert |= has_alert;
         self.alert_gap.is_some() && !has_alert && !self.is_behind && of != Uncommitted::Sent
@@ -167,8 +167,8 @@ impl CommitScheduler {
         Some(if is_whole { Coverage::Everything } else { Coverage::Sent })
     }
 
-    /// The shards that a commit covers. From now on no commit may leave them out: the outputs that lingered are about to
-    /// be sent.
+    /// The shards that a commit covers. From now on no commit may leave them out: the outputs that lingered are about
+    /// to be sent.
     pub(super) fn cover(&self, coverage: Coverage, marks: &mut Marks<'_>) -> Vec<ShardId> {
         let mut covered = Vec::new();
         for (shard, of) in marks {
@@ -184,7 +184,8 @@ impl CommitScheduler {
         covered
     }
 
-    /// A commit of these positions, in the order of their shards, has begun. True when nothing that was judged is left out of it.
+    /// A commit of these positions, in the order of their shards, has begun. True when nothing that was judged is left
+    /// out of it.
     pub(super) fn begun(&mut self, positions: Vec<Position>, marks: &mut Marks<'_>, now: Instant) -> bool {
         for (_, of) in marks.iter_mut().filter(|(shard, _)| covers(&positions, *shard)) {
             **of = Uncommitted::Nothing;

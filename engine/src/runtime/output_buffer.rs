@@ -1,8 +1,8 @@
 //! A worker's outputs on their way out: handed to a sink, and committed while the worker goes on judging.
 //!
-//! A commit takes several answers of the broker, tens of milliseconds. The sink goes away with it, to an executor; what is
-//! judged meanwhile waits here, in order, and follows when the sink is back. So a commit covers exactly what was sent
-//! before it, and there is never more than one.
+//! A commit takes several answers of the broker, tens of milliseconds. The sink goes away with it, to an executor; what
+//! is judged meanwhile waits here, in order, and follows when the sink is back. So a commit covers exactly what was
+//! sent before it, and there is never more than one.
 //!
 //! Outputs that nobody is in a hurry for may linger: they go out with more of their shard, or with its next commit.
 
@@ -133,7 +133,8 @@ impl<K: Sink> CommitExecutor<K> {
 }
 
 impl<K: Sink> OutputBuffer<K> {
-    /// Commits on a thread of its own, which ends with the buffer. A commit under way ends by itself then, as after a kill.
+    /// Commits on a thread of its own, which ends with the buffer. A commit under way ends by itself then, as after a
+    /// kill.
     pub fn threaded(sink: K, worker: usize) -> OutputBuffer<K>
     where
         K: Send + 'static,
@@ -153,7 +154,8 @@ impl<K: Sink> OutputBuffer<K> {
         OutputBuffer::new(sink, CommitExecutor::Thread { jobs, answered })
     }
 
-    /// Commits by steps, when the worker looks and `goes_on` says so: to the broker, and back. For tests and simulations.
+    /// Commits by steps, when the worker looks and `goes_on` says so: to the broker, and back. For tests and
+    /// simulations.
     pub fn stepped(sink: K, goes_on: impl FnMut() -> bool + 'static) -> OutputBuffer<K> {
         OutputBuffer::new(
             sink,
@@ -176,7 +178,8 @@ impl<K: Sink> OutputBuffer<K> {
         Lingering { outputs: Vec::new(), bytes: Rc::clone(&self.bytes) }
     }
 
-    /// Keeps outputs of a shard back until more of it is sent, or it is committed. False when there is no room for them.
+    /// Keeps outputs of a shard back until more of it is sent, or it is committed. False when there is no room for
+    /// them.
     pub fn linger(&mut self, lingering: &mut Lingering, out: &Outputs) -> bool {
         let has_room = self.bytes.get() + size(out) <= LINGERING_BYTES_MAX;
         // What was undone is judged again, and this with it.
@@ -220,8 +223,9 @@ impl<K: Sink> OutputBuffer<K> {
         }
     }
 
-    /// Begins to commit these positions, with all that was sent and released, see [`Sink::commit`]. They are those of every
-    /// shard that anything was sent of since the last commit. False when not all has found room yet: nothing was begun.
+    /// Begins to commit these positions, with all that was sent and released, see [`Sink::commit`]. They are those of
+    /// every shard that anything was sent of since the last commit. False when not all has found room yet: nothing was
+    /// begun.
     ///
     /// # Errors
     /// As [`Sink::send`].
@@ -247,8 +251,8 @@ impl<K: Sink> OutputBuffer<K> {
         Ok(self.answer.take())
     }
 
-    /// Gives up everything since the last commit, see [`Sink::abort`], except what lingers. Waits for the end of a commit
-    /// under way.
+    /// Gives up everything since the last commit, see [`Sink::abort`], except what lingers. Waits for the end of a
+    /// commit under way.
     ///
     /// # Errors
     /// As [`Sink::abort`].

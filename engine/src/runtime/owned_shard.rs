@@ -1,5 +1,5 @@
-//! Everything that a worker knows about a shard it owns, in one record. Dropping it releases the shard: its processing, a
-//! restore or a snapshot under way, outputs that linger, and what was reported of it.
+//! Everything that a worker knows about a shard it owns, in one record. Dropping it releases the shard: its processing,
+//! a restore or a snapshot under way, outputs that linger, and what was reported of it.
 
 use crate::runtime::commits::Uncommitted;
 use crate::runtime::output_buffer::Lingering;

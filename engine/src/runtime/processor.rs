@@ -8,7 +8,8 @@ use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotError;
 
 /// The processing of one worker's shards. Calls come from one thread, for a shard in this order: `open`, `load`, then
-/// `restore` and `fold_verdicts` any number of times, `live`, then `step` and `advance`. It ends when its state is dropped.
+/// `restore` and `fold_verdicts` any number of times, `live`, then `step` and `advance`. It ends when its state is
+/// dropped.
 pub trait Processor {
     /// The state of one shard. The worker owns it; dropping it releases all that is kept for the shard.
     type Shard;
@@ -52,8 +53,8 @@ pub trait Processor {
         None
     }
 
-    /// Begins a snapshot of a shard of which one is due, as a commit of this position begins: the shard has judged every
-    /// record before it and none from it on.
+    /// Begins a snapshot of a shard of which one is due, as a commit of this position begins: the shard has judged
+    /// every record before it and none from it on.
     fn begin_snapshot(&mut self, _shard: &mut Self::Shard, _at: &Position) {}
 
     /// Everything of the shard up to this position is committed; more may have been judged since.

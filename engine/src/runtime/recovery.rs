@@ -166,8 +166,8 @@ impl Restored {
 
 /// Restores shards beside the worker's thread.
 pub trait Recovery {
-    /// Begins to ask where a shard goes on, and to read back what lies before, from any snapshot but these. The last owner
-    /// may have died in a transaction: until the broker has ended it, nobody knows the answer.
+    /// Begins to ask where a shard goes on, and to read back what lies before, from any snapshot but these. The last
+    /// owner may have died in a transaction: until the broker has ended it, nobody knows the answer.
     fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Restore;
 
     /// Gives what comes next of any restore, waiting at most so long. The queue behind it is bounded.

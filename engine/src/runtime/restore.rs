@@ -1,5 +1,5 @@
-//! What a shard is restored from, and in which order: a snapshot and the log behind it, or the log alone. It knows where
-//! records lie, not how a log is read.
+//! What a shard is restored from, and in which order: a snapshot and the log behind it, or the log alone. It knows
+//! where records lie, not how a log is read.
 
 use crate::failpoint::reached;
 use crate::runtime::recovery::{History, Lookback, Restored, SnapshotPart, Ticket};
@@ -12,7 +12,8 @@ use tripline_core::snapshot::SnapshotError;
 
 /// Bytes of a batch, about.
 const BATCH_BYTES: usize = 1 << 20;
-/// Most that the clocks of two brokers may differ: the verdicts are read from before the first record they may be about.
+/// Most that the clocks of two brokers may differ: the verdicts are read from before the first record they may be
+/// about.
 const CLOCK_SKEW_MS_MAX: i64 = 600_000;
 const REBUILD: &str =
     "run the engine that wrote it, or move the shard's snapshots away to restore its ledgers from the log";
@@ -89,9 +90,9 @@ pub trait ShardLog {
         each: &mut dyn FnMut(&LogRecord<'_>) -> Result<bool, RestoreError>,
     ) -> Result<(), RestoreError>;
 
-    /// Waits until no transaction holds back what is in the verdicts topic now. The last owner may have died in one: behind
-    /// its first record nothing can be read before the broker has ended it, committed though it may be. Gives where the
-    /// verdicts end.
+    /// Waits until no transaction holds back what is in the verdicts topic now. The last owner may have died in one:
+    /// behind its first record nothing can be read before the broker has ended it, committed though it may be. Gives
+    /// where the verdicts end.
     ///
     /// # Errors
     /// When the log does not answer.
@@ -169,7 +170,8 @@ impl<P: ShardLog> ShardRestore<'_, P> {
         })
     }
 
-    /// Hands over the newest snapshot that can be used. Gives the first record that is not in it, and when it was begun.
+    /// Hands over the newest snapshot that can be used. Gives the first record that is not in it, and when it was
+    /// begun.
     fn snapshot(&self, low: i64) -> Result<Option<(i64, Timestamp)>, RestoreError> {
         let Some(snapshots) = self.snapshots else { return Ok(None) };
         let (shard, next) = (self.at.shard, self.at.next);

@@ -81,7 +81,7 @@ pub trait SnapshotWriter {
     /// All chunks were handed over: the manifest completes the snapshot. Gives the end back when there is no room.
     fn finish(&self, snapshot: SnapshotId, end: Box<StateSummary>) -> Option<Box<StateSummary>>;
 
-    /// The snapshot will not be completed. There is always room for this: a store that hangs must not hold up a worker that
-    /// releases a shard.
+    /// The snapshot will not be completed. There is always room for this: a store that hangs must not hold up a worker
+    /// that releases a shard.
     fn abandon(&self, snapshot: SnapshotId);
 }

@@ -1,5 +1,5 @@
-//! When a worker begins a snapshot of a shard, and how it hands it over, a part at each turn: one shard at a time. It is
-//! begun as a commit begins, and finished when that commit has succeeded: before, what it holds may still be undone.
+//! When a worker begins a snapshot of a shard, and how it hands it over, a part at each turn: one shard at a time. It
+//! is begun as a commit begins, and finished when that commit has succeeded: before, what it holds may still be undone.
 
 use crate::failpoint::reached;
 use crate::runtime::clock::Clock;
@@ -60,8 +60,9 @@ impl Snapshots {
         Snapshots { writer, every, partitions, clock, under_way: Rc::default() }
     }
 
-    /// The snapshots of a shard that is live; `begun_at` is the time of the one that it was restored from. Shards are spread
-    /// over the interval, so that they do not all come at once, but none waits longer than it would have without a restart.
+    /// The snapshots of a shard that is live; `begun_at` is the time of the one that it was restored from. Shards are
+    /// spread over the interval, so that they do not all come at once, but none waits longer than it would have without
+    /// a restart.
     pub fn of(&self, shard: ShardId, begun_at: Option<Timestamp>) -> ShardSnapshots {
         let part = self.every / self.partitions.max(1) * (shard.partition % self.partitions.max(1));
         let age =

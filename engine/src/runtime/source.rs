@@ -91,8 +91,8 @@ pub trait Source {
     /// When going on would skip input, or never works.
     fn poll(&mut self, into: &mut Batch, wait: Duration) -> Result<Polled, SourceError>;
 
-    /// Takes the offered shards, suspended: none of their records is delivered before [`Source::resume`]. Gives those that
-    /// were taken; none when the offer no longer stands, or cannot be taken yet and is made again.
+    /// Takes the offered shards, suspended: none of their records is delivered before [`Source::resume`]. Gives those
+    /// that were taken; none when the offer no longer stands, or cannot be taken yet and is made again.
     ///
     /// # Errors
     /// When the broker refuses for good.

@@ -2,9 +2,9 @@
 
 /// Decides about each verdict that is read, in the order of the log.
 ///
-/// Without transactions the topic may hold verdicts of records whose offset was never committed, and the same ones again
-/// from the judging that followed. Both judgings give the same bytes in the same order, so a verdict counts when its record
-/// lies before the committed offset and it comes after all that were taken.
+/// Without transactions the topic may hold verdicts of records whose offset was never committed, and the same ones
+/// again from the judging that followed. Both judgings give the same bytes in the same order, so a verdict counts when
+/// its record lies before the committed offset and it comes after all that were taken.
 #[derive(Debug)]
 pub struct VerdictFilter {
     from: i64,

@@ -59,7 +59,8 @@ pub enum WorkerError {
         /// What stands in its way, and what to do.
         reason: String,
     },
-    /// It was asked to stop, but the last commit was refused, or not answered in time. What is not committed is judged again.
+    /// It was asked to stop, but the last commit was refused, or not answered in time. What is not committed is judged
+    /// again.
     #[error("stopped with uncommitted records: {0}")]
     Uncommitted(String),
     /// The worker's thread ended in a panic.
@@ -371,8 +372,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             "the last commit was refused, or not answered within {within:?}"
         ));
         if self.outputs.is_away() {
-            // It may still succeed. Shards that are released now could be judged from before it by their next owner: so they
-            // are left as a killed process leaves them.
+            // It may still succeed. Shards that are released now could be judged from before it by their next owner: so
+            // they are left as a killed process leaves them.
             committed?;
             return Err(uncommitted);
         }

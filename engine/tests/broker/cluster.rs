@@ -118,8 +118,8 @@ fn transaction(settings: &KafkaSettings, whose: &str) -> BaseProducer {
     producer
 }
 
-/// What a worker leaves behind that dies as it commits a position of each of two partitions: to the first it has written, too.
-/// The group must be empty.
+/// What a worker leaves behind that dies as it commits a position of each of two partitions: to the first it has
+/// written, too. The group must be empty.
 pub fn die_in_transaction(settings: &KafkaSettings, written: (i32, i64), read: (i32, i64)) -> BaseProducer {
     let (producer, within) = (transaction(settings, "dead"), Duration::from_secs(30));
     let journal = settings.topics().verdicts;

@@ -10,8 +10,8 @@ use std::thread::sleep;
 use std::time::Duration;
 use tripline::io::kafka::KafkaSettings;
 
-/// Runs the service with no room for a file of more than 512 bytes, as if the disk were full: the write fails. A disk that is
-/// really full cannot be had without the rights to mount one.
+/// Runs the service with no room for a file of more than 512 bytes, as if the disk were full: the write fails. A disk
+/// that is really full cannot be had without the rights to mount one.
 const WITHOUT_ROOM: [&str; 4] = ["sh", "-c", r#"trap "" XFSZ; ulimit -f 1; exec "$@""#, "sh"];
 
 /// The lines are published in so many parts, each before a run.
@@ -97,8 +97,8 @@ fn lines_with(log: &Path, what: &str) -> usize {
     fs::read_to_string(log).unwrap().lines().filter(|line| line.contains(what)).count()
 }
 
-/// A full disk costs new snapshots alone: the old ones stay, nothing is left half written, records are judged on, and it is said.
-/// With room again, snapshots are written again.
+/// A full disk costs new snapshots alone: the old ones stay, nothing is left half written, records are judged on, and
+/// it is said. With room again, snapshots are written again.
 pub fn full(cluster: &Cluster) {
     let host = Host::new(cluster);
     host.run(0, &[], ("snapshot written", 4));

@@ -290,8 +290,8 @@ fn broker_dies(cluster: &Cluster) {
     verdicts_fit(&settings);
 }
 
-/// A producer upstream begins a transaction and goes silent: what lies behind cannot be read, and an operator can see which
-/// partition waits, until the transaction ends.
+/// A producer upstream begins a transaction and goes silent: what lies behind cannot be read, and an operator can see
+/// which partition waits, until the transaction ends.
 fn open_transaction(cluster: &Cluster) {
     let settings = cluster.service("hanging", 1);
     produce(&settings, "murmur2_random", 0, 1_000);

@@ -112,7 +112,8 @@ pub fn topics(cluster: &Cluster) {
     assert!(human.contains("--entity-name made.events --alter --add-config retention.ms="), "{human}");
 }
 
-/// How large a bank is: events, and accounts that make three a day each. `BANK=1280000,3700` runs them with 90 days of history.
+/// How large a bank is: events, and accounts that make three a day each. `BANK=1280000,3700` runs them with 90 days of
+/// history.
 fn size() -> (usize, usize) {
     let Ok(asked) = std::env::var("BANK") else { return (20_000, 300) };
     let (events, accounts) = asked.split_once(',').expect("BANK=events,accounts");
@@ -298,8 +299,8 @@ impl Installation {
     }
 }
 
-/// History in files, then live records; then the snapshots are lost and history is read again. The alerts are those of a
-/// replay of all, byte for byte.
+/// History in files, then live records; then the snapshots are lost and history is read again. The alerts are those of
+/// a replay of all, byte for byte.
 pub fn bootstrap(cluster: &Cluster) {
     let bank = Installation::new(cluster);
     print!("{}", example(bank.path(), "bootstrap"));

@@ -1,7 +1,7 @@
-//! The input of a seed: accounts that overlap in cards, merchants and payees, with repeats, conflicts, late, reordered and
-//! spoiled records. No event refers to one that refers to a third: a shard filled from its log does not trace such chains.
-//! Where packs change, none refers to one that only the pack with the longest reach still holds: it keeps what it took over
-//! when a snapshot brings it under another pack, and would not have taken it over there.
+//! The input of a seed: accounts that overlap in cards, merchants and payees, with repeats, conflicts, late, reordered
+//! and spoiled records. No event refers to one that refers to a third: a shard filled from its log does not trace such
+//! chains. Where packs change, none refers to one that only the pack with the longest reach still holds: it keeps what
+//! it took over when a snapshot brings it under another pack, and would not have taken it over there.
 
 use crate::dice::Dice;
 
@@ -42,7 +42,8 @@ const KINDS: [&str; 20] = [
 ];
 const AMOUNTS: [&str; 10] = ["\"1.00\"", "1.5", "2", "10", "20.00", "90", "100.00", "250", "400", "1000.5"];
 
-/// The records of a seed, in the order in which they are appended; none refers further back than `reach`, in milliseconds.
+/// The records of a seed, in the order in which they are appended; none refers further back than `reach`, in
+/// milliseconds.
 pub fn records(dice: &mut Dice, partitions: u32, count: usize, reach: i64) -> Vec<Record> {
     let steps: &[i64] = match dice.below(4) {
         0 => &[0, 0, MINUTE, HOUR, 6 * HOUR, 12 * HOUR, DAY, DAY - 5 * MINUTE, 2 * DAY],

@@ -1,5 +1,5 @@
-//! What stands between a worker and the model: it dies at a given step, is refused, left in doubt, held up; and, where a
-//! fault is planted, misbehaves as its sink.
+//! What stands between a worker and the model: it dies at a given step, is refused, left in doubt, held up; and, where
+//! a fault is planted, misbehaves as its sink.
 
 use crate::memory::{Doubt, Log, Membership, MemoryRecovery, MemorySink, MemorySource};
 use crate::plant::Plant;

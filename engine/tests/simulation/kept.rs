@@ -1,4 +1,5 @@
-//! The worker's engines with side positions beside them, and with those planted faults that an engine's keeper could have.
+//! The worker's engines with side positions beside them, and with those planted faults that an engine's keeper could
+//! have.
 
 use crate::faulty::Controls;
 use crate::plant::Plant;

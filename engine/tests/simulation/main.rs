@@ -1,8 +1,8 @@
-//! The worker's loop and the engines, simulated: seeds draw what comes in and what goes wrong, on a model of the broker's log, the
-//! disk and the clock, on one thread. The same seed gives the same life.
+//! The worker's loop and the engines, simulated: seeds draw what comes in and what goes wrong, on a model of the
+//! broker's log, the disk and the clock, on one thread. The same seed gives the same life.
 //!
-//! What is promised, and compared with what an oracle apart says: see [`oracle`]. A thousand seeds are run, and then each fault of
-//! [`plant`] must be found. `-- --from 17 --seeds 1` lives one seed again and `-- --seeds 100000`, or
+//! What is promised, and compared with what an oracle apart says: see [`oracle`]. A thousand seeds are run, and then
+//! each fault of [`plant`] must be found. `-- --from 17 --seeds 1` lives one seed again and `-- --seeds 100000`, or
 //! `SEEDS=0..100000`, runs many; `-- --planted` shows the planted faults alone.
 
 #![expect(clippy::unwrap_used, reason = "a test program: what cannot be unwrapped has failed")]

@@ -1,9 +1,10 @@
 //! What must have been published: one engine a partition, record by record, on one thread.
 //!
-//! Promised is: every record of the input is judged once, by the pack of the process that committed it, on all rows before it
-//! and on the decision state of the verdicts committed before it. So where one pack did everything, the outputs are those of a
-//! replay. Where packs followed one another, the engine of the next begins with the same rows, judges none of them again,
-//! and folds the verdicts of the packs before it: cooldowns and incidents stay as they were committed.
+//! Promised is: every record of the input is judged once, by the pack of the process that committed it, on all rows
+//! before it and on the decision state of the verdicts committed before it. So where one pack did everything, the
+//! outputs are those of a replay. Where packs followed one another, the engine of the next begins with the same rows,
+//! judges none of them again, and folds the verdicts of the packs before it: cooldowns and incidents stay as they were
+//! committed.
 
 use crate::bank::Record;
 use crate::installed::Installed;

@@ -28,8 +28,8 @@ pub enum Plant {
     HastyJournal,
 }
 
-/// Each must be found within so many seeds. The journal, which is read once no transaction holds it back, stands in for the
-/// fence by generation nearly always: only what moves a position and writes nothing gets past it.
+/// Each must be found within so many seeds. The journal, which is read once no transaction holds it back, stands in for
+/// the fence by generation nearly always: only what moves a position and writes nothing gets past it.
 pub const PLANTS: [(&str, Plant, u64); 12] = [
     ("no reload after an abort", Plant::NoReload, 1_000),
     ("commit before send", Plant::CommitBeforeSend, 1_000),

@@ -1,5 +1,5 @@
-//! The life of one seed: records come, processes start, die, stand still, are replaced; at last all is quiet, and what a
-//! reader of committed records sees is compared with the oracle.
+//! The life of one seed: records come, processes start, die, stand still, are replaced; at last all is quiet, and what
+//! a reader of committed records sees is compared with the oracle.
 
 use crate::bank::{self, Record};
 use crate::dice::Dice;

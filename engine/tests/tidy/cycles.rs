@@ -1,7 +1,7 @@
-//! Import cycles. At every level of a crate the modules side by side, and the file of the folder itself, must not import
-//! each other, neither directly nor around a ring. The root file of a program or a test is no module among its modules: it
-//! begins and ends the run, and holds what all of them share. (Modules of a library must not import from its root at all:
-//! `layers`.)
+//! Import cycles. At every level of a crate the modules side by side, and the file of the folder itself, must not
+//! import each other, neither directly nor around a ring. The root file of a program or a test is no module among its
+//! modules: it begins and ends the run, and holds what all of them share. (Modules of a library must not import from
+//! its root at all: `layers`.)
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The layers of every crate, lowest first: a module may import from its own layer and from those below it. A module that no
-//! layer lists fails, and so does a listed one that no longer exists.
+//! The layers of every crate, lowest first: a module may import from its own layer and from those below it. A module
+//! that no layer lists fails, and so does a listed one that no longer exists.
 
 use std::collections::BTreeSet;
 

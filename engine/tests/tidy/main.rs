@@ -1,6 +1,6 @@
-//! The house rules that a compiler does not check: how modules may import each other, how long files and functions may be,
-//! where outside crates and names on the wire appear, which words are gone. Each check reads the sources; how each finds what
-//! it must find is tested on sources made for it (`planted`).
+//! The house rules that a compiler does not check: how modules may import each other, how long files and functions may
+//! be, where outside crates and names on the wire appear, which words are gone. Each check reads the sources; how each
+//! finds what it must find is tested on sources made for it (`planted`).
 
 mod cycles;
 mod homes;

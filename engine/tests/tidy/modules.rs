@@ -1,5 +1,5 @@
-//! The modules of one crate, found by following `mod` from its root file, and every path that each of them names: in `use`
-//! trees, in code, and inside macros. What a path means is not known here (`resolve`).
+//! The modules of one crate, found by following `mod` from its root file, and every path that each of them names: in
+//! `use` trees, in code, and inside macros. What a path means is not known here (`resolve`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Names on the wire are spelled once: topics, headers and metrics in the modules below, and nowhere else in what is shipped.
-//! Tests spell them out: they assert what others read.
+//! Names on the wire are spelled once: topics, headers and metrics in the modules below, and nowhere else in what is
+//! shipped. Tests spell them out: they assert what others read.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};

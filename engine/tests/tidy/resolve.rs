@@ -1,5 +1,5 @@
-//! Which module each path of a crate leads to: the edges of the crate's import graph. A path that leads to an item which a
-//! module only hands on (`pub use`) leads to where the item is defined.
+//! Which module each path of a crate leads to: the edges of the crate's import graph. A path that leads to an item
+//! which a module only hands on (`pub use`) leads to where the item is defined.
 
 use crate::modules::{Named, Tree};
 

@@ -9,8 +9,8 @@ use tripline::runtime::source::Position;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::{Output, Outputs, Topic};
 
-/// Counts each account's records; an alert for every fraud says how many there have been, and a verdict for what is merely
-/// odd. So an alert shows whether the past was whole.
+/// Counts each account's records; an alert for every fraud says how many there have been, and a verdict for what is
+/// merely odd. So an alert shows whether the past was whole.
 #[derive(Default)]
 pub struct Tally {
     pub calls: Calls,

@@ -159,8 +159,8 @@ impl Resolver<'_> {
         self.expanded(expr, &mut BTreeMap::new())
     }
 
-    /// As [`Resolver::expanded_nodes`], with the counts of terms so far: a term is expanded once, and one that refers to
-    /// itself counts as nothing there.
+    /// As [`Resolver::expanded_nodes`], with the counts of terms so far: a term is expanded once, and one that refers
+    /// to itself counts as nothing there.
     fn expanded<'t>(&'t self, expr: &'t Expr, known: &mut BTreeMap<&'t str, usize>) -> usize {
         let mut terms = 0usize;
         expr.walk(&mut |part| {

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema};
 
 impl AccountShard {
-    /// Cuts a snapshot: the state as it is now is what will be saved, whatever is stepped meanwhile. All but the ledgers is
-    /// written at once: cooldowns, incidents, labels that are not known yet, populations. A save that was under way is
-    /// given up.
+    /// Cuts a snapshot: the state as it is now is what will be saved, whatever is stepped meanwhile. All but the
+    /// ledgers is written at once: cooldowns, incidents, labels that are not known yet, populations. A save that was
+    /// under way is given up.
     ///
     /// `origin.offset` is that of the first record that was not yet stepped. The snapshot may be published once all
     /// records before it are committed.

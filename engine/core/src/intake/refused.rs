@@ -27,8 +27,8 @@ pub(crate) fn write_dead_letter(batch: &Batch, record: &Record, rejection: Rejec
     write(out, Topic::DeadLetters, batch, record, (!has_card, !has_card && is_read), headers);
 }
 
-/// Publishes key and value of a record, where they may be forwarded. A key that nothing has read yet is searched for card
-/// numbers; one longer than an event may be is not forwarded at all.
+/// Publishes key and value of a record, where they may be forwarded. A key that nothing has read yet is searched for
+/// card numbers; one longer than an event may be is not forwarded at all.
 fn write(
     out: &mut Outputs,
     topic: Topic,

@@ -1,4 +1,5 @@
-//! Card numbers where none belong: dead letters without content, and no trace of one in anything that leaves the engine.
+//! Card numbers where none belong: dead letters without content, and no trace of one in anything that leaves the
+//! engine.
 
 use crate::bank::{Bank, CARD, DAY, MINUTE, NOON, Published, house, mapping, purchase, settings};
 use tripline_core::decode::{Format, Reason, Reject};
@@ -132,7 +133,8 @@ fn mapped_times_amounts_and_exempt_fields_may_look_like_card_numbers() {
 }
 
 /// Markers in every field, card numbers in many places, everything that can happen to a record: nothing that leaves the
-/// engine, and no error's words, hold a card number; markers of fields that no rule prints leave only with the record itself.
+/// engine, and no error's words, hold a card number; markers of fields that no rule prints leave only with the record
+/// itself.
 #[test]
 fn canaries_sing_nowhere() {
     let mut bank = Bank::new();

@@ -53,8 +53,8 @@ proptest! {
             }
             held_from = held_from.min(at);
             let held = &mut accounts[usize::from(account)];
-            // A full ledger gives up its oldest before the next takes its place. Ids of equal times are hashed: their order
-            // is not ours to say, and their times are the same.
+            // A full ledger gives up its oldest before the next takes its place. Ids of equal times are hashed: their
+            // order is not ours to say, and their times are the same.
             held.rows.sort_unstable();
             while held.rows.len() > usize::from(cap) {
                 held.dropped = held.dropped.max(Some(held.rows.remove(0).0));

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use tripline_core::decode::Reason;
 use tripline_core::outputs::Topic;
 
-/// Mutated events of few accounts through the whole engine; `TRIPLINE_MUTATIONS` says how many. Whatever they are, no panic;
-/// the counts add up; and what became no row is published exactly once, with its reason.
+/// Mutated events of few accounts through the whole engine; `TRIPLINE_MUTATIONS` says how many. Whatever they are, no
+/// panic; the counts add up; and what became no row is published exactly once, with its reason.
 #[test]
 fn mutated_events_are_rows_or_dead_letters_and_never_a_panic() {
     let cases =

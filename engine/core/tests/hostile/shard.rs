@@ -96,9 +96,9 @@ fn those_go_first_whose_newest_event_is_oldest() {
     assert_eq!(gone, [7], "and k0 began anew");
 }
 
-/// Half of all events on one account. Its ledger holds no more rows than the cap, whatever comes; every fact is drawn from
-/// these rows alone, so no event looks at more than cap + 1 of them (and facts say that they are approximate). Time is not
-/// asserted: it would measure the machine.
+/// Half of all events on one account. Its ledger holds no more rows than the cap, whatever comes; every fact is drawn
+/// from these rows alone, so no event looks at more than cap + 1 of them (and facts say that they are approximate).
+/// Time is not asserted: it would measure the machine.
 #[test]
 fn a_hot_account_has_no_more_rows_than_its_cap_and_says_so() {
     let cap: u16 = 64;
@@ -158,7 +158,8 @@ fn sums_at_the_bounds_are_exact_or_missing_and_never_wrap() {
     assert_eq!(bank.feature("spent"), 0.0);
 }
 
-/// A batch is judged after all its events have their rows. Expired cooldowns were once swept by the time of its last event.
+/// A batch is judged after all its events have their rows. Expired cooldowns were once swept by the time of its last
+/// event.
 #[test]
 fn a_gap_at_the_end_of_a_batch_does_not_reopen_the_cooldowns_before_it() {
     let mut records: Vec<(i64, i64, String)> = Vec::new();

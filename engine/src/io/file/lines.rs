@@ -6,7 +6,8 @@ use std::io::{self, BufRead};
 /// over-long and refused, without ever being held whole.
 const RECORD_BYTES_KEPT: usize = 64 * 1024;
 
-/// Bytes of a line that are kept: a dumped record of 1 MiB, Kafka's own default limit, whose every byte needs an escape.
+/// Bytes of a line that are kept: a dumped record of 1 MiB, Kafka's own default limit, whose every byte needs an
+/// escape.
 const LINE_BYTES_KEPT: usize = 8 * 1024 * 1024;
 
 /// Where a CSV reader stands inside a record.
@@ -39,7 +40,8 @@ impl Lines {
     /// Appends the next record's bytes, without its line end, skipping empty lines. False at the end.
     ///
     /// Of a line longer than `LINE_BYTES_KEPT`, of a CSV record longer than `RECORD_BYTES_KEPT`, only the beginning is
-    /// given. A quote that is never closed ends with that many bytes too, at the next line end: it must not swallow the rest of the file.
+    /// given. A quote that is never closed ends with that many bytes too, at the next line end: it must not swallow the
+    /// rest of the file.
     ///
     /// # Errors
     /// When the stream cannot be read or decompressed.

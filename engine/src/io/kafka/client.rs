@@ -75,8 +75,8 @@ impl ClientContext for PlainContext {
 
 impl ConsumerContext for PlainContext {}
 
-/// Whether an error is retriable: a broker is unavailable, a partition has no leader (which the client reports as unknown), a
-/// coordinator moves, a rebalance runs.
+/// Whether an error is retriable: a broker is unavailable, a partition has no leader (which the client reports as
+/// unknown), a coordinator moves, a rebalance runs.
 pub(super) fn is_retriable(code: Code) -> bool {
     !matches!(
         code,

@@ -217,9 +217,9 @@ impl KafkaSource {
         }
     }
 
-    /// The shards' partitions, each at the last position that is known to be committed: its next offset or an earlier one.
-    /// Open transactions are not waited for. Without an offset the client would look one up by itself, and let that
-    /// override a seek.
+    /// The shards' partitions, each at the last position that is known to be committed: its next offset or an earlier
+    /// one. Open transactions are not waited for. Without an offset the client would look one up by itself, and let
+    /// that override a seek.
     fn least(&self, shards: &[ShardId]) -> Result<TopicPartitionList, KafkaError> {
         if shards.is_empty() {
             return Ok(self.list(shards));

@@ -49,7 +49,8 @@ impl ExactlyOnce {
     /// producer of the same instance and worker left open.
     ///
     /// # Errors
-    /// When the client cannot be created, the broker refuses transactions, or a shutdown is requested before one responds.
+    /// When the client cannot be created, the broker refuses transactions, or a shutdown is requested before one
+    /// responds.
     pub(super) fn new(
         settings: Arc<KafkaSettings>,
         health: Health,
@@ -208,8 +209,8 @@ impl Sink for ExactlyOnce {
         match self.producer.client.commit_transaction(ANSWER_WITHIN) {
             Ok(()) => {
                 (self.is_open, self.has_offsets) = (false, false);
-                // The client repeats the request on a new connection. The response is correct, but the first request may
-                // still be in flight, and would end whatever transaction is open when it arrives.
+                // The client repeats the request on a new connection. The response is correct, but the first request
+                // may still be in flight, and would end whatever transaction is open when it arrives.
                 self.is_in_doubt = self.producer.has_broken() && holds(REPLACE_IN_DOUBT);
                 // If that fails, it is retried before anything is sent.
                 let _ = self.clear_doubt();
@@ -238,8 +239,9 @@ impl Sink for ExactlyOnce {
     }
 }
 
-/// Whether a new producer would fail as well. For a member that rejoined by itself during its commit, the broker reports
-/// its instance id as fenced; if another process uses that id, the consumer receives the same error and ends the worker.
+/// Whether a new producer would fail as well. For a member that rejoined by itself during its commit, the broker
+/// reports its instance id as fenced; if another process uses that id, the consumer receives the same error and ends
+/// the worker.
 fn is_lasting(error: &KafkaError) -> bool {
     error
         .rdkafka_error_code()

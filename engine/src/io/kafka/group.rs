@@ -137,7 +137,8 @@ impl Group {
         partitions.into_iter().map(extent).collect()
     }
 
-    /// Commits a position for every partition without joining; the broker accepts that only for a group without members.
+    /// Commits a position for every partition without joining; the broker accepts that only for a group without
+    /// members.
     ///
     /// # Errors
     /// When a member has joined meanwhile, or the brokers do not respond.

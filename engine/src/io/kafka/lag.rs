@@ -1,5 +1,5 @@
-//! Polls the ends of the input's partitions every second: the lag, whether brokers respond, and whether an open upstream
-//! transaction blocks the records behind it.
+//! Polls the ends of the input's partitions every second: the lag, whether brokers respond, and whether an open
+//! upstream transaction blocks the records behind it.
 
 use super::client::{Health, PlainContext};
 use super::consumer::{number, shard};

@@ -90,8 +90,8 @@ impl OutputProducer {
         Ok(OutputProducer { client, input: settings.topic.clone(), topics: settings.topics() })
     }
 
-    /// Sends outputs, from record number `from` on. Returns the number of the first record that was not accepted, and the
-    /// error, unless the queue is full.
+    /// Sends outputs, from record number `from` on. Returns the number of the first record that was not accepted, and
+    /// the error, unless the queue is full.
     pub(super) fn send(&self, shard: ShardId, out: &Outputs, from: usize) -> (usize, Option<KafkaError>) {
         for (place, output) in out.records.iter().enumerate().skip(from) {
             let (key, value) = (out.key(output), out.value(output));

@@ -2,8 +2,8 @@
 //! processed and committed.
 //!
 //! Three cases need care. An answer to an older change must not undo a newer one, so changes have generations. During
-//! close nobody is left to answer, so partitions are unassigned as soon as the client waits for an answer. Lost partitions
-//! may already belong to another member, so they are unassigned at once and never committed.
+//! close nobody is left to answer, so partitions are unassigned as soon as the client waits for an answer. Lost
+//! partitions may already belong to another member, so they are unassigned at once and never committed.
 
 use super::client::Health;
 use crate::runtime::source::Generation;
@@ -103,8 +103,8 @@ impl GroupContext {
         self.changes.lock().expect("no thread panics while it holds the changes")
     }
 
-    /// Whether an assignment was lost that sent outputs or positions may belong to. Recorded before the client rejoins, so no
-    /// generation of a later assignment is used without it.
+    /// Whether an assignment was lost that sent outputs or positions may belong to. Recorded before the client rejoins,
+    /// so no generation of a later assignment is used without it.
     pub(super) fn has_lost(&self) -> bool {
         self.has_lost.load(Ordering::Acquire)
     }

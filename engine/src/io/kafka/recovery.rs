@@ -19,8 +19,8 @@ use tripline_core::batch::ShardId;
 
 /// Restored pieces that wait for the worker, at most.
 const WAITING_MAX: usize = 4;
-/// Shortest and longest time-out of one request about a shard: other shards are not to wait long, but a slow broker must
-/// be able to respond.
+/// Shortest and longest time-out of one request about a shard: other shards are not to wait long, but a slow broker
+/// must be able to respond.
 const ANSWER_WITHIN: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(5));
 /// The clients are dropped after so long without a request.
 const UNASSIGN_AFTER: Duration = Duration::from_millis(200);

@@ -165,8 +165,8 @@ impl KafkaSettings {
         config
     }
 
-    /// A consumer outside the group, which fetches positions and restores shards. It assigns partitions to itself: it never
-    /// joins, and commits nothing but the first positions of a new group.
+    /// A consumer outside the group, which fetches positions and restores shards. It assigns partitions to itself: it
+    /// never joins, and commits nothing but the first positions of a new group.
     pub(super) fn reader(&self, worker: usize) -> ClientConfig {
         let mut config = self.with_defaults(
             &format!("reader-{worker}"),
@@ -184,8 +184,8 @@ impl KafkaSettings {
 
     /// The producer of a worker.
     pub(super) fn producer(&self, worker: usize) -> ClientConfig {
-        // What waits behind five records of its partition that are under way keeps the client's thread spinning, unless it
-        // lingers. In a transaction there is time: the positions are on their way meanwhile.
+        // What waits behind five records of its partition that are under way keeps the client's thread spinning, unless
+        // it lingers. In a transaction there is time: the positions are on their way meanwhile.
         let linger_ms = if self.guarantee == Guarantee::AtLeastOnce { "0" } else { "1" };
         let mut config = self.with_defaults(
             &format!("producer-{worker}"),

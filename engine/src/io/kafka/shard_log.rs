@@ -54,8 +54,8 @@ impl Readers {
         Ok(stable < end)
     }
 
-    /// The committed position of a shard, or the beginning of a partition without one. `partitions` is the input's number
-    /// of partitions.
+    /// The committed position of a shard, or the beginning of a partition without one. `partitions` is the input's
+    /// number of partitions.
     pub(super) fn position(
         &self,
         settings: &KafkaSettings,

@@ -1,4 +1,5 @@
-//! The Kafka source, sinks and recovery against librdkafka's in-process broker, where a broker's misbehaviour can be ordered.
+//! The Kafka source, sinks and recovery against librdkafka's in-process broker, where a broker's misbehaviour can be
+//! ordered.
 
 use super::client::Health;
 use super::mock::MockBroker;

@@ -133,8 +133,8 @@ fn describe(settings: &KafkaSettings, topics: &[&str]) -> Result<Vec<Option<Conf
     let mut described = Vec::new();
     let mut is_answered = true;
     for topic in topics {
-        // One request at a time: the response to several need not be in their order. Brokers that do not answer one request
-        // will not answer the next.
+        // One request at a time: the response to several need not be in their order. Brokers that do not answer one
+        // request will not answer the next.
         let answer = is_answered
             .then(|| wait_for(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options)));
         is_answered = matches!(answer, Some(Ok(_)));

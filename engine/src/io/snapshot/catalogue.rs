@@ -1,7 +1,8 @@
 //! The snapshots of a shard, newest first, and which of them may be deleted.
 //!
-//! A snapshot is stored under `<group>/<partition>/<offset>-<epoch>/`: its chunks by number, and `manifest`, written last.
-//! Without a manifest it is incomplete. The epoch is the time of its begin and distinguishes two of the same offset.
+//! A snapshot is stored under `<group>/<partition>/<offset>-<epoch>/`: its chunks by number, and `manifest`, written
+//! last. Without a manifest it is incomplete. The epoch is the time of its begin and distinguishes two of the same
+//! offset.
 
 use super::store::{Store, StoreFault};
 use crate::runtime::snapshot::{SnapshotReadError, SnapshotStore, StoreError, StoredSnapshot};

@@ -39,8 +39,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store: a path is a folder, created if missing; a URL (`s3://bucket/path`) is an object store, with credentials
-    /// from its usual environment.
+    /// Opens a store: a path is a folder, created if missing; a URL (`s3://bucket/path`) is an object store, with
+    /// credentials from its usual environment.
     ///
     /// # Errors
     /// When the store cannot be opened.

@@ -1,5 +1,5 @@
-//! Writes snapshots on a thread of its own: compresses, seals and stores chunks, the manifest last. A snapshot that fails is
-//! logged and discarded; the next one begins at its interval, and earlier ones stay.
+//! Writes snapshots on a thread of its own: compresses, seals and stores chunks, the manifest last. A snapshot that
+//! fails is logged and discarded; the next one begins at its interval, and earlier ones stay.
 
 use super::catalogue::Catalogue;
 use super::store::StoreFault;

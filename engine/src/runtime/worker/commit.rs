@@ -38,8 +38,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(())
     }
 
-    /// Begins to commit everything judged of the shards that the commit covers. False when their outputs have not yet found
-    /// room.
+    /// Begins to commit everything judged of the shards that the commit covers. False when their outputs have not yet
+    /// found room.
     fn begin_commit(&mut self, coverage: Coverage, wait: Duration) -> Result<bool, WorkerError> {
         let now = self.timings.clock.now();
         let covered = self.commits.cover(coverage, &mut marks(&mut self.shards));
@@ -123,8 +123,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         }
     }
 
-    /// Commits until nothing judged is left. False when that took too long, or was undone: what was judged since the last
-    /// commit is then judged again by whoever goes on.
+    /// Commits until nothing judged is left. False when that took too long, or was undone: what was judged since the
+    /// last commit is then judged again by whoever goes on.
     pub(super) fn commit_within(&mut self, time: Duration) -> Result<bool, WorkerError> {
         let began = self.timings.clock.now();
         let mut is_committed = self.await_commit(time)?;
@@ -142,8 +142,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(is_committed)
     }
 
-    /// Gives up everything since the last commit. True when readers will never see it: the live shards are then ahead of the
-    /// log and must be restored anew.
+    /// Gives up everything since the last commit. True when readers will never see it: the live shards are then ahead
+    /// of the log and must be restored anew.
     pub(super) fn abort(&mut self) -> Result<bool, SinkError> {
         let is_undone = self.outputs.abort()?;
         let mut lingered = false;

@@ -12,8 +12,8 @@ pub struct Timings {
     pub commit_interval: Duration,
     /// Where an alert can be read only once it is committed: how soon after a commit the next may follow for its sake.
     pub alert_gap: Option<Duration>,
-    /// A batch of so many records says that more are waiting. Then no commit is made for an alert's sake: it would wait all
-    /// the longer for those before it.
+    /// A batch of so many records says that more are waiting. Then no commit is made for an alert's sake: it would wait
+    /// all the longer for those before it.
     pub batch_full: usize,
     /// How often time passes on an idle shard.
     pub tick: Duration,

@@ -53,8 +53,8 @@ impl MemoryRecovery {
         }
     }
 
-    /// Asks where a shard goes on, and at the next turn reads its past. A shard that a transaction is in the way of is passed
-    /// over, and tried again later.
+    /// Asks where a shard goes on, and at the next turn reads its past. A shard that a transaction is in the way of is
+    /// passed over, and tried again later.
     fn restore(&mut self) {
         for _ in 0..self.requests.len() {
             let Some(mut request) = self.requests.pop_front() else { return };

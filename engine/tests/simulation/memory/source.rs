@@ -25,7 +25,8 @@ pub struct MemorySource {
 }
 
 impl MemorySource {
-    /// Joins the group, perhaps as an instance that keeps its shards over a restart. A poll delivers at most so many records.
+    /// Joins the group, perhaps as an instance that keeps its shards over a restart. A poll delivers at most so many
+    /// records.
     pub fn join(log: &Log, records_max: usize, instance: Option<&str>) -> MemorySource {
         let mut source = MemorySource {
             log: log.clone(),
@@ -54,8 +55,8 @@ impl MemorySource {
         self.membership.clone()
     }
 
-    /// The next change. A member that was expelled has lost everything; as a client does, it joins again before anybody has
-    /// heard of that.
+    /// The next change. A member that was expelled has lost everything; as a client does, it joins again before anybody
+    /// has heard of that.
     fn change(&mut self) -> Result<Option<Polled>, SourceError> {
         let mut inner = self.log.lock();
         if inner.group.replaced.contains(&self.member) {

@@ -246,7 +246,8 @@ impl Shard {
         let before = rows.len();
         rows.retain(|row| row.at > held_after);
         tally.expired += (before - rows.len()) as u64;
-        // A repeat in time is no older than this, whatever clocks are ahead; an id that comes again later is a new event.
+        // A repeat in time is no older than this, whatever clocks are ahead; an id that comes again later is a new
+        // event.
         let repeatable = watermark - settings.lateness - FUTURE_MAX;
         let is_known = |row: &&Row| row.kind == sent.kind && row.id == sent.id && row.at >= repeatable;
         if let Some(known) = rows.iter().filter(is_known).max_by_key(|row| (row.at, row.place)) {
