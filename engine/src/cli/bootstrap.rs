@@ -1,6 +1,7 @@
 //! `tripline bootstrap`: ledgers out of months of history files, so that `run` goes on live from an offset.
 
 mod fill;
+mod worker;
 
 use super::configured::configured;
 use super::error::{CliError, GroupError, SetupError};
@@ -12,14 +13,16 @@ use crate::config::Config;
 use crate::io::kafka::Group;
 use crate::io::snapshot::Catalogue;
 use crate::ops::reporter::Reporter;
+use crate::runtime;
 use clap::{Args, ValueEnum};
-use fill::{Filled, Plan};
+use fill::Plan;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::decode::FieldSource;
 use tripline_rules::schema::EVENT_ID;
+use worker::Filled;
 
 /// Restore the ledgers of a new consumer group from history files: JSON lines, CSV, or the output of `tripline dump`.
 ///
@@ -94,7 +97,7 @@ impl Bootstrap {
         refuse_numbers(&config)?;
         let settings = broker::of_config(&config)?;
         let catalogue = run::snapshots(&config)?.ok_or(SetupError::NoSnapshots)?;
-        let report: Arc<dyn crate::runtime::report::Report> = Arc::<Reporter>::default();
+        let report: Arc<dyn runtime::report::Report> = Arc::<Reporter>::default();
         let records = Records::open(&config, &self.history)?;
         let group = Group::open(&settings, &report)?;
         let extents = group.extents()?;
@@ -108,7 +111,8 @@ impl Bootstrap {
             catalogue: &catalogue,
             extents: &extents,
             positions: &positions,
-            cut_at: now,
+            report: &report,
+            begun_at: now,
             threads,
         };
         let filled = plan.fill(records, self.offsets == Offsets::Committed)?;

@@ -1,37 +1,35 @@
-//! Engines filled from history: each record goes to the shard of its account, shards are spread over threads.
+//! History on its way to the shards: each record goes to the shard of its account, shards are spread over workers.
 //!
 //! It knows records and partitions; where positions are committed is its caller's business.
 
+use super::worker::{Filled, Job, Task};
 use crate::cli::error::{CliError, InputError};
 use crate::cli::feed::{Progress, Records};
 use crate::config::Config;
 use crate::io::kafka::KafkaSettings;
 use crate::io::kafka::murmur2::partition_of;
 use crate::io::kafka::transfer::read_topic;
-use crate::io::snapshot::{Catalogue, StoreFault, Written};
-use crate::json::JsonFault;
+use crate::io::snapshot::Catalogue;
+use crate::runtime::report::Report;
+use crate::runtime::source::Position;
 use crate::runtime::verdict_filter::VerdictFilter;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{ScopedJoinHandle, scope};
-use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{Batch, Record, ShardId, Timestamp};
 use tripline_core::clock::{IntakeClock, Timing};
-use tripline_core::counts::Counts;
 use tripline_core::decode::Decoder;
 use tripline_core::event::Event;
-use tripline_core::snapshot::Origin;
 use tripline_core::verdict::Recorded;
 use tripline_rules::schema::ACCOUNT_ID;
 
 /// Records of a shard that are handed over together.
 const BATCH_RECORDS: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
-/// Batches that wait for a thread.
+/// Batches that wait for a worker.
 const WAITING_MAX: usize = 64;
 
-/// What is to be filled.
+/// What is to be restored, and from what.
 pub struct Plan<'a> {
     /// What the engines are made of.
     pub config: &'a Config,
@@ -43,35 +41,17 @@ pub struct Plan<'a> {
     pub extents: &'a [(i64, i64)],
     /// Where every partition goes on.
     pub positions: &'a [i64],
-    /// The moment the snapshots are of, ms.
-    pub cut_at: Timestamp,
-    /// How many threads fill engines.
+    /// Where the workers report.
+    pub report: &'a Arc<dyn Report>,
+    /// The moment the snapshots are of.
+    pub begun_at: Timestamp,
+    /// How many workers restore shards.
     pub threads: usize,
 }
 
-/// What became of it.
-#[derive(Clone, Debug, Default)]
-pub struct Filled {
-    /// Of the records.
-    pub counts: Counts,
-    /// What lies in the snapshots.
-    pub written: Written,
-    /// Counted bytes of the ledgers.
-    pub ledger_bytes: u64,
-}
-
-enum Job {
-    /// The records are not those of a log.
-    Amid,
-    Rows(Batch),
-    Verdicts(Batch),
-    /// All was handed over.
-    Save,
-}
-
 impl Plan<'_> {
-    /// Fills all shards from the records, and from what the input holds before their positions; `folds` from their own
-    /// verdicts there, too. Then writes their snapshots.
+    /// Restores all shards from the records, and from what the input holds before their positions; with `folds` from their
+    /// own verdicts there, too. Then writes their snapshots.
     ///
     /// # Errors
     /// When a file, a topic or the store cannot be read or written. What was written then is of no group yet.
@@ -79,17 +59,17 @@ impl Plan<'_> {
         let header = records.header().map(<[u8]>::to_vec);
         scope(|scope| {
             let (mut ways, mut threads) = (Vec::new(), Vec::new());
-            for number in 0..self.threads {
+            for worker in 0..self.threads {
                 let (way, jobs) = sync_channel(WAITING_MAX);
                 let header = header.as_deref();
                 ways.push(way);
-                threads.push(scope.spawn(move || self.work(number, header, &jobs)));
+                threads.push(scope.spawn(move || self.task(worker, header).run(jobs)));
             }
-            let handed = self.hand_over(records, folds, &ways);
-            // Without the last word no thread saves what it has.
+            let handed_over = self.hand_over(records, folds, &ways);
+            // Without the end no worker writes what it has.
             drop(ways);
-            let filled = threads.into_iter().map(joined).collect::<Result<Vec<Filled>, StoreFault>>();
-            handed?;
+            let filled = threads.into_iter().map(joined).collect::<Result<Vec<Filled>, CliError>>();
+            handed_over?;
             Ok(filled?.iter().fold(Filled::default(), Filled::and))
         })
     }
@@ -99,7 +79,7 @@ impl Plan<'_> {
         let progress = Progress::begin();
         while let Some((batch, is_dumped)) = records.next()? {
             if router.read == 0 && !is_dumped {
-                ways.iter().for_each(|way| send(way, Job::Amid));
+                ways.iter().for_each(|way| send(way, Job::PartialLog));
             }
             batch.records.iter().for_each(|record| router.route(batch, record, is_dumped));
             progress.at(router.read);
@@ -113,7 +93,7 @@ impl Plan<'_> {
         if folds {
             self.fold(ways)?;
         }
-        ways.iter().for_each(|way| send(way, Job::Save));
+        ways.iter().for_each(|way| send(way, Job::End));
         Ok(())
     }
 
@@ -137,13 +117,13 @@ impl Plan<'_> {
 
     /// Hands over the shards' own verdicts of records before their positions: open cooldowns and incidents.
     fn fold(&self, ways: &[SyncSender<Job>]) -> Result<(), CliError> {
-        let journals = self.positions.iter().map(|next| VerdictFilter::between(0, *next));
-        let mut journals: Vec<VerdictFilter> = journals.collect();
+        let filters = self.positions.iter().map(|next| VerdictFilter::between(0, *next));
+        let mut filters: Vec<VerdictFilter> = filters.collect();
         read_topic::<CliError>(self.settings, &self.settings.topics().verdicts, |record| {
             let partition = record.partition as usize;
-            let Some(journal) = journals.get_mut(partition) else { return Ok(()) };
+            let Some(filter) = filters.get_mut(partition) else { return Ok(()) };
             let Ok(recorded) = serde_json::from_slice::<Recorded>(record.value) else { return Ok(()) };
-            if journal.takes(recorded.source.offset, record.value) {
+            if filter.takes(recorded.source.offset, record.value) {
                 let mut batch = Batch::new(ShardId { space: 0, partition: record.partition });
                 batch.push(record.offset, record.appended_at, record.key, record.value);
                 send(&ways[partition % ways.len()], Job::Verdicts(batch));
@@ -153,83 +133,38 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// One thread: the shards of its number.
-    fn work(&self, number: usize, header: Option<&[u8]>, jobs: &Receiver<Job>) -> Result<Filled, StoreFault> {
+    /// What one worker restores: the shards of its number.
+    fn task<'t>(&'t self, worker: usize, header: Option<&'t [u8]>) -> Task<'t> {
         let partitions = u32::try_from(self.positions.len()).expect("partitions are counted by 32 bits");
-        let own = (0..partitions).skip(number).step_by(self.threads);
-        let mut engines: BTreeMap<u32, AccountShard> =
-            own.map(|partition| (partition, self.engine(header))).collect();
-        let mut has_all = false;
-        while let Ok(job) = jobs.recv() {
-            match job {
-                Job::Amid => engines.values_mut().for_each(AccountShard::set_partial_log),
-                Job::Rows(batch) => {
-                    let engine = engines.get_mut(&batch.shard.partition).expect("it is this thread's");
-                    engine.restore(&batch);
-                }
-                Job::Verdicts(batch) => {
-                    let engine = engines.get_mut(&batch.shard.partition).expect("it is this thread's");
-                    fold(engine, &batch);
-                }
-                Job::Save => has_all = true,
-            }
-        }
-        let mut filled = Filled::default();
-        if !has_all {
-            return Ok(filled);
-        }
-        while let Some((partition, mut engine)) = engines.pop_first() {
-            let offset = self.positions[partition as usize];
-            let origin = Origin { partition, partitions, offset };
-            let written = self.catalogue.write_whole(&mut engine, origin, self.cut_at)?;
-            let counts = engine.counts().clone();
-            let ledger_bytes = engine.shard().ledgers().counted_bytes() as u64;
-            filled = filled.and(&Filled { counts, written, ledger_bytes });
-        }
-        Ok(filled)
-    }
-
-    fn engine(&self, header: Option<&[u8]>) -> AccountShard {
-        let mut engine = AccountShard::new(&self.config.installation);
-        if let Some(header) = header {
-            engine.set_header(header).expect("the router's decoder accepted it");
-        }
-        engine
-    }
-}
-
-fn joined(thread: ScopedJoinHandle<'_, Result<Filled, StoreFault>>) -> Result<Filled, StoreFault> {
-    thread.join().expect("a thread that fills engines does not panic")
-}
-
-fn fold(engine: &mut AccountShard, batch: &Batch) {
-    for record in &batch.records {
-        match serde_json::from_slice::<Recorded>(batch.value(record)) {
-            Ok(recorded) => engine.shard_mut().fold(recorded.changes),
-            Err(fault) => {
-                let fault = JsonFault::from(fault);
-                tracing::warn!(record.offset, %fault, "record of the verdicts topic is not a verdict: skipped");
-            }
+        let at = |(partition, next): (u32, &i64)| Position {
+            shard: ShardId { space: 0, partition },
+            next: *next,
+            note: String::new(),
+        };
+        let own = (0..partitions).zip(self.positions).skip(worker).step_by(self.threads);
+        Task {
+            worker,
+            installation: &self.config.installation,
+            report: Arc::clone(self.report),
+            catalogue: self.catalogue,
+            positions: own.map(at).collect(),
+            partitions,
+            header,
+            begun_at: self.begun_at,
         }
     }
 }
 
+fn joined(thread: ScopedJoinHandle<'_, Result<Filled, CliError>>) -> Result<Filled, CliError> {
+    thread.join().expect("a worker that restores shards does not panic")
+}
+
+/// Hands a job over. A worker that has failed takes no more; its own result says why.
 fn send(way: &SyncSender<Job>, job: Job) {
-    way.send(job).expect("a thread takes jobs until its last way is dropped");
+    let _ = way.send(job);
 }
 
-impl Filled {
-    fn and(mut self, other: &Filled) -> Filled {
-        self.counts.add(&other.counts);
-        self.written.keys += other.written.keys;
-        self.written.rows += other.written.rows;
-        self.written.bytes += other.written.bytes;
-        self.ledger_bytes += other.ledger_bytes;
-        self
-    }
-}
-
-/// Tells whose a record is.
+/// Routes each record to the shard of its account.
 struct Router<'a> {
     ways: &'a [SyncSender<Job>],
     decoder: Decoder,

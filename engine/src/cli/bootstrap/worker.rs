@@ -1,0 +1,313 @@
+//! A worker that restores shards from what is handed over to it, and writes each one's snapshot once it has all.
+//!
+//! It is the runtime's own worker: its source offers shards and ends when all of them are live, its recovery gives the
+//! records of history in place of the log, and no record is ever judged.
+
+use crate::cli::error::CliError;
+use crate::io::kafka::RunError;
+use crate::io::snapshot::{Catalogue, StoreFault, Written};
+use crate::runtime::engines::{Engines, ShardEngine};
+use crate::runtime::output_buffer::OutputBuffer;
+use crate::runtime::processor::Processor;
+use crate::runtime::recovery::{History, Recovery, Restore, Restored, Ticket};
+use crate::runtime::report::Report;
+use crate::runtime::shutdown::Shutdown;
+use crate::runtime::sink::{CommitError, Sink, SinkError};
+use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
+use crate::runtime::worker::{Parts, Timings, Worker};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+use tripline_core::batch::{Batch, ShardId, Timestamp};
+use tripline_core::counts::Counts;
+use tripline_core::installation::Installation;
+use tripline_core::outputs::Outputs;
+use tripline_core::snapshot::Origin;
+
+/// What is handed over to a worker.
+pub enum Job {
+    /// The records are not those of a log; this comes first.
+    PartialLog,
+    /// Records of a shard.
+    Rows(Batch),
+    /// The shard's own verdicts.
+    Verdicts(Batch),
+    /// All was handed over.
+    End,
+}
+
+/// What became of the records.
+#[derive(Clone, Debug, Default)]
+pub struct Filled {
+    /// Of the records.
+    pub counts: Counts,
+    /// What lies in the snapshots.
+    pub written: Written,
+    /// Counted bytes of the ledgers.
+    pub ledger_bytes: u64,
+}
+
+impl Filled {
+    /// The sum of two.
+    pub fn and(mut self, other: &Filled) -> Filled {
+        self.counts.add(&other.counts);
+        self.written.keys += other.written.keys;
+        self.written.rows += other.written.rows;
+        self.written.bytes += other.written.bytes;
+        self.ledger_bytes += other.ledger_bytes;
+        self
+    }
+}
+
+/// What a worker restores, and where it writes.
+pub struct Task<'a> {
+    /// Number of the worker.
+    pub worker: usize,
+    /// What the engines are made of.
+    pub installation: &'a Arc<Installation>,
+    /// Where the worker reports.
+    pub report: Arc<dyn Report>,
+    /// Where snapshots go.
+    pub catalogue: &'a Catalogue,
+    /// Where each of its shards goes on.
+    pub positions: Vec<Position>,
+    /// How many partitions the input has.
+    pub partitions: u32,
+    /// The header of CSV.
+    pub header: Option<&'a [u8]>,
+    /// The moment the snapshots are of.
+    pub begun_at: Timestamp,
+}
+
+impl Task<'_> {
+    /// Restores the shards and writes their snapshots; writes none when not all is handed over.
+    ///
+    /// # Errors
+    /// When the store does not take a snapshot, or the worker fails.
+    pub fn run(self, jobs: Receiver<Job>) -> Result<Filled, CliError> {
+        let (worker, shutdown, is_partial) = (self.worker, Shutdown::default(), Rc::<Cell<bool>>::default());
+        let shards: Vec<ShardId> = self.positions.iter().map(|at| at.shard).collect();
+        let report = Arc::clone(&self.report);
+        let parts = Parts {
+            source: HistorySource { offered: Some(shards.clone()), waiting: shards.len() },
+            outputs: OutputBuffer::stepped(NoOutputs, || true),
+            recovery: HistoryRecovery {
+                jobs,
+                positions: Some(self.positions),
+                shards,
+                is_partial: Rc::clone(&is_partial),
+                ready: VecDeque::new(),
+                has_all: false,
+                shutdown: shutdown.clone(),
+            },
+            processor: SnapshotOnly {
+                engines: Engines::new(Arc::clone(self.installation), self.report, self.partitions, None),
+                catalogue: self.catalogue,
+                partitions: self.partitions,
+                header: self.header,
+                begun_at: self.begun_at,
+                is_partial,
+                filled: Filled::default(),
+                error: None,
+            },
+            report,
+            shutdown,
+        };
+        let done = Worker::new(parts, Timings { worker, ..Timings::default() }).run();
+        let done = done.map_err(|cause| RunError::Worker { worker, cause })?;
+        done.error.map_or(Ok(done.filled), |error| Err(error.into()))
+    }
+}
+
+/// Offers the shards once, and ends when all of them are live.
+struct HistorySource {
+    offered: Option<Vec<ShardId>>,
+    /// Shards that are not yet live.
+    waiting: usize,
+}
+
+impl Source for HistorySource {
+    fn poll(&mut self, into: &mut Batch, _: Duration) -> Result<Polled, SourceError> {
+        into.clear();
+        Ok(match self.offered.take() {
+            Some(shards) => Polled::Assigned(Generation(1), shards),
+            None if self.waiting == 0 => Polled::End,
+            None => Polled::Idle,
+        })
+    }
+
+    fn accept(&mut self, _: Generation, shards: &[ShardId]) -> Result<Vec<ShardId>, SourceError> {
+        Ok(shards.to_vec())
+    }
+
+    fn suspend(&mut self, _: &[ShardId]) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn resume(&mut self, _: &Position) -> Result<(), SourceError> {
+        self.waiting = self.waiting.saturating_sub(1);
+        Ok(())
+    }
+
+    fn release(&mut self, _: Generation, _: &[ShardId]) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn pause(&mut self, _: bool) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn caught_up(&self, _: ShardId) -> bool {
+        false
+    }
+
+    fn close(&mut self) {}
+}
+
+/// Nothing is judged, so nothing is published.
+struct NoOutputs;
+
+impl Sink for NoOutputs {
+    fn send(&mut self, _: ShardId, out: &Outputs, _: usize) -> Result<usize, SinkError> {
+        Ok(out.records.len())
+    }
+
+    fn commit(&mut self, _: &[Position], _: Duration) -> Result<(), CommitError> {
+        Ok(())
+    }
+
+    fn abort(&mut self) -> Result<bool, SinkError> {
+        Ok(false)
+    }
+}
+
+/// Gives what is handed over as what a log would give.
+struct HistoryRecovery {
+    jobs: Receiver<Job>,
+    /// Where the shards go on, until that was given.
+    positions: Option<Vec<Position>>,
+    shards: Vec<ShardId>,
+    is_partial: Rc<Cell<bool>>,
+    ready: VecDeque<Restored>,
+    has_all: bool,
+    shutdown: Shutdown,
+}
+
+/// A shard is restored once.
+fn ticket(shard: ShardId) -> Ticket {
+    Ticket(u64::from(shard.partition))
+}
+
+impl HistoryRecovery {
+    fn take(&mut self, job: Job) {
+        if matches!(job, Job::PartialLog) {
+            self.is_partial.set(true);
+            return;
+        }
+        let positions = self.positions.take().into_iter().flatten();
+        self.ready.extend(positions.map(|at| Restored::At(ticket(at.shard), at)));
+        match job {
+            Job::PartialLog => {}
+            Job::Rows(batch) => self.ready.push_back(Restored::Rows(ticket(batch.shard), batch)),
+            Job::Verdicts(batch) => self.ready.push_back(Restored::Verdicts(ticket(batch.shard), batch)),
+            Job::End => {
+                self.has_all = true;
+                let all = self.shards.iter();
+                self.ready.extend(all.map(|of| Restored::Ready(ticket(*of), *of, History::default())));
+            }
+        }
+    }
+}
+
+impl Recovery for HistoryRecovery {
+    fn begin(&mut self, shard: ShardId, _: &[Arc<str>]) -> Restore {
+        Restore::new(ticket(shard)).0
+    }
+
+    fn next(&mut self, wait: Duration) -> Option<Restored> {
+        while self.ready.is_empty() {
+            match self.jobs.recv_timeout(wait) {
+                Ok(job) => self.take(job),
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    if !self.has_all {
+                        // Whoever handed over has failed: nothing is written.
+                        self.shutdown.request();
+                    }
+                    return None;
+                }
+            }
+        }
+        self.ready.pop_front()
+    }
+}
+
+/// The engines, each of which is written as a snapshot and let go when it is restored.
+struct SnapshotOnly<'a> {
+    engines: Engines,
+    catalogue: &'a Catalogue,
+    partitions: u32,
+    header: Option<&'a [u8]>,
+    begun_at: Timestamp,
+    is_partial: Rc<Cell<bool>>,
+    filled: Filled,
+    /// Why a snapshot could not be written; then no more are.
+    error: Option<StoreFault>,
+}
+
+/// A shard's engine until its snapshot is written, and the position the snapshot is of.
+struct Unwritten {
+    engine: Option<ShardEngine>,
+    at: Position,
+}
+
+impl Unwritten {
+    fn engine(&mut self) -> &mut ShardEngine {
+        self.engine.as_mut().expect("records come before the snapshot is written")
+    }
+}
+
+impl Processor for SnapshotOnly<'_> {
+    type Shard = Unwritten;
+
+    fn open(&mut self, at: &Position) -> Unwritten {
+        let mut opened = self.engines.open(at);
+        if let Some(header) = self.header {
+            opened.engine_mut().set_header(header).expect("the router's decoder accepted it");
+        }
+        if self.is_partial.get() {
+            opened.engine_mut().set_partial_log();
+        }
+        Unwritten { engine: Some(opened), at: at.clone() }
+    }
+
+    fn restore(&mut self, of: &mut Unwritten, batch: &Batch) {
+        self.engines.restore(of.engine(), batch);
+    }
+
+    fn fold_verdicts(&mut self, of: &mut Unwritten, batch: &Batch) {
+        self.engines.fold_verdicts(of.engine(), batch);
+    }
+
+    fn live(&mut self, of: &mut Unwritten, _: &History) {
+        let Some(mut restored) = of.engine.take().filter(|_| self.error.is_none()) else { return };
+        let (partition, offset) = (of.at.shard.partition, of.at.next);
+        let origin = Origin { partition, partitions: self.partitions, offset };
+        match self.catalogue.write_whole(restored.engine_mut(), origin, self.begun_at) {
+            Ok(written) => {
+                let counts = restored.engine().counts().clone();
+                let ledger_bytes = restored.engine().shard().ledgers().counted_bytes() as u64;
+                let filled = std::mem::take(&mut self.filled);
+                self.filled = filled.and(&Filled { counts, written, ledger_bytes });
+            }
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    fn step(&mut self, _: &mut Unwritten, _: &Batch, _: &mut Outputs) {}
+
+    fn advance(&mut self, _: &mut Unwritten, _: Timestamp, _: &mut Outputs) {}
+}
