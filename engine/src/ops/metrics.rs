@@ -205,7 +205,7 @@ impl Metrics {
             Err(CommitError::Again(_)) => "again",
             Err(CommitError::Aborted(_)) => "aborted",
             Err(CommitError::Unknown(_)) => "unknown",
-            Err(CommitError::Fatal(_)) => "fatal",
+            Err(CommitError::Permanent(_)) => "fatal",
         };
         self.commits.with_label_values(&[label]).inc();
         self.commit.observe(took.as_secs_f64());

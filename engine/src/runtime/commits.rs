@@ -238,7 +238,7 @@ impl CommitScheduler {
                 Answer::Retry(error)
             }
             Err(error @ (CommitError::Aborted(_) | CommitError::Unknown(_))) => Answer::Rollback(error),
-            Err(error @ CommitError::Fatal(_)) => Answer::Fail(error),
+            Err(error @ CommitError::Permanent(_)) => Answer::Fail(error),
         }
     }
 

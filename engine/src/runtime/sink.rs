@@ -1,19 +1,33 @@
-//! Where a worker's outputs go, and the commit that makes them count.
+//! The sink of a worker's outputs, and the commit that makes them visible.
 
 use crate::runtime::source::Position;
 use std::time::Duration;
 use tripline_core::batch::ShardId;
 use tripline_core::outputs::Outputs;
 
-/// Why outputs cannot be handed over.
+/// An error of the client behind a sink.
+pub type ClientError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why outputs cannot be published. A retry would fail as well.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// No later try will do better.
-    #[error("cannot publish: {0}")]
-    Fatal(String),
-    /// The process was asked to stop before a producer could begin: nothing since the last commit is published.
-    #[error("stopped before publishing could begin: {0}")]
-    Stopped(String),
+    /// The producer cannot be created.
+    #[error("cannot create the producer: {0}")]
+    Client(ClientError),
+    /// The broker refuses transactions.
+    #[error("the broker refuses transactions: {0}")]
+    Transactions(ClientError),
+    /// A record of this topic cannot be sent.
+    #[error("cannot publish to topic {topic}: {cause}")]
+    Publish {
+        /// The topic.
+        topic: String,
+        /// The client's error.
+        cause: ClientError,
+    },
+    /// A shutdown was requested before transactions were initialised: nothing since the last commit is published.
+    #[error("shutdown requested before transactions were initialised: {0}")]
+    Stopped(ClientError),
     /// A file failed.
     #[error("cannot write {place}")]
     Io {
@@ -28,40 +42,40 @@ pub enum SinkError {
 /// Why a commit did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// Nothing counts as committed, and nothing is undone. The commit may be tried again, with later positions, too.
+    /// Nothing is committed, and nothing is aborted. The commit can be retried, also with later positions.
     #[error("not yet committed: {0}")]
     Again(String),
-    /// Outputs since the last commit are undone or failed: go back to the committed positions.
+    /// Outputs since the last commit are aborted or failed: processing returns to the committed positions.
     #[error("aborted: {0}")]
     Aborted(String),
-    /// Nobody knows whether it took effect: as [`CommitError::Aborted`], with a new producer.
-    #[error("no answer to the commit: {0}")]
+    /// The outcome is unknown: as [`CommitError::Aborted`], with a new producer.
+    #[error("the outcome of the commit is unknown: {0}")]
     Unknown(String),
-    /// No later try will do better.
+    /// A retry would fail as well.
     #[error("cannot commit: {0}")]
-    Fatal(String),
+    Permanent(ClientError),
 }
 
 /// Takes outputs, and commits them with the positions they belong to.
 pub trait Sink {
-    /// Hands outputs of a shard over, from record number `from` on, without waiting for their delivery.
-    /// Gives the number of the first record that found no room: `out.records.len()` when all were taken.
+    /// Sends outputs of a shard, from record number `from` on, without waiting for their delivery.
+    /// Returns the number of the first record that was not accepted: `out.records.len()` if all were.
     ///
     /// # Errors
-    /// When publishing cannot work any more.
+    /// When publishing fails permanently.
     fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError>;
 
-    /// Commits the positions once everything sent is delivered, for which it waits at most `wait`.
+    /// Commits the positions once all sent records are delivered; waits at most `wait` for that.
     ///
     /// # Errors
-    /// See [`CommitError`]; without success nothing counts as committed.
+    /// See [`CommitError`]; after an error nothing is committed.
     fn commit(&mut self, next: &[Position], wait: Duration) -> Result<(), CommitError>;
 
-    /// Gives up what was sent since the last commit. True when readers will never see it: then the shards'
-    /// processing is ahead of the log and must be restored anew.
+    /// Aborts what was sent since the last commit. True if readers will never see it: then the shards' state is ahead of
+    /// the log and must be restored.
     ///
     /// # Errors
-    /// When publishing cannot work any more.
+    /// When publishing fails permanently.
     fn abort(&mut self) -> Result<bool, SinkError>;
 }
 

@@ -213,7 +213,7 @@ pub struct FaultySink {
 }
 
 fn died() -> CommitError {
-    CommitError::Fatal("died".to_owned())
+    CommitError::Permanent("died".into())
 }
 
 impl FaultySink {
@@ -235,7 +235,7 @@ impl Sink for FaultySink {
         if self.controls.step("crash: while outputs are sent") {
             self.inner.room = Some(out.records.len() / 2);
             self.inner.send(shard, out, from)?;
-            return Err(SinkError::Fatal("died".to_owned()));
+            return Err(SinkError::Client("died".into()));
         }
         if self.plant == Some(Plant::CommitBeforeSend) {
             self.kept.push((shard, out.clone()));
@@ -304,7 +304,7 @@ impl Sink for FaultySink {
 
     fn abort(&mut self) -> Result<bool, SinkError> {
         if self.controls.step("crash: at an abort") {
-            return Err(SinkError::Fatal("died".to_owned()));
+            return Err(SinkError::Client("died".into()));
         }
         self.kept.clear();
         self.inner.abort()

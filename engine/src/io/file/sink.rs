@@ -66,7 +66,7 @@ impl Sink for FileSink {
     }
 
     fn commit(&mut self, _: &[Position], _: Duration) -> Result<(), CommitError> {
-        self.flush().map_err(|error| CommitError::Fatal(error.to_string()))
+        self.flush().map_err(|error| CommitError::Permanent(error.into()))
     }
 
     fn abort(&mut self) -> Result<bool, SinkError> {

@@ -42,7 +42,7 @@ impl Sink for AtLeastOnce {
             (place, None) => Ok(place),
             (place, Some(error)) => {
                 let topic = self.producer.topic(&out.records[place]);
-                Err(SinkError::Fatal(format!("{topic}: {error}")))
+                Err(SinkError::Publish { topic: topic.to_owned(), cause: error.into() })
             }
         }
     }
@@ -59,7 +59,7 @@ impl Sink for AtLeastOnce {
                 return Err(if is_retriable {
                     CommitError::Aborted(reason)
                 } else {
-                    CommitError::Fatal(reason)
+                    CommitError::Permanent(reason.into())
                 });
             }
         }
@@ -70,13 +70,13 @@ impl Sink for AtLeastOnce {
             return Err(CommitError::Again("the assignment is lost".to_owned()));
         }
         let list = offsets(&self.input, next, self.partitions)
-            .map_err(|error| CommitError::Fatal(error.to_string()))?;
+            .map_err(|error| CommitError::Permanent(error.into()))?;
         match self.consumer.commit(&list, CommitMode::Sync) {
             Ok(()) => Ok(()),
             Err(error) if error.rdkafka_error_code().is_none_or(is_retriable) => {
                 Err(CommitError::Again(error.to_string()))
             }
-            Err(error) => Err(CommitError::Fatal(error.to_string())),
+            Err(error) => Err(CommitError::Permanent(error.into())),
         }
     }
 

@@ -82,10 +82,10 @@ impl ExactlyOnce {
                 return Ok(());
             };
             if is_lasting(&error) {
-                return Err(SinkError::Fatal(format!("the broker refuses transactions: {error}")));
+                return Err(SinkError::Transactions(error.into()));
             }
             if self.health.shutdown.is_requested() {
-                return Err(SinkError::Stopped(error.to_string()));
+                return Err(SinkError::Stopped(error.into()));
             }
             tracing::debug!(worker = self.health.worker, reason = %error, "transactions cannot be initialised yet; the producer retries");
             if !matches!(&error, KafkaError::Transaction(error) if error.is_retriable()) {
@@ -121,7 +121,7 @@ impl ExactlyOnce {
         let is_undelivered = matches!(error, KafkaError::MessageProduction(_));
         let is_abortable = matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort());
         if is_lasting(error) {
-            CommitError::Fatal(reason)
+            CommitError::Permanent(reason.into())
         } else if is_undelivered || is_abortable {
             CommitError::Aborted(reason)
         } else {
@@ -133,7 +133,7 @@ impl ExactlyOnce {
     /// Adds the positions to the transaction, and retries errors that the client reports as retriable.
     fn send_offsets(&mut self, next: &[Position]) -> Result<(), CommitError> {
         let list = offsets(&self.settings.topic, next, self.partitions)
-            .map_err(|error| CommitError::Fatal(error.to_string()))?;
+            .map_err(|error| CommitError::Permanent(error.into()))?;
         let began = Instant::now();
         loop {
             let Some(group) = self.consumer.group_metadata() else {
@@ -173,7 +173,7 @@ impl Sink for ExactlyOnce {
             (place, None) => Ok(place),
             (place, Some(error)) if is_lasting(&error) => {
                 let topic = self.producer.topic(&out.records[place]);
-                Err(SinkError::Fatal(format!("{topic}: {error}")))
+                Err(SinkError::Publish { topic: topic.to_owned(), cause: error.into() })
             }
             (_, Some(error)) => {
                 // The transaction has failed: the commit will report it, and the records are judged again.
@@ -187,7 +187,7 @@ impl Sink for ExactlyOnce {
         if next.is_empty() {
             return Ok(());
         }
-        self.clear_doubt().map_err(|error| CommitError::Fatal(error.to_string()))?;
+        self.clear_doubt().map_err(|error| CommitError::Permanent(error.into()))?;
         if let Err(error) = self.open() {
             return Err(self.verdict(&error));
         }

@@ -85,8 +85,7 @@ impl OutputProducer {
     pub(super) fn new(settings: &KafkaSettings, health: Health) -> Result<OutputProducer, SinkError> {
         let config = settings.producer(health.worker);
         let context = Deliveries { health, failed: Mutex::default(), has_broken: AtomicBool::new(false) };
-        let client =
-            config.create_with_context(context).map_err(|error| SinkError::Fatal(error.to_string()))?;
+        let client = config.create_with_context(context).map_err(|error| SinkError::Client(error.into()))?;
         Ok(OutputProducer { client, input: settings.topic.clone(), topics: settings.topics() })
     }
 

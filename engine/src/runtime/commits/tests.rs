@@ -201,6 +201,7 @@ fn without_transactions_an_alert_is_readable_at_once_and_waits_for_the_interval(
 
 #[test]
 fn what_each_answer_means() {
+    let permanent: fn(String) -> CommitError = |reason| CommitError::Permanent(reason.into());
     type Row = (Result<(), fn(String) -> CommitError>, &'static str, Uncommitted);
     // The commit covered partitions 1 and 2; of 2 more was judged meanwhile.
     let table: [Row; 5] = [
@@ -208,7 +209,7 @@ fn what_each_answer_means() {
         (Err(CommitError::Again), "retry", Uncommitted::Sent),
         (Err(CommitError::Aborted), "roll back", Uncommitted::Nothing),
         (Err(CommitError::Unknown), "roll back", Uncommitted::Nothing),
-        (Err(CommitError::Fatal), "fail", Uncommitted::Nothing),
+        (Err(permanent), "fail", Uncommitted::Nothing),
     ];
     for (result, answer, of) in table {
         let events = [Alerts(1), Judges(2), Passes(100), Begins, Judges(2), Answered(result)];
