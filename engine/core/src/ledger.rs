@@ -98,6 +98,21 @@ pub struct RowRef {
     position: usize,
 }
 
+/// A row as [`Ledgers::for_each_row`] visits it.
+#[derive(Debug)]
+pub struct RetainedRow<'a> {
+    /// Whose row.
+    pub key: u128,
+    /// When the event happened.
+    pub at: Timestamp,
+    /// Keyed hash of the event's id.
+    pub id: u64,
+    /// The event's type and time and all kept fields.
+    pub registers: &'a Registers,
+    /// Which conditions of the plan hold.
+    pub tags: Tags,
+}
+
 /// The result of an insertion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
@@ -249,28 +264,10 @@ impl Ledgers {
             .map(|position| RowRef { position, ..own })
     }
 
-    /// The rows of a key within the retention, oldest first.
-    pub fn rows_of(&self, key: u128) -> impl Iterator<Item = RowRef> {
-        let ledger = self.store.index.find(key);
-        ledger.into_iter().flat_map(|ledger| {
-            self.retained(&self.rows(ledger)).map(move |position| RowRef { ledger, position })
-        })
-    }
-
     /// Positions of the rows within the retention and the cap.
     fn retained(&self, rows: &Rows<'_>) -> Range<usize> {
         let surplus = rows.len().saturating_sub(usize::from(self.limits.rows_per_ledger));
         rows.until(self.retained_after()).max(surplus)..rows.len()
-    }
-
-    /// Keyed hash of the id of a row's event.
-    pub fn id(&self, row: RowRef) -> u64 {
-        self.rows(row.ledger).id(row.position)
-    }
-
-    /// When a row's event happened.
-    pub fn at(&self, row: RowRef) -> Timestamp {
-        self.rows(row.ledger).at(row.position)
     }
 
     /// The value of a kept field of a row, as registers hold it.
@@ -286,28 +283,22 @@ impl Ledgers {
         layout.currency().map(|slot| (slot, word))
     }
 
-    /// Sets the registers of all kept fields of a row, its event's type and time included.
-    pub fn load(&self, row: RowRef, registers: &mut Registers) {
-        self.store.layout().load(self.rows(row.ledger).row(row.position), registers);
-    }
-
-    /// Calls with every row within the retention, key after key in no order: its time, its kept fields in `registers`,
-    /// which are overwritten, and which conditions hold.
-    pub fn for_each_row(
-        &self,
-        registers: &mut Registers,
-        mut call: impl FnMut(Timestamp, &Registers, &Tags),
-    ) {
+    /// Calls with every row within the retention, ledger after ledger in no order, the rows of each oldest first.
+    /// `registers` are overwritten.
+    pub fn for_each_row(&self, registers: &mut Registers, mut call: impl FnMut(&RetainedRow<'_>)) {
         let layout = self.store.layout();
         for ledger in 0..self.store.index.slots() {
-            if self.store.index.header(ledger).len() == 0 {
+            let header = self.store.index.header(ledger);
+            if header.len() == 0 {
                 continue;
             }
             let rows = self.rows(ledger);
             for position in self.retained(&rows) {
+                let row = rows.row(position);
                 registers.clear();
-                layout.load(rows.row(position), registers);
-                call(rows.at(position), registers, &layout.tags(rows.row(position)));
+                layout.load(row, registers);
+                let (at, id, tags) = (rows.at(position), rows.id(position), layout.tags(row));
+                call(&RetainedRow { key: header.key(), at, id, registers, tags });
             }
         }
     }

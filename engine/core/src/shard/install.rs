@@ -22,7 +22,7 @@ impl Shard {
         let mut registers = Registers::new(ruleset.registers());
         self.ledgers.install(plan, schema, limits, &mut registers, |row| program.tags(row))?;
         self.populations.install(plan, schema, ruleset.hash(), self.watermark, |count| {
-            self.ledgers.for_each_row(&mut registers, |at, row, tags| count(at, row, tags));
+            self.ledgers.for_each_row(&mut registers, |row| count(row.at, row.registers, &row.tags));
         });
         if let Some(held_from) = self.held_from.as_mut().filter(|_| is_longer) {
             // What the old retention had let go is not held, though the new one would have kept it.

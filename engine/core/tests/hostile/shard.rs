@@ -8,6 +8,7 @@ use tripline_core::decode::Format;
 use tripline_core::limits::MONEY_MINOR_MAX;
 use tripline_core::outputs::Topic;
 use tripline_core::settings::Settings;
+use tripline_rules::value::Registers;
 
 /// Accounts that nobody has heard of, among two that come again and again.
 fn flood(records: usize) -> Vec<(i64, i64, String)> {
@@ -119,8 +120,15 @@ fn a_hot_account_has_no_more_rows_than_its_cap_and_says_so() {
                 b"k",
                 purchase(&account, &format!("h{number}"), at, r#","amount":3"#).as_bytes(),
             );
-            let rows = bank.engine().shard().ledgers().rows_of(key).count();
-            assert!(rows <= usize::from(cap), "{rows} rows");
+            if number % 100 == 0 {
+                let mut rows = 0;
+                let mut registers = Registers::new(64);
+                bank.engine()
+                    .shard()
+                    .ledgers()
+                    .for_each_row(&mut registers, |row| rows += usize::from(row.key == key));
+                assert!(rows <= usize::from(cap), "{rows} rows");
+            }
             if account == "hot" {
                 assert!(bank.feature("events") <= f64::from(cap) + 1.0);
             }

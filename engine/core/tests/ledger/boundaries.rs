@@ -3,7 +3,6 @@
 use crate::world::{
     Bank, DEVICE, Event, LABEL, LOGIN, MCC, RISK, aggregate, limits, plan, purchase, tags_of,
 };
-use tripline_core::batch::Timestamp;
 use tripline_core::ledger::{Inserted, LedgerLimits};
 use tripline_rules::aggregate::{Aggregate, Op, TagId};
 use tripline_rules::schema::{EVENT_TIME, TX_AMOUNT, TX_DECLINED};
@@ -108,7 +107,7 @@ fn a_referenced_event_is_the_newest_of_its_id_that_is_no_label() {
         bank.insert(&Event { event_type, ..purchase(at, 7, 100) }, &[]);
     }
     let row = bank.ledgers.find(1, 7).unwrap();
-    assert_eq!(bank.ledgers.at(row), Timestamp(T + 5));
+    assert_eq!(bank.ledgers.read(row, EVENT_TIME), Some(((T + 5) as f64).to_bits()));
     assert_eq!((bank.ledgers.find(1, 8), bank.ledgers.find(2, 7)), (None, None));
 }
 

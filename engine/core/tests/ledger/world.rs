@@ -1,5 +1,6 @@
 //! A small schema, events over it, and the plan of a test.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tripline_core::batch::Timestamp;
 use tripline_core::fact::FactMarks;
@@ -213,15 +214,14 @@ impl Bank {
     }
 }
 
-/// A key and its rows: time, id, all kept fields.
-pub type Contents = (u128, Vec<(i64, u64, Registers)>);
+/// The rows of each key, oldest first: time, id, all kept fields.
+pub type Contents = BTreeMap<u128, Vec<(i64, u64, Registers)>>;
 
 /// What a bank's ledgers hold.
-pub fn contents(bank: &Bank) -> Vec<Contents> {
-    let read = |row| {
-        let mut registers = Registers::new(bank.registers.len());
-        bank.ledgers.load(row, &mut registers);
-        (bank.ledgers.at(row).0, bank.ledgers.id(row), registers)
-    };
-    (1..12).map(|key| (key, bank.ledgers.rows_of(key).map(read).collect())).collect()
+pub fn contents(bank: &Bank) -> Contents {
+    let mut contents = Contents::new();
+    bank.ledgers.for_each_row(&mut Registers::new(bank.registers.len()), |row| {
+        contents.entry(row.key).or_default().push((row.at.0, row.id, row.registers.clone()));
+    });
+    contents
 }
