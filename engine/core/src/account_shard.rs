@@ -179,7 +179,7 @@ impl AccountShard {
             scores.write(event);
             let judged = shard.judge(event, &pending.inserted, scores);
             sink.take(&judged);
-            let account = AccountJudged { decision: judged.decision.as_ref(), scores, is_label };
+            let account = AccountJudged { decision: judged.decision.as_deref(), scores, is_label };
             derived.judge(event, &account, &mut sink);
         }
     }

@@ -36,8 +36,8 @@ pub(crate) struct JudgeContext<'a> {
 pub struct Judged {
     /// Number of rules whose condition was unknown.
     pub unknown: usize,
-    /// The decision, if any rule fired.
-    pub decision: Option<Decision>,
+    /// The decision, if any rule fired. Boxed, because few events have one, and none is to be moved for the others.
+    pub decision: Option<Box<Decision>>,
 }
 
 /// Room for the rules that fire, reused from event to event.
@@ -58,7 +58,7 @@ impl Judge {
         fired.clear();
         context.program.judge(event.event_type, &mut event.registers, &event.texts, fired, &mut ());
         let key = if fired.rules.is_empty() { None } else { context.key.of(event) };
-        let decision = key.map(|key| Case { context, key }.decide(fired, event, state));
+        let decision = key.map(|key| Box::new(Case { context, key }.decide(fired, event, state)));
         Judged { unknown: fired.unknown.len(), decision }
     }
 }
