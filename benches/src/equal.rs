@@ -1,4 +1,5 @@
-//! Whether what a service has published is what `replay` makes of the records it read: alerts and verdicts, byte for byte.
+//! Whether what a service has published is what `replay` makes of the records it read: alerts and verdicts, byte for
+//! byte.
 
 use crate::kafka::{Broker, Failure};
 use crate::service::output;
@@ -13,9 +14,9 @@ pub struct Alike<'a> {
     pub other: &'a str,
 }
 
-/// Dumps the topics `PREFIX.events`, `.alerts` and `.verdicts`, replays the first and compares the others with what that
-/// gives. Prints the counts; the files stay in the folder. Where the service ran under another pack, too, that one's hash is
-/// first made the replayed one's; gives in how many records.
+/// Dumps the topics `PREFIX.events`, `.alerts` and `.verdicts`, replays the first and compares the others with what
+/// that gives. Prints the counts; the files stay in the folder. Where the service ran under another pack, too, that
+/// one's hash is first made the replayed one's; gives in how many records.
 ///
 /// # Errors
 /// When they differ: an alert is missing, there twice, or another.

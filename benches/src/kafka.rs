@@ -24,11 +24,12 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// A group that commits nothing for so long has stopped.
 const MOVES_WITHIN: Duration = Duration::from_secs(120);
 
-/// Stops the broker in the folder `$2` by the script `$1` and removes the folder, once nobody holds the other end of its
-/// standard input: also when this process was interrupted or killed.
+/// Stops the broker in the folder `$2` by the script `$1` and removes the folder, once nobody holds the other end of
+/// its standard input: also when this process was interrupted or killed.
 const KEEPER: &str = r#"trap '' HUP INT TERM; cat >/dev/null; "$1" stop "$2"; rm -rf "$2""#;
 
-/// A running broker in a temporary folder; both are gone when this is dropped, or when this process ends in any other way.
+/// A running broker in a temporary folder; both are gone when this is dropped, or when this process ends in any other
+/// way.
 pub struct Broker {
     folder: PathBuf,
     port: u16,
@@ -48,7 +49,8 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kafka/broker")
 }
 
-/// Ports that a system gives to no connection that goes out: who listens on one can be away for a while and finds it free.
+/// Ports that a system gives to no connection that goes out: who listens on one can be away for a while and finds it
+/// free.
 const STEADY_PORTS: Range<u16> = 20_000..32_000;
 
 /// A port that is free together with the next one, and stays so while nobody asks for it by its number.

@@ -14,8 +14,8 @@ use tripline_core::batch::{Batch, Timestamp};
 
 /// How long the writer may wait for more records to send at once: a millisecond, as a core banking system's would.
 pub const LINGER_MS: u32 = 1;
-/// The sender sleeps at least so long: to wake for every event would take the time of what is measured. By so much events
-/// are late, which counts.
+/// The sender sleeps at least so long: to wake for every event would take the time of what is measured. By so much
+/// events are late, which counts.
 const SLEEP: Duration = Duration::from_millis(1);
 /// After the last commit, the reader has read everything once it was at all ends for so long.
 const QUIET: Duration = Duration::from_millis(500);
@@ -132,8 +132,8 @@ fn send(batch: &Batch, writer: &Writer, rate: u32) -> Result<Sent, Failure> {
     Ok(sent)
 }
 
-/// Which event each alert is about, and when it was read, until `is_over` and everything there is was read. The end of a
-/// partition is not an alert's offset + 1: the ends of transactions take places, too.
+/// Which event each alert is about, and when it was read, until `is_over` and everything there is was read. The end of
+/// a partition is not an alert's offset + 1: the ends of transactions take places, too.
 fn read(
     consumer: &BaseConsumer,
     partitions: usize,

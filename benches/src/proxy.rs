@@ -1,6 +1,6 @@
-//! A proxy between clients and a broker that can hold back the end of a transaction (`EndTxn`, API key 26), as a network
-//! may: the client gives up or asks again, and the first question arrives when nobody expects it any more. Or it says nothing
-//! at all for a while, and every connection stays.
+//! A proxy between clients and a broker that can hold back the end of a transaction (`EndTxn`, API key 26), as a
+//! network may: the client gives up or asks again, and the first question arrives when nobody expects it any more. Or
+//! it says nothing at all for a while, and every connection stays.
 
 use crate::kafka::Failure;
 use std::io::{self, Read, Write};

@@ -40,7 +40,7 @@ fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().expect("nobody panics while holding it")
 }
 
-/// A consumer that reads committed records of a topic from these offsets on, and is told where partitions end.
+/// A consumer that reads committed records of a topic from these offsets on, and learns where partitions end.
 ///
 /// # Errors
 /// When the client cannot be made.

@@ -1,8 +1,8 @@
 //! The numbers behind `benches/budgets`, none of them a time: what is measured here is the same on every run.
 //!
 //! `record` writes simulated records; `step FILE N` takes the first N of a file through an engine (callgrind counts its
-//! instructions); `allocations FILE` counts allocations of events that fire nothing; `bytes` reads records from standard
-//! input, so that the simulation is another process, and counts what the accounts take.
+//! instructions); `allocations FILE` counts allocations of events that fire nothing; `bytes` reads records from
+//! standard input, so that the simulation is another process, and counts what the accounts take.
 
 use clap::{Parser, Subcommand};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -102,9 +102,9 @@ fn step(file: &Path, events: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Steps record by record behind the warm-up. An event counts as steady when it wrote nothing (no verdict, no dead letter)
-/// and its account has rows already; what the ledgers take when they hold more than ever is told apart, by their own
-/// count of bytes.
+/// Steps record by record behind the warm-up. An event counts as steady when it wrote nothing (no verdict, no dead
+/// letter) and its account has rows already; what the ledgers take when they hold more than ever is counted apart, by
+/// their own count of bytes.
 fn allocations(file: &Path, warm_up: usize) -> Result<(), Box<dyn Error>> {
     let batches = read(file, 1)?;
     let mut engine = engine();

@@ -1,5 +1,5 @@
-//! What `run` publishes on a real Kafka, with a clean restart in the middle, is what `replay` makes of the dumped topic:
-//! alerts and verdicts, byte for byte. Three installations, each on a feed with its faults.
+//! What `run` publishes on a real Kafka, with a clean restart in the middle, is what `replay` makes of the dumped
+//! topic: alerts and verdicts, byte for byte. Three installations, each on a feed with its faults.
 
 use clap::Parser;
 use std::fs;
@@ -37,8 +37,8 @@ struct Case {
     seed: u64,
 }
 
-/// The shipped pack looks back for 90 days and scores profiles: all of the log is read again after the restart.
-/// The load pack looks back for a day: first of many days, most of which are not read again; then by the broker's clock.
+/// The shipped pack looks back for 90 days and scores profiles: all of the log is read again after the restart. The
+/// load pack looks back for a day: first of many days, most of which are not read again; then by the broker's clock.
 const CASES: [Case; 3] = [
     Case {
         name: "cards",

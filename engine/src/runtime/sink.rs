@@ -71,8 +71,8 @@ pub trait Sink {
     /// See [`CommitError`]; after an error nothing is committed.
     fn commit(&mut self, next: &[Position], wait: Duration) -> Result<(), CommitError>;
 
-    /// Aborts what was sent since the last commit. True if readers will never see it: then the shards' state is ahead of
-    /// the log and must be restored.
+    /// Aborts what was sent since the last commit. True if readers will never see it: then the shards' state is ahead
+    /// of the log and must be restored.
     ///
     /// # Errors
     /// When publishing fails permanently.

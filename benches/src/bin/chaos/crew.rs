@@ -1,54 +1,22 @@
 //! The processes of the group: who lives, who is to come back, and what a kill met.
 
+use super::PREFIX;
+use super::member::{Member, PACKS};
 use super::snapshots::{partition, unfinished};
-use super::{PREFIX, TOPIC};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
-use tripline::ops::status_client::get;
+use tripline::names::Topics;
 use tripline::ops::status_report::StatusReport;
-use tripline_benches::kafka::{Broker, Failure, PARTITIONS, asking, free_port};
-use tripline_benches::service::{Installation, Process};
+use tripline_benches::kafka::{Broker, Failure, PARTITIONS, asking};
 
-/// A member that says nothing for so long is taken for dead, ms.
-const CLIENT: &str = "{session.timeout.ms: \"6000\"}";
-/// The packs of the group, one installation after the other: the second looks back further and judges alike.
-const PACKS: [&[&str]; 2] =
-    [&["benches/packs/load.yaml"], &["benches/packs/longer.yaml", "benches/packs/load.yaml"]];
-
-const SIGABRT: i32 = 6;
-const SIGTERM: i32 = 15;
-/// A process listens to being asked to leave after this time.
-const LISTENS_WITHIN: Duration = Duration::from_secs(3);
-/// How a process ends that has given up, whatever the reason.
-const GAVE_UP: i32 = 2;
-/// A process that has given up is started again after this time, as a supervisor does.
-const RESTARTED_AFTER: Duration = Duration::from_secs(1);
-/// A process that was asked to leave has left after this time.
-const LEFT_WITHIN: Duration = Duration::from_secs(30);
 /// All shards are owned and live again within this time.
 const LIVE_WITHIN: Duration = Duration::from_secs(90);
 /// A snapshot is begun within this time: each shard's is due every three seconds.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(8);
-
-struct Member {
-    /// By pack.
-    configs: Vec<PathBuf>,
-    /// Where it tells its state.
-    place: String,
-    log: PathBuf,
-    process: Option<Process>,
-    returns_at: Option<Instant>,
-    started_at: Instant,
-    /// Since when it is asked to leave.
-    leaves_since: Option<Instant>,
-    /// Where it is to die, once.
-    dies_at: Option<String>,
-}
 
 /// What a process was doing when it was killed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -193,7 +161,7 @@ impl Crew {
     /// Kills a member as soon as it writes a snapshot, or after a while.
     pub(super) fn kill_in_snapshot(&mut self, at: usize) -> Result<Met, Failure> {
         let began = Instant::now();
-        let own: Vec<u32> = self.members[at].overview().map(|told| partitions(&told)).unwrap_or_default();
+        let own: Vec<u32> = self.members[at].overview().map(|report| partitions(&report)).unwrap_or_default();
         let is_own = |path: &PathBuf| partition(path).is_some_and(|partition| own.contains(&partition));
         while began.elapsed() < SNAPSHOT_WITHIN
             && !unfinished(&self.store, PREFIX).difference(&self.abandoned).any(is_own)
@@ -223,8 +191,9 @@ impl Crew {
         has_any
     }
 
-    /// Whether a partition of the journal holds records that no reader of committed ones gets yet, twice in a row, behind
-    /// another place than when this was asked last: somebody else may have died in a transaction before, and be away still.
+    /// Whether a partition of the journal holds records that no reader of committed ones gets yet, twice in a row,
+    /// behind another place than when this was asked last: somebody else may have died in a transaction before, and be
+    /// away still.
     fn has_open_transaction(&mut self) -> Result<bool, Failure> {
         let mut open = self.held_back()?;
         if !open.is_empty() {
@@ -237,9 +206,10 @@ impl Crew {
         Ok(is_new)
     }
 
-    /// Partitions of the journal that hold records which readers of committed ones do not get yet, and the first of them.
+    /// Partitions of the journal that hold records which readers of committed ones do not get yet, and the first of
+    /// them.
     fn held_back(&self) -> Result<BTreeMap<i32, i64>, Failure> {
-        let (topic, within) = (format!("{PREFIX}.verdicts"), Duration::from_secs(10));
+        let (topic, within) = (Topics::under(PREFIX).verdicts, Duration::from_secs(10));
         let mut held = BTreeMap::new();
         for partition in 0..PARTITIONS {
             let (_, stable) = self.stable.fetch_watermarks(&topic, partition, within)?;
@@ -251,8 +221,8 @@ impl Crew {
         Ok(held)
     }
 
-    /// Starts a member anew that is to die where `place` says; sees whether he does within half a minute, while `provoke` does
-    /// what leads there. Afterwards he is back, and lives.
+    /// Starts a member anew that is to die where `place` says; sees whether he does within half a minute, while
+    /// `provoke` does what leads there. Afterwards he is back, and lives.
     pub(super) fn die_at(
         &mut self,
         at: usize,
@@ -280,10 +250,10 @@ impl Crew {
 
     /// Whether everybody who has shards says that no broker answers.
     pub(super) fn misses_brokers(&self) -> bool {
-        let told: Vec<StatusReport> = self.members.iter().filter_map(Member::overview).collect();
+        let reports: Vec<StatusReport> = self.members.iter().filter_map(Member::overview).collect();
         let misses =
             |one: &StatusReport| one.reasons.iter().any(|reason| reason.contains("no broker answers"));
-        !told.is_empty() && told.iter().filter(|one| !one.shards.is_empty()).all(misses)
+        !reports.is_empty() && reports.iter().filter(|one| !one.shards.is_empty()).all(misses)
     }
 
     /// He comes back in so many seconds.
@@ -296,7 +266,7 @@ impl Crew {
         self.members[at].process.as_ref().map_or(Ok(()), |process| process.signal(name))
     }
 
-    /// Asks him to leave; once he has, he stays away until he is told to return, or his time to return has come.
+    /// Asks him to leave; once he has, he stays away until he is asked to return, or his time to return has come.
     pub(super) fn ask_to_leave(&mut self, at: usize) -> Result<(), Failure> {
         if self.members[at].process.is_some() {
             self.signal(at, "TERM")?;
@@ -349,112 +319,11 @@ impl Crew {
 
     /// Shards that are live, of all members.
     fn live(&self) -> usize {
-        let told = self.members.iter().filter_map(Member::overview);
-        told.map(|told| told.shards.iter().filter(|shard| shard.phase == "live").count()).sum()
+        let reports = self.members.iter().filter_map(Member::overview);
+        reports.map(|report| report.shards.iter().filter(|shard| shard.phase == "live").count()).sum()
     }
 }
 
-fn partitions(told: &StatusReport) -> Vec<u32> {
-    told.shards.iter().map(|shard| shard.partition).collect()
-}
-
-impl Member {
-    fn new(number: usize, broker: &Broker, folder: &Path, store: &Path) -> Result<Member, Failure> {
-        let (instance, brokers, http) = (number.to_string(), broker.address(), free_port()?);
-        let snapshots = format!("{{store: {}, every: 3s}}", store.display());
-        let mut configs = Vec::new();
-        for (at, packs) in PACKS.iter().enumerate() {
-            let on = Installation {
-                config: "benches/packs/tripline.yaml",
-                packs,
-                brokers: &brokers,
-                clock: "create_time",
-                lateness: "1h",
-                guarantee: "exactly_once",
-                snapshots: &snapshots,
-                workers: 2,
-                instance: &instance,
-                client: CLIENT,
-                http,
-            };
-            let folder = folder.join(format!("pack-{at}"));
-            std::fs::create_dir_all(&folder)?;
-            configs.push(on.write(PREFIX, TOPIC, PREFIX, &folder)?);
-        }
-        Ok(Member {
-            configs,
-            place: format!("127.0.0.1:{http}"),
-            log: folder.join(format!("run-{number}.log")),
-            process: None,
-            returns_at: Some(Instant::now()),
-            started_at: Instant::now(),
-            leaves_since: None,
-            dies_at: None,
-        })
-    }
-
-    fn start_if_due(&mut self, program: &Path, pack: usize) -> Result<(), Failure> {
-        if self.process.is_some() || self.returns_at.is_none_or(|at| at > Instant::now()) {
-            return Ok(());
-        }
-        let config = self.configs[pack].to_string_lossy();
-        let arguments = ["run", "--config", &config];
-        let variable = self.dies_at.as_deref().map(|place| ("FAILPOINTS", place));
-        self.process = Some(Process::start_with(program, &arguments, &self.log, variable)?);
-        (self.returns_at, self.started_at, self.leaves_since) = (None, Instant::now(), None);
-        Ok(())
-    }
-
-    /// Sees whether the process has ended: as it was to, or having given up, where that may be. Anything else is an error.
-    fn has_given_up(&mut self, may_give_up: bool) -> Result<bool, Failure> {
-        let Some(process) = &mut self.process else { return Ok(false) };
-        let Some(status) = process.ended()? else {
-            if self.leaves_since.is_some_and(|since| since.elapsed() > LEFT_WITHIN) {
-                return Err(self.fault(&format!("did not leave within {LEFT_WITHIN:?}")));
-            }
-            return Ok(false);
-        };
-        self.process = None;
-        let leaves = self.leaves_since.take().is_some();
-        // Before it listens for being asked to leave it has begun nothing, and ends as any program does.
-        let is_young = self.started_at.elapsed() < LISTENS_WITHIN && status.signal() == Some(SIGTERM);
-        if leaves && (status.success() || is_young) {
-            return Ok(false);
-        }
-        if self.dies_at.is_some() && status.signal() == Some(SIGABRT) {
-            self.dies_at = None;
-            return Ok(false);
-        }
-        if self.has_panicked()? {
-            return Err(self.fault("panicked"));
-        }
-        if may_give_up && status.code() == Some(GAVE_UP) {
-            if !leaves {
-                self.returns_at = Some(Instant::now() + RESTARTED_AFTER);
-            }
-            return Ok(true);
-        }
-        Err(self.fault(&format!("ended with {status}")))
-    }
-
-    /// Whether a thread of it has: a process that sees a worker panic ends as one that gives up.
-    fn has_panicked(&self) -> Result<bool, Failure> {
-        Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).contains("panicked at"))
-    }
-
-    fn fault(&self, what: &str) -> Failure {
-        format!("a process {what}; see {}", self.log.display()).into()
-    }
-
-    /// What it says of itself, if it answers.
-    fn overview(&self) -> Option<StatusReport> {
-        self.process.as_ref()?;
-        serde_json::from_str(&get(&self.place, "/status").ok()?).ok()
-    }
-
-    fn is_filling(&self) -> bool {
-        self.overview().is_some_and(|told| {
-            told.shards.iter().any(|shard| shard.phase == "restoring" && shard.next.is_some())
-        })
-    }
+fn partitions(report: &StatusReport) -> Vec<u32> {
+    report.shards.iter().map(|shard| shard.partition).collect()
 }

@@ -24,7 +24,7 @@ const STORM: Duration = Duration::from_secs(30);
 const GUST_MS: (u32, u32) = (600, 1_400);
 
 /// So long after the brokers fell silent a process says so.
-const TOLD_WITHIN: Duration = Duration::from_secs(5);
+const REPORTED_WITHIN: Duration = Duration::from_secs(5);
 /// And for so long they are silent still, ms: least and most.
 const SILENT_LONGER_MS: (u32, u32) = (0, 10_000);
 
@@ -179,7 +179,8 @@ impl<'a> Disturbance<'a> {
     }
 
     fn storm(&mut self) -> Result<(), Failure> {
-        // Who is asked to leave as the group changes may find the last commit refused: it says so, and the next one judges again.
+        // Who is asked to leave as the group changes may find the last commit refused: it says so, and the next one
+        // judges again.
         self.crew.may_give_up();
         let began = Instant::now();
         while began.elapsed() < STORM {
@@ -209,15 +210,15 @@ impl<'a> Disturbance<'a> {
         self.crew.may_give_up();
         let longer = self.between(SILENT_LONGER_MS);
         self.proxy.silence(true);
-        let told = self.crew.pass(TOLD_WITHIN).map(|()| self.crew.misses_brokers());
+        let reported = self.crew.pass(REPORTED_WITHIN).map(|()| self.crew.misses_brokers());
         let passed = self.crew.pass(longer);
         self.proxy.silence(false);
         passed?;
         self.tally.silences += 1;
-        if told? {
+        if reported? {
             Ok(())
         } else {
-            Err(format!("a process is ready {TOLD_WITHIN:?} after the brokers fell silent").into())
+            Err(format!("a process is ready {REPORTED_WITHIN:?} after the brokers fell silent").into())
         }
     }
 

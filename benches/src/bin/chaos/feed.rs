@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use tripline::names::{Topics, header};
 use tripline_benches::kafka::{Failure, PARTITIONS, Writer, positions};
 use tripline_benches::records::START;
 use tripline_core::batch::Timestamp;
@@ -49,7 +50,7 @@ pub(super) fn read(brokers: &str, is_over: &AtomicBool) -> Result<(u64, u64), Fa
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true")
         .create()?;
-    consumer.assign(&positions(&format!("{PREFIX}.alerts"), &vec![0; usize::try_from(PARTITIONS)?])?)?;
+    consumer.assign(&positions(&Topics::under(PREFIX).alerts, &vec![0; usize::try_from(PARTITIONS)?])?)?;
     let (mut ids, mut count, mut doubled) = (HashSet::new(), 0, 0);
     let mut quiet_since = Instant::now();
     loop {
@@ -74,5 +75,5 @@ pub(super) fn read(brokers: &str, is_over: &AtomicBool) -> Result<(u64, u64), Fa
 }
 
 fn id(headers: &BorrowedHeaders) -> Option<&[u8]> {
-    headers.iter().find(|header| header.key == "ce_id")?.value
+    headers.iter().find(|header| header.key == header::CE_ID)?.value
 }

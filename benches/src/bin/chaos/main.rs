@@ -8,6 +8,7 @@
 mod crew;
 mod faults;
 mod feed;
+mod member;
 mod packs;
 mod places;
 mod snapshots;

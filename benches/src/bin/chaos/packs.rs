@@ -7,6 +7,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use tripline::names::Topics;
 use tripline_benches::kafka::{Failure, PARTITIONS, positions};
 use tripline_core::suppress::Change;
 use tripline_core::verdict::Recorded;
@@ -17,7 +18,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// Whether a committed verdict has opened a cooldown that goes on beyond the newest verdict of its partition.
 pub(super) fn has_open_cooldown(brokers: &str) -> Result<bool, Failure> {
-    let topic = format!("{PREFIX}.verdicts");
+    let topic = Topics::under(PREFIX).verdicts;
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "chaos-cooldowns")

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tripline_benches::kafka::Failure;
 use tripline_benches::proxy::{Hold, Proxy};
 
-/// Another member that has left without a word is missed after the time that the group's sessions last; then its shards are
-/// spread, and given back when it returns.
+/// Another member that has left without a word is missed after the time that the group's sessions last; then its shards
+/// are spread, and given back when it returns.
 const AWAY: u64 = 8;
 /// Ends of transactions that are held back, so that some are those of the process that is to meet them.
 const ENDS_HELD: usize = 12;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "manifest";
 
-/// Folders of snapshots of a group that have something in them but no manifest yet, and are newer than every whole one of
-/// their shard: those that are older are being deleted.
+/// Folders of snapshots of a group that have something in them but no manifest yet, and are newer than every whole one
+/// of their shard: those that are older are being deleted.
 pub(super) fn unfinished(store: &Path, group: &str) -> BTreeSet<PathBuf> {
     below(&store.join(group)).into_iter().flat_map(|shard| newest(&shard)).collect()
 }

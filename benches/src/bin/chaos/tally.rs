@@ -108,7 +108,7 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let crashes = self.crashes.values().sum::<u64>();
-        let told = [
+        let counted = [
             (self.kills, "kills"),
             (self.kills_in_transaction, "of them in a transaction"),
             (self.kills_in_rebalance, "in a rebalance"),
@@ -128,9 +128,9 @@ impl fmt::Display for Tally {
             (self.not_reached, "places not reached"),
             (self.gave_up, "processes gave up"),
         ];
-        let told = told.iter().filter(|(count, _)| *count > 0);
-        let told: Vec<String> = told.map(|(count, what)| format!("{count} {what}")).collect();
-        write!(f, "{}", told.join(", "))?;
+        let counted = counted.iter().filter(|(count, _)| *count > 0);
+        let counted: Vec<String> = counted.map(|(count, what)| format!("{count} {what}")).collect();
+        write!(f, "{}", counted.join(", "))?;
         if self.runs > 0 {
             write!(f, "; {} events, {} alerts, {} doubled", self.events, self.alerts, self.doubled)?;
         }

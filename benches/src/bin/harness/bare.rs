@@ -1,5 +1,5 @@
-//! The yard-stick: consumers with the settings of the service's workers, which look at how long each record is, commit as
-//! often as a worker does, and do nothing else.
+//! The yard-stick: consumers with the settings of the service's workers, which look at how long each record is, commit
+//! as often as a worker does, and do nothing else.
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
@@ -90,7 +90,7 @@ fn now() -> (Spent, Instant) {
     (Spent::of("self"), Instant::now())
 }
 
-/// One consumer, as one worker has it. The tally is told when it commits: nothing shared is touched for a record.
+/// One consumer, as one worker has it. The counts are added up when it commits: nothing shared is touched for a record.
 fn poll(settings: &KafkaSettings, worker: usize, tally: &Tally) -> Result<(), Failure> {
     let consumer: BaseConsumer = settings.consumer(worker).create()?;
     consumer.subscribe(&[TOPIC])?;

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tripline::names::metric;
 use tripline::ops::status_client::{StatusClientError, get};
 use tripline_benches::kafka::{Broker, Failure, Stamp, asking, await_committed, begin_at, ends};
 use tripline_benches::records::{START, write_past};
@@ -137,7 +138,7 @@ impl Bench {
     /// How many alerts the service has made.
     pub(super) fn alerts(&self) -> Result<u32, Failure> {
         let page = metrics(self.http)?;
-        let made = page.lines().filter(|line| line.starts_with("tripline_alerts_total"));
+        let made = page.lines().filter(|line| line.starts_with(metric::ALERTS));
         let counts = made.map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<u32>()?));
         counts.sum()
     }

@@ -2,6 +2,7 @@
 
 use super::bench::{Bench, Load, PREFIX, TOPIC};
 use std::time::{Duration, Instant};
+use tripline::names::Topics;
 use tripline_benches::kafka::{Failure, Writer, asking, ends};
 use tripline_benches::open_loop::{self, Due, LINGER_MS};
 use tripline_benches::records::next;
@@ -62,7 +63,7 @@ fn round(bench: &mut Bench, writer: &Writer, rate: u32, events: u32) -> Result<V
     let (due, address) = (prepare(bench, events), bench.broker.address());
     let asking = asking(&address, PREFIX)?;
     let before = bench.service.spent();
-    let alerts = format!("{PREFIX}.alerts");
+    let alerts = Topics::under(PREFIX).alerts;
     let done = open_loop::round((&address, &alerts), &asking, &due, (writer, rate), || {
         bench.until_committed(&ends(&asking, TOPIC)?)
     })?;

@@ -1,5 +1,5 @@
-//! End to end on a real Kafka: `tripline run` against a bare consumer of the same records in the same run, or, open loop,
-//! the time from when an event should have been sent until its alert is read.
+//! End to end on a real Kafka: `tripline run` against a bare consumer of the same records in the same run, or, open
+//! loop, the time from when an event should have been sent until its alert is read.
 
 mod bare;
 mod bench;
@@ -40,7 +40,8 @@ struct Arguments {
     /// With --latency: seconds of rounds before the first that counts.
     #[arg(long, default_value_t = 60)]
     warm_up: u64,
-    /// Fraud campaigns a day for 1,000,000 accounts: 100, and 24,000 with --latency, where one event in a hundred is to alert.
+    /// Fraud campaigns a day for 1,000,000 accounts: 100, and 24,000 with --latency, where one event in a hundred is to
+    /// alert.
     #[arg(long)]
     campaigns: Option<f64>,
     /// Keep the result as benches/runs/NAME.json.

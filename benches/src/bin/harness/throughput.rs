@@ -18,8 +18,8 @@ const COLUMNS: &[Column] = &[
     ("service_peak_mb", 0),
 ];
 
-/// Rounds of so many events. Each round's are written while nobody sees them and shown all at once to the service, which
-/// is live and idle: start and recovery cost it nothing here. Then the bare consumer reads the same records.
+/// Rounds of so many events. Each round's are written while nobody sees them and shown all at once to the service,
+/// which is live and idle: start and recovery cost it nothing here. Then the bare consumer reads the same records.
 pub(super) fn measure(load: Load, events: u32, rounds: u32) -> Result<Report, Failure> {
     let mut bench = Bench::start(load)?;
     let writer = Writer::hidden(&bench.broker.address(), TOPIC)?;

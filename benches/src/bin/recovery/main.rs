@@ -1,7 +1,7 @@
 //! What a restart, a take-over and a snapshot take, on a real Kafka and real `tripline run`, exactly once.
 //!
-//! Probes (events that alert only where the ledger holds what came before) say when a partition is judged again, and that
-//! nothing was lost: each must be read once, or the benchmark fails.
+//! Probes (events that alert only where the ledger holds what came before) say when a partition is judged again, and
+//! that nothing was lost: each must be read once, or the benchmark fails.
 
 mod cost;
 mod restart;

@@ -137,7 +137,7 @@ impl Kind {
 
 /// What `/status` said since the start.
 #[derive(Default)]
-struct Told {
+struct StartProgress {
     answers: Option<Duration>,
     first_live: Option<Duration>,
     all_live: Option<Duration>,
@@ -145,7 +145,7 @@ struct Told {
     records: Vec<u64>,
 }
 
-impl Told {
+impl StartProgress {
     fn look(&mut self, member: &Member, since: Instant) {
         let Some(view) = member.overview() else { return };
         let now = since.elapsed();
@@ -195,16 +195,16 @@ impl Bench<'_> {
         let began = Instant::now();
         self.members[0].start()?;
         let partitions = PARTITIONS.unsigned_abs() as usize;
-        let mut told = Told { records: vec![0; partitions], ..Told::default() };
+        let mut progress = StartProgress { records: vec![0; partitions], ..StartProgress::default() };
         let members = &mut self.members;
         let seen = self.site.watch.await_all(&ids, ALERTED_WITHIN, || {
             check(members)?;
-            told.look(&members[0], began);
+            progress.look(&members[0], began);
             Ok(())
         })?;
         until(members, "all partitions are live", |members| {
-            told.look(&members[0], began);
-            told.all_live.is_some()
+            progress.look(&members[0], began);
+            progress.all_live.is_some()
         })?;
         let whole = self.members[0].filled_without_snapshot(said)?;
         if kind != Kind::Log && whole > 0 {
@@ -215,8 +215,10 @@ impl Bench<'_> {
         let last = times.max().ok_or("a round has probes")?;
         let seconds = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64();
         let mut figures: Vec<f64> =
-            [Some(first), Some(last), told.answers, told.first_live, told.all_live].map(seconds).to_vec();
-        figures.push(f64::from(u32::try_from(told.records.iter().sum::<u64>())?));
+            [Some(first), Some(last), progress.answers, progress.first_live, progress.all_live]
+                .map(seconds)
+                .to_vec();
+        figures.push(f64::from(u32::try_from(progress.records.iter().sum::<u64>())?));
         figures.push(ended.as_secs_f64());
         Ok(figures)
     }

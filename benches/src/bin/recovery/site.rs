@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tripline::io::kafka::KafkaSettings;
+use tripline::names::Topics;
 use tripline::ops::status_client::get;
 use tripline::ops::status_report::StatusReport;
 use tripline::settings::Guarantee;
@@ -26,8 +27,8 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 /// What all parts are asked for.
 #[derive(clap::Args)]
 pub(super) struct Context {
-    /// Compare alerts and verdicts with `replay` of the dumped input at the end, too: minutes and gigabytes for 1,000,000
-    /// accounts.
+    /// Compare alerts and verdicts with `replay` of the dumped input at the end, too: minutes and gigabytes for
+    /// 1,000,000 accounts.
     #[arg(long, global = true)]
     compare: bool,
     /// Leave the logs of the processes here.
@@ -79,7 +80,7 @@ impl Site {
         );
         eprintln!("recovery: {about}");
         let asking = asking(&address, PREFIX)?;
-        let watch = Watch::start(&address, &format!("{PREFIX}.alerts"))?;
+        let watch = Watch::start(&address, &Topics::under(PREFIX).alerts)?;
         Ok((Site { program, asking, watch, folder, kept, is_compared, about, broker }, feed))
     }
 
@@ -90,7 +91,7 @@ impl Site {
 
     /// The topic of the alerts.
     pub(super) fn alerts(&self) -> String {
-        format!("{PREFIX}.alerts")
+        Topics::under(PREFIX).alerts
     }
 
     /// Where snapshots are.

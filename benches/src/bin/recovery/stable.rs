@@ -1,5 +1,5 @@
-//! How long readers of committed records could not go on: a partition's last stable offset stood still though there were
-//! records behind it, of a transaction that nobody ended.
+//! How long readers of committed records could not go on: a partition's last stable offset stood still though there
+//! were records behind it, of a transaction that nobody ended.
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};

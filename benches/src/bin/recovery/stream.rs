@@ -99,14 +99,14 @@ impl Beats {
         let is_over = Arc::<AtomicBool>::default();
         let writer = Writer::new(brokers, TOPIC, LINGER_MS)?;
         let now_ms = Arc::clone(&stream.now_ms);
-        let (told, over) = (Arc::clone(&fired), Arc::clone(&is_over));
+        let (sent, over) = (Arc::clone(&fired), Arc::clone(&is_over));
         let work = move || -> Result<(), Failure> {
             let now = || Timestamp(now_ms.load(Ordering::Acquire));
             probe::arm(&writer, first..first + AHEAD, now())?;
             writer.finish()?;
             paced(rate, &over, |number| {
                 let number = first + number;
-                told.lock().expect("nobody panics while holding it").push((number, Instant::now()));
+                sent.lock().expect("nobody panics while holding it").push((number, Instant::now()));
                 probe::fire(&writer, number, now())?;
                 probe::arm(&writer, [number + AHEAD], now())
             })?;

@@ -81,8 +81,8 @@ impl Takeover {
     }
 }
 
-/// Kills the first of the members for good, at a moment when a transaction of it is open, and waits until the others alert
-/// in all of its partitions. Gives the figures, and the next free probe.
+/// Kills the first of the members for good, at a moment when a transaction of it is open, and waits until the others
+/// alert in all of its partitions. Gives the figures, and the next free probe.
 pub(super) fn killed(
     site: &Site,
     members: &mut [Member],
@@ -135,7 +135,8 @@ pub(super) fn killed(
     Ok((figures, next))
 }
 
-/// Waits until an alert about an event after the kill was read in each of these partitions. Gives how long after the kill.
+/// Waits until an alert about an event after the kill was read in each of these partitions. Gives how long after the
+/// kill.
 fn until_taken(
     site: &Site,
     left: &mut [Member],

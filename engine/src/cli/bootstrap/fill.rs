@@ -50,8 +50,8 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Restores all shards from the records, and from what the input holds before their positions; with `folds` from their
-    /// own verdicts there, too. Then writes their snapshots.
+    /// Restores all shards from the records, and from what the input holds before their positions; with `folds` from
+    /// their own verdicts there, too. Then writes their snapshots.
     ///
     /// # Errors
     /// When a file, a topic or the store cannot be read or written. What was written then is of no group yet.
