@@ -21,7 +21,6 @@ fn report(rule: &str, problems: &[String]) {
 }
 
 #[test]
-#[ignore = "not yet so in every module"]
 fn no_file_is_longer_than_one_noun_needs() {
     report("files over 450 lines", &sizes::long_files(Sources::of_the_workspace()));
 }
@@ -32,7 +31,6 @@ fn no_function_is_longer_than_a_page() {
 }
 
 #[test]
-#[ignore = "not yet so in every module"]
 fn no_line_that_people_read_is_too_long() {
     report("lines over 120 characters", &sizes::long_lines(Sources::of_the_workspace()));
 }
@@ -63,13 +61,11 @@ fn no_lint_is_switched_off() {
 }
 
 #[test]
-#[ignore = "not yet so in every module"]
 fn words_that_were_given_up_stay_away() {
     report("words that were given up", &words::given_up(Sources::of_the_workspace()));
 }
 
 #[test]
-#[ignore = "not yet so in every module"]
 fn names_on_the_wire_are_spelled_once() {
     report("names spelled away from their home", &names::spelled_elsewhere(Sources::of_the_workspace()));
 }
