@@ -2,7 +2,7 @@
 //! `key_hex` and
 //! `value_hex`.
 
-use crate::json::JsonFault;
+use crate::json::JsonError;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -44,7 +44,7 @@ struct Written<'a> {
 pub enum DumpedError {
     /// Not such an object.
     #[error(transparent)]
-    Json(#[from] JsonFault),
+    Json(#[from] JsonError),
     /// Not pairs of hexadecimal digits.
     #[error("bytes are written as pairs of hexadecimal digits")]
     Hex,
@@ -56,7 +56,7 @@ impl Dumped {
     /// # Errors
     /// When it is not a dumped record.
     pub fn read(line: &[u8]) -> Result<Dumped, DumpedError> {
-        let written: Written<'_> = serde_json::from_slice(line).map_err(JsonFault::from)?;
+        let written: Written<'_> = serde_json::from_slice(line).map_err(JsonError::from)?;
         Ok(Dumped {
             partition: written.partition,
             offset: written.offset,

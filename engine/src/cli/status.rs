@@ -4,7 +4,7 @@ use super::configured::configured;
 use super::error::{ArgumentError, CliError, SetupError, StatusError};
 use super::report::{Exit, Report};
 use super::text;
-use crate::json::JsonFault;
+use crate::json::JsonError;
 use crate::ops::status_client::{StatusClientError, get};
 use crate::ops::status_report::{ShardReport, StatusReport};
 use clap::Args;
@@ -109,7 +109,7 @@ fn asked(place: String) -> Answer {
         Ok(body) => match serde_json::from_str(&body) {
             Ok(status) => Answer::Status { place, status },
             Err(error) => {
-                silent(format!("{place} returned an invalid status response: {}", JsonFault::from(error)))
+                silent(format!("{place} returned an invalid status response: {}", JsonError::from(error)))
             }
         },
         Err(StatusClientError::Unreachable { address, cause }) => {

@@ -1,6 +1,6 @@
 //! The core behind the worker's loop: one engine a shard.
 
-use crate::json::JsonFault;
+use crate::json::JsonError;
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::{History, SnapshotPart};
 use crate::runtime::report::Report;
@@ -195,7 +195,7 @@ impl Processor for Engines {
                 Ok(recorded) => of.engine.shard_mut().fold(recorded.changes),
                 // It cannot be ours: nobody else may write there, but a stray record must not stop the shard.
                 Err(error) => {
-                    let error = JsonFault::from(error);
+                    let error = JsonError::from(error);
                     let (partition, offset) = (batch.shard.partition, record.offset);
                     tracing::warn!(partition, offset, %error, "a record of the verdicts topic is no verdict; it is skipped");
                 }
