@@ -103,7 +103,7 @@ pub fn full(cluster: &Cluster) {
     let host = Host::new(cluster);
     host.run(0, &[], ("snapshot written", 4));
     let before = host.kept();
-    let log = host.run(1, &WITHOUT_ROOM, ("could not be written; the one before stays", 4));
+    let log = host.run(1, &WITHOUT_ROOM, ("could not be written; the previous one stays", 4));
     println!(
         "  {}",
         fs::read_to_string(&log).unwrap().lines().find(|line| line.contains("could not")).unwrap()

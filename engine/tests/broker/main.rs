@@ -346,7 +346,7 @@ fn dead_owner(cluster: &Cluster) {
     }
     let reasons = service.reporter.status.reasons();
     let count = |part: &str| reasons.iter().filter(|line| line.contains(part)).count();
-    assert_eq!(count("is being filled"), 2, "{reasons:?}");
+    assert_eq!(count("is being restored"), 2, "{reasons:?}");
     for partition in LEFT {
         assert_eq!(count(&format!("partition {partition} waits: ")), 1, "an operator sees why: {reasons:?}");
     }

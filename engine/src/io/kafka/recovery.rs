@@ -136,12 +136,12 @@ impl RestoreThread {
                 Err(PositionError::Retriable(reason)) => {
                     let since = *request.unanswered.get_or_insert_with(Instant::now);
                     if since.elapsed() > self.settings.patience {
-                        // What is wrong may be wrong with the clients.
+                        // The error may be one of the clients.
                         self.readers = None;
                         return self.hand_over(Restored::Failed(ticket, shard, reason));
                     }
-                    // It does not say either while a transaction holds the position alone.
-                    format!("the broker does not say where it goes on: {reason}")
+                    // The position is not available either while an open transaction alone contains it.
+                    format!("its committed position is not available: {reason}")
                 }
             };
             if request.waits_for.is_none() {
@@ -193,7 +193,7 @@ impl RestoreThread {
     fn restore(&mut self, request: &Request, at: &Position) {
         let (ticket, settings) = (request.ticket, &*self.settings);
         self.hand_over(Restored::At(ticket, at.clone()));
-        let readers = self.readers.take().expect("they were asked where the shard goes on");
+        let readers = self.readers.take().expect("they have just fetched the position");
         let log = Partition {
             settings,
             readers: &readers,
