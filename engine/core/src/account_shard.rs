@@ -114,14 +114,15 @@ impl AccountShard {
         }
     }
 
-    /// Says of a shard that is restored that its log has older records, and that all appended from `since` on are
-    /// read: so far back what is held is whole, whether or not anything happened then.
+    /// Marks a restored shard whose log has older records: all records appended from `since` on are read, so the rows
+    /// are
+    /// complete back to that time.
     pub fn skip_before(&mut self, since: Timestamp) {
         self.shard.hold_from(Timestamp(since.0.saturating_add(FUTURE_MS_MAX)));
     }
 
-    /// Says of a new shard that its first record is not where the log begins: records of files, whose append times were
-    /// made up from their events' own.
+    /// Marks a new shard whose first record is not the beginning of the log: records of files, whose append times are
+    /// derived from their event times.
     pub fn set_partial_log(&mut self) {
         self.intake.set_partial_log();
     }

@@ -1,5 +1,5 @@
 //! The other key spaces of an installation, as the step of an account's shard drives them where they run in the same
-//! process. It does not know which there are.
+//! process. It is independent of which key spaces exist.
 
 use crate::counts::Counts;
 use crate::decision::Decision;

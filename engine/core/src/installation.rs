@@ -32,7 +32,7 @@ pub struct Installation {
 /// How far back a shard reads, ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lookback {
-    /// How long a row may be asked for: as configured, else the longest look back of the packs and the models; plus how
+    /// How long a row may be asked for: as configured, else the longest lookback of the packs and the models; plus how
     /// late an event may be, and how far a clock may run ahead.
     pub rows_ms: i64,
     /// How much of its log a shard needs before the last record it took, to go on as if it had never stopped.
@@ -169,8 +169,8 @@ impl Lookback {
 }
 
 /// An event may be older than its record by the lateness, and newer by [`FUTURE_MS_MAX`]: together the skew. So the
-/// next events read what is held for so long and the skew before; and a label is known so long after its record. Each
-/// of these records must itself be read as it was: a repeat as one, with what it inherits from the row it refers to.
+/// next events read rows of the lifetime and the skew before; and a label is available its delay after its record. Each
+/// of these records must be restored as it was: a duplicate as one, with the fields of the row that it refers to.
 /// (That row, if it refers to a third one in turn, is not traced back further.)
 fn log_ms(rows_ms: i64, counted_ms: i64, skew_ms: i64, mapping: &CheckedMapping) -> i64 {
     let label_after = mapping.label_after_ms();

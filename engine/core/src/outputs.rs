@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::ops::Range;
 
-/// Where an output goes; the edge knows the topics' names.
+/// The topic of an output, without its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// Whole alerts, for the bank.

@@ -111,7 +111,8 @@ impl Shard {
         self.watermark
     }
 
-    /// Share of the packs' longest look back that is held at the watermark, 0 to 1; `None` before the first event.
+    /// Share of the packs' longest lookback for which rows exist at the watermark, 0 to 1; `None` before the first
+    /// event.
     pub fn coverage(&self) -> Option<f64> {
         let held_from = self.held_from.filter(|_| self.watermark.0 > i64::MIN)?;
         Some(covered(Some(self.program.plan().look_back), 0, self.watermark, held_from))
@@ -127,7 +128,7 @@ impl Shard {
     pub fn ingest(&mut self, event: &mut Event, is_judged: bool) -> Ingested {
         let Some(key) = self.key.of(event) else { return Ingested::NoKey };
         self.watermark = self.watermark.max(event.at);
-        // The event's own time counts for what is held: it must not refer to a row that it makes expire.
+        // The event's own time advances the watermark first: it must not refer to a row that it makes expire.
         self.ledgers.advance_watermark(self.watermark);
         let resolved = self.inherit(key, event);
         let tags = self.program.tags(&mut event.registers);
@@ -182,7 +183,7 @@ impl Shard {
         true
     }
 
-    /// Remembers how a key's id is written, or gives it to an event that knows it from a row alone.
+    /// Stores the text of a key's id, or sets it on an event that has the key from a row alone.
     fn name(&mut self, event: &mut Event) {
         let KeySource::Field(slot) = self.key else { return };
         let word = event.registers.word(slot);

@@ -1,8 +1,8 @@
 //! Decision state: open cooldowns and incidents, the part of a shard's state that is not a function of its events
 //! alone.
 //!
-//! Every change is recorded on the verdict that caused it, so that recovery folds committed verdicts
-//! ([`Decisions::fold`]) and never judges again. It suppresses messages only and knows no scores or actions.
+//! Every change is part of the verdict that caused it, so that a restore applies committed verdicts
+//! ([`Decisions::fold`]) and judges nothing again. It suppresses alerts only, and no scores or actions.
 
 mod wire;
 

@@ -1,6 +1,6 @@
 //! The verdict: the outcome for one event on which any rule fired, live, shadow or silenced.
 //!
-//! The verdicts topic is the engine's journal: it carries every change of decision state, from which recovery folds.
+//! The verdicts topic is the changelog of decision state: a restore applies every change that it contains.
 
 use crate::alert::{ActionPart, Entity, EventPart, SourcePart};
 use crate::batch::Timestamp;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tripline_core::batch::Timestamp;
 
-/// Tells how time passes and which time it is. Clones tell the same.
+/// Monotonic and wall-clock time. Clones share one clock.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Option<Arc<Hands>>);
 

@@ -1,11 +1,11 @@
 //! When a commit begins, which shards it covers, and what each answer of the broker means.
 //!
-//! It has no clock and does no I/O: it is given what happened and when, and answers with decisions. A commit covers
-//! everything that was judged of its shards before it began. There is never more than one.
+//! It has no clock and does no I/O: it receives events with their times, and returns decisions. A commit covers
+//! everything that was judged of its shards before it began. There is at most one at a time.
 //!
-//! By the interval, a commit covers every shard with judged records. Where an alert waits for its commit, the next one
-//! begins for its sake and covers only the shards of which outputs were sent: each partition that a transaction touches
-//! costs the broker an answer and a marker.
+//! By the interval, a commit covers every shard with judged records. If an alert waits for its commit, the next commit
+//! begins early and covers only the shards of which outputs were sent: each partition of a transaction costs the broker
+//! a response and a marker.
 
 #[cfg(test)]
 mod tests;
@@ -15,11 +15,11 @@ use crate::runtime::source::Position;
 use std::time::{Duration, Instant};
 use tripline_core::batch::ShardId;
 
-/// Between two looks whether there is room for outputs.
+/// Interval of checking whether the producer's queue has room for outputs.
 pub(super) const ROOM_WAIT: Duration = Duration::from_millis(2);
 /// What takes longer is reported: a full producer queue, and a commit that finds no room for its outputs.
 pub(super) const STALL_PATIENCE: Duration = Duration::from_secs(1);
-/// A commit that did not succeed is tried again after this time.
+/// A commit that did not succeed is retried after this time.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(20);
 /// How long a worker may wait for records before it looks for the answer to its commit: as part of the time that the
 /// commit has taken already, and at least.
@@ -51,9 +51,9 @@ pub(super) enum Coverage {
 pub(super) enum Answer {
     /// These positions are committed.
     Committed(Vec<Position>),
-    /// Nothing is committed and nothing is undone: the shards wait for the next commit again.
+    /// Nothing is committed and nothing is aborted: the shards wait for the next commit.
     Retry(CommitError),
-    /// What was sent is undone, or nobody knows: every live shard goes back to its committed position.
+    /// What was sent is aborted, or its outcome is unknown: every live shard returns to its committed position.
     Rollback(CommitError),
     /// No later commit will succeed either.
     Fail(CommitError),
@@ -78,7 +78,8 @@ struct UnderWay {
 pub(super) struct CommitScheduler {
     /// How long judged records may wait for their commit.
     interval: Duration,
-    /// Where an alert can be read only once it is committed: how soon after a commit the next may follow for its sake.
+    /// If alerts are visible only after their commit: the shortest time from a commit to the next one for a waiting
+    /// alert.
     alert_gap: Option<Duration>,
     /// Since when judged records wait for a commit to begin, at the longest.
     waiting_since: Option<Instant>,
@@ -109,8 +110,9 @@ impl CommitScheduler {
         }
     }
 
-    /// The last poll gave a full batch, or not. While more records wait no commit is begun for an alert's sake: it
-    /// would make the alerts behind them wait all the longer.
+    /// Whether the last poll returned a full batch. While more records wait, no early commit begins for an alert: it
+    /// would
+    /// delay the alerts of the records behind it.
     pub(super) fn polled(&mut self, is_behind: bool) {
         self.is_behind = is_behind;
     }

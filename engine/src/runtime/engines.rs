@@ -146,7 +146,7 @@ impl Processor for Engines {
                 partition,
                 committed,
                 pack,
-                "the shard was committed under another pack; this one judges on"
+                "the shard was committed under another pack; further records are judged by this one"
             );
         }
         let engine = AccountShard::new(&self.installation);
@@ -197,7 +197,7 @@ impl Processor for Engines {
                 Err(error) => {
                     let error = JsonError::from(error);
                     let (partition, offset) = (batch.shard.partition, record.offset);
-                    tracing::warn!(partition, offset, %error, "a record of the verdicts topic is no verdict; it is skipped");
+                    tracing::warn!(partition, offset, %error, "a record of the verdicts topic is not a valid verdict; it is skipped");
                 }
             }
         }

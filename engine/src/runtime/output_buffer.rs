@@ -154,7 +154,7 @@ impl<K: Sink> OutputBuffer<K> {
         OutputBuffer::new(sink, CommitExecutor::Thread { jobs, answered })
     }
 
-    /// Commits by steps, when the worker looks and `goes_on` says so: to the broker, and back. For tests and
+    /// Commits in steps, each when the worker polls and `goes_on` returns true: to the broker, and back. For tests and
     /// simulations.
     pub fn stepped(sink: K, goes_on: impl FnMut() -> bool + 'static) -> OutputBuffer<K> {
         OutputBuffer::new(

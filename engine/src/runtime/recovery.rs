@@ -1,5 +1,6 @@
-//! How a shard is restored from the log before it goes live: what is asked for, and what is handed over. It knows where
-//! records lie, not what they mean.
+//! Restores a shard from the log before it goes live: requests and the restored pieces. It is independent of what
+//! records
+//! mean.
 
 use crate::runtime::source::Position;
 use std::sync::Arc;
@@ -166,8 +167,9 @@ impl Restored {
 
 /// Restores shards beside the worker's thread.
 pub trait Recovery {
-    /// Begins to ask where a shard goes on, and to read back what lies before, from any snapshot but these. The last
-    /// owner may have died in a transaction: until the broker has ended it, nobody knows the answer.
+    /// Begins to restore a shard: its committed position, and the log before it, without the snapshots `without`. The
+    /// last
+    /// owner may have died in a transaction: the position is available only after the broker has ended it.
     fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Restore;
 
     /// Gives what comes next of any restore, waiting at most so long. The queue behind it is bounded.

@@ -45,13 +45,13 @@ pub struct LogRecord<'m> {
 /// Why a restore failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The log gave no answer.
+    /// The log did not respond.
     #[error("{0}")]
     Log(String),
-    /// A record is not what the configuration says.
+    /// A record does not fit the configuration.
     #[error("{0}")]
     Source(#[from] SourceError),
-    /// Nobody needs it any more.
+    /// The restore was cancelled.
     #[error("cancelled")]
     Cancelled,
     /// The snapshot store gave no answer.
@@ -79,10 +79,10 @@ pub trait ShardLog {
     /// When the log does not answer.
     fn offset_at(&self, topic: SideTopic, ms: i64) -> Result<Option<i64>, RestoreError>;
 
-    /// Reads from an offset until `each` says false or the end is reached.
+    /// Reads from an offset until `each` returns false or the end is reached.
     ///
     /// # Errors
-    /// When the log does not answer, or as `each` says.
+    /// When the log does not respond, or the error of `each`.
     fn read(
         &self,
         topic: SideTopic,
@@ -196,7 +196,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
                 tracing::info!(
                     partition = shard.partition,
                     snapshot = &*name,
-                    "the snapshot is skipped: the packs look back further than it does, and the log has all of it"
+                    "the snapshot is skipped: the packs' lookback is longer than the snapshot's, and the log is complete"
                 );
                 continue;
             }
@@ -229,7 +229,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
         Ok(None)
     }
 
-    /// Whether the log still has everything that the packs look back for.
+    /// Whether the log covers the packs' lookback.
     fn log_is_whole(&self, low: i64) -> Result<bool, RestoreError> {
         let Some(newest) = self.time_before(self.at.next)? else { return Ok(low == 0) };
         let wanted = newest.0.saturating_sub(self.lookback.rows_ms);

@@ -51,7 +51,7 @@ pub enum WorkerError {
         /// What happened last.
         reason: String,
     },
-    /// A shard must not be restored before somebody has decided.
+    /// A shard cannot be restored without a decision of the operator.
     #[error("partition {partition} cannot go on: {reason}")]
     Refused {
         /// The shard's partition.
@@ -292,7 +292,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.report.rebalanced(Rebalance::Revoked);
         reached("revoked");
         let mut is_committed = self.commit_within(self.timings.leave_within)?;
-        // A commit is never left behind: until it ends nobody knows to which side of it the shards belong.
+        // A running commit is always awaited: until it ends, it is unknown whether the shards' records are committed.
         is_committed &= self.await_commit(Duration::MAX)?;
         let is_waiting = |shard: &ShardId| {
             self.shards.get(shard).is_some_and(|owned| owned.uncommitted != Uncommitted::Nothing)

@@ -90,7 +90,7 @@ impl<D: DerivedSpaces> Ingest<'_, D> {
         }
     }
 
-    /// Labels that became known take their rows before the record with this number.
+    /// Inserts the labels that are due before the record with this number.
     #[inline]
     fn take_labels(&mut self, from: &mut RecordIntake<'_>, now: Timestamp, record: usize) {
         let RecordIntake { intake, labels } = from;

@@ -27,9 +27,9 @@ pub enum InstallError {
 
 impl AccountShard {
     /// Takes over another installation between two batches. Afterwards facts, alerts and verdicts are those of a new
-    /// shard of the new installation that was given the same rows and the same decision state; rows that the old
-    /// retention let go stay gone, and facts say so by their coverage. Population histograms, counts and models are
-    /// known by name.
+    /// shard of the new installation that was given the same rows and the same decision state; rows that
+    /// expired under the old retention are not restored, which the coverage of facts reports. Population histograms,
+    /// counts and models are identified by name.
     ///
     /// A save that is under way is given up: [`AccountShard::is_saving`] is false afterwards, begin another.
     /// A CSV header has to be set again.

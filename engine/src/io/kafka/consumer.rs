@@ -374,7 +374,7 @@ impl Source for KafkaSource {
             Some(Change::Lost(_)) | None => Ok(()),
         };
         if let Err(error) = answered {
-            tracing::warn!(reason = %error, "the last rebalance was not answered");
+            tracing::warn!(reason = %error, "the last rebalance could not be answered; the group reassigns the partitions after the session time-out");
         }
         self.live.fill(None);
         self.carried.clear();

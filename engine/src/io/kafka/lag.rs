@@ -28,7 +28,7 @@ pub(super) fn watch(settings: &KafkaSettings, health: &Health) {
     let (stable, written) = match (made("lag", "read_committed"), made("ends", "read_uncommitted")) {
         (Ok(stable), Ok(written)) => (stable, written),
         (Err(error), _) | (_, Err(error)) => {
-            tracing::warn!(reason = %error, "lag is not measured");
+            tracing::warn!(reason = %error, "the lag consumer cannot be created; lag is not measured until the process restarts");
             return;
         }
     };

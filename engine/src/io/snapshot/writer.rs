@@ -188,7 +188,7 @@ impl Writing {
     /// Deletes the chunks of an incomplete snapshot.
     fn discard(&self, open: &Open) {
         if let Err(error) = self.catalogue.delete(&open.place) {
-            tracing::debug!(%error, "what was written of a snapshot stays");
+            tracing::debug!(%error, "the chunks of an incomplete snapshot could not be deleted; the next cleanup retries it");
         }
     }
 }

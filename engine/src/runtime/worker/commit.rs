@@ -1,4 +1,4 @@
-//! A worker's commits: begun when the scheduler says so, and answered while the worker goes on judging.
+//! A worker's commits: begun when the scheduler decides, and answered while the worker keeps judging.
 
 use super::{Worker, WorkerError};
 use crate::failpoint::reached;
@@ -108,7 +108,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             }
             Answer::Retry(error) => {
                 if self.report.raise(worker, Condition::Commit, error.to_string()) {
-                    tracing::warn!(worker, reason = %error, "the commit did not succeed; it is tried again");
+                    tracing::warn!(worker, reason = %error, "the commit did not succeed; the worker retries it");
                 }
                 Ok(false)
             }

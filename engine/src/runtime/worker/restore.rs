@@ -1,4 +1,4 @@
-//! How a worker's shards come to life: an empty processing, what the log holds, then live. Failures are tried again.
+//! Restores a worker's shards: an empty state, then the log, then live. Failures are retried.
 
 use super::{Worker, WorkerError};
 use crate::failpoint::reached;
@@ -136,7 +136,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             tries,
             reason,
             ?pause,
-            "the shard could not be restored; it is tried again"
+            "the shard could not be restored; the worker retries"
         );
         let line = format!("partition {partition} cannot be restored: {reason}");
         self.report.raise(self.timings.worker, Condition::Restore, line);

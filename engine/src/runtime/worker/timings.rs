@@ -10,10 +10,12 @@ pub struct Timings {
     pub worker: usize,
     /// How long judged records may wait for their commit.
     pub commit_interval: Duration,
-    /// Where an alert can be read only once it is committed: how soon after a commit the next may follow for its sake.
+    /// If alerts are visible only after their commit: the shortest time from a commit to the next one for a waiting
+    /// alert.
     pub alert_gap: Option<Duration>,
-    /// A batch of so many records says that more are waiting. Then no commit is made for an alert's sake: it would wait
-    /// all the longer for those before it.
+    /// A batch of so many records means that more are waiting. Then no early commit begins for an alert: it would
+    /// delay the
+    /// alerts of the records behind it.
     pub batch_full: usize,
     /// How often time passes on an idle shard.
     pub tick: Duration,
