@@ -115,8 +115,7 @@ impl AccountShard {
     }
 
     /// Marks a restored shard whose log has older records: all records appended from `since` on are read, so the rows
-    /// are
-    /// complete back to that time.
+    /// are complete back to that time.
     pub fn skip_before(&mut self, since: Timestamp) {
         self.shard.hold_from(Timestamp(since.0.saturating_add(FUTURE_MS_MAX)));
     }

@@ -111,8 +111,7 @@ impl CommitScheduler {
     }
 
     /// Whether the last poll returned a full batch. While more records wait, no early commit begins for an alert: it
-    /// would
-    /// delay the alerts of the records behind it.
+    /// would delay the alerts of the records behind it.
     pub(super) fn polled(&mut self, is_behind: bool) {
         self.is_behind = is_behind;
     }

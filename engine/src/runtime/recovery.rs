@@ -1,6 +1,5 @@
 //! Restores a shard from the log before it goes live: requests and the restored pieces. It is independent of what
-//! records
-//! mean.
+//! records mean.
 
 use crate::runtime::source::Position;
 use std::sync::Arc;
@@ -168,8 +167,7 @@ impl Restored {
 /// Restores shards beside the worker's thread.
 pub trait Recovery {
     /// Begins to restore a shard: its committed position, and the log before it, without the snapshots `without`. The
-    /// last
-    /// owner may have died in a transaction: the position is available only after the broker has ended it.
+    /// last owner may have died in a transaction: the position is available only after the broker has ended it.
     fn begin(&mut self, shard: ShardId, without: &[Arc<str>]) -> Restore;
 
     /// Gives what comes next of any restore, waiting at most so long. The queue behind it is bounded.

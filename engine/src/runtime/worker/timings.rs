@@ -14,8 +14,7 @@ pub struct Timings {
     /// alert.
     pub alert_gap: Option<Duration>,
     /// A batch of so many records means that more are waiting. Then no early commit begins for an alert: it would
-    /// delay the
-    /// alerts of the records behind it.
+    /// delay the alerts of the records behind it.
     pub batch_full: usize,
     /// How often time passes on an idle shard.
     pub tick: Duration,
