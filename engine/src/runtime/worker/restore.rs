@@ -20,6 +20,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// Owns a shard, and begins to restore it.
     pub(super) fn own(&mut self, shard: ShardId) {
+        // A record of an earlier assignment reports its end before the new one reports its begin.
+        self.shards.remove(&shard);
         let restoring = self.restoring(shard, 0, Vec::new());
         let report = ShardReport::new(&self.report, shard, self.timings.worker);
         let owned = OwnedShard::new(restoring, self.outputs.lingering(), report);
