@@ -372,8 +372,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             "the last commit was refused, or not answered within {within:?}"
         ));
         if self.outputs.is_away() {
-            // It may still succeed. Shards that are released to the group now could be judged from before it by their next
-            // owner: so the group finds their end by the session time-out, as that of a killed process.
+            // It may still succeed. Shards released to the group now could be judged from before it by their next owner:
+            // so the group detects the end by the session time-out, as for a killed process.
             committed?;
             return Err(uncommitted);
         }
