@@ -372,7 +372,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             "the last commit was refused, or not answered within {within:?}"
         ));
         if self.outputs.is_away() {
-            // It may still succeed. Shards released to the group now could be judged from before it by their next owner:
+            // It may still succeed. The next owner of a shard that is released now could judge records from before it:
             // so the group detects the end by the session time-out, as for a killed process.
             committed?;
             return Err(uncommitted);
