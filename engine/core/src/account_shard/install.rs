@@ -3,6 +3,7 @@
 use super::{AccountShard, Scratch};
 use crate::installation::Installation;
 use crate::ledger::MissingCurrency;
+use crate::limits::FUTURE_MS_MAX;
 use crate::snapshot::schema_fingerprint;
 use std::sync::Arc;
 use thiserror::Error;
@@ -17,6 +18,14 @@ pub enum InstallError {
     /// Keys and ids of the rows were hashed under another secret.
     #[error("the new installation hashes under another secret")]
     Secret,
+    /// Rows that a duplicate of the new lateness would repeat have expired.
+    #[error("the new lateness needs rows of {needed_ms} ms, and the shard has retained {retained_ms} ms")]
+    Lateness {
+        /// The new lateness and how far a clock may be ahead, ms.
+        needed_ms: i64,
+        /// The old retention, ms.
+        retained_ms: i64,
+    },
     /// The rows lack what the new plan needs.
     #[error(transparent)]
     Currency(#[from] MissingCurrency),
@@ -29,7 +38,8 @@ impl AccountShard {
     /// Takes over another installation between two batches. Afterwards facts, alerts and verdicts are those of a new
     /// shard of the new installation that was given the same rows and the same decision state; rows that
     /// expired under the old retention are not restored, which the coverage of facts reports. Population histograms,
-    /// counts and models are identified by name.
+    /// counts and models are identified by name. A rank that is new counts the rows held, which may be fewer days than
+    /// its own; coverage does not report that.
     ///
     /// A save that is under way is given up: [`AccountShard::is_saving`] is false afterwards, begin another.
     /// A CSV header has to be set again.
@@ -45,6 +55,11 @@ impl AccountShard {
         }
         if let Some(name) = self.scores.lacks_state(new.models(), self.intake.has_begun()) {
             return Err(InstallError::Model(name));
+        }
+        let (needed_ms, retained_ms) =
+            (new.settings().lateness_ms + FUTURE_MS_MAX, self.installation.lookback().rows_ms);
+        if needed_ms > retained_ms && self.intake.has_begun() {
+            return Err(InstallError::Lateness { needed_ms, retained_ms });
         }
         self.shard.install(new)?;
         self.scores.install(new.models(), new.schema(), new.ruleset(), self.shard.ledgers());

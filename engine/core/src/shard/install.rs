@@ -28,6 +28,8 @@ impl Shard {
             // What the old retention had let go is not held, though the new one would have kept it.
             *held_from = (*held_from).max(expired);
         }
+        // Kept fields are the same by name; their slots are positions in the schema.
+        self.keep = schema.keep().to_vec();
         self.facts = *new.facts(self.number);
         self.scratch = registers;
         self.program = program;

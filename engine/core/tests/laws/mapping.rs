@@ -32,9 +32,14 @@ pub(crate) struct Installed {
 /// The schema, packs and mapping of the laws.
 pub(crate) fn installed() -> &'static Installed {
     static INSTALLED: OnceLock<Installed> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        let (schema, faults) = Schema::load(&File::new("schema.yaml", SCHEMA));
-        let schema = schema.unwrap_or_else(|| panic!("{faults:?}"));
+    INSTALLED.get_or_init(|| Installed::under(SCHEMA))
+}
+
+impl Installed {
+    /// The same packs and mapping under another schema.
+    pub(crate) fn under(schema: &str) -> Installed {
+        let (schema, problems) = Schema::load(&File::new("schema.yaml", schema));
+        let schema = schema.unwrap_or_else(|| panic!("{problems:?}"));
         let account = File::new("pack.yaml", ACCOUNT_PACK);
         let terminal = File::new("terminals.yaml", TERMINAL_PACK);
         Installed {
@@ -44,7 +49,7 @@ pub(crate) fn installed() -> &'static Installed {
             labelled: mapping(&schema, Some(labels(&schema))),
             schema: Arc::new(schema),
         }
-    })
+    }
 }
 
 fn compiled(packs: &[File], schema: &Schema) -> Arc<Ruleset> {

@@ -2,7 +2,7 @@
 //! decision state: the one that loads the snapshot of that moment.
 
 use crate::generator::Dice;
-use crate::mapping::installed;
+use crate::mapping::{Installed, installed};
 use crate::packs::{next_pack, pack};
 use crate::shop::{Shop, origin, save_now};
 use crate::town::stream;
@@ -70,6 +70,56 @@ fn a_shard_under_a_new_pack_goes_on_as_a_new_shard_over_the_same_rows() {
         "{STREAMS} installations: {alerts} alerts, {silenced} silenced, {ranked} ranks, {given_up} saves given up"
     );
     assert!(alerts > STREAMS && silenced > 0 && ranked > STREAMS && given_up > 0);
+}
+
+/// A field that rows do not keep, before one that they keep: the kept field has another slot.
+#[test]
+fn kept_fields_that_have_moved_in_the_schema_are_inherited_from_earlier_events() {
+    let text = include_str!("../laws/schema.yaml");
+    let moved = Installed::under(
+        &text.replace("  tx.risk_points: number\n", "  tx.noise: number\n  tx.risk_points: number\n"),
+    );
+    let slot = |schema: &Schema| schema.fields().iter().position(|field| field.name == "tx.risk_points");
+    assert_ne!(slot(&moved.schema), slot(&installed().schema));
+    for seed in 9_100_000..9_100_000 + STREAMS {
+        let stream = stream(seed);
+        let records = &stream.case.records;
+        let mut dice = Dice::new(!seed);
+        let shop = Shop::of(&stream, &mut dice);
+        let begin = 1 + dice.below(records.len() - 1);
+        let mut running = shop.open();
+        running.step(&records[..begin]);
+        let sealed = save_now(&mut running.engine, begin as i64);
+        let mut fresh = Shop::load_into(shop.engine_of(&moved), &sealed, &mut dice)
+            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        running.engine.install(shop.engine_of(&moved).installation()).unwrap();
+        let (published, rows) = (running.published.len(), running.rows.len());
+        running.step(&records[begin..]);
+        fresh.step(&records[begin..]);
+        assert_eq!(
+            running.since(published, rows),
+            fresh.since(0, 0),
+            "seed {seed}, installed before {begin}"
+        );
+    }
+}
+
+#[test]
+fn a_lateness_that_the_old_retention_does_not_cover_is_refused() {
+    let stream = stream(9_000_003);
+    let shop = Shop::of(&stream, &mut Dice::new(3)).with(|settings| {
+        settings.models.clear();
+        settings.lateness_ms = 3_600_000;
+        settings.retention_ms = Some(0);
+    });
+    let mut run = shop.open();
+    run.step(&stream.case.records);
+    let longer = |lateness_ms| shop.with(|settings| settings.lateness_ms = lateness_ms);
+    let refused = run.engine.install(longer(2 * 3_600_000).engine().installation());
+    assert_eq!(refused, Err(InstallError::Lateness { needed_ms: 7_500_000, retained_ms: 3_900_000 }));
+    assert_eq!(run.engine.install(longer(3_600_000).engine().installation()), Ok(()));
+    // A shard without rows has nothing that a duplicate could repeat.
+    assert_eq!(shop.open().engine.install(longer(2 * 3_600_000).engine().installation()), Ok(()));
 }
 
 #[test]

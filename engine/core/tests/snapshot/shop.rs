@@ -1,7 +1,7 @@
 //! An engine with all that it has said, how it is set up, and how it goes through a snapshot.
 
 use crate::generator::{Dice, Record};
-use crate::mapping::installed;
+use crate::mapping::{Installed, installed};
 use crate::town::Stream;
 use std::sync::Arc;
 use tripline_core::account_shard::{AccountShard, Loading};
@@ -89,10 +89,27 @@ impl Shop {
         EngineRun { engine: self.engine(), published: Vec::new(), rows: Vec::new(), ranked: 0 }
     }
 
+    /// An engine under another schema, with the packs and the mapping as that schema has them.
+    pub(crate) fn engine_of(&self, installed: &Installed) -> AccountShard {
+        let mapping = if self.labelled { &installed.labelled } else { &installed.mapping };
+        let (schema, ruleset) = (&installed.schema, &installed.account);
+        let installation = Installation::compile(schema, ruleset, mapping, self.settings.clone());
+        AccountShard::new(&Arc::new(installation.expect("the mapping fits")))
+    }
+
     /// A new engine from a snapshot, its chunks in any order.
     pub(crate) fn load(&self, sealed: &Sealed, dice: &mut Dice) -> Result<EngineRun, SnapshotError> {
+        Shop::load_into(self.engine(), sealed, dice)
+    }
+
+    /// As [`Shop::load`], into this new engine.
+    pub(crate) fn load_into(
+        engine: AccountShard,
+        sealed: &Sealed,
+        dice: &mut Dice,
+    ) -> Result<EngineRun, SnapshotError> {
         let manifest = Manifest::open(&sealed.manifest)?;
-        let mut loading = Loading::new(self.engine(), &manifest, PLACE)?;
+        let mut loading = Loading::new(engine, &manifest, PLACE)?;
         let mut left: Vec<usize> = (0..sealed.chunks.len()).collect();
         while !left.is_empty() {
             let number = left.swap_remove(dice.below(left.len()));
