@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub(crate) struct Intake {
     installation: Arc<Installation>,
     decoder: Decoder,
+    /// The present CSV header line.
+    header: Option<Vec<u8>>,
     clock: IntakeClock,
     labels: PendingLabels,
     label_type: Option<u16>,
@@ -55,6 +57,7 @@ impl Intake {
     pub(crate) fn new(installation: &Arc<Installation>) -> Intake {
         Intake {
             decoder: Decoder::new(Arc::clone(installation.decode())),
+            header: None,
             clock: IntakeClock::new(installation.settings().lateness_ms),
             labels: PendingLabels::default(),
             label_type: installation.schema().event_types().code("label"),
@@ -63,19 +66,30 @@ impl Intake {
         }
     }
 
-    /// Goes on under another installation; pending labels and the log's time stay.
-    pub(crate) fn install(&mut self, new: &Arc<Installation>) {
+    /// A decoder of another installation, with the present CSV header.
+    pub(crate) fn decoder_of(&self, new: &Installation) -> Result<Decoder, HeaderError> {
+        let mut decoder = Decoder::new(Arc::clone(new.decode()));
+        if let Some(line) = &self.header {
+            decoder.set_header(line)?;
+        }
+        Ok(decoder)
+    }
+
+    /// Switches to another installation and its decoder; pending labels and the log's time stay.
+    pub(crate) fn install(&mut self, new: &Arc<Installation>, decoder: Decoder) {
         let mut clock = IntakeClock::new(new.settings().lateness_ms);
         clock.resume(self.clock.greatest());
         self.clock = clock;
-        self.decoder = Decoder::new(Arc::clone(new.decode()));
+        self.decoder = decoder;
         self.label_type = new.schema().event_types().code("label");
         self.installation = Arc::clone(new);
     }
 
     /// Takes the names of the columns from a CSV header line.
     pub(crate) fn set_header(&mut self, line: &[u8]) -> Result<(), HeaderError> {
-        self.decoder.set_header(line)
+        self.decoder.set_header(line)?;
+        self.header = Some(line.to_vec());
+        Ok(())
     }
 
     /// Whether a record was seen, or the log is known to begin earlier.

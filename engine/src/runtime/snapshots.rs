@@ -112,6 +112,15 @@ impl Snapshots {
             }
             return;
         }
+        if !engine.is_saving() {
+            // The shard has switched to another installation, which gives up the snapshot under way.
+            tracing::info!(
+                partition = saving.id.shard.partition,
+                "the snapshot is given up: the shard has switched to other packs; the next one follows at its time"
+            );
+            of.saving = None;
+            return;
+        }
         let now = self.clock.now();
         if now < saving.rests_until {
             return;

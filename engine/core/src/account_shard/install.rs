@@ -1,6 +1,7 @@
 //! Another installation on a running shard: its rows, decision state and counts go on under another pack.
 
 use super::{AccountShard, Scratch};
+use crate::decode::HeaderError;
 use crate::installation::Installation;
 use crate::ledger::MissingCurrency;
 use crate::limits::FUTURE_MS_MAX;
@@ -18,8 +19,16 @@ pub enum InstallError {
     /// Keys and ids of the rows were hashed under another secret.
     #[error("the new installation hashes under another secret")]
     Secret,
+    /// Alert ids contain the stream's name: the same events would have other ids, with cooldowns and incidents open.
+    #[error("the new installation has another stream name")]
+    Stream,
+    /// The columns of the present CSV header do not fit the new mapping.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
     /// Rows that a duplicate of the new lateness would repeat have expired.
-    #[error("the new lateness needs rows of {needed_ms} ms, and the shard has retained {retained_ms} ms")]
+    #[error(
+        "the new lateness requires the rows of the last {needed_ms} ms; the shard has kept {retained_ms} ms"
+    )]
     Lateness {
         /// The new lateness and how far a clock may be ahead, ms.
         needed_ms: i64,
@@ -30,22 +39,22 @@ pub enum InstallError {
     #[error(transparent)]
     Currency(#[from] MissingCurrency),
     /// The state of a model that did not run before comes from the log alone.
-    #[error("the model `{0}` did not run before, and its state comes from the log alone")]
+    #[error("the model `{0}` was not running before; its state can only be built by a restore from the log")]
     Model(&'static str),
 }
 
 impl AccountShard {
-    /// Takes over another installation between two batches. Afterwards facts, alerts and verdicts are those of a new
+    /// Switches to another installation between two batches. Afterwards facts, alerts and verdicts are those of a new
     /// shard of the new installation that was given the same rows and the same decision state; rows that
     /// expired under the old retention are not restored, which the coverage of facts reports. Population histograms,
     /// counts and models are identified by name. A rank that is new counts the rows held, which may be fewer days than
     /// its own; coverage does not report that.
     ///
-    /// A save that is under way is given up: [`AccountShard::is_saving`] is false afterwards, begin another.
-    /// A CSV header has to be set again.
+    /// A save that is under way is given up: [`AccountShard::is_saving`] is false afterwards, begin another. The CSV
+    /// header stays.
     ///
     /// # Errors
-    /// Why it cannot be taken over.
+    /// Why the shard cannot switch; then nothing has changed.
     pub fn install(&mut self, new: &Arc<Installation>) -> Result<(), InstallError> {
         if schema_fingerprint(new.schema()) != schema_fingerprint(self.installation.schema()) {
             return Err(InstallError::Schema);
@@ -53,17 +62,21 @@ impl AccountShard {
         if new.settings().key != self.installation.settings().key {
             return Err(InstallError::Secret);
         }
+        if new.settings().stream != self.installation.settings().stream {
+            return Err(InstallError::Stream);
+        }
+        let decoder = self.intake.decoder_of(new)?;
         if let Some(name) = self.scores.lacks_state(new.models(), self.intake.has_begun()) {
             return Err(InstallError::Model(name));
         }
         let (needed_ms, retained_ms) =
-            (new.settings().lateness_ms + FUTURE_MS_MAX, self.installation.lookback().rows_ms);
+            (new.settings().lateness_ms + FUTURE_MS_MAX, self.installation.lookback().row_retention_ms);
         if needed_ms > retained_ms && self.intake.has_begun() {
             return Err(InstallError::Lateness { needed_ms, retained_ms });
         }
         self.shard.install(new)?;
         self.scores.install(new.models(), new.schema(), new.ruleset(), self.shard.ledgers());
-        self.intake.install(new);
+        self.intake.install(new, decoder);
         self.counts.fired.install(new.ruleset());
         // Events have as many registers as the ruleset needs.
         self.scratch = Scratch::default();

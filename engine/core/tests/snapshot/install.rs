@@ -7,7 +7,13 @@ use crate::packs::{next_pack, pack};
 use crate::shop::{Shop, origin, save_now};
 use crate::town::stream;
 use std::sync::Arc;
-use tripline_core::account_shard::InstallError;
+use tripline_core::account_shard::{AccountShard, InstallError};
+use tripline_core::batch::{Batch, ShardId};
+use tripline_core::decode::{FieldSource, Format};
+use tripline_core::installation::Installation;
+use tripline_core::outputs::Outputs;
+use tripline_core::settings::Settings;
+use tripline_core::signals::NoSignals;
 use tripline_rules::diagnostic::File;
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
@@ -150,6 +156,8 @@ fn another_schema_or_secret_is_refused_and_changes_nothing() {
     }
     let secret = shop.with(|settings| settings.key = TextKey::new([7; 16]));
     assert_eq!(one.engine.install(secret.engine().installation()), Err(InstallError::Secret));
+    let renamed = shop.with(|settings| settings.stream.push_str(".other"));
+    assert_eq!(one.engine.install(renamed.engine().installation()), Err(InstallError::Stream));
     let text = include_str!("../laws/schema.yaml");
     for (old, new) in [
         ("keep: [tx.amount, tx.declined,", "keep: [tx.amount, tx.currency, tx.declined,"),
@@ -164,4 +172,38 @@ fn another_schema_or_secret_is_refused_and_changes_nothing() {
         run.step(&stream.case.records[half..]);
     }
     assert_eq!(one.since(0, 0), other.since(0, 0));
+}
+
+#[test]
+fn the_csv_header_stays_and_must_have_the_columns_of_the_new_mapping() {
+    let installed = installed();
+    let of_columns = |balance: &str| {
+        let mut mapping = installed.mapping.clone();
+        mapping.format = Format::Csv { delimiter: b',' };
+        for field in &mut mapping.fields {
+            let FieldSource::Pointer(place) = &field.source else { panic!("the laws' records are JSON") };
+            let column = if **place == *"/points" { balance } else { &place[1..] };
+            field.source = FieldSource::Column(column.into());
+        }
+        let settings = Settings { models: Vec::new(), ..Settings::new("columns") };
+        let compiled = Installation::compile(&installed.schema, &installed.account, &mapping, settings);
+        Arc::new(compiled.unwrap())
+    };
+    let (header, extra) =
+        ("id,kind,t,ref,account,amount,declined,channel,points,card,device,terminal", "score");
+    let header = format!("{header},merchant/id,merchant/mcc,merchant/country,payee,outcome,{extra}");
+    let mut shard = AccountShard::new(&of_columns("points"));
+    shard.set_header(header.as_bytes()).unwrap();
+    let take = |shard: &mut AccountShard, offset: i64| {
+        let row = format!("e{offset},purchase,{},,a,5,,,1,,,,,,,,,2", 1_767_225_600_000 + offset);
+        let mut batch = Batch::new(ShardId::account(0));
+        batch.push(offset, None, b"", row.as_bytes());
+        shard.step(&batch, &NoSignals, &mut Outputs::default());
+        shard.counts().rows
+    };
+    assert_eq!(take(&mut shard, 0), 1);
+    assert_eq!(shard.install(&of_columns(extra)), Ok(()));
+    assert_eq!(take(&mut shard, 1), 2);
+    assert!(matches!(shard.install(&of_columns("elsewhere")), Err(InstallError::Header(_))));
+    assert_eq!(take(&mut shard, 2), 3);
 }
