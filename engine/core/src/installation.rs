@@ -32,12 +32,12 @@ pub struct Installation {
 /// How far back a shard reads, ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lookback {
-    /// How long a row may be asked for: as configured, else the longest lookback of the packs and the models; plus how
-    /// late an event may be, and how far a clock may run ahead.
-    pub rows_ms: i64,
-    /// How much of its log a shard needs before the last record it took, to go on as if it had never stopped.
-    pub log_ms: i64,
-    /// How much of its own verdicts it needs: open cooldowns and incidents.
+    /// How long a row is kept: as configured, else the longest lookback of the packs and the models; plus the lateness
+    /// and the time that a clock may run ahead.
+    pub row_retention_ms: i64,
+    /// How far before the committed record the input is read to restore a shard from the log alone.
+    pub input_ms: i64,
+    /// How far before the committed record the verdicts are read: open cooldowns and incidents.
     pub verdicts_ms: i64,
 }
 
@@ -114,11 +114,6 @@ impl Installation {
         self.mapping.format()
     }
 
-    /// Whether a line that names the columns must come before the records.
-    pub fn needs_header(&self) -> bool {
-        matches!(self.format(), Format::Csv { .. })
-    }
-
     /// The models that score events.
     pub fn models(&self) -> &ModelRegistry {
         &self.models
@@ -141,7 +136,7 @@ impl Installation {
             keys: self.settings.keys_per_shard,
             bytes: self.settings.bytes_per_shard,
             totals_threshold: self.settings.totals_threshold,
-            retention: self.lookback.rows_ms,
+            retention: self.lookback.row_retention_ms,
             lateness: self.settings.lateness_ms,
         }
     }
@@ -156,13 +151,13 @@ impl Lookback {
     ) -> Lookback {
         let packs = ruleset.programs().iter().map(|program| program.plan().look_back).max().unwrap_or(0);
         let skew_ms = settings.lateness_ms + FUTURE_MS_MAX;
-        let rows_ms = settings.retention_ms.unwrap_or(packs.max(models.lookback_ms())) + skew_ms;
+        let row_retention_ms = settings.retention_ms.unwrap_or(packs.max(models.lookback_ms())) + skew_ms;
         let populations = ruleset.programs().iter().flat_map(|program| &program.plan().populations);
         let days = populations.map(Population::over_ms).max().unwrap_or(0);
-        let counted_ms = rows_ms.max(days).max(models.population_ms());
+        let counted_ms = row_retention_ms.max(days).max(models.population_ms());
         Lookback {
-            rows_ms,
-            log_ms: log_ms(rows_ms, counted_ms, skew_ms, mapping),
+            row_retention_ms,
+            input_ms: input_ms(row_retention_ms, counted_ms, skew_ms, mapping),
             verdicts_ms: verdicts_ms(ruleset, settings),
         }
     }
@@ -172,10 +167,10 @@ impl Lookback {
 /// next events read rows of the lifetime and the skew before; and a label is available its delay after its record. Each
 /// of these records must be restored as it was: a duplicate as one, with the fields of the row that it refers to.
 /// (That row, if it refers to a third one in turn, is not traced back further.)
-fn log_ms(rows_ms: i64, counted_ms: i64, skew_ms: i64, mapping: &CheckedMapping) -> i64 {
+fn input_ms(row_retention_ms: i64, counted_ms: i64, skew_ms: i64, mapping: &CheckedMapping) -> i64 {
     let label_after = mapping.label_after_ms();
     let refers = label_after.is_some() || mapping.has_references();
-    let target = if refers { rows_ms + skew_ms } else { 0 };
+    let target = if refers { row_retention_ms + skew_ms } else { 0 };
     counted_ms + skew_ms + label_after.unwrap_or(0) + target.max(2 * skew_ms + 1)
 }
 

@@ -29,8 +29,8 @@ use worker::Filled;
 /// No event is judged. Each record goes to the partition of its account, by the default partitioner of Kafka; the
 /// records of the topic before the given offset follow. The ledgers of each partition are written as a snapshot, and
 /// the offset is committed for the group, where `run` continues. The alerts from there on are those of `replay
-/// --judge-from` over history and topic. An event in both is counted once: history must not contain events from the
-/// offset on, or `run` does not judge them.
+/// --judge-from` over history and topic. The history must end before that offset: `run` treats an event that the
+/// history already contains as a duplicate and does not judge it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline bootstrap --config tripline.yaml --history history/*.jsonl --offsets latest"

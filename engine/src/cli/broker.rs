@@ -4,7 +4,6 @@ use super::configured::configured;
 use super::error::{ArgumentError, CliError, SetupError};
 use crate::config::Config;
 use crate::io::kafka::KafkaSettings;
-use crate::runtime::recovery::Lookback;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -51,13 +50,7 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
         start: config.input.start,
         guarantee: config.delivery.guarantee,
         commit_interval: config.delivery.commit_interval,
-        lookback: lookback(config),
+        lookback: config.installation.lookback(),
         ..KafkaSettings::new(brokers, &config.input.topic, &config.kafka.group, &config.kafka.prefix)
     })
-}
-
-/// How far back recovery reads, by what the packs and models look back.
-pub fn lookback(config: &Config) -> Lookback {
-    let lookback = config.installation.lookback();
-    Lookback { rows_ms: lookback.log_ms, verdicts_ms: lookback.verdicts_ms, retention_ms: lookback.rows_ms }
 }

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use super::feed::header_error;
 use super::report::{Exit, Report};
-use super::{broker, text};
+use super::text;
 use crate::config::{self, MODELS, PackOptions};
 use crate::io::file::{FileFormat, FileSource};
 use crate::runtime::recovery::Retention;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tripline_core::batch::{Batch, ShardId};
-use tripline_core::decode::{Coverage, Decoder, Format, Reason};
+use tripline_core::decode::{Coverage, Decoder, Reason};
 use tripline_core::event::Event;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::schema::{Partial, Schema};
@@ -134,10 +134,7 @@ impl Check {
 
     /// Tries the mapping on the first records of a file.
     fn sample(&self, config: &config::Config, path: &Path) -> Result<bool, CliError> {
-        let format = match config.mapping.format {
-            Format::Json => FileFormat::JsonLines,
-            Format::Csv { delimiter } => FileFormat::Csv { delimiter },
-        };
+        let format = FileFormat::of(config.installation.format());
         let mut source = FileSource::open(&[path.to_path_buf()], format, 256)?;
         let all: Vec<Slot> = config.mapping.fields.iter().map(|field| field.slot).collect();
         let plan = config.installation.decode_of(&all);
@@ -177,7 +174,7 @@ impl Check {
 
 /// The retention that recovery needs of the topics.
 fn retention(config: &config::Config) -> String {
-    let lookback = broker::lookback(config);
+    let lookback = config.installation.lookback();
     let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
     let needed = |keep: Retention| {
         let behind = keep
@@ -186,8 +183,8 @@ fn retention(config: &config::Config) -> String {
         format!("{} (retention.ms={}){behind}", text::duration(keep.alone_ms), keep.alone_ms)
     };
     format!(
-        "recovery reads back\n  input     {}\n  verdicts  {}\n",
-        needed(Retention::of(lookback.rows_ms, every)),
+        "retention that recovery needs\n  input     {}\n  verdicts  {}\n",
+        needed(Retention::of(lookback.input_ms, every)),
         needed(Retention::of(lookback.verdicts_ms, every))
     )
 }

@@ -26,7 +26,6 @@ use crate::ops::control::Control;
 use crate::ops::http::HttpState;
 use crate::ops::reporter::Reporter;
 use crate::ops::status_report::ProcessInfo;
-use crate::runtime::recovery::Lookback;
 use crate::runtime::report;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::source::SourceError;
@@ -43,6 +42,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 use summary::Summary;
+use tripline_core::installation::Lookback;
 use tripline_core::spaces::Spaces;
 
 /// Accounts of the bank: the history of so many is simulated in a few seconds.
@@ -213,7 +213,7 @@ fn kafka_settings(mut config: Config, broker: &MockBroker) -> Result<KafkaSettin
     // The in-process broker answers an empty fetch only after this time, even when records arrive before.
     config.kafka.client.insert("fetch.wait.max.ms".to_owned(), "5".to_owned());
     let mut settings = broker::of_config(&config)?;
-    settings.lookback = Lookback { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 };
+    settings.lookback = Lookback { input_ms: 0, verdicts_ms: 0, row_retention_ms: 0 };
     Ok(settings)
 }
 

@@ -4,7 +4,7 @@ use super::dumped::DumpedError;
 use crate::config::ReadError;
 use crate::io::kafka::mock::MockError;
 use crate::io::kafka::{BeginError, RunError};
-use crate::io::snapshot::StoreFault;
+use crate::io::snapshot::ObjectStoreError;
 use crate::ops::control::ControlError;
 use crate::ops::log::LogError;
 use crate::runtime::sink::SinkError;
@@ -61,7 +61,7 @@ pub enum CliError {
     Run(#[from] RunError),
     /// The snapshot store cannot be used.
     #[error(transparent)]
-    Store(#[from] StoreFault),
+    Store(#[from] ObjectStoreError),
     /// Topics are not as the command needs them.
     #[error(transparent)]
     Topics(#[from] TopicsError),

@@ -29,8 +29,9 @@ const RECALL_SHARE: f64 = 0.01;
 
 /// Compare the profile score and the score of the rules with delayed labels.
 ///
-/// With `--fold`, the delayed split of the Fraud Detection Handbook: a training week from that day, a week of delay,
-/// then a test week without the accounts known to be compromised. Without it, every event from `--from` to `--until`.
+/// With `--fold`, each fold is split as in the Fraud Detection Handbook: a training week from that day, a week of label
+/// delay, then a test week without the accounts known to be compromised. Without `--fold`, all events from `--from` to
+/// `--until` are tested.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline evaluate --config deploy/examples/handbook/tripline.yaml \\\n    --input deploy/examples/handbook/sample.csv --fold 2018-07-25"

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::counts::Counts;
-use tripline_core::decode::{Format, HeaderError};
+use tripline_core::decode::HeaderError;
 use tripline_core::outputs::Outputs;
 use tripline_core::results::EventResults;
 use tripline_core::settings::Settings;
@@ -38,10 +38,7 @@ impl Records {
     /// # Errors
     /// When it cannot be read.
     pub fn open(config: &Config, paths: &[PathBuf]) -> Result<Records, CliError> {
-        let format = match config.mapping.format {
-            Format::Json => FileFormat::JsonLines,
-            Format::Csv { delimiter } => FileFormat::Csv { delimiter },
-        };
+        let format = FileFormat::of(config.installation.format());
         let source = FileSource::open(paths, format, BATCH_RECORDS)?;
         let batch = Batch::new(ShardId { space: 0, partition: 0 });
         let (paths, waiting) = (paths.to_vec(), Vec::new());

@@ -35,10 +35,10 @@ pub struct Replay {
     /// File for alerts, one per line.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// File with one line for every record that was inserted as a row.
+    /// File for the result of every inserted event: score, action, rules.
     #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
-    /// File for the records of the verdicts topic.
+    /// File for the records of the verdicts topic: each event on which a rule fired, in any mode.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     /// File for dead letters, each with its reason.

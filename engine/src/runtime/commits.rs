@@ -21,9 +21,9 @@ pub(super) const ROOM_WAIT: Duration = Duration::from_millis(2);
 pub(super) const STALL_PATIENCE: Duration = Duration::from_secs(1);
 /// A commit that did not succeed is retried after this time.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(20);
-/// How long a worker may wait for records before it looks for the answer to its commit: as part of the time that the
-/// commit has taken already, and at least.
-const LOOK: (u32, Duration) = (8, Duration::from_millis(1));
+/// A worker polls for the result of its commit after 1/8 of the time that the commit has taken so far, at least after
+/// 1 ms.
+const RESULT_POLL: (u32, Duration) = (8, Duration::from_millis(1));
 
 /// What of a shard waits for a commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,11 +39,11 @@ pub(super) enum Uncommitted {
 
 /// Which shards a commit covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coverage {
+pub(super) enum CommitScope {
     /// Every shard with judged records.
-    Everything,
+    AllJudged,
     /// The shards of which outputs were sent.
-    Sent,
+    WithOutputs,
 }
 
 /// What an answer to a commit means.
@@ -118,7 +118,7 @@ impl CommitScheduler {
 
     /// Outputs of a shard are to be handed over. Where an alert has to wait for its commit, that is to be small:
     /// outputs without one may then be kept back, as long as nothing else of their shard was sent. True when they may.
-    pub(super) fn may_linger(&mut self, of: Uncommitted, has_alert: bool) -> bool {
+    pub(super) fn may_postpone(&mut self, of: Uncommitted, has_alert: bool) -> bool {
         self.has_alert |= has_alert;
         self.alert_gap.is_some() && !has_alert && !self.is_behind && of != Uncommitted::Sent
     }
@@ -140,7 +140,7 @@ impl CommitScheduler {
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         match &self.under_way {
             Some(commit) => {
-                let (part, least) = LOOK;
+                let (part, least) = RESULT_POLL;
                 Some((since(commit.began, now) / part).max(least))
             }
             None => self.due_in(now),
@@ -160,22 +160,22 @@ impl CommitScheduler {
     }
 
     /// What a commit that is to begin now covers; none when none is due, or one is under way.
-    pub(super) fn due(&self, now: Instant) -> Option<Coverage> {
+    pub(super) fn due(&self, now: Instant) -> Option<CommitScope> {
         if self.under_way.is_some() || !self.due_in(now)?.is_zero() {
             return None;
         }
         let is_whole = self.interval_ends_in(now)?.is_zero();
-        Some(if is_whole { Coverage::Everything } else { Coverage::Sent })
+        Some(if is_whole { CommitScope::AllJudged } else { CommitScope::WithOutputs })
     }
 
-    /// The shards that a commit covers. From now on no commit may leave them out: the outputs that lingered are about
+    /// The shards that a commit covers. From now on no commit may leave them out: their postponed outputs are about
     /// to be sent.
-    pub(super) fn cover(&self, coverage: Coverage, marks: &mut Marks<'_>) -> Vec<ShardId> {
+    pub(super) fn cover(&self, scope: CommitScope, marks: &mut Marks<'_>) -> Vec<ShardId> {
         let mut covered = Vec::new();
         for (shard, of) in marks {
-            let is_covered = match coverage {
-                Coverage::Everything => **of != Uncommitted::Nothing,
-                Coverage::Sent => **of == Uncommitted::Sent,
+            let is_covered = match scope {
+                CommitScope::AllJudged => **of != Uncommitted::Nothing,
+                CommitScope::WithOutputs => **of == Uncommitted::Sent,
             };
             if is_covered {
                 **of = Uncommitted::Sent;

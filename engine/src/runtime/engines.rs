@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline_core::account_shard::{AccountShard, Loading};
-use tripline_core::batch::{Batch, ShardId, Timestamp};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::counts::Counts;
 use tripline_core::installation::Installation;
 use tripline_core::outputs::Outputs;
@@ -123,7 +123,7 @@ struct Note<'a> {
 }
 
 impl Note<'_> {
-    /// None of an offset that somebody else committed.
+    /// `None` for an offset without metadata of Tripline.
     fn read(note: &str) -> Option<Note<'_>> {
         serde_json::from_str(note).ok()
     }
@@ -165,7 +165,7 @@ impl Processor for Engines {
     fn note(&self, of: &ShardEngine) -> String {
         let watermark = of.engine.shard().watermark().0;
         let watermark_ms = Some(watermark).filter(|at| *at > i64::MIN);
-        Note { pack: self.installation.ruleset().hash(), watermark_ms }.write()
+        Note { pack: of.engine.installation().ruleset().hash(), watermark_ms }.write()
     }
 
     fn load(&mut self, of: &mut ShardEngine, part: SnapshotPart) -> Result<(), SnapshotError> {
@@ -193,7 +193,7 @@ impl Processor for Engines {
         for record in &batch.records {
             match serde_json::from_slice::<Recorded>(batch.value(record)) {
                 Ok(recorded) => of.engine.shard_mut().fold(recorded.changes),
-                // It cannot be ours: nobody else may write there, but a stray record must not stop the shard.
+                // Tripline did not write it. A foreign record in the topic must not stop the shard.
                 Err(error) => {
                     let error = JsonError::from(error);
                     let (partition, offset) = (batch.shard.partition, record.offset);
@@ -218,8 +218,7 @@ impl Processor for Engines {
         self.report(of);
     }
 
-    fn advance(&mut self, of: &mut ShardEngine, _now: Timestamp, _out: &mut Outputs) {
-        // No rule of this version waits for the passing of time alone: absence rules are not there yet.
+    fn idle(&mut self, of: &mut ShardEngine) {
         self.report_size(of);
     }
 

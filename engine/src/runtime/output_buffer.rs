@@ -1,10 +1,10 @@
-//! A worker's outputs on their way out: handed to a sink, and committed while the worker goes on judging.
+//! The outputs of a worker: sent to a sink, and committed while the worker continues judging.
 //!
-//! A commit takes several answers of the broker, tens of milliseconds. The sink goes away with it, to an executor; what
-//! is judged meanwhile waits here, in order, and follows when the sink is back. So a commit covers exactly what was
-//! sent before it, and there is never more than one.
+//! A commit takes several responses of the broker, tens of milliseconds. The sink moves to the commit executor for the
+//! time of a commit. Outputs produced meanwhile wait here, in order, and are sent when the sink has returned. So a
+//! commit covers exactly what was sent before it, and there is never more than one.
 //!
-//! Outputs that nobody is in a hurry for may linger: they go out with more of their shard, or with its next commit.
+//! Outputs without an alert may be postponed: they are sent with more outputs of their shard, or with its next commit.
 
 #[cfg(test)]
 mod tests;
@@ -19,38 +19,38 @@ use std::time::Duration;
 use tripline_core::batch::ShardId;
 use tripline_core::outputs::Outputs;
 
-/// Outputs that may wait or linger, in bytes; beyond, there is no room.
+/// Limit of waiting and postponed outputs, in bytes.
 const WAITING_BYTES_MAX: usize = 16 << 20;
-/// Nothing lingers beyond so many: what is judged during a commit must find room beside.
-const LINGERING_BYTES_MAX: usize = WAITING_BYTES_MAX / 2;
+/// Limit of postponed outputs, in bytes: the rest is for what is judged during a commit.
+const POSTPONED_BYTES_MAX: usize = WAITING_BYTES_MAX / 2;
 
-/// A sink, or what waits for it to come back.
+/// A sink, and the outputs that wait for it while it commits.
 pub struct OutputBuffer<K> {
     /// None while a commit is under way.
     sink: Option<K>,
     executor: CommitExecutor<K>,
-    /// How the last commit ended, until the worker asks.
+    /// Result of the last commit, until the worker has read it.
     answer: Option<Result<(), CommitError>>,
-    /// For the sink to be back, or to have room.
+    /// Until the sink has returned, or has room.
     waiting: VecDeque<Waiting>,
-    /// Of those that wait or linger.
+    /// Of waiting and postponed outputs.
     bytes: Rc<Cell<usize>>,
 }
 
 struct Waiting {
     shard: ShardId,
     out: Outputs,
-    /// The first that is not handed over.
+    /// The first record that is not sent.
     from: usize,
 }
 
-/// Outputs of one shard that linger until more of it is sent, or it is committed.
-pub struct Lingering {
+/// Outputs of one shard that are kept back until more of the shard is sent, or it is committed.
+pub struct PostponedOutputs {
     outputs: Vec<Outputs>,
     bytes: Rc<Cell<usize>>,
 }
 
-impl Lingering {
+impl PostponedOutputs {
     /// Gives them up. True when there were any.
     pub fn clear(&mut self) -> bool {
         let bytes: usize = self.outputs.iter().map(size).sum();
@@ -61,20 +61,20 @@ impl Lingering {
     }
 }
 
-impl Drop for Lingering {
+impl Drop for PostponedOutputs {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-/// A sink with what it is to commit.
+/// A sink and the positions that it commits.
 struct CommitJob<K> {
     sink: K,
     next: Vec<Position>,
     wait: Duration,
 }
 
-/// A sink that is back, and how its commit ended.
+/// A sink that has returned, and the result of its commit.
 type Answered<K> = (K, Result<(), CommitError>);
 
 impl<K: Sink> CommitJob<K> {
@@ -84,15 +84,15 @@ impl<K: Sink> CommitJob<K> {
     }
 }
 
-/// Runs commits beside the worker.
+/// Runs commits while the worker continues.
 enum CommitExecutor<K> {
     Thread {
         jobs: Sender<CommitJob<K>>,
         answered: Receiver<Answered<K>>,
     },
-    /// A commit goes a step whenever it is asked to: to the broker, and back.
+    /// A commit advances by one step per poll: to the broker, and back.
     Stepped {
-        goes_on: Box<dyn FnMut() -> bool>,
+        may_step: Box<dyn FnMut() -> bool>,
         job: Option<CommitJob<K>>,
         answered: Option<Answered<K>>,
     },
@@ -108,7 +108,7 @@ impl<K: Sink> CommitExecutor<K> {
         }
     }
 
-    /// The sink, if it is back within this time. By steps, any time is long enough.
+    /// The sink, if it returns within this time. With steps, any time but zero is long enough.
     fn answer(&mut self, within: Duration) -> Option<Answered<K>> {
         match self {
             CommitExecutor::Thread { answered, .. } => match answered.recv_timeout(within) {
@@ -116,9 +116,9 @@ impl<K: Sink> CommitExecutor<K> {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => panic!("a commit that panics ends its worker"),
             },
-            CommitExecutor::Stepped { goes_on, job, answered } => {
+            CommitExecutor::Stepped { may_step, job, answered } => {
                 while job.is_some() || answered.is_some() {
-                    if within.is_zero() && !goes_on() {
+                    if within.is_zero() && !may_step() {
                         return None;
                     }
                     match job.take() {
@@ -154,12 +154,12 @@ impl<K: Sink> OutputBuffer<K> {
         OutputBuffer::new(sink, CommitExecutor::Thread { jobs, answered })
     }
 
-    /// Commits in steps, each when the worker polls and `goes_on` returns true: to the broker, and back. For tests and
+    /// Commits in steps, each when the worker polls and `may_step` returns true: to the broker, and back. For tests and
     /// simulations.
-    pub fn stepped(sink: K, goes_on: impl FnMut() -> bool + 'static) -> OutputBuffer<K> {
+    pub fn stepped(sink: K, may_step: impl FnMut() -> bool + 'static) -> OutputBuffer<K> {
         OutputBuffer::new(
             sink,
-            CommitExecutor::Stepped { goes_on: Box::new(goes_on), job: None, answered: None },
+            CommitExecutor::Stepped { may_step: Box::new(may_step), job: None, answered: None },
         )
     }
 
@@ -173,39 +173,38 @@ impl<K: Sink> OutputBuffer<K> {
         }
     }
 
-    /// Room for outputs of a shard that linger. It counts towards the bytes of this buffer.
-    pub fn lingering(&self) -> Lingering {
-        Lingering { outputs: Vec::new(), bytes: Rc::clone(&self.bytes) }
+    /// Place for postponed outputs of a shard. They count towards the bytes of this buffer.
+    pub fn postponed(&self) -> PostponedOutputs {
+        PostponedOutputs { outputs: Vec::new(), bytes: Rc::clone(&self.bytes) }
     }
 
-    /// Keeps outputs of a shard back until more of it is sent, or it is committed. False when there is no room for
-    /// them.
-    pub fn linger(&mut self, lingering: &mut Lingering, out: &Outputs) -> bool {
-        let has_room = self.bytes.get() + size(out) <= LINGERING_BYTES_MAX;
+    /// Keeps outputs of a shard back until more of it is sent, or it is committed. False when there is no room.
+    pub fn postpone(&mut self, postponed: &mut PostponedOutputs, out: &Outputs) -> bool {
+        let has_room = self.bytes.get() + size(out) <= POSTPONED_BYTES_MAX;
         // What was undone is judged again, and this with it.
         if has_room && !self.is_undone() {
             self.add(size(out));
-            lingering.outputs.push(out.clone());
+            postponed.outputs.push(out.clone());
         }
         has_room
     }
 
-    /// Lets the outputs of a shard that linger follow, with the next that is sent or with the commit that begins next.
-    pub fn release(&mut self, shard: ShardId, lingering: &mut Lingering) {
+    /// Moves the postponed outputs of a shard to those that wait to be sent.
+    pub fn send_postponed(&mut self, shard: ShardId, postponed: &mut PostponedOutputs) {
         if self.is_undone() {
-            lingering.clear();
+            postponed.clear();
         }
-        let outputs = lingering.outputs.drain(..);
+        let outputs = postponed.outputs.drain(..);
         self.waiting.extend(outputs.map(|out| Waiting { shard, out, from: 0 }));
     }
 
-    /// Takes outputs of a shard, from record number `from` on, behind those that were released. Gives the number of the
+    /// Takes outputs of a shard, from record number `from` on, behind those that wait. Gives the number of the
     /// first that found no room: `out.records.len()` when all were taken.
     ///
     /// # Errors
     /// As [`Sink::send`].
     pub fn send(&mut self, shard: ShardId, out: &Outputs, from: usize) -> Result<usize, SinkError> {
-        self.look(Duration::ZERO)?;
+        self.drain(Duration::ZERO)?;
         if from == out.records.len() || self.is_undone() {
             // What was undone is judged again, and this with it.
             return Ok(out.records.len());
@@ -223,7 +222,7 @@ impl<K: Sink> OutputBuffer<K> {
         }
     }
 
-    /// Begins to commit these positions, with all that was sent and released, see [`Sink::commit`]. They are those of
+    /// Begins to commit these positions, with all that was sent and waits, see [`Sink::commit`]. They are those of
     /// every shard that anything was sent of since the last commit. False when not all has found room yet: nothing was
     /// begun.
     ///
@@ -233,7 +232,7 @@ impl<K: Sink> OutputBuffer<K> {
     /// # Panics
     /// When a commit is under way.
     pub fn commit(&mut self, next: &[Position], wait: Duration) -> Result<bool, SinkError> {
-        self.follow()?;
+        self.send_waiting()?;
         if !self.waiting.is_empty() {
             return Ok(false);
         }
@@ -242,31 +241,32 @@ impl<K: Sink> OutputBuffer<K> {
         Ok(true)
     }
 
-    /// How the commit ended, once, if it ends within this time. What waited follows, unless it was undone.
+    /// The result of the commit, once, if it ends within this time. Then the waiting outputs are sent, unless the commit
+    /// was undone.
     ///
     /// # Errors
     /// As [`Sink::send`].
     pub fn answer(&mut self, within: Duration) -> Result<Option<Result<(), CommitError>>, SinkError> {
-        self.look(within)?;
+        self.drain(within)?;
         Ok(self.answer.take())
     }
 
-    /// Gives up everything since the last commit, see [`Sink::abort`], except what lingers. Waits for the end of a
+    /// Gives up everything since the last commit, see [`Sink::abort`], except postponed outputs. Waits for the end of a
     /// commit under way.
     ///
     /// # Errors
     /// As [`Sink::abort`].
     pub fn abort(&mut self) -> Result<bool, SinkError> {
-        self.take_back(Duration::MAX);
+        self.poll_commit(Duration::MAX);
         self.answer = None;
         let waited = !self.waiting.is_empty();
         self.drop_waiting();
-        let undone = self.sink.as_mut().expect("it is back").abort()?;
+        let undone = self.sink.as_mut().expect("the sink has returned").abort()?;
         Ok(undone || waited)
     }
 
     /// Whether a commit is under way: until it ends nothing can be given up.
-    pub fn is_away(&self) -> bool {
+    pub fn is_committing(&self) -> bool {
         self.sink.is_none()
     }
 
@@ -283,13 +283,13 @@ impl<K: Sink> OutputBuffer<K> {
         self.bytes.set(self.bytes.get() - bytes);
     }
 
-    fn look(&mut self, within: Duration) -> Result<(), SinkError> {
-        self.take_back(within);
-        self.follow()
+    fn drain(&mut self, within: Duration) -> Result<(), SinkError> {
+        self.poll_commit(within);
+        self.send_waiting()
     }
 
-    /// Takes the sink back, if it ends its commit within this time.
-    fn take_back(&mut self, within: Duration) {
+    /// Takes the sink from the executor, if its commit ends within this time.
+    fn poll_commit(&mut self, within: Duration) {
         if self.sink.is_none()
             && let Some((sink, answer)) = self.executor.answer(within)
         {
@@ -301,8 +301,8 @@ impl<K: Sink> OutputBuffer<K> {
         }
     }
 
-    /// Hands over what waited, as far as there is room.
-    fn follow(&mut self) -> Result<(), SinkError> {
+    /// Sends the waiting outputs, as far as the sink has room.
+    fn send_waiting(&mut self) -> Result<(), SinkError> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
         while let Some(first) = self.waiting.front_mut() {
             first.from = sink.send(first.shard, &first.out, first.from)?;

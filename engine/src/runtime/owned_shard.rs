@@ -1,8 +1,8 @@
 //! Everything that a worker knows about a shard it owns, in one record. Dropping it releases the shard: its processing,
-//! a restore or a snapshot under way, outputs that linger, and what was reported of it.
+//! a restore or a snapshot under way, postponed outputs, and what was reported of it.
 
 use crate::runtime::commits::Uncommitted;
-use crate::runtime::output_buffer::Lingering;
+use crate::runtime::output_buffer::PostponedOutputs;
 use crate::runtime::recovery::{Restore, Restored, SnapshotPart, Ticket};
 use crate::runtime::report::{Phase, Report, RestoreProgress, ShardStatus};
 use crate::runtime::source::Position;
@@ -16,12 +16,12 @@ pub(super) struct OwnedShard<S> {
     pub(super) state: ShardState<S>,
     /// What of it waits for a commit.
     pub(super) uncommitted: Uncommitted,
-    /// Outputs that nobody is in a hurry for.
-    pub(super) lingering: Lingering,
+    /// Outputs without an alert, kept back for the next commit of the shard.
+    pub(super) postponed: PostponedOutputs,
     pub(super) report: ShardReport,
 }
 
-/// Where a shard stands.
+/// State of a shard.
 pub(super) enum ShardState<S> {
     Restoring(Restoring<S>),
     Live(Live<S>),
@@ -36,7 +36,7 @@ pub(super) struct Live<S> {
 
 /// A shard on its way to being live.
 pub(super) struct Restoring<S> {
-    /// Where it goes on, once that is known, and its processing, empty or partly restored.
+    /// The committed position and the processing, empty or partly restored; `None` until the position is fetched.
     pub(super) opened: Option<(Position, S)>,
     /// `None` while it waits to be tried again.
     pub(super) restore: Option<Restore>,
@@ -65,17 +65,21 @@ impl<S> Restoring<S> {
 }
 
 impl<S> OwnedShard<S> {
-    pub(super) fn new(restoring: Restoring<S>, lingering: Lingering, report: ShardReport) -> OwnedShard<S> {
+    pub(super) fn new(
+        restoring: Restoring<S>,
+        postponed: PostponedOutputs,
+        report: ShardReport,
+    ) -> OwnedShard<S> {
         let state = ShardState::Restoring(restoring);
         report.restoring();
-        OwnedShard { state, uncommitted: Uncommitted::Nothing, lingering, report }
+        OwnedShard { state, uncommitted: Uncommitted::Nothing, postponed, report }
     }
 
     /// Restores it anew: all that was judged since its last commit is given up.
     pub(super) fn restart(&mut self, restoring: Restoring<S>) {
         self.state = ShardState::Restoring(restoring);
         self.uncommitted = Uncommitted::Nothing;
-        self.lingering.clear();
+        self.postponed.clear();
         self.report.restoring();
     }
 

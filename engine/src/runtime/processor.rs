@@ -3,7 +3,7 @@
 use crate::runtime::recovery::{History, SnapshotPart};
 use crate::runtime::source::Position;
 use std::time::Instant;
-use tripline_core::batch::{Batch, ShardId, Timestamp};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotError;
 
@@ -40,8 +40,8 @@ pub trait Processor {
     /// Judges a batch. `out` is empty.
     fn step(&mut self, shard: &mut Self::Shard, batch: &Batch, out: &mut Outputs);
 
-    /// Time passes on a shard whose every record has been judged. `out` is empty.
-    fn advance(&mut self, shard: &mut Self::Shard, now: Timestamp, out: &mut Outputs);
+    /// Called about once a second for a shard of which every record has been judged.
+    fn idle(&mut self, shard: &mut Self::Shard);
 
     /// What to keep beside the committed offset.
     fn note(&self, _shard: &Self::Shard) -> String {

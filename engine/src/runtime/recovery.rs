@@ -49,17 +49,6 @@ impl Cancellation {
     }
 }
 
-/// How far back the log must be read, in the log's own time before the committed record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lookback {
-    /// For rows, ms.
-    pub rows_ms: i64,
-    /// For verdicts, ms.
-    pub verdicts_ms: i64,
-    /// How long rows are kept: a snapshot that kept them shorter is skipped where the log still has them.
-    pub retention_ms: i64,
-}
-
 /// How long a log must keep its records, so that a shard can be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -91,8 +80,6 @@ impl Retention {
 pub struct History {
     /// Append time of the oldest record read back; `None` when there was none.
     pub held_from: Option<Timestamp>,
-    /// The append time from which records were wanted.
-    pub wanted_from: Option<Timestamp>,
     /// Older records were not read, and all appended from this time on were.
     pub skipped_before: Option<Timestamp>,
     /// Retention had already removed records that were wanted.

@@ -2,19 +2,20 @@
 //! where records lie, not how a log is read.
 
 use crate::failpoint::reached;
-use crate::runtime::recovery::{History, Lookback, Restored, SnapshotPart, Ticket};
+use crate::runtime::recovery::{History, Restored, SnapshotPart, Ticket};
 use crate::runtime::snapshot::{SnapshotReadError, SnapshotStore, StoreError};
 use crate::runtime::source::{Position, SourceError};
 use crate::runtime::verdict_filter::VerdictFilter;
 use std::sync::Arc;
 use tripline_core::batch::{Batch, Timestamp};
+use tripline_core::installation::Lookback;
 use tripline_core::snapshot::SnapshotError;
+use tripline_rules::time::MINUTE_MS;
 
 /// Bytes of a batch, about.
 const BATCH_BYTES: usize = 1 << 20;
-/// Most that the clocks of two brokers may differ: the verdicts are read from before the first record they may be
-/// about.
-const CLOCK_SKEW_MS_MAX: i64 = 600_000;
+/// Assumed maximum clock difference between brokers. Verdicts are read from this much earlier.
+const CLOCK_SKEW_MS_MAX: i64 = 10 * MINUTE_MS;
 const REBUILD: &str =
     "run the engine that wrote it, or move the shard's snapshots away to restore its ledgers from the log";
 
@@ -90,9 +91,9 @@ pub trait ShardLog {
         each: &mut dyn FnMut(&LogRecord<'_>) -> Result<bool, RestoreError>,
     ) -> Result<(), RestoreError>;
 
-    /// Waits until no transaction holds back what is in the verdicts topic now. The last owner may have died in one:
-    /// behind its first record nothing can be read before the broker has ended it, committed though it may be. Gives
-    /// where the verdicts end.
+    /// Waits until no open transaction blocks reading the verdicts topic to its present end, which it returns. The
+    /// previous owner may have died in a transaction: read-committed consumers see nothing after its first record until
+    /// the broker aborts it, not even records committed later.
     ///
     /// # Errors
     /// When the log does not answer.
@@ -136,18 +137,17 @@ impl<P: ShardLog> ShardRestore<'_, P> {
             history.snapshot = Some((from, begun_at));
             self.rows(from, &mut history)?;
             if history.rows > 0 {
-                // The verdict about a record is appended after it. The snapshot's time is only this host's word.
+                // The verdict about a record is appended after it. The snapshot's time comes from this host's clock.
                 let earliest = history.held_from.map_or(begun_at, |held| held.min(begun_at));
                 self.verdicts(earliest.0.saturating_sub(CLOCK_SKEW_MS_MAX), from, &mut history)?;
             }
         } else if next > low
             && let Some(newest) = self.time_before(next)?
         {
-            let wanted = newest.0.saturating_sub(self.lookback.rows_ms);
-            history.wanted_from = Some(Timestamp(wanted));
+            let wanted = newest.0.saturating_sub(self.lookback.input_ms);
             let from = self.log.offset_at(SideTopic::Input, wanted)?.unwrap_or(low).max(low);
             self.rows(from, &mut history)?;
-            // What lies before a later offset than the first is older than wanted.
+            // If reading starts after the first offset, all earlier records are older than needed.
             let is_first = low > 0 && from == low;
             history.truncated = is_first && history.held_from.is_none_or(|held| held.0 > wanted);
             history.skipped_before = (from > 0 && !history.truncated).then_some(Timestamp(wanted));
@@ -191,7 +191,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
                 }
             };
             let Some(manifest) = snapshots.manifest(&stored).map_err(unusable)? else { continue };
-            let is_short = manifest.retention_ms() < self.lookback.retention_ms;
+            let is_short = manifest.retention_ms() < self.lookback.row_retention_ms;
             if is_short && self.log_is_whole(low)? {
                 tracing::info!(
                     partition = shard.partition,
@@ -232,7 +232,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
     /// Whether the log covers the packs' lookback.
     fn log_is_whole(&self, low: i64) -> Result<bool, RestoreError> {
         let Some(newest) = self.time_before(self.at.next)? else { return Ok(low == 0) };
-        let wanted = newest.0.saturating_sub(self.lookback.rows_ms);
+        let wanted = newest.0.saturating_sub(self.lookback.input_ms);
         Ok(low == 0 || self.log.offset_at(SideTopic::Input, wanted)?.is_some_and(|from| from > low))
     }
 

@@ -52,11 +52,11 @@ pub enum WorkerError {
         reason: String,
     },
     /// A shard cannot be restored without a decision of the operator.
-    #[error("partition {partition} cannot go on: {reason}")]
+    #[error("partition {partition} cannot be restored without a decision: {reason}")]
     Refused {
         /// The shard's partition.
         partition: u32,
-        /// What stands in its way, and what to do.
+        /// The obstacle, and what to do.
         reason: String,
     },
     /// It was asked to stop, but the last commit was refused, or not answered in time. What is not committed is judged
@@ -211,17 +211,17 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         }
     }
 
-    /// Hands the outputs over, or lets them linger where they may.
+    /// Sends the outputs, or postpones them where that is allowed.
     fn publish(&mut self, shard: ShardId) -> Result<(), WorkerError> {
         if self.out.records.is_empty() {
             return Ok(());
         }
         let Some(owned) = self.shards.get_mut(&shard) else { return Ok(()) };
         let has_alert = self.out.records.iter().any(|output| output.topic == Topic::Alerts);
-        let may_linger = self.commits.may_linger(owned.uncommitted, has_alert);
-        if !(may_linger && self.outputs.linger(&mut owned.lingering, &self.out)) {
+        let may_postpone = self.commits.may_postpone(owned.uncommitted, has_alert);
+        if !(may_postpone && self.outputs.postpone(&mut owned.postponed, &self.out)) {
             owned.uncommitted = Uncommitted::Sent;
-            self.outputs.release(shard, &mut owned.lingering);
+            self.outputs.send_postponed(shard, &mut owned.postponed);
             self.send(shard)?;
         }
         self.report.published(&self.out);
@@ -345,12 +345,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         };
         let idle: Vec<ShardId> = self.shards.iter().filter_map(is_idle).collect();
         for shard in idle {
-            let Some(live) = self.shards.get_mut(&shard).and_then(OwnedShard::live_mut) else { continue };
-            self.out.clear();
-            self.processor.advance(&mut live.processing, self.timings.clock.wall(), &mut self.out);
-            if !self.out.records.is_empty() {
-                self.publish(shard)?;
-                self.judged(shard);
+            if let Some(live) = self.shards.get_mut(&shard).and_then(OwnedShard::live_mut) {
+                self.processor.idle(&mut live.processing);
             }
         }
         Ok(())
@@ -371,7 +367,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         let uncommitted = WorkerError::Uncommitted(format!(
             "the last commit was refused, or not answered within {within:?}"
         ));
-        if self.outputs.is_away() {
+        if self.outputs.is_committing() {
             // It may still succeed. The next owner of a shard that is released now could judge records from before it:
             // so the group detects the end by the session time-out, as for a killed process.
             committed?;

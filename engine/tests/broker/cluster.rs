@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tripline::io::kafka::{KafkaSettings, create_topics};
-use tripline::runtime::recovery::Lookback;
+use tripline_core::installation::Lookback;
 
 /// A running broker; it is stopped when this is dropped.
 pub struct Cluster {
@@ -65,7 +65,7 @@ impl Cluster {
         let mut settings = KafkaSettings::new(&brokers, &format!("{name}.events"), name, name);
         settings.workers = 1;
         settings.lookback =
-            Lookback { rows_ms: 86_400_000, verdicts_ms: 86_400_000, retention_ms: 86_400_000 };
+            Lookback { input_ms: 86_400_000, verdicts_ms: 86_400_000, row_retention_ms: 86_400_000 };
         settings.client.insert("session.timeout.ms".to_owned(), "6000".to_owned());
         create_topics(&settings, partitions, Some(1)).unwrap();
         settings

@@ -7,7 +7,7 @@ use tripline::names::header;
 use tripline::runtime::processor::Processor;
 use tripline::runtime::recovery::History;
 use tripline::runtime::source::Position;
-use tripline_core::batch::{Batch, ShardId, Timestamp};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::outputs::{Output, Outputs, Topic};
 
 /// What was asked of the engines of one process, in order, without repeats in a row.
@@ -133,5 +133,5 @@ impl Processor for Tally {
         self.calls.0.lock().unwrap().judged += batch.records.len() as u64;
     }
 
-    fn advance(&mut self, _: &mut TallyShard, _: Timestamp, _: &mut Outputs) {}
+    fn idle(&mut self, _: &mut TallyShard) {}
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use tripline::config::{Config, load_from};
-use tripline::runtime::recovery::Lookback;
+use tripline_core::installation::Lookback;
 
 const PACK: &str = include_str!("../../core/tests/laws/pack.yaml");
 const SCHEMA: &str = include_str!("../../core/tests/laws/schema.yaml");
@@ -73,15 +73,10 @@ impl Installed {
     pub fn new() -> Installed {
         let configs: Vec<Arc<Config>> =
             [&[][..], &SECOND, &THIRD].into_iter().map(|changes| Arc::new(config(changes))).collect();
-        let lookback_of = |config: &Arc<Config>| {
-            let lookback = config.installation.lookback();
-            Lookback {
-                rows_ms: lookback.log_ms,
-                verdicts_ms: lookback.verdicts_ms,
-                retention_ms: lookback.rows_ms,
-            }
-        };
-        Installed { lookbacks: configs.iter().map(lookback_of).collect(), configs }
+        Installed {
+            lookbacks: configs.iter().map(|config| config.installation.lookback()).collect(),
+            configs,
+        }
     }
 }
 

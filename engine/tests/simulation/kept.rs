@@ -11,7 +11,7 @@ use tripline::runtime::engines::{Engines, ShardEngine};
 use tripline::runtime::processor::Processor;
 use tripline::runtime::recovery::{History, SnapshotPart};
 use tripline::runtime::source::Position;
-use tripline_core::batch::{Batch, ShardId, Timestamp};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotError;
 
@@ -128,8 +128,8 @@ impl Processor for Kept {
         }
     }
 
-    fn advance(&mut self, of: &mut KeptShard, now: Timestamp, out: &mut Outputs) {
-        self.engines.advance(of.engine(), now, out);
+    fn idle(&mut self, of: &mut KeptShard) {
+        self.engines.idle(of.engine());
     }
 
     fn note(&self, of: &KeptShard) -> String {

@@ -135,7 +135,7 @@ impl World<'_> {
 
     /// Retention removes what no shard can want any more.
     fn retain(&mut self) {
-        let reach = self.installed.lookbacks.iter().map(|lookback| lookback.rows_ms).max().unwrap_or(0);
+        let reach = self.installed.lookbacks.iter().map(|lookback| lookback.input_ms).max().unwrap_or(0);
         for partition in 0..self.setup.partitions {
             let Some((next, _)) = self.log.committed(partition) else { continue };
             let own: Vec<i64> = self.records[..self.appended]

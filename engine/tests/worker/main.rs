@@ -20,17 +20,18 @@ use tally::Tally;
 use tripline::ops::reporter::Reporter;
 use tripline::runtime::clock::Clock;
 use tripline::runtime::output_buffer::OutputBuffer;
-use tripline::runtime::recovery::Lookback;
 use tripline::runtime::report::{Condition, Report};
 use tripline::runtime::sink::{CommitError, Sink, SinkError};
 use tripline::runtime::source::Position;
 use tripline::runtime::worker::{Parts, Timings, Worker};
 use tripline_core::batch::{ShardId, Timestamp};
+use tripline_core::installation::Lookback;
 use tripline_core::outputs::Outputs;
 
 const PREFIX: &str = "bank";
 const PARTITIONS: u32 = 4;
-const EVERYTHING: Lookback = Lookback { rows_ms: i64::MAX / 2, verdicts_ms: i64::MAX / 2, retention_ms: 0 };
+const EVERYTHING: Lookback =
+    Lookback { input_ms: i64::MAX / 2, verdicts_ms: i64::MAX / 2, row_retention_ms: 0 };
 
 /// Records over four partitions and ten accounts each; every fifth is a fraud. Gives the alerts there must be.
 fn written(log: &Log, records: u32) -> Vec<String> {

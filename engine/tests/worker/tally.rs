@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tripline::runtime::processor::Processor;
 use tripline::runtime::recovery::History;
 use tripline::runtime::source::Position;
-use tripline_core::batch::{Batch, ShardId, Timestamp};
+use tripline_core::batch::{Batch, ShardId};
 use tripline_core::outputs::{Output, Outputs, Topic};
 
 /// Counts each account's records; an alert for every fraud says how many there have been, and a verdict for what is
@@ -101,5 +101,5 @@ impl Processor for Tally {
         }
     }
 
-    fn advance(&mut self, _: &mut TallyShard, _: Timestamp, _: &mut Outputs) {}
+    fn idle(&mut self, _: &mut TallyShard) {}
 }

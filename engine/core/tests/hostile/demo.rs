@@ -201,10 +201,10 @@ impl Steady {
         let after = |reach: i64| {
             self.events[..cut].partition_point(|event| event.appended_at < Timestamp(newest - reach))
         };
-        let read = after(demo.installation.lookback().log_ms);
+        let read = after(demo.installation.lookback().input_ms);
         let mut again = demo.open();
         if read > 0 {
-            again.skip_before(Timestamp(newest - demo.installation.lookback().log_ms));
+            again.skip_before(Timestamp(newest - demo.installation.lookback().input_ms));
         }
         again.restore(&batch(&self.events[read..cut], read));
         let journal = after(demo.installation.lookback().verdicts_ms);

@@ -55,7 +55,7 @@ impl Shop {
     fn fill(&self, before: &[Record], published: &[Published]) -> (ShardRun, usize) {
         let mut run = self.open();
         let newest = before.last().and_then(|record| record.appended).expect("logs here have append times");
-        let since = newest - self.installation.lookback().log_ms;
+        let since = newest - self.installation.lookback().input_ms;
         let read = before.iter().position(|record| record.appended >= Some(since)).expect("the last one is");
         if read > 0 {
             run.engine.skip_before(Timestamp(since));

@@ -5,7 +5,7 @@
 
 use crate::cli::error::CliError;
 use crate::io::kafka::RunError;
-use crate::io::snapshot::{Catalogue, StoreFault, Written};
+use crate::io::snapshot::{Catalogue, ObjectStoreError, Written};
 use crate::runtime::engines::{Engines, ShardEngine};
 use crate::runtime::output_buffer::OutputBuffer;
 use crate::runtime::processor::Processor;
@@ -255,7 +255,7 @@ struct SnapshotOnly<'a> {
     is_partial: Rc<Cell<bool>>,
     filled: Filled,
     /// Why a snapshot could not be written; then no more are.
-    error: Option<StoreFault>,
+    error: Option<ObjectStoreError>,
 }
 
 /// A shard's engine until its snapshot is written, and the position the snapshot is of.
@@ -309,5 +309,5 @@ impl Processor for SnapshotOnly<'_> {
 
     fn step(&mut self, _: &mut Unwritten, _: &Batch, _: &mut Outputs) {}
 
-    fn advance(&mut self, _: &mut Unwritten, _: Timestamp, _: &mut Outputs) {}
+    fn idle(&mut self, _: &mut Unwritten) {}
 }

@@ -7,7 +7,7 @@ use crate::runtime::recovery::History;
 use crate::runtime::source::Position;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tripline_core::batch::{Batch, Timestamp};
+use tripline_core::batch::Batch;
 use tripline_core::outputs::Outputs;
 use tripline_core::results::{Collect, EventResults};
 use tripline_core::spaces::Spaces;
@@ -43,5 +43,5 @@ impl Processor for SpacesProcessor {
         self.judged.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
     }
 
-    fn advance(&mut self, (): &mut (), _: Timestamp, _: &mut Outputs) {}
+    fn idle(&mut self, (): &mut ()) {}
 }

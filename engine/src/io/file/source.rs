@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId};
+use tripline_core::decode::Format;
 
 /// How records lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,16 @@ pub enum FileFormat {
         /// Between fields, usually a comma.
         delimiter: u8,
     },
+}
+
+impl FileFormat {
+    /// How records of this format lie in a file.
+    pub fn of(format: Format) -> FileFormat {
+        match format {
+            Format::Json => FileFormat::JsonLines,
+            Format::Csv { delimiter } => FileFormat::Csv { delimiter },
+        }
+    }
 }
 
 /// A batch ends behind the record with which it has so many bytes.

@@ -207,7 +207,7 @@ impl KafkaSource {
             KafkaError::MessageConsumptionFatal(_) => Err(self.stopped(None, error)),
             _ => match error.rdkafka_error_code() {
                 Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
-                    let reason = "the committed position is no longer in the log: processing would skip input. \
+                    let reason = "the committed offset is no longer in the log: processing would skip input. \
                                   Increase the topic's retention, or reset the group's offsets explicitly";
                     Err(self.stopped(None, reason))
                 }
@@ -374,7 +374,7 @@ impl Source for KafkaSource {
             Some(Change::Lost(_)) | None => Ok(()),
         };
         if let Err(error) = answered {
-            tracing::warn!(reason = %error, "the last rebalance could not be answered; the group reassigns the partitions after the session time-out");
+            tracing::warn!(reason = %error, "the last rebalance could not be acknowledged; the group reassigns the partitions after the session timeout");
         }
         self.live.fill(None);
         self.carried.clear();

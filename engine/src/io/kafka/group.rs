@@ -32,7 +32,7 @@ fn start(settings: &KafkaSettings, group: &Group) -> Result<(), SourceError> {
         return Ok(());
     }
     if settings.start == Start::Error {
-        let reason = format!("the group {} has no committed position", settings.group);
+        let reason = format!("the group {} has no committed offset", settings.group);
         return Err(stopped(&settings.topic, reason));
     }
     let next = |(low, high)| if settings.start == Start::Latest { high } else { low };

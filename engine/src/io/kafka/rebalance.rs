@@ -189,7 +189,7 @@ impl ConsumerContext for GroupContext {
             unassign(consumer, list)
         };
         if let Err(error) = answered {
-            tracing::warn!(reason = %error, "partitions could not be unassigned; the group reassigns them after the session time-out");
+            tracing::warn!(reason = %error, "partitions could not be unassigned; the group reassigns them after the session timeout");
         }
     }
 }

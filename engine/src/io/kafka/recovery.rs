@@ -131,7 +131,7 @@ impl RestoreThread {
                 }
                 Err(PositionError::OpenTransaction) => {
                     request.unanswered = None;
-                    "its last owner's transaction is open".to_owned()
+                    "the transaction of the previous owner is open".to_owned()
                 }
                 Err(PositionError::Retriable(reason)) => {
                     let since = *request.unanswered.get_or_insert_with(Instant::now);
@@ -141,7 +141,7 @@ impl RestoreThread {
                         return self.hand_over(Restored::Failed(ticket, shard, reason));
                     }
                     // The position is not available either while an open transaction alone contains it.
-                    format!("its committed position is not available: {reason}")
+                    format!("its committed offset is not available: {reason}")
                 }
             };
             if request.waits_for.is_none() {
@@ -149,7 +149,7 @@ impl RestoreThread {
                 tracing::info!(
                     partition,
                     reason,
-                    "the committed position of the shard is not available yet; the restore waits"
+                    "the committed offset of the shard is not available yet; the restore waits"
                 );
             }
             request.waits_for = Some(reason);

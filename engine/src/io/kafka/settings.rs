@@ -1,12 +1,13 @@
 //! Settings of the Kafka clients, and the librdkafka configurations derived from them.
 
 use crate::names::Topics;
-use crate::runtime::recovery::{Lookback, Retention};
+use crate::runtime::recovery::Retention;
 use crate::settings::{self, Guarantee, InputClock, Start, owned_key};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tripline_core::installation::Lookback;
 
 /// Settings of Kafka input and output.
 #[derive(Clone, Debug)]
@@ -62,7 +63,7 @@ impl KafkaSettings {
             guarantee: Guarantee::EXACTLY_ONCE,
             commit_interval: settings::COMMIT_INTERVAL,
             batch_max: 1_024,
-            lookback: Lookback { rows_ms: 0, verdicts_ms: 0, retention_ms: 0 },
+            lookback: Lookback { input_ms: 0, verdicts_ms: 0, row_retention_ms: 0 },
             patience: Duration::from_secs(60),
             stop_within: Duration::from_secs(10),
         }
@@ -111,7 +112,7 @@ impl KafkaSettings {
 
     /// Retention that the input needs, with snapshots at this interval or without any.
     pub fn input_retention(&self, snapshots_every: Option<Duration>) -> Retention {
-        Retention::of(self.lookback.rows_ms, snapshots_every)
+        Retention::of(self.lookback.input_ms, snapshots_every)
     }
 
     /// As [`KafkaSettings::input_retention`], for the verdicts.

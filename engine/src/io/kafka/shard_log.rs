@@ -88,7 +88,7 @@ impl Readers {
         match self.committed.fetch_watermarks(&settings.topic, number(shard), wait)? {
             (0, _) => Ok(0),
             _ => Err(PositionError::Permanent(format!(
-                "the group {} has committed positions for other partitions, but none for this one (positions expire when a \
+                "the group {} has committed offsets for other partitions, but none for this one (offsets expire when a \
                  group is inactive for long), and older records are deleted. Reset the group's offset for this \
                  partition explicitly",
                 settings.group

@@ -7,7 +7,7 @@ use super::{AtLeastOnce, KafkaRecovery, KafkaSettings, KafkaSource, group, run};
 use crate::ops::reporter::Reporter;
 use crate::runtime::output_buffer::OutputBuffer;
 use crate::runtime::processor::Processor;
-use crate::runtime::recovery::{History, Lookback};
+use crate::runtime::recovery::History;
 use crate::runtime::report::Report;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::sink::{CommitError, Sink, SinkError};
@@ -22,7 +22,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tripline_core::batch::{Batch, ShardId, Timestamp};
+use tripline_core::batch::{Batch, ShardId};
+use tripline_core::installation::Lookback;
 use tripline_core::outputs::{Output, Outputs, Topic};
 
 const PARTITIONS: u32 = 3;
@@ -61,7 +62,7 @@ impl Processor for Numbering {
         self.judged.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
     }
 
-    fn advance(&mut self, _: &mut u64, _: Timestamp, _: &mut Outputs) {}
+    fn idle(&mut self, _: &mut u64) {}
 }
 
 fn settings(broker: &MockBroker) -> KafkaSettings {
@@ -71,7 +72,8 @@ fn settings(broker: &MockBroker) -> KafkaSettings {
     // This broker accepts transactions and takes nothing back.
     settings.guarantee = Guarantee::AtLeastOnce;
     settings.clock = InputClock::CreateTime;
-    settings.lookback = Lookback { rows_ms: 86_400_000, verdicts_ms: 86_400_000, retention_ms: 86_400_000 };
+    settings.lookback =
+        Lookback { input_ms: 86_400_000, verdicts_ms: 86_400_000, row_retention_ms: 86_400_000 };
     settings
 }
 

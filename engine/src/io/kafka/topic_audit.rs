@@ -220,13 +220,13 @@ fn findings(found: &AuditedTopic, bytes: Option<i64>, need: &Need) -> Vec<Findin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::recovery::Lookback;
+    use tripline_core::installation::Lookback;
 
     const DAY: i64 = 86_400_000;
 
     fn settings() -> KafkaSettings {
         let mut settings = KafkaSettings::new("127.0.0.1:9092", "events", "tripline", "bank");
-        settings.lookback = Lookback { rows_ms: 90 * DAY, verdicts_ms: 2 * DAY, retention_ms: 90 * DAY };
+        settings.lookback = Lookback { input_ms: 90 * DAY, verdicts_ms: 2 * DAY, row_retention_ms: 90 * DAY };
         settings
     }
 

@@ -13,12 +13,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::time::Duration;
 use tripline_core::outputs::Topic;
+use tripline_rules::time::DAY_MS;
 
 pub(super) const STAMP: &str = "message.timestamp.type";
 pub(super) const RETENTION: &str = "retention.ms";
 pub(super) const CLEANUP: &str = "cleanup.policy";
 /// Least retention of a topic that is created here, longer than a process is usually down.
-const RETENTION_MIN_MS: i64 = 7 * 86_400_000;
+const RETENTION_MIN_MS: i64 = 7 * DAY_MS;
 
 /// Checks topics and clock. Returns the input's number of partitions.
 ///

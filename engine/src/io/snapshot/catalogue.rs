@@ -4,7 +4,7 @@
 //! last. Without a manifest it is incomplete. The epoch is the time of its begin and distinguishes two of the same
 //! offset.
 
-use super::store::{Store, StoreFault};
+use super::store::{ObjectStoreError, Store};
 use crate::runtime::snapshot::{SnapshotReadError, SnapshotStore, StoreError, StoredSnapshot};
 use std::sync::Arc;
 use tripline_core::batch::{ShardId, Timestamp};
@@ -46,7 +46,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// When the store does not respond.
-    pub fn list(&self, shard: ShardId) -> Result<Vec<StoredSnapshot>, StoreFault> {
+    pub fn list(&self, shard: ShardId) -> Result<Vec<StoredSnapshot>, ObjectStoreError> {
         let under = self.shard(shard);
         let read = |name: String| {
             let (offset, epoch) = name.split_once('-')?;
@@ -63,7 +63,7 @@ impl Catalogue {
         stored: &StoredSnapshot,
         number: usize,
         sealed: Vec<u8>,
-    ) -> Result<(), StoreFault> {
+    ) -> Result<(), ObjectStoreError> {
         self.store.put(&format!("{}/{number:06}", stored.name), sealed)
     }
 
@@ -71,19 +71,19 @@ impl Catalogue {
         &self,
         stored: &StoredSnapshot,
         manifest: &Manifest,
-    ) -> Result<(), StoreFault> {
+    ) -> Result<(), ObjectStoreError> {
         self.store.put(&format!("{}/{MANIFEST}", stored.name), manifest.seal())
     }
 
     /// Deletes a snapshot, its manifest first, so that a partly deleted one is incomplete.
-    pub(super) fn delete(&self, stored: &StoredSnapshot) -> Result<(), StoreFault> {
+    pub(super) fn delete(&self, stored: &StoredSnapshot) -> Result<(), ObjectStoreError> {
         let mut names = self.store.list(&stored.name)?;
         names.sort_by_key(|name| name != MANIFEST);
         names.iter().try_for_each(|name| self.store.delete(&format!("{}/{name}", stored.name)))
     }
 
     /// Deletes snapshots older than the newest two complete ones.
-    pub(super) fn prune(&self, shard: ShardId) -> Result<(), StoreFault> {
+    pub(super) fn prune(&self, shard: ShardId) -> Result<(), ObjectStoreError> {
         let mut whole = 0;
         for stored in self.list(shard)? {
             let is_whole = self.store.list(&stored.name)?.iter().any(|name| name == MANIFEST);
@@ -96,8 +96,8 @@ impl Catalogue {
     }
 }
 
-impl From<StoreFault> for StoreError {
-    fn from(error: StoreFault) -> StoreError {
+impl From<ObjectStoreError> for StoreError {
+    fn from(error: ObjectStoreError) -> StoreError {
         StoreError(Box::new(error))
     }
 }

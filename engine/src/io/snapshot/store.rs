@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Why an object cannot be written or read.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreFault {
+pub enum ObjectStoreError {
     /// The store cannot be opened.
     #[error("the snapshot store {place} cannot be used: {reason}")]
     Place {
@@ -44,8 +44,8 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be opened.
-    pub fn open(place: &str) -> Result<Store, StoreFault> {
-        let unusable = |reason: String| StoreFault::Place { place: place.to_owned(), reason };
+    pub fn open(place: &str) -> Result<Store, ObjectStoreError> {
+        let unusable = |reason: String| ObjectStoreError::Place { place: place.to_owned(), reason };
         let folder = match place.strip_prefix("file://") {
             Some(folder) => Some(folder),
             None => (!place.contains("://")).then_some(place),
@@ -83,7 +83,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store refuses the write.
-    pub fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreFault> {
+    pub fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), ObjectStoreError> {
         let done = self.runtime.block_on(self.objects.put(&self.path(name), PutPayload::from(bytes)));
         done.map(drop).map_err(error("write", name))
     }
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// When the object does not exist or cannot be read.
-    pub fn get(&self, name: &str) -> Result<Vec<u8>, StoreFault> {
+    pub fn get(&self, name: &str) -> Result<Vec<u8>, ObjectStoreError> {
         let path = self.path(name);
         let read = async { self.objects.get(&path).await?.bytes().await };
         self.runtime.block_on(read).map(Vec::from).map_err(error("read", name))
@@ -102,7 +102,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store does not respond. A name that does not exist is empty.
-    pub fn list(&self, under: &str) -> Result<Vec<String>, StoreFault> {
+    pub fn list(&self, under: &str) -> Result<Vec<String>, ObjectStoreError> {
         let path = self.path(under);
         let found = self.runtime.block_on(self.objects.list_with_delimiter(Some(&path)));
         let found = match found {
@@ -121,12 +121,12 @@ impl Store {
     ///
     /// # Errors
     /// When the store refuses.
-    pub fn delete(&self, name: &str) -> Result<(), StoreFault> {
+    pub fn delete(&self, name: &str) -> Result<(), ObjectStoreError> {
         self.runtime.block_on(self.objects.delete(&self.path(name))).map_err(error("delete", name))
     }
 }
 
-fn error(what: &'static str, name: &str) -> impl Fn(object_store::Error) -> StoreFault {
+fn error(what: &'static str, name: &str) -> impl Fn(object_store::Error) -> ObjectStoreError {
     let name = name.to_owned();
-    move |reason| StoreFault::Object { what, name: name.clone(), reason: reason.to_string() }
+    move |reason| ObjectStoreError::Object { what, name: name.clone(), reason: reason.to_string() }
 }

@@ -1,7 +1,7 @@
 //! A snapshot of a shard that does not change meanwhile, written at once by `bootstrap`.
 
 use super::catalogue::Catalogue;
-use super::store::StoreFault;
+use super::store::ObjectStoreError;
 use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::snapshot::{Listed, Manifest, Origin};
@@ -31,7 +31,7 @@ impl Catalogue {
         engine: &mut AccountShard,
         origin: Origin,
         cut_at: Timestamp,
-    ) -> Result<Written, StoreFault> {
+    ) -> Result<Written, ObjectStoreError> {
         let shard = ShardId { space: 0, partition: origin.partition };
         let earlier = self.list(shard)?;
         let place = self.place(shard, origin.offset, cut_at);

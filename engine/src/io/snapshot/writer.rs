@@ -2,7 +2,7 @@
 //! fails is logged and discarded; the next one begins at its interval, and earlier ones stay.
 
 use super::catalogue::Catalogue;
-use super::store::StoreFault;
+use super::store::ObjectStoreError;
 use crate::failpoint::reached;
 use crate::runtime::report::Report;
 use crate::runtime::snapshot::{SnapshotId, SnapshotWriter, StoredSnapshot};
@@ -179,7 +179,7 @@ impl Writing {
         }
     }
 
-    fn failed(&self, save: SnapshotId, error: &StoreFault) {
+    fn failed(&self, save: SnapshotId, error: &ObjectStoreError) {
         self.report.snapshot_failed();
         let partition = save.shard.partition;
         tracing::warn!(partition, %error, "the snapshot could not be written; the previous one stays, and the next interval retries");

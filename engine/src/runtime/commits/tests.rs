@@ -34,8 +34,8 @@ enum Event {
     RollsBack,
 }
 
-/// Coverage and partitions of a commit that is due, or how long to wait, ms; none while nothing waits for a commit.
-type Decision = Result<(Coverage, Vec<u32>), Option<u64>>;
+/// Scope and partitions of a commit that is due, or how long to wait, ms; none while nothing waits for a commit.
+type Decision = Result<(CommitScope, Vec<u32>), Option<u64>>;
 
 struct Scene {
     scheduler: CommitScheduler,
@@ -70,22 +70,22 @@ impl Scene {
             Judges(partition) => self.judges(partition),
             Sends(partition) | Alerts(partition) => {
                 let (of, has_alert) = (*self.of(partition), matches!(event, Alerts(_)));
-                self.scheduler.may_linger(of, has_alert);
+                self.scheduler.may_postpone(of, has_alert);
                 *self.of(partition) = Uncommitted::Sent;
                 self.judges(partition);
             }
             IsBehind => self.scheduler.polled(true),
             IsThrough => self.scheduler.polled(false),
             Begins => {
-                let coverage = self.scheduler.due(now).expect("a commit is due");
-                let covered = self.covered(coverage);
+                let scope = self.scheduler.due(now).expect("a commit is due");
+                let covered = self.covered(scope);
                 let at = |shard| Position { shard, next: 7, note: String::new() };
                 let positions = covered.into_iter().map(at).collect();
                 self.scheduler.begun(positions, &mut marks(&mut self.shards), now);
             }
             FindsNoRoom => {
-                let coverage = self.scheduler.due(now).expect("a commit is due");
-                self.covered(coverage);
+                let scope = self.scheduler.due(now).expect("a commit is due");
+                self.covered(scope);
                 let is_long = self.scheduler.has_no_room(now);
                 self.answer = format!("no room, {}", if is_long { "reported" } else { "not reported" });
             }
@@ -116,14 +116,14 @@ impl Scene {
         self.scheduler.judged(of, now);
     }
 
-    fn covered(&mut self, coverage: Coverage) -> Vec<ShardId> {
-        self.scheduler.cover(coverage, &mut marks(&mut self.shards))
+    fn covered(&mut self, scope: CommitScope) -> Vec<ShardId> {
+        self.scheduler.cover(scope, &mut marks(&mut self.shards))
     }
 
     fn decision(&mut self) -> Decision {
         match self.scheduler.due(self.now) {
-            Some(coverage) => {
-                Ok((coverage, self.covered(coverage).into_iter().map(|shard| shard.partition).collect()))
+            Some(scope) => {
+                Ok((scope, self.covered(scope).into_iter().map(|shard| shard.partition).collect()))
             }
             None => Err(self.scheduler.wait(self.now).map(|wait| u64::try_from(wait.as_millis()).unwrap())),
         }
@@ -135,11 +135,11 @@ fn marks(shards: &mut [(ShardId, Uncommitted)]) -> Vec<(ShardId, &mut Uncommitte
 }
 
 fn everything(partitions: &[u32]) -> Decision {
-    Ok((Coverage::Everything, partitions.to_vec()))
+    Ok((CommitScope::AllJudged, partitions.to_vec()))
 }
 
 fn sent(partitions: &[u32]) -> Decision {
-    Ok((Coverage::Sent, partitions.to_vec()))
+    Ok((CommitScope::WithOutputs, partitions.to_vec()))
 }
 
 fn waits(ms: u64) -> Decision {
@@ -253,7 +253,7 @@ fn a_commit_without_room_is_reported_after_a_second() {
 }
 
 #[test]
-fn which_outputs_may_linger() {
+fn which_outputs_may_be_postponed() {
     // Whether alerts wait for commits, more records wait, an alert is among the outputs, and what of the shard waits.
     let table = [
         (true, false, false, Uncommitted::Nothing, true),
@@ -266,6 +266,10 @@ fn which_outputs_may_linger() {
     for (waits, is_behind, has_alert, of, may) in table {
         let mut scene = Scene::new(waits.then_some(GAP));
         scene.scheduler.polled(is_behind);
-        assert_eq!(scene.scheduler.may_linger(of, has_alert), may, "{waits} {is_behind} {has_alert} {of:?}");
+        assert_eq!(
+            scene.scheduler.may_postpone(of, has_alert),
+            may,
+            "{waits} {is_behind} {has_alert} {of:?}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What reaches the sink, and when: what lingers, what waits for a commit, what is undone with it.
+//! What reaches the sink, and when: what is postponed, what waits for a commit, what is undone with it.
 
 use super::*;
 use std::cell::{Cell, RefCell};
@@ -39,12 +39,12 @@ impl Sink for Recording {
 fn buffer(answer: Result<(), fn(String) -> CommitError>) -> (OutputBuffer<Recording>, Sent, Rc<Cell<usize>>) {
     let (sent, steps) = (Sent::default(), Rc::new(Cell::new(0_usize)));
     let left = Rc::clone(&steps);
-    let goes_on = move || {
+    let may_step = move || {
         let before = left.get();
         left.set(before.saturating_sub(1));
         before > 0
     };
-    (OutputBuffer::stepped(Recording { sent: sent.clone(), answer }, goes_on), sent, steps)
+    (OutputBuffer::stepped(Recording { sent: sent.clone(), answer }, may_step), sent, steps)
 }
 
 fn outputs(values: &[&str]) -> Outputs {
@@ -59,20 +59,20 @@ fn outputs(values: &[&str]) -> Outputs {
 }
 
 #[test]
-fn what_lingers_goes_out_in_order_with_more_of_its_shard_or_with_its_commit() {
+fn postponed_outputs_are_sent_in_order_with_more_of_their_shard_or_with_its_commit() {
     let (mut buffer, sent, _) = buffer(Ok(()));
     let other = ShardId { space: 0, partition: 4 };
-    let (mut own, mut others) = (buffer.lingering(), buffer.lingering());
-    assert!(buffer.linger(&mut own, &outputs(&["a"])) && buffer.linger(&mut others, &outputs(&["b"])));
-    assert!(buffer.linger(&mut own, &outputs(&["c"])));
+    let (mut own, mut others) = (buffer.postponed(), buffer.postponed());
+    assert!(buffer.postpone(&mut own, &outputs(&["a"])) && buffer.postpone(&mut others, &outputs(&["b"])));
+    assert!(buffer.postpone(&mut own, &outputs(&["c"])));
     assert_eq!(*sent.0.borrow(), "");
-    buffer.release(SHARD, &mut own);
+    buffer.send_postponed(SHARD, &mut own);
     assert_eq!(buffer.send(SHARD, &outputs(&["d"]), 0).unwrap(), 1);
     assert_eq!(*sent.0.borrow(), "acd");
     begin(&mut buffer);
     assert!(matches!(buffer.answer(Duration::MAX).unwrap(), Some(Ok(()))));
     assert_eq!(*sent.0.borrow(), "acd|", "another shard's commit");
-    buffer.release(other, &mut others);
+    buffer.send_postponed(other, &mut others);
     let next = [Position { shard: other, next: 9, note: String::new() }];
     assert!(buffer.commit(&next, Duration::ZERO).unwrap());
     assert!(matches!(buffer.answer(Duration::MAX).unwrap(), Some(Ok(()))));
@@ -80,28 +80,28 @@ fn what_lingers_goes_out_in_order_with_more_of_its_shard_or_with_its_commit() {
 }
 
 #[test]
-fn what_lingers_leaves_room_for_what_is_sent_during_a_commit() {
+fn postponed_outputs_leave_room_for_what_is_sent_during_a_commit() {
     let (mut buffer, _, _) = buffer(Ok(()));
-    let mut lingering = buffer.lingering();
+    let mut postponed = buffer.postponed();
     let out = outputs(&[&"x".repeat(WAITING_BYTES_MAX / 8)]);
-    let count = (0..10).filter(|_| buffer.linger(&mut lingering, &out)).count();
+    let count = (0..10).filter(|_| buffer.postpone(&mut postponed, &out)).count();
     assert_eq!(count, 3, "a fourth has no room beside what a record takes");
     let next = [Position { shard: ShardId { space: 0, partition: 4 }, next: 9, note: String::new() }];
     assert!(buffer.commit(&next, Duration::ZERO).unwrap());
     assert_eq!(buffer.send(next[0].shard, &out, 0).unwrap(), 1);
-    drop(lingering);
+    drop(postponed);
     assert_eq!(buffer.bytes.get(), size(&out), "a shard that is released takes its outputs along");
 }
 
 #[test]
-fn what_lingers_when_its_commit_is_undone_is_not_sent_into_the_next_transaction() {
+fn postponed_outputs_of_an_undone_commit_are_not_sent_into_the_next_transaction() {
     let (mut buffer, sent, steps) = buffer(Err(CommitError::Aborted));
-    let mut lingering = buffer.lingering();
-    assert!(buffer.linger(&mut lingering, &outputs(&["a"])));
+    let mut postponed = buffer.postponed();
+    assert!(buffer.postpone(&mut postponed, &outputs(&["a"])));
     begin(&mut buffer);
     steps.set(2);
     buffer.send(SHARD, &outputs(&["b"]), 0).unwrap();
-    buffer.release(SHARD, &mut lingering);
+    buffer.send_postponed(SHARD, &mut postponed);
     buffer.send(SHARD, &outputs(&["c"]), 0).unwrap();
     assert_eq!(*sent.0.borrow(), "|");
 }
@@ -164,8 +164,8 @@ fn a_commit_that_hangs_bounds_what_waits() {
     begin(&mut buffer);
     let taken = (0..10).filter(|_| buffer.send(SHARD, &out, 0).unwrap() == 1).count();
     assert_eq!(taken, 3, "a fourth has no room beside what a record takes");
-    let mut lingering = buffer.lingering();
-    assert!(!buffer.linger(&mut lingering, &out), "nor here");
+    let mut postponed = buffer.postponed();
+    assert!(!buffer.postpone(&mut postponed, &out), "nor here");
     steps.set(2);
     assert_eq!(buffer.send(SHARD, &out, 0).unwrap(), 1, "there is room again");
     assert_eq!(sent.0.borrow().len(), 1 + 4 * large.len());

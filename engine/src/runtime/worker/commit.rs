@@ -2,7 +2,7 @@
 
 use super::{Worker, WorkerError};
 use crate::failpoint::reached;
-use crate::runtime::commits::{Answer, Coverage, RETRY_AFTER, Uncommitted};
+use crate::runtime::commits::{Answer, CommitScope, RETRY_AFTER, Uncommitted};
 use crate::runtime::owned_shard::{OwnedShard, marks};
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::Recovery;
@@ -19,8 +19,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// Takes the answer to the commit under way, and begins the next when it is due.
     pub(super) fn commit_when_due(&mut self) -> Result<(), WorkerError> {
         self.take_answer()?;
-        let Some(coverage) = self.commits.due(self.timings.clock.now()) else { return Ok(()) };
-        if self.begin_commit(coverage, COMMIT_WAIT)? {
+        let Some(scope) = self.commits.due(self.timings.clock.now()) else { return Ok(()) };
+        if self.begin_commit(scope, COMMIT_WAIT)? {
             // In a simulation it may have ended at once.
             return self.take_answer();
         }
@@ -40,13 +40,13 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
 
     /// Begins to commit everything judged of the shards that the commit covers. False when their outputs have not yet
     /// found room.
-    fn begin_commit(&mut self, coverage: Coverage, wait: Duration) -> Result<bool, WorkerError> {
+    fn begin_commit(&mut self, scope: CommitScope, wait: Duration) -> Result<bool, WorkerError> {
         let now = self.timings.clock.now();
-        let covered = self.commits.cover(coverage, &mut marks(&mut self.shards));
+        let covered = self.commits.cover(scope, &mut marks(&mut self.shards));
         let mut positions = Vec::with_capacity(covered.len());
         for shard in covered {
             let Some(owned) = self.shards.get_mut(&shard) else { continue };
-            self.outputs.release(shard, &mut owned.lingering);
+            self.outputs.send_postponed(shard, &mut owned.postponed);
             if let Some(live) = owned.live() {
                 positions.push(Position {
                     shard,
@@ -136,8 +136,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             if !is_committed {
                 self.timings.clock.sleep(RETRY_AFTER.min(left));
             }
-            is_committed =
-                self.begin_commit(Coverage::Everything, COMMIT_WAIT.min(left))? && self.await_commit(left)?;
+            is_committed = self.begin_commit(CommitScope::AllJudged, COMMIT_WAIT.min(left))?
+                && self.await_commit(left)?;
         }
         Ok(is_committed)
     }
@@ -146,11 +146,11 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
     /// of the log and must be restored anew.
     pub(super) fn abort(&mut self) -> Result<bool, SinkError> {
         let is_undone = self.outputs.abort()?;
-        let mut lingered = false;
+        let mut postponed = false;
         for owned in self.shards.values_mut() {
-            lingered |= owned.lingering.clear();
+            postponed |= owned.postponed.clear();
         }
-        Ok(is_undone || lingered)
+        Ok(is_undone || postponed)
     }
 
     /// Puts every live shard back to its committed position, to be restored anew.

@@ -24,7 +24,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.shards.remove(&shard);
         let restoring = self.restoring(shard, 0, Vec::new());
         let report = ShardReport::new(&self.report, shard, self.timings.worker);
-        let owned = OwnedShard::new(restoring, self.outputs.lingering(), report);
+        let owned = OwnedShard::new(restoring, self.outputs.postponed(), report);
         self.shards.insert(shard, owned);
     }
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tripline::io::snapshot::Catalogue;
 use tripline::names::{Topics, header};
-use tripline::runtime::recovery::{Cancellation, Lookback, Recovery, Restore, Restored, Ticket};
+use tripline::runtime::recovery::{Cancellation, Recovery, Restore, Restored, Ticket};
 use tripline::runtime::restore::{LogRecord, RestoreError, ShardLog, ShardRestore, SideTopic};
 use tripline::runtime::snapshot::SnapshotStore;
 use tripline::runtime::source::Position;
 use tripline_core::batch::ShardId;
+use tripline_core::installation::Lookback;
 
 /// Fills shards from a [`Log`].
 pub struct MemoryRecovery {
