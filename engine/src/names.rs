@@ -9,7 +9,7 @@ use tripline_core::outputs::Topic;
 pub struct Topics {
     /// Whole alerts, for the bank.
     pub alerts: String,
-    /// The engine's journal, partitioned as the input.
+    /// The verdicts: changelog of the decision state, partitioned as the input.
     pub verdicts: String,
     /// Records that could not be taken.
     pub dead_letters: String,
@@ -106,9 +106,9 @@ pub mod metric {
     pub const COMMITS: &str = "tripline_commits_total";
     /// Membership changes by kind.
     pub const REBALANCES: &str = "tripline_rebalances_total";
-    /// Time to fill one shard.
+    /// Time to restore one shard.
     pub const RESTORE: &str = "tripline_restore_seconds";
-    /// Rows read back while shards were filled.
+    /// Log records read while shards were restored.
     pub const RESTORED: &str = "tripline_restored_records_total";
     /// Shards by phase.
     pub const SHARDS: &str = "tripline_shards";
@@ -126,12 +126,12 @@ pub mod metric {
     pub const SNAPSHOT_BYTES: &str = "tripline_snapshot_bytes_total";
     /// Time from the first chunk of a snapshot to its manifest.
     pub const SNAPSHOT_TIME: &str = "tripline_snapshot_seconds";
-    /// Since a shard's newest snapshot was cut, by partition; none where there is none.
+    /// Seconds since a shard's newest snapshot began, by partition; absent without a snapshot.
     pub const SNAPSHOT_AGE: &str = "tripline_snapshot_age_seconds";
     /// Ledger keys held, by key space.
     pub const KEYS: &str = "tripline_keys";
     /// Counted bytes of ledgers, by key space.
     pub const BYTES: &str = "tripline_ledger_bytes";
-    /// Share of the longest look back that the ledgers hold, 0 to 1, by partition.
+    /// Share of the longest lookback for which a shard has rows, 0 to 1, by partition.
     pub const COVERAGE: &str = "tripline_coverage_ratio";
 }

@@ -7,9 +7,10 @@ use crate::decision::AlertKind;
 use crate::suppress::hex;
 use serde::Serialize;
 use tripline_models::model::Contribution;
+use tripline_rules::time::DAY_MS;
 
 /// How long an alert stays worth acting on.
-pub const ALERT_VALID_MS: i64 = 24 * 60 * 60 * 1000;
+pub const ALERT_VALID_MS: i64 = DAY_MS;
 
 /// An alert.
 #[derive(Debug, Serialize)]

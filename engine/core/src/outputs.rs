@@ -16,7 +16,7 @@ pub enum Topic {
     Late,
 }
 
-/// Headers that the core writes; the edge adds where a record came from.
+/// Headers that the core writes; `io::kafka` adds where a record came from.
 pub mod header {
     /// CloudEvents (Kafka binding, binary mode): version of the specification.
     pub const CE_SPECVERSION: &str = "ce_specversion";

@@ -2,6 +2,7 @@
 
 use crate::batch::Timestamp;
 use crate::scores::ModelRegistry;
+use tripline_rules::time::DAY_MS;
 use tripline_rules::value::TextKey;
 
 /// What a shard is set to, beside its ruleset.
@@ -27,7 +28,7 @@ pub struct Settings {
     pub totals_threshold: usize,
     /// Names of the models that run.
     pub models: Vec<String>,
-    /// Events before this time take their place and are not judged.
+    /// Events before this time are inserted and not judged.
     pub judge_from: Option<Timestamp>,
     /// Whether the facts of features are wanted.
     pub features: bool,
@@ -40,7 +41,7 @@ impl Settings {
             stream: stream.to_owned(),
             topic: stream.to_owned(),
             key: TextKey::default(),
-            lateness_ms: 24 * 60 * 60 * 1000,
+            lateness_ms: DAY_MS,
             retention_ms: None,
             rows_per_ledger: 4096,
             keys_per_shard: 10_000_000,

@@ -150,7 +150,7 @@ mod tests {
         let control = Control::start(Some(loopback()), state.clone()).unwrap();
         let address = control.address().unwrap();
         assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
-        assert!(get(address, "/readyz").contains("not assigned yet"));
+        assert!(get(address, "/readyz").contains("no partition assignment received yet"));
         state.reporter.status.assigned();
         assert!(get(address, "/readyz").starts_with("HTTP/1.1 200"));
         state.reporter.status.raise(2, Condition::Brokers, "no broker answers".to_owned());

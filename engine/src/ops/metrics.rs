@@ -16,7 +16,7 @@ use tripline_core::outputs::{Outputs, Topic};
 const SHORT_S: [f64; 12] = [5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 0.1, 0.5, 2.0];
 /// Upper bounds of end-to-end times, seconds.
 const LONG_S: [f64; 14] = [1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0];
-/// Upper bounds of the time to fill a shard, seconds.
+/// Upper bounds of the time to restore a shard, seconds.
 const RESTORE_S: [f64; 9] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
 
 /// The process's metrics. Cheap to share; each worker updates the same counters.
@@ -86,16 +86,16 @@ impl Metrics {
             batches: counter(metric::BATCHES, "Batches judged"),
             outputs: counters(metric::OUTPUTS, "Published records by topic", "topic"),
             alerts: counter(metric::ALERTS, "Alerts raised"),
-            fired: counters(metric::RULES_FIRED, "Firings by rule: live, shadow and silenced ones", "rule"),
-            suppressed: counter(metric::SUPPRESSED, "Events whose alert was kept silent by cooldowns"),
-            unresolved: counter(metric::UNRESOLVED, "References to events that are not held"),
+            fired: counters(metric::RULES_FIRED, "Firings by rule: live, shadow and suppressed", "rule"),
+            suppressed: counter(metric::SUPPRESSED, "Events whose alert was suppressed by cooldowns"),
+            unresolved: counter(metric::UNRESOLVED, "References to events without a row"),
             dead_letters: counters(metric::DEAD_LETTERS, "Refused records by reason", "reason"),
-            late: counter(metric::LATE, "Records that came too late"),
-            duplicates: counter(metric::DUPLICATES, "Records that were there already"),
+            late: counter(metric::LATE, "Records that arrived later than the lateness"),
+            duplicates: counter(metric::DUPLICATES, "Duplicate records"),
             lag: gauges(metric::LAG, "Records not yet judged", "partition"),
             open_transaction: gauges(
                 metric::OPEN_TRANSACTION,
-                "Records behind the beginning of an upstream transaction that is open",
+                "Records after the first record of an open upstream transaction",
                 "partition",
             ),
             step: times(metric::STEP, "Time to judge a batch", &SHORT_S),
@@ -106,17 +106,20 @@ impl Metrics {
             ),
             commit: times(
                 metric::COMMIT,
-                "Time of a commit until its worker hears of it, deliveries included",
+                "Time of a commit, from its start to its result, deliveries included",
                 &SHORT_S,
             ),
             commits: counters(metric::COMMITS, "Commits by result", "result"),
             rebalances: counters(metric::REBALANCES, "Membership changes by kind", "kind"),
-            restore: times(metric::RESTORE, "Time to fill a shard", &RESTORE_S),
-            restored: counter(metric::RESTORED, "Records read back to fill shards"),
+            restore: times(metric::RESTORE, "Time to restore a shard", &RESTORE_S),
+            restored: counter(metric::RESTORED, "Log records read to restore shards"),
             snapshots: counters(metric::SNAPSHOTS, "Snapshots by result", "result"),
             snapshot_bytes: counter(metric::SNAPSHOT_BYTES, "Bytes of snapshots written"),
             snapshot_time: times(metric::SNAPSHOT_TIME, "Time to write a shard's snapshot", &RESTORE_S),
-            snapshot_age: by_partition(metric::SNAPSHOT_AGE, "Since the newest snapshot was cut"),
+            snapshot_age: by_partition(
+                metric::SNAPSHOT_AGE,
+                "Seconds since the newest snapshot of the shard began",
+            ),
             shards: gauges(metric::SHARDS, "Owned shards by phase", "phase"),
             keys_sampled: counter(
                 metric::KEYS_SAMPLED,
@@ -124,7 +127,7 @@ impl Metrics {
             ),
             keys_misplaced: counter(
                 metric::KEYS_MISPLACED,
-                "Sampled records that lie in another partition than murmur2 of their key says",
+                "Sampled records in another partition than murmur2 of their key gives",
             ),
             stalled: registered(
                 r,
@@ -133,7 +136,10 @@ impl Metrics {
             broker_errors: counter(metric::BROKER_ERRORS, "Errors that brokers or the client reported"),
             keys: gauges(metric::KEYS, "Ledger keys held", "space"),
             bytes: gauges(metric::BYTES, "Counted bytes of ledgers", "space"),
-            coverage: by_partition(metric::COVERAGE, "Share of the longest look back that is held"),
+            coverage: by_partition(
+                metric::COVERAGE,
+                "Share of the longest lookback for which the shard has rows",
+            ),
             registry,
         }
     }
@@ -221,7 +227,7 @@ impl Metrics {
         self.rebalances.with_label_values(&[label]).inc();
     }
 
-    /// A shard was filled.
+    /// A shard was restored.
     pub fn restored(&self, records: u64, took: Duration) {
         self.restored.inc_by(records);
         self.restore.observe(took.as_secs_f64());
@@ -239,12 +245,12 @@ impl Metrics {
         self.snapshots.with_label_values(&["failed"]).inc();
     }
 
-    /// A snapshot was found to be of no use when a shard was filled.
+    /// A snapshot was refused during a restore.
     pub fn snapshot_refused(&self) {
         self.snapshots.with_label_values(&["refused"]).inc();
     }
 
-    /// So long ago a shard's newest snapshot was cut.
+    /// Time since a shard's newest snapshot began.
     pub fn snapshot_age(&self, shard: ShardId, age: Duration) {
         self.snapshot_age.with_label_values(&[&shard.partition.to_string()]).set(age.as_secs_f64());
     }

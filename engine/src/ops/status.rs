@@ -116,7 +116,7 @@ impl Status {
             reasons.push("stopping".to_owned());
         }
         if !self.is_assigned.load(Ordering::Acquire) {
-            reasons.push("not assigned yet".to_owned());
+            reasons.push("no partition assignment received yet".to_owned());
         }
         for (shard, status) in self.shards().iter().filter(|(_, status)| status.phase != Phase::Live) {
             reasons
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn readiness_names_the_partition_that_is_being_restored() {
         let status = Status::default();
-        assert_eq!(status.reasons(), ["not assigned yet"]);
+        assert_eq!(status.reasons(), ["no partition assignment received yet"]);
         status.assigned();
         status.shard(shard(4), at(Phase::Restoring, 0));
         status.shard(shard(2), at(Phase::Live, 7));

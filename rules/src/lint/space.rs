@@ -39,8 +39,12 @@ fn foreign(resolver: &mut Resolver<'_>, who: &str, own: usize, reads: &[Read]) {
         let (theirs, ours) = (entity(resolver, space), entity(resolver, own));
         resolver
             .problems
-            .error("E403", format!("{who} runs by {ours} and cannot read `{}`", read.name), span)
-            .label(format!("a fact by {theirs}"))
+            .error(
+                "E403",
+                format!("{who} is evaluated in key space `{ours}` and cannot read `{}`", read.name),
+                span,
+            )
+            .label(format!("a fact of key space `{theirs}`"))
             .help(format!("publish it under `signals:` as `{theirs}.…`, or let the rule run `by: {theirs}`"));
     }
 }
@@ -57,10 +61,13 @@ fn two_spaces(resolver: &mut Resolver<'_>, feature: &CheckedFeature<'_>) {
             .problems
             .error(
                 "E403",
-                format!("feature `{}` reads facts by {one} and by {other}", feature.name.text),
+                format!(
+                    "feature `{}` reads facts of the key spaces `{one}` and `{other}`",
+                    feature.name.text
+                ),
                 span,
             )
-            .label(format!("a fact by {other}"))
+            .label(format!("a fact of key space `{other}`"))
             .help("publish one of them under `signals:`");
     }
 }

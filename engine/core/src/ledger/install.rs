@@ -17,7 +17,7 @@ use tripline_rules::value::Registers;
 
 /// Conditions of the new plan compare amounts in major units, and the rows that are there do not tell their currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the plan needs the currency of every row, which the rows were kept without")]
+#[error("the new packs compare amounts in major units, but the existing rows have no currency")]
 pub struct MissingCurrency;
 
 impl Ledgers {

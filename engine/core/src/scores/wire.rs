@@ -19,7 +19,7 @@ impl Scores {
         let Some((name, reader)) = self.stateful() else { return Ok(()) };
         match summary {
             Some(summary) => reader.begin_load(summary),
-            None => Err(SnapshotError::NoPopulation { name: name.to_owned() }),
+            None => Err(SnapshotError::NoModel { name: name.to_owned() }),
         }
     }
 

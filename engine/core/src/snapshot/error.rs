@@ -91,12 +91,18 @@ pub enum SnapshotError {
         expected: String,
     },
     /// The pack's conditions compare amounts in major units, and rows were kept without their currency.
-    #[error("the pack needs the currency of every row, which the snapshot does not hold")]
+    #[error("the pack compares amounts in major units, but the rows of the snapshot have no currency")]
     NoCurrency,
-    /// The pack ranks among everybody what the snapshot did not count.
-    #[error("the pack ranks `{name}` among everybody, for which the snapshot holds no counts")]
+    /// The pack ranks by all accounts what the snapshot did not count.
+    #[error("the snapshot has no histogram for the rank `{name}` (`by: all`)")]
     NoPopulation {
         /// Name of the rank.
+        name: String,
+    },
+    /// A model with state runs now, and did not run when the snapshot was written.
+    #[error("the snapshot has no state of the model `{name}`")]
+    NoModel {
+        /// Name of the model.
         name: String,
     },
 }
