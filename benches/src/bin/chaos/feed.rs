@@ -56,7 +56,10 @@ pub(super) fn read(brokers: &str, is_over: &AtomicBool) -> Result<(u64, u64), Fa
     loop {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                let id = message.headers().and_then(id).ok_or("an alert has no `ce_id`")?;
+                let id = message
+                    .headers()
+                    .and_then(id)
+                    .ok_or_else(|| format!("an alert has no `{}`", header::CE_ID))?;
                 count += 1;
                 if !ids.insert(id.to_vec()) {
                     doubled += 1;

@@ -115,7 +115,7 @@ impl Bench {
 
     /// Waits until all partitions are live, and stay so: the second worker takes its share from the first.
     fn until_live(&mut self, http: u16) -> Result<(), Failure> {
-        let live = format!("tripline_shards{{phase=\"live\"}} {PARTITIONS}\n");
+        let live = format!("{}{{phase=\"live\"}} {PARTITIONS}\n", metric::SHARDS);
         let (began, mut settled) = (Instant::now(), 0);
         while settled < 4 {
             ended(&mut self.service, &self.folder)?;

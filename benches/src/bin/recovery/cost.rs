@@ -4,6 +4,7 @@ use super::site::{Context, Member, Setup, Site, TOPIC, check, until_balanced};
 use clap::Args;
 use std::slice::from_mut;
 use std::time::Duration;
+use tripline::names::metric;
 use tripline_benches::kafka::{Failure, Writer, await_committed, ends};
 use tripline_benches::open_loop::{self, Due, LINGER_MS};
 use tripline_benches::probe;
@@ -112,9 +113,9 @@ impl Cost {
             flow.writer.finish()?;
         }
         self.stretch(site, &mut member, flow, self.seconds.div_ceil(6))?;
-        let before = member.counted("tripline_snapshots_total{result=\"written\"}")?;
+        let before = member.counted(metric::SNAPSHOTS, ("result", "written"))?;
         let mut half = self.stretch(site, &mut member, flow, self.seconds)?;
-        half.snapshots = member.counted("tripline_snapshots_total{result=\"written\"}")? - before;
+        half.snapshots = member.counted(metric::SNAPSHOTS, ("result", "written"))? - before;
         if (half.snapshots > 0.0) != every.is_some() {
             return Err(format!("{} snapshots were written", half.snapshots).into());
         }

@@ -195,13 +195,14 @@ impl Member {
         serde_json::from_str(&page).ok()
     }
 
-    /// The value of one of its metrics; 0 while it says nothing of it.
+    /// The value of a metric with a label; 0 while the process does not report it.
     ///
     /// # Errors
-    /// When it does not answer.
-    pub(super) fn counted(&self, metric: &str) -> Result<f64, Failure> {
+    /// When the process does not answer.
+    pub(super) fn counted(&self, metric: &str, (label, value): (&str, &str)) -> Result<f64, Failure> {
         let page = get(&format!("127.0.0.1:{}", self.http), "/metrics")?;
-        let found = page.lines().find_map(|line| line.strip_prefix(metric));
+        let series = format!("{metric}{{{label}=\"{value}\"}}");
+        let found = page.lines().find_map(|line| line.strip_prefix(&series));
         Ok(found.map_or(Ok(0.0), |value| value.trim().parse())?)
     }
 
