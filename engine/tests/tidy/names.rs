@@ -24,7 +24,7 @@ pub fn spelled_elsewhere(sources: &Sources) -> Vec<String> {
     for (path, file) in sources.parsed().filter(|(path, _)| checked(path)) {
         let mut literals = Literals(Vec::new());
         file.items.iter().filter(|item| !is_test(item)).for_each(|item| literals.visit_item(item));
-        for (line, text) in literals.0.into_iter().filter(|(_, text)| is_name(text)) {
+        for (line, text) in literals.0.into_iter().filter(|(_, text)| holds_name(text)) {
             found.push(format!("{path}:{line}: {text:?}"));
         }
     }
@@ -33,6 +33,14 @@ pub fn spelled_elsewhere(sources: &Sources) -> Vec<String> {
 
 fn is_test(item: &Item) -> bool {
     matches!(item, Item::Mod(module) if module.attrs.iter().any(is_test_only))
+}
+
+/// A name alone, in backticks, or a metric with its labels: `tripline_shards{phase="live"}`.
+fn holds_name(text: &str) -> bool {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let labelled = text.split_once('{').filter(|(_, labels)| labels.contains('='));
+    let labelled = labelled.and_then(|(metric, _)| metric.split_whitespace().last());
+    quoted.chain(labelled).chain([text]).any(is_name)
 }
 
 fn is_name(text: &str) -> bool {

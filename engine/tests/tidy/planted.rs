@@ -236,6 +236,14 @@ fn a_name_on_the_wire_is_found_away_from_its_home() {
     let spelled = |path| names::spelled_elsewhere(&Sources::of(&[(path, text)])).len();
     assert_eq!(spelled("engine/src/ops/http.rs"), 3);
     assert_eq!(spelled("engine/src/names.rs"), 0);
+    for text in [
+        r#"f("tripline_shards{phase=\"live\"}")"#,
+        r#"format!("tripline_shards{{phase=\"live\"}} {PARTITIONS}\n")"#,
+        r#"f("an alert without `ce_id`")"#,
+    ] {
+        let text = format!("fn f() {{ {text}; }}");
+        assert_eq!(names::spelled_elsewhere(&Sources::of(&[("benches/src/a.rs", &text)])).len(), 1, "{text}");
+    }
     let prose = "fn f() { say(\"the topic of .late records\"); }\n#[cfg(test)] mod tests { const A: &str = \"ce_id\"; }";
     assert!(names::spelled_elsewhere(&Sources::of(&[("engine/src/a.rs", prose)])).is_empty());
 }
