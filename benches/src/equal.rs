@@ -5,6 +5,7 @@ use crate::kafka::{Broker, Failure};
 use crate::service::output;
 use std::fs;
 use std::path::Path;
+use tripline::names::Topics;
 
 /// The service ran under another pack for a while, which judges alike.
 pub struct Alike<'a> {
@@ -29,9 +30,11 @@ pub fn compare(
 ) -> Result<usize, Failure> {
     let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let brokers = broker.address();
-    for topic in ["events", "alerts", "verdicts"] {
-        let (into, topic) = (file(&format!("{topic}.dump")), format!("{prefix}.{topic}"));
-        output(program, &["dump", "--brokers", &brokers, "--topic", &topic, "--output", &into])?;
+    let (input, topics) = (format!("{prefix}.events"), Topics::under(prefix));
+    for (topic, name) in
+        [(&input, "events.dump"), (&topics.alerts, "alerts.dump"), (&topics.verdicts, "verdicts.dump")]
+    {
+        output(program, &["dump", "--brokers", &brokers, "--topic", topic, "--output", &file(name)])?;
     }
     let (input, alerts, journal) = (file("events.dump"), file("alerts.jsonl"), file("verdicts.jsonl"));
     let arguments =

@@ -1,7 +1,7 @@
 //! The service under test: the `tripline` program as a process of its own, and what that process has spent.
 
 use crate::cost::status_kib;
-use crate::kafka::{Failure, progress};
+use crate::kafka::{Broker, Failure, Stamp, progress};
 use rdkafka::consumer::BaseConsumer;
 use std::fmt::Write;
 use std::fs::{self, File, read_to_string};
@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use tripline::names::{OUTPUT_TOPICS, Topics};
 
 /// Linux counts CPU time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -23,6 +24,15 @@ pub fn program() -> Result<PathBuf, Failure> {
         return Ok(beside);
     }
     Err(format!("{} is not there: `cargo build --release -p tripline` first", beside.display()).into())
+}
+
+/// Creates the output topics under a prefix.
+///
+/// # Errors
+/// When the broker refuses.
+pub fn create_output_topics(broker: &Broker, prefix: &str) -> Result<(), Failure> {
+    let topics = Topics::under(prefix);
+    OUTPUT_TOPICS.iter().try_for_each(|topic| broker.topic(topics.name(*topic), Stamp::LogAppendTime))
 }
 
 /// A configuration of this repository, run elsewhere than it says.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tripline_benches::equal::compare;
 use tripline_benches::kafka::{Broker, Failure, Stamp, Writer, asking};
-use tripline_benches::service::{Installation, Process, program};
+use tripline_benches::service::{Installation, Process, create_output_topics, program};
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{Campaigns, Fault, Faults, SimulatedEvent, Simulation, SimulationSettings};
 
@@ -105,9 +105,7 @@ impl Round<'_> {
         let topic = format!("{name}.events");
         let stamp = if self.case.broker_clock { Stamp::LogAppendTime } else { Stamp::CreateTime };
         self.broker.topic(&topic, stamp)?;
-        for output in ["alerts", "verdicts", "dead-letters", "late"] {
-            self.broker.topic(&format!("{name}.{output}"), Stamp::LogAppendTime)?;
-        }
+        create_output_topics(self.broker, name)?;
         let config = self.configure()?;
         let (config, log) = (config.to_string_lossy(), self.folder.join("run.log"));
         let mut feed = self.simulation();

@@ -26,7 +26,7 @@ use tripline_benches::equal::{Alike, compare};
 use tripline_benches::kafka::{Broker, Failure, Stamp, asking, ends};
 use tripline_benches::load::read;
 use tripline_benches::proxy::Proxy;
-use tripline_benches::service::program;
+use tripline_benches::service::{create_output_topics, program};
 
 /// The input topic and the prefix of the others.
 const TOPIC: &str = "chaos.events";
@@ -119,9 +119,7 @@ fn chaos(
 ) -> Result<(), Failure> {
     // The bank's days pass in seconds, so its own clock stamps the events.
     broker.topic(TOPIC, Stamp::CreateTime)?;
-    for output in ["alerts", "verdicts", "dead-letters", "late"] {
-        broker.topic(&format!("{PREFIX}.{output}"), Stamp::LogAppendTime)?;
-    }
+    create_output_topics(broker, PREFIX)?;
     let mut crew = Crew::new(program()?, broker, folder, arguments.processes)?;
     crew.start_all()?;
     // Topics that were made a moment before a broker is killed may be lost with it.

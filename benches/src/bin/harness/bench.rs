@@ -9,7 +9,7 @@ use tripline::names::metric;
 use tripline::ops::status_client::{StatusClientError, get};
 use tripline_benches::kafka::{Broker, Failure, Stamp, asking, await_committed, begin_at, ends};
 use tripline_benches::records::{START, write_past};
-use tripline_benches::service::{Installation, Process, program};
+use tripline_benches::service::{Installation, Process, create_output_topics, program};
 use tripline_core::simulate::{Campaigns, Simulation, SimulationSettings};
 
 /// The input topic.
@@ -74,9 +74,7 @@ impl Bench {
         let broker = Broker::start()?;
         // The bank's days pass in seconds, so its own clock stamps the events.
         broker.topic(TOPIC, Stamp::CreateTime)?;
-        for output in ["alerts", "verdicts", "dead-letters", "late"] {
-            broker.topic(&format!("{PREFIX}.{output}"), Stamp::LogAppendTime)?;
-        }
+        create_output_topics(&broker, PREFIX)?;
         let campaigns = Campaigns::poisson(load.campaigns * f64::from(load.accounts) / 1e6);
         let settings = SimulationSettings { campaigns, ..SimulationSettings::new(7, load.accounts, START) };
         let mut feed = Simulation::new(&settings);

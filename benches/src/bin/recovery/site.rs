@@ -14,7 +14,7 @@ use tripline::settings::Guarantee;
 use tripline_benches::equal::compare;
 use tripline_benches::kafka::{Broker, Failure, PARTITIONS, Stamp, asking, await_committed, ends};
 use tripline_benches::records::{START, write_past};
-use tripline_benches::service::{Installation, Process, Spent, program};
+use tripline_benches::service::{Installation, Process, Spent, create_output_topics, program};
 use tripline_benches::watch::Watch;
 use tripline_core::simulate::{Simulation, SimulationSettings};
 
@@ -69,9 +69,7 @@ impl Site {
         let broker = Broker::start()?;
         // The bank's days pass in seconds, so its own clock stamps the events.
         broker.topic(TOPIC, Stamp::CreateTime)?;
-        for output in ["alerts", "verdicts", "dead-letters", "late"] {
-            broker.topic(&format!("{PREFIX}.{output}"), Stamp::LogAppendTime)?;
-        }
+        create_output_topics(&broker, PREFIX)?;
         let address = broker.address();
         let mut feed = Simulation::new(&SimulationSettings::new(7, accounts, START));
         let past = write_past(&mut feed, &address, TOPIC)?;

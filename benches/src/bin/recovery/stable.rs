@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use tripline::names::Topics;
 use tripline_benches::kafka::{Failure, PARTITIONS, asking};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -71,8 +72,8 @@ impl Stable {
             .set("bootstrap.servers", brokers)
             .set("isolation.level", "read_committed")
             .create()?;
-        let topics = ["alerts", "verdicts"].map(|topic| format!("{prefix}.{topic}"));
-        let ends = Ends { topics, written: asking(brokers, "ends")?, stable };
+        let Topics { alerts, verdicts, .. } = Topics::under(prefix);
+        let ends = Ends { topics: [alerts, verdicts], written: asking(brokers, "ends")?, stable };
         Ok(Stable { ends: Some(ends), is_over: Arc::default(), thread: None })
     }
 
