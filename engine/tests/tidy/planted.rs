@@ -240,6 +240,7 @@ fn a_name_on_the_wire_is_found_away_from_its_home() {
         r#"f("tripline_shards{phase=\"live\"}")"#,
         r#"format!("tripline_shards{{phase=\"live\"}} {PARTITIONS}\n")"#,
         r#"f("an alert without `ce_id`")"#,
+        r#"for topic in ["alerts", "dead-letters"] {}"#,
     ] {
         let text = format!("fn f() {{ {text}; }}");
         assert_eq!(names::spelled_elsewhere(&Sources::of(&[("benches/src/a.rs", &text)])).len(), 1, "{text}");
