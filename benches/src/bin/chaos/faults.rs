@@ -3,7 +3,7 @@
 use super::crew::Crew;
 use super::packs::has_open_cooldown;
 use super::places::lead_to;
-use super::tally::Tally;
+use super::run_counts::RunCounts;
 use super::{Arguments, HELD_FOR};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -61,7 +61,7 @@ pub(super) struct Disturbance<'a> {
     broker: &'a Broker,
     proxy: &'a Proxy,
     crew: &'a mut Crew,
-    tally: &'a mut Tally,
+    counts: &'a mut RunCounts,
     dice: ChaCha8Rng,
     /// Directed crashes so far, and how often in a row the next place was not reached.
     directed: usize,
@@ -74,10 +74,10 @@ impl<'a> Disturbance<'a> {
         arguments: &'a Arguments,
         (broker, proxy): (&'a Broker, &'a Proxy),
         crew: &'a mut Crew,
-        tally: &'a mut Tally,
+        counts: &'a mut RunCounts,
     ) -> Disturbance<'a> {
         let dice = ChaCha8Rng::seed_from_u64(arguments.seed);
-        Disturbance { arguments, broker, proxy, crew, tally, dice, directed: 0, missed: 0 }
+        Disturbance { arguments, broker, proxy, crew, counts, dice, directed: 0, missed: 0 }
     }
 
     /// All faults that were asked for.
@@ -88,8 +88,8 @@ impl<'a> Disturbance<'a> {
             let breath = self.between(if kind == Fault::Place { SHORT_BREATH_MS } else { BREATH_MS });
             self.crew.pass(breath)?;
             self.strike(kind)?;
-            self.tally.gave_up = self.crew.gave_up();
-            eprintln!("chaos: fault {number} of {}: {kind:?}; {}", self.arguments.faults, self.tally);
+            self.counts.gave_up = self.crew.gave_up();
+            eprintln!("chaos: fault {number} of {}: {kind:?}; {}", self.arguments.faults, self.counts);
         }
         Ok(())
     }
@@ -119,7 +119,7 @@ impl<'a> Disturbance<'a> {
             Fault::SnapshotKill => {
                 let member = self.member()?;
                 let met = self.crew.kill_in_snapshot(member)?;
-                self.tally.killed(met);
+                self.counts.killed(met);
                 self.crew.return_after(member, 0);
             }
             Fault::Stop => {
@@ -127,14 +127,14 @@ impl<'a> Disturbance<'a> {
                 self.crew.signal(member, "STOP")?;
                 self.crew.pass(Duration::from_secs(10))?;
                 self.crew.signal(member, "CONT")?;
-                self.tally.stops += 1;
+                self.counts.stops += 1;
             }
             Fault::Leave => {
                 let member = self.member()?;
                 self.crew.leave(member)?;
                 let seconds = [0, 2][self.draw(2) as usize];
                 self.crew.return_after(member, seconds);
-                self.tally.leaves += 1;
+                self.counts.leaves += 1;
             }
             Fault::Storm => self.storm()?,
             Fault::Pack => self.pack()?,
@@ -144,7 +144,7 @@ impl<'a> Disturbance<'a> {
                 let seconds = u64::from(self.draw(8));
                 self.crew.pass(Duration::from_secs(seconds))?;
                 self.broker.restart()?;
-                self.tally.broker_kills += 1;
+                self.counts.broker_kills += 1;
             }
             Fault::Silent => self.silent()?,
             Fault::Late => {
@@ -154,7 +154,7 @@ impl<'a> Disturbance<'a> {
                     self.proxy.hold_next(if self.draw(2) == 0 { Hold::Open } else { Hold::Cut });
                 }
                 self.crew.pass(HELD_FOR + Duration::from_secs(1))?;
-                self.tally.late_ends += u64::from(self.proxy.held() - before);
+                self.counts.late_ends += u64::from(self.proxy.held() - before);
             }
             Fault::Place => self.place()?,
         }
@@ -163,7 +163,7 @@ impl<'a> Disturbance<'a> {
 
     fn kill(&mut self, member: usize) -> Result<(), Failure> {
         let met = self.crew.kill(member)?;
-        self.tally.killed(met);
+        self.counts.killed(met);
         Ok(())
     }
 
@@ -192,7 +192,7 @@ impl<'a> Disturbance<'a> {
                     self.kill(member)?;
                 } else {
                     self.crew.ask_to_leave(member)?;
-                    self.tally.leaves += 1;
+                    self.counts.leaves += 1;
                 }
                 let seconds = u64::from(self.draw(9));
                 self.crew.return_after(member, seconds);
@@ -200,7 +200,7 @@ impl<'a> Disturbance<'a> {
                 self.crew.return_after(member, 0);
             }
         }
-        self.tally.storm_seconds += began.elapsed().as_secs();
+        self.counts.storm_seconds += began.elapsed().as_secs();
         self.crew.start_all()
     }
 
@@ -214,7 +214,7 @@ impl<'a> Disturbance<'a> {
         let passed = self.crew.pass(longer);
         self.proxy.silence(false);
         passed?;
-        self.tally.silences += 1;
+        self.counts.silences += 1;
         if reported? {
             Ok(())
         } else {
@@ -227,11 +227,11 @@ impl<'a> Disturbance<'a> {
             self.crew.stop_all()?;
         } else {
             self.crew.strike_all();
-            self.tally.pack_changes_by_kill += 1;
+            self.counts.pack_changes_by_kill += 1;
         }
-        self.tally.pack_changes += 1;
+        self.counts.pack_changes += 1;
         let is_open = has_open_cooldown(&self.broker.address())?;
-        self.tally.pack_changes_in_cooldown += u64::from(is_open);
+        self.counts.pack_changes_in_cooldown += u64::from(is_open);
         self.crew.change_pack()
     }
 
@@ -242,9 +242,9 @@ impl<'a> Disturbance<'a> {
         let drawn = self.draw(u32::MAX);
         if lead_to(place, (self.crew, self.proxy), member, drawn)? {
             (self.directed, self.missed) = (self.directed + 1, 0);
-            *self.tally.crashes.entry(place.to_owned()).or_default() += 1;
+            *self.counts.crashes.entry(place.to_owned()).or_default() += 1;
         } else {
-            self.tally.not_reached += 1;
+            self.counts.not_reached += 1;
             self.missed += 1;
             if self.missed == MISSED_MAX {
                 return Err(format!("{place} was not reached {MISSED_MAX} times in a row").into());

@@ -11,17 +11,17 @@ mod feed;
 mod member;
 mod packs;
 mod places;
+mod run_counts;
 mod snapshots;
-mod tally;
 
 use clap::Parser;
 use crew::Crew;
 use faults::{Disturbance, Fault};
+use run_counts::RunCounts;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tally::Tally;
 use tripline_benches::equal::{Alike, compare};
 use tripline_benches::kafka::{Broker, Failure, Stamp, asking, ends};
 use tripline_benches::load::read;
@@ -76,9 +76,9 @@ fn main() -> Result<(), Failure> {
     let folder = arguments.keep.as_deref().unwrap_or(held.path());
     std::fs::create_dir_all(folder)?;
     match run(&arguments, folder) {
-        Ok(tally) => {
-            println!("{tally}");
-            arguments.report.as_deref().map_or(Ok(()), |path| tally.add_to(path))
+        Ok(counts) => {
+            println!("{counts}");
+            arguments.report.as_deref().map_or(Ok(()), |path| counts.add_to(path))
         }
         Err(fault) => {
             let held = held.keep();
@@ -89,7 +89,7 @@ fn main() -> Result<(), Failure> {
 }
 
 /// One run on a broker of its own; what it leaves lies in the folder.
-fn run(arguments: &Arguments, folder: &Path) -> Result<Tally, Failure> {
+fn run(arguments: &Arguments, folder: &Path) -> Result<RunCounts, Failure> {
     let mut proxy = None;
     // A proxy accepts connections while the broker is away, which a client takes for a broker of the old kind.
     let is_needed = !arguments.kinds.contains(&Fault::Broker);
@@ -100,14 +100,14 @@ fn run(arguments: &Arguments, folder: &Path) -> Result<Tally, Failure> {
         Ok(to)
     })?;
     let proxy = proxy.ok_or("the broker has started, so there is a proxy")?;
-    let mut tally = Tally::default();
-    let done = chaos(arguments, (&broker, &proxy), folder, &mut tally);
+    let mut counts = RunCounts::default();
+    let done = chaos(arguments, (&broker, &proxy), folder, &mut counts);
     if done.is_err() {
-        eprintln!("chaos: failed after {tally}");
+        eprintln!("chaos: failed after {counts}");
         // It goes with the broker.
         std::fs::copy(broker.log(), folder.join("broker.log"))?;
     }
-    done.map(|()| tally)
+    done.map(|()| counts)
 }
 
 /// Starts everything, disturbs it, and compares what was published with what is right.
@@ -115,7 +115,7 @@ fn chaos(
     arguments: &Arguments,
     (broker, proxy): (&Broker, &Proxy),
     folder: &Path,
-    tally: &mut Tally,
+    counts: &mut RunCounts,
 ) -> Result<(), Failure> {
     // The bank's days pass in seconds, so its own clock stamps the events.
     broker.topic(TOPIC, Stamp::CreateTime)?;
@@ -130,7 +130,7 @@ fn chaos(
         let writing =
             scope.spawn(|| feed::write(&address, arguments, &is_over).map_err(|fault| fault.to_string()));
         let reading = scope.spawn(|| feed::read(&address, &is_over).map_err(|fault| fault.to_string()));
-        let done = Disturbance::new(arguments, (broker, proxy), &mut crew, tally).run();
+        let done = Disturbance::new(arguments, (broker, proxy), &mut crew, counts).run();
         // Whatever became of it: the threads must end.
         is_over.store(true, Ordering::Release);
         let done = done.and_then(|()| crew.start_all()).and_then(|()| {
@@ -146,24 +146,24 @@ fn chaos(
         Ok((written?, live?))
     })?;
     crew.stop_all()?;
-    (tally.events, tally.gave_up) = (u64::from(written), crew.gave_up());
-    (tally.alerts, tally.doubled) = live;
+    (counts.events, counts.gave_up) = (u64::from(written), crew.gave_up());
+    (counts.alerts, counts.doubled) = live;
     let [hash, other] =
         [0, 1].map(|pack| crew.config(pack).map(|config| read(config).ruleset().hash().to_owned()));
     let alike = Alike { hash: &hash?, other: &other? };
-    let alike = (tally.pack_changes > 0).then_some(&alike);
+    let alike = (counts.pack_changes > 0).then_some(&alike);
     let config = crew.config(0)?.to_string_lossy();
     let others = compare(&program()?, (broker, PREFIX), &config, folder, alike)?;
-    if tally.doubled > 0 {
-        return Err(format!("{} alerts were read twice", tally.doubled).into());
+    if counts.doubled > 0 {
+        return Err(format!("{} alerts were read twice", counts.doubled).into());
     }
-    let is_idle = tally.alerts == 0 || (tally.kills >= 10 && tally.kills_in_transaction == 0);
+    let is_idle = counts.alerts == 0 || (counts.kills >= 10 && counts.kills_in_transaction == 0);
     // Without its feature the program has no place to die at.
-    let nobody_died = tally.not_reached > 0 && tally.crashes.is_empty();
-    if is_idle || nobody_died || (tally.pack_changes > 0 && others == 0) {
-        return Err(format!("it proves too little: {tally}").into());
+    let nobody_died = counts.not_reached > 0 && counts.crashes.is_empty();
+    if is_idle || nobody_died || (counts.pack_changes > 0 && others == 0) {
+        return Err(format!("it proves too little: {counts}").into());
     }
-    tally.runs = 1;
+    counts.runs = 1;
     Ok(())
 }
 

@@ -54,16 +54,17 @@ pub(super) fn measure(brokers: &str, group: &str, events: u32, folder: &Path) ->
 /// Reads so many records from where the group stands, and prints what that needed.
 pub(super) fn run(brokers: &str, group: &str, events: u64) -> Result<(), Failure> {
     let settings = KafkaSettings::new(brokers, TOPIC, group, "none");
-    let tally = Tally { events, read: AtomicU64::new(0), first: OnceLock::new(), last: OnceLock::new() };
+    let progress =
+        ReadProgress { events, read: AtomicU64::new(0), first: OnceLock::new(), last: OnceLock::new() };
     let fault = Mutex::new(None);
     thread::scope(|scope| {
         for worker in 0..WORKERS {
-            let (settings, tally, fault) = (&settings, &tally, &fault);
+            let (settings, progress, fault) = (&settings, &progress, &fault);
             scope.spawn(move || {
-                if let Err(reason) = poll(settings, worker, tally) {
+                if let Err(reason) = poll(settings, worker, progress) {
                     *fault.lock().expect("no consumer panics while it holds it") = Some(reason.to_string());
                     // The others end, too.
-                    tally.read.store(events, Ordering::Relaxed);
+                    progress.read.store(events, Ordering::Relaxed);
                 }
             });
         }
@@ -71,7 +72,7 @@ pub(super) fn run(brokers: &str, group: &str, events: u64) -> Result<(), Failure
     if let Some(reason) = fault.into_inner()? {
         return Err(reason.into());
     }
-    let Some(((before, began), (after, ended))) = tally.first.get().zip(tally.last.get()) else {
+    let Some(((before, began), (after, ended))) = progress.first.get().zip(progress.last.get()) else {
         return Err("nothing was read".into());
     };
     println!("needed {} {}", after.cpu_seconds - before.cpu_seconds, (*ended - *began).as_secs_f64());
@@ -79,7 +80,7 @@ pub(super) fn run(brokers: &str, group: &str, events: u64) -> Result<(), Failure
 }
 
 /// What all consumers have read, and what the process had spent at the first record and after the last.
-struct Tally {
+struct ReadProgress {
     events: u64,
     read: AtomicU64,
     first: OnceLock<(Spent, Instant)>,
@@ -91,17 +92,17 @@ fn now() -> (Spent, Instant) {
 }
 
 /// One consumer, as one worker has it. The counts are added up when it commits: nothing shared is touched for a record.
-fn poll(settings: &KafkaSettings, worker: usize, tally: &Tally) -> Result<(), Failure> {
+fn poll(settings: &KafkaSettings, worker: usize, progress: &ReadProgress) -> Result<(), Failure> {
     let consumer: BaseConsumer = settings.consumer(worker).create()?;
     consumer.subscribe(&[TOPIC])?;
     let mut next = BTreeMap::new();
     let (mut count, mut bytes, mut committed) = (0, 0, Instant::now());
-    while tally.read.load(Ordering::Relaxed) < tally.events {
+    while progress.read.load(Ordering::Relaxed) < progress.events {
         for _ in 0..settings.batch_max {
             match consumer.poll(WAIT) {
                 Some(Ok(message)) => {
                     if count == 0 {
-                        tally.first.get_or_init(now);
+                        progress.first.get_or_init(now);
                     }
                     count += 1;
                     bytes += message.payload_len();
@@ -117,12 +118,12 @@ fn poll(settings: &KafkaSettings, worker: usize, tally: &Tally) -> Result<(), Fa
                 list.add_partition_offset(TOPIC, partition, Offset::Offset(offset))?;
             }
             consumer.commit(&list, CommitMode::Sync)?;
-            tally.read.fetch_add(std::mem::take(&mut count), Ordering::Relaxed);
+            progress.read.fetch_add(std::mem::take(&mut count), Ordering::Relaxed);
             committed = Instant::now();
         }
     }
     // Before the consumer leaves its group, which is no reading.
-    tally.last.get_or_init(now);
+    progress.last.get_or_init(now);
     println!("worker {worker} saw {bytes} bytes");
     Ok(())
 }

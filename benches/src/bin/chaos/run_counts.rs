@@ -11,7 +11,7 @@ use tripline_benches::kafka::Failure;
 /// Faults and what they met, and what was verified.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Tally {
+pub(super) struct RunCounts {
     /// Runs that ended with nothing lost, doubled or torn.
     pub(super) runs: u64,
     /// Processes killed.
@@ -56,7 +56,7 @@ pub(super) struct Tally {
     pub(super) doubled: u64,
 }
 
-impl Tally {
+impl RunCounts {
     pub(super) fn killed(&mut self, met: Met) {
         self.kills += 1;
         self.kills_in_transaction += u64::from(met.transaction);
@@ -67,15 +67,15 @@ impl Tally {
 
     /// Adds these counts to those of a file, which may not be there yet.
     pub(super) fn add_to(&self, path: &Path) -> Result<(), Failure> {
-        let mut held: Tally = match fs::read(path) {
+        let mut held: RunCounts = match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
-            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => Tally::default(),
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => RunCounts::default(),
             Err(fault) => return Err(fault.into()),
         };
         for (place, count) in &self.crashes {
             *held.crashes.entry(place.clone()).or_default() += count;
         }
-        let sum = Tally {
+        let sum = RunCounts {
             late_ends: held.late_ends + self.late_ends,
             silences: held.silences + self.silences,
             crashes: held.crashes,
@@ -105,7 +105,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for RunCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let crashes = self.crashes.values().sum::<u64>();
         let counted = [
