@@ -210,11 +210,11 @@ impl Writer {
         loop {
             record = match self.producer.send(record) {
                 Ok(()) => return Ok(()),
-                Err((fault, back)) if fault.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
                     std::thread::sleep(Duration::from_millis(1));
                     back
                 }
-                Err((fault, _)) => return Err(fault.into()),
+                Err((error, _)) => return Err(error.into()),
             };
         }
     }

@@ -15,9 +15,9 @@ pub fn path() -> PathBuf {
 /// Reads a configuration of this repository.
 ///
 /// # Panics
-/// When it has faults: benchmarks run what the repository holds.
+/// When it has errors: benchmarks run what the repository holds.
 pub fn read(path: &Path) -> Config {
-    let loaded = config::load(path).unwrap_or_else(|fault| panic!("{fault}"));
+    let loaded = config::load(path).unwrap_or_else(|error| panic!("{error}"));
     loaded.config.unwrap_or_else(|| panic!("{}", loaded.problems.render(Paint::Plain)))
 }
 

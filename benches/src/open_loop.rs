@@ -69,7 +69,7 @@ pub fn round(
     let is_over = AtomicBool::new(false);
     let (sent, read) = thread::scope(|scope| -> Result<_, Failure> {
         let reading =
-            scope.spawn(|| read(&reader, first.len(), &is_over, due).map_err(|fault| fault.to_string()));
+            scope.spawn(|| read(&reader, first.len(), &is_over, due).map_err(|error| error.to_string()));
         // Whatever becomes of the sending: the reader must not wait for ever.
         let sent = send(&due.batch, writer, rate).and_then(|sent| settle().map(|()| sent));
         is_over.store(true, Ordering::Release);

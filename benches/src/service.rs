@@ -188,7 +188,7 @@ impl Process {
     /// Asks it to stop by SIGTERM, and waits until it has.
     ///
     /// # Errors
-    /// When it ends with a fault, or not within half a minute.
+    /// When it ends with an error, or not within half a minute.
     pub fn stop(mut self) -> Result<(), Failure> {
         self.signal("TERM")?;
         let began = Instant::now();
@@ -265,7 +265,7 @@ impl Drop for Process {
 /// Runs a program to its end and gives what it printed.
 ///
 /// # Errors
-/// When it ends with a fault; what it said is in the error.
+/// When it ends with an error; what it said is in the error.
 pub fn output(program: &Path, arguments: &[&str]) -> Result<String, Failure> {
     let done = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&done.stdout).into_owned();

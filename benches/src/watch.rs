@@ -93,7 +93,7 @@ impl Watch {
         let consumer = reader(brokers, topic, &vec![0; usize::try_from(PARTITIONS)?])?;
         let shared = Arc::<Shared>::default();
         let reading = Arc::clone(&shared);
-        let thread = thread::spawn(move || reading.read(&consumer).map_err(|fault| fault.to_string()));
+        let thread = thread::spawn(move || reading.read(&consumer).map_err(|error| error.to_string()));
         Ok(Watch { shared, thread: Some(thread) })
     }
 

@@ -80,10 +80,10 @@ fn main() -> Result<(), Failure> {
             println!("{counts}");
             arguments.report.as_deref().map_or(Ok(()), |path| counts.add_to(path))
         }
-        Err(fault) => {
+        Err(error) => {
             let held = held.keep();
             let folder = arguments.keep.as_ref().unwrap_or(&held);
-            Err(format!("{fault}\nlogs and dumped topics are in {}", folder.display()).into())
+            Err(format!("{error}\nlogs and dumped topics are in {}", folder.display()).into())
         }
     }
 }
@@ -128,8 +128,8 @@ fn chaos(
     let address = broker.address();
     let (written, live) = thread::scope(|scope| -> Result<_, Failure> {
         let writing =
-            scope.spawn(|| feed::write(&address, arguments, &is_over).map_err(|fault| fault.to_string()));
-        let reading = scope.spawn(|| feed::read(&address, &is_over).map_err(|fault| fault.to_string()));
+            scope.spawn(|| feed::write(&address, arguments, &is_over).map_err(|error| error.to_string()));
+        let reading = scope.spawn(|| feed::read(&address, &is_over).map_err(|error| error.to_string()));
         let done = Disturbance::new(arguments, (broker, proxy), &mut crew, counts).run();
         // Whatever became of it: the threads must end.
         is_over.store(true, Ordering::Release);
@@ -176,7 +176,7 @@ fn settle(crew: &mut Crew, address: &str) -> Result<(), Failure> {
             Ok(goal) => break goal,
             // A broker that has only just started may not lead all partitions yet.
             Err(_) if began.elapsed() < SETTLED_WITHIN => crew.pass(Duration::from_millis(200))?,
-            Err(fault) => return Err(fault.into()),
+            Err(error) => return Err(error.into()),
         }
     };
     loop {

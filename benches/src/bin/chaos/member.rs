@@ -98,7 +98,7 @@ impl Member {
         let Some(process) = &mut self.process else { return Ok(false) };
         let Some(status) = process.ended()? else {
             if self.leaves_since.is_some_and(|since| since.elapsed() > LEFT_WITHIN) {
-                return Err(self.fault(&format!("did not leave within {LEFT_WITHIN:?}")));
+                return Err(self.error(&format!("did not leave within {LEFT_WITHIN:?}")));
             }
             return Ok(false);
         };
@@ -114,7 +114,7 @@ impl Member {
             return Ok(false);
         }
         if self.has_panicked()? {
-            return Err(self.fault("panicked"));
+            return Err(self.error("panicked"));
         }
         if may_give_up && status.code() == Some(GAVE_UP) {
             if !leaves {
@@ -122,7 +122,7 @@ impl Member {
             }
             return Ok(true);
         }
-        Err(self.fault(&format!("ended with {status}")))
+        Err(self.error(&format!("ended with {status}")))
     }
 
     /// Whether a thread of it has: a process that sees a worker panic ends as one that gives up.
@@ -130,7 +130,7 @@ impl Member {
         Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).contains("panicked at"))
     }
 
-    pub(super) fn fault(&self, what: &str) -> Failure {
+    pub(super) fn error(&self, what: &str) -> Failure {
         format!("a process {what}; see {}", self.log.display()).into()
     }
 

@@ -69,8 +69,8 @@ impl RunCounts {
     pub(super) fn add_to(&self, path: &Path) -> Result<(), Failure> {
         let mut held: RunCounts = match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
-            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => RunCounts::default(),
-            Err(fault) => return Err(fault.into()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => RunCounts::default(),
+            Err(error) => return Err(error.into()),
         };
         for (place, count) in &self.crashes {
             *held.crashes.entry(place.clone()).or_default() += count;

@@ -56,20 +56,20 @@ pub(super) fn run(brokers: &str, group: &str, events: u64) -> Result<(), Failure
     let settings = KafkaSettings::new(brokers, TOPIC, group, "none");
     let progress =
         ReadProgress { events, read: AtomicU64::new(0), first: OnceLock::new(), last: OnceLock::new() };
-    let fault = Mutex::new(None);
+    let error = Mutex::new(None);
     thread::scope(|scope| {
         for worker in 0..WORKERS {
-            let (settings, progress, fault) = (&settings, &progress, &fault);
+            let (settings, progress, error) = (&settings, &progress, &error);
             scope.spawn(move || {
                 if let Err(reason) = poll(settings, worker, progress) {
-                    *fault.lock().expect("no consumer panics while it holds it") = Some(reason.to_string());
+                    *error.lock().expect("no consumer panics while it holds it") = Some(reason.to_string());
                     // The others end, too.
                     progress.read.store(events, Ordering::Relaxed);
                 }
             });
         }
     });
-    if let Some(reason) = fault.into_inner()? {
+    if let Some(reason) = error.into_inner()? {
         return Err(reason.into());
     }
     let Some(((before, began), (after, ended))) = progress.first.get().zip(progress.last.get()) else {
@@ -109,7 +109,7 @@ fn poll(settings: &KafkaSettings, worker: usize, progress: &ReadProgress) -> Res
                     next.insert(message.partition(), message.offset() + 1);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) | None => break,
-                Some(Err(fault)) => return Err(fault.into()),
+                Some(Err(error)) => return Err(error.into()),
             }
         }
         if count > 0 && committed.elapsed() >= settings.commit_interval {

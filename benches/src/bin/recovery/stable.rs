@@ -92,7 +92,7 @@ impl Stable {
     pub(super) fn look_on(&mut self) {
         let Some(ends) = self.ends.take() else { return };
         let is_over = Arc::clone(&self.is_over);
-        let work = move || ends.longest(&is_over).map_err(|fault| fault.to_string());
+        let work = move || ends.longest(&is_over).map_err(|error| error.to_string());
         self.thread = Some(thread::spawn(work));
     }
 

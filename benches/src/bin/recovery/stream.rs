@@ -58,7 +58,7 @@ impl Stream {
             })?;
             writer.finish()
         };
-        let thread = Some(thread::spawn(move || work().map_err(|fault| fault.to_string())));
+        let thread = Some(thread::spawn(move || work().map_err(|error| error.to_string())));
         Ok(Stream { now_ms, is_over, thread })
     }
 
@@ -112,7 +112,7 @@ impl Beats {
             })?;
             writer.finish()
         };
-        let thread = Some(thread::spawn(move || work().map_err(|fault| fault.to_string())));
+        let thread = Some(thread::spawn(move || work().map_err(|error| error.to_string())));
         Ok(Beats { fired, is_over, thread })
     }
 
