@@ -1,4 +1,4 @@
-//! The processes of the group: who lives, who is to come back, and what a kill met.
+//! The processes of the group: starts, kills and stops of them, and what each was doing when it was killed.
 
 use super::PREFIX;
 use super::member::{Member, PACKS};
@@ -13,44 +13,44 @@ use tripline::names::Topics;
 use tripline::ops::status_report::StatusReport;
 use tripline_benches::kafka::{Broker, Failure, PARTITIONS, asking};
 
-/// All shards are owned and live again within this time.
+/// After a change of packs, all shards are assigned and live within this time.
 const LIVE_WITHIN: Duration = Duration::from_secs(90);
-/// A snapshot is begun within this time: each shard's is due every three seconds.
+/// A snapshot begins within this time: every shard takes one every three seconds.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(8);
 
 /// What a process was doing when it was killed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Met {
-    /// A transaction of it was open: readers of committed records waited for its end.
+    /// It had an open transaction, which held back readers of committed records.
     pub(super) transaction: bool,
-    /// It or another had started within the last three seconds: shards moved and were filled.
+    /// A process had started within the last three seconds, so shards were being moved and restored.
     pub(super) rebalance: bool,
-    /// It left a snapshot without its manifest.
+    /// It left a snapshot without a manifest.
     pub(super) snapshot: bool,
-    /// A shard of it was being filled.
+    /// One of its shards was being restored.
     pub(super) restore: bool,
 }
 
-/// The processes.
+/// The processes of the group.
 pub(super) struct Crew {
     program: PathBuf,
     members: Vec<Member>,
     written: BaseConsumer,
     stable: BaseConsumer,
-    /// Transactions that kills left open, by partition of the journal and first record, as seen last.
+    /// Open transactions at the last check: the last stable offset of each partition of the verdicts.
     open: BTreeMap<i32, i64>,
-    /// Where snapshots lie, and those left unfinished by kills that were counted.
+    /// The snapshot store, and the unfinished snapshots in it that were counted already.
     store: PathBuf,
     abandoned: BTreeSet<PathBuf>,
-    /// Which of [`PACKS`] is run.
+    /// Index of the current packs in [`PACKS`].
     pack: usize,
-    /// Something was done that a process may give up for.
+    /// A fault was injected after which a process may exit with status 2.
     may_give_up: bool,
     gave_up: u64,
 }
 
 impl Crew {
-    /// So many members, none started.
+    /// A group of `count` processes, none of them started.
     pub(super) fn new(
         program: PathBuf,
         broker: &Broker,
@@ -70,22 +70,22 @@ impl Crew {
         Ok(Crew { program, members, written, stable, open, store, abandoned, pack, may_give_up, gave_up })
     }
 
-    /// A configuration of theirs, under one of the two packs.
+    /// The configuration of the first process under one of [`PACKS`].
     pub(super) fn config(&self, pack: usize) -> Result<&Path, Failure> {
-        Ok(&self.members.first().ok_or("no process was asked for")?.configs[pack])
+        Ok(&self.members.first().ok_or("the group has no process")?.configs[pack])
     }
 
-    /// From now on a process may end with exit 2, and is then started again.
+    /// From now on a process may exit with status 2 and is then restarted.
     pub(super) fn may_give_up(&mut self) {
         self.may_give_up = true;
     }
 
-    /// How many have.
+    /// How many processes have exited with status 2.
     pub(super) fn gave_up(&self) -> u64 {
         self.gave_up
     }
 
-    /// Starts everybody who is not there.
+    /// Starts every process that is not running.
     pub(super) fn start_all(&mut self) -> Result<(), Failure> {
         for member in &mut self.members {
             if member.process.is_none() {
@@ -95,7 +95,7 @@ impl Crew {
         self.pass(Duration::ZERO)
     }
 
-    /// Lets time pass; those whose time has come return, and nobody may have ended by himself.
+    /// Waits for a time. Starts the processes that are due meanwhile, and fails when one has exited unexpectedly.
     pub(super) fn pass(&mut self, time: Duration) -> Result<(), Failure> {
         let until = Instant::now() + time;
         loop {
@@ -103,7 +103,10 @@ impl Crew {
                 member.start_if_due(&self.program, self.pack)?;
                 if member.has_given_up(self.may_give_up)? {
                     self.gave_up += 1;
-                    eprintln!("chaos: a process gave up and is started again; see {}", member.log.display());
+                    eprintln!(
+                        "chaos: a process exited with status 2 and is restarted; see {}",
+                        member.log.display()
+                    );
                 }
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -114,14 +117,14 @@ impl Crew {
         }
     }
 
-    /// Members that are there and were not asked to leave.
+    /// Members that are running and not stopping.
     fn present(&self) -> Vec<usize> {
         let is_present =
             |at: &usize| self.members[*at].process.is_some() && self.members[*at].leaves_since.is_none();
         (0..self.members.len()).filter(is_present).collect()
     }
 
-    /// One of those who live, by a number drawn; when nobody does, the first once he is back.
+    /// A running member, chosen by a random number. Without any it starts the first and waits for it.
     pub(super) fn living(&mut self, drawn: u32) -> Result<usize, Failure> {
         if self.present().is_empty() {
             self.members[0].returns_at.get_or_insert_with(Instant::now);
@@ -133,18 +136,18 @@ impl Crew {
         Ok(present[drawn as usize % present.len()])
     }
 
-    /// Whether a member is there, and another too.
+    /// Whether a member is running and is not the only one.
     pub(super) fn can_go(&self, at: usize) -> bool {
         let present = self.present();
         present.contains(&at) && present.len() > 1
     }
 
-    /// The next of the others.
+    /// Another member.
     pub(super) fn other_than(&self, at: usize) -> usize {
         (at + 1) % self.members.len()
     }
 
-    /// Kills a member and says what that met.
+    /// Kills a member. Returns what it was doing.
     pub(super) fn kill(&mut self, at: usize) -> Result<Met, Failure> {
         let recent = |member: &Member| {
             member.process.is_some() && member.started_at.elapsed() < Duration::from_secs(3)
@@ -152,13 +155,13 @@ impl Crew {
         let rebalance = self.members.iter().any(recent);
         let restore = self.members[at].is_filling();
         self.strike(at);
-        // What the living write is committed at once; what is open after this is the dead one's.
+        // Running processes commit within this time; a transaction that stays open is the killed one's.
         thread::sleep(Duration::from_millis(400));
         let snapshot = self.has_abandoned();
         Ok(Met { transaction: self.has_open_transaction()?, rebalance, snapshot, restore })
     }
 
-    /// Kills a member as soon as it writes a snapshot, or after a while.
+    /// Kills a member as soon as it writes a snapshot, or after [`SNAPSHOT_WITHIN`].
     pub(super) fn kill_in_snapshot(&mut self, at: usize) -> Result<Met, Failure> {
         let began = Instant::now();
         let own: Vec<u32> = self.members[at].overview().map(|report| partitions(&report)).unwrap_or_default();
@@ -172,12 +175,12 @@ impl Crew {
     }
 
     fn strike(&mut self, at: usize) {
-        // Dropping it kills it.
+        // A process is killed when it is dropped.
         self.members[at].process = None;
         self.members[at].leaves_since = None;
     }
 
-    /// Whether somebody died at a snapshot since this was asked last: what the living write is whole soon.
+    /// Whether a killed process left a new unfinished snapshot. Running processes finish theirs within the wait.
     fn has_abandoned(&mut self) -> bool {
         let mut found: BTreeSet<PathBuf> =
             unfinished(&self.store, PREFIX).difference(&self.abandoned).cloned().collect();
@@ -191,9 +194,8 @@ impl Crew {
         has_any
     }
 
-    /// Whether a partition of the journal holds records that no reader of committed ones gets yet, twice in a row,
-    /// behind another place than when this was asked last: somebody else may have died in a transaction before, and be
-    /// away still.
+    /// Whether a transaction stays open that was not open at the last check. An earlier killed process that has not
+    /// returned may still have one.
     fn has_open_transaction(&mut self) -> Result<bool, Failure> {
         let mut open = self.held_back()?;
         if !open.is_empty() {
@@ -206,8 +208,7 @@ impl Crew {
         Ok(is_new)
     }
 
-    /// Partitions of the journal that hold records which readers of committed ones do not get yet, and the first of
-    /// them.
+    /// The last stable offset of each partition of the verdicts in which a transaction is open.
     fn held_back(&self) -> Result<BTreeMap<i32, i64>, Failure> {
         let (topic, within) = (Topics::under(PREFIX).verdicts, Duration::from_secs(10));
         let mut held = BTreeMap::new();
@@ -221,8 +222,8 @@ impl Crew {
         Ok(held)
     }
 
-    /// Starts a member anew that is to die where `place` says; sees whether he does within half a minute, while
-    /// `provoke` does what leads there. Afterwards he is back, and lives.
+    /// Restarts a member with the failpoint `place` set, calls `provoke` and waits up to 30 s for the crash. Returns
+    /// whether it crashed. Afterwards the member is started without the failpoint.
     pub(super) fn die_at(
         &mut self,
         at: usize,
@@ -242,13 +243,13 @@ impl Crew {
         if !has_died {
             self.leave(at)?;
         }
-        // What he left of a snapshot is no kill's doing.
+        // An unfinished snapshot of this crash must not be counted for the next kill.
         self.has_abandoned();
         self.return_after(at, 0);
         Ok(has_died)
     }
 
-    /// Whether everybody who has shards says that no broker answers.
+    /// Whether every process with shards reports that no broker answers.
     pub(super) fn misses_brokers(&self) -> bool {
         let reports: Vec<StatusReport> = self.members.iter().filter_map(Member::overview).collect();
         let misses =
@@ -256,17 +257,17 @@ impl Crew {
         !reports.is_empty() && reports.iter().filter(|one| !one.shards.is_empty()).all(misses)
     }
 
-    /// He comes back in so many seconds.
+    /// Starts the member in this many seconds.
     pub(super) fn return_after(&mut self, at: usize, seconds: u64) {
         self.members[at].returns_at = Some(Instant::now() + Duration::from_secs(seconds));
     }
 
-    /// Sends him a signal.
+    /// Sends the member a signal.
     pub(super) fn signal(&mut self, at: usize, name: &str) -> Result<(), Failure> {
         self.members[at].process.as_ref().map_or(Ok(()), |process| process.signal(name))
     }
 
-    /// Asks him to leave; once he has, he stays away until he is asked to return, or his time to return has come.
+    /// Sends SIGTERM. The member is started again only by [`Crew::return_after`] or [`Crew::start_all`].
     pub(super) fn ask_to_leave(&mut self, at: usize) -> Result<(), Failure> {
         if self.members[at].process.is_some() {
             self.signal(at, "TERM")?;
@@ -275,7 +276,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Asks him to leave, and waits until he has.
+    /// Stops the member by SIGTERM and waits until it has exited.
     pub(super) fn leave(&mut self, at: usize) -> Result<(), Failure> {
         self.members[at].returns_at = None;
         self.ask_to_leave(at)?;
@@ -289,7 +290,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Asks everybody to leave.
+    /// Stops every member by SIGTERM and waits until they have exited.
     pub(super) fn stop_all(&mut self) -> Result<(), Failure> {
         for at in 0..self.members.len() {
             self.members[at].returns_at = None;
@@ -298,12 +299,12 @@ impl Crew {
         (0..self.members.len()).try_for_each(|at| self.await_gone(at))
     }
 
-    /// Kills everybody.
+    /// Kills every member.
     pub(super) fn strike_all(&mut self) {
         (0..self.members.len()).for_each(|at| self.strike(at));
     }
 
-    /// Starts everybody under the other pack, and waits until all shards are live again.
+    /// Starts every member with the other packs and waits until all shards are live.
     pub(super) fn change_pack(&mut self) -> Result<(), Failure> {
         self.pack = (self.pack + 1) % PACKS.len();
         self.start_all()?;
@@ -317,7 +318,7 @@ impl Crew {
         Ok(())
     }
 
-    /// Shards that are live, of all members.
+    /// Number of live shards of all members.
     fn live(&self) -> usize {
         let reports = self.members.iter().filter_map(Member::overview);
         reports.map(|report| report.shards.iter().filter(|shard| shard.phase == "live").count()).sum()

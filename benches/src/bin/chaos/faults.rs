@@ -1,4 +1,4 @@
-//! What is done to the service and its broker, one fault after the other, each counted with what it met.
+//! The faults that are injected into the service and its broker, one after the other, and their counts.
 
 use super::crew::Crew;
 use super::packs::has_open_cooldown;
@@ -12,50 +12,50 @@ use tripline::failpoint::PLACES;
 use tripline_benches::kafka::{Broker, Failure};
 use tripline_benches::proxy::{Hold, Proxy};
 
-/// Between two faults, ms: least and most.
-const BREATH_MS: (u32, u32) = (500, 4_000);
-/// Before a directed crash, which comes where it is to come and not at a random time.
-const SHORT_BREATH_MS: (u32, u32) = (300, 1_000);
-/// So often in a row a place may not be reached.
+/// Pause between two faults, ms: minimum and maximum.
+const PAUSE_MS: (u32, u32) = (500, 4_000);
+/// Pause before a directed crash, whose moment the failpoint decides.
+const SHORT_PAUSE_MS: (u32, u32) = (300, 1_000);
+/// A failpoint that is not reached this many times in a row is an error.
 const MISSED_MAX: u32 = 5;
-/// A storm lasts so long.
+/// Duration of a storm.
 const STORM: Duration = Duration::from_secs(30);
-/// Between two changes of the group in a storm, ms: least and most.
-const GUST_MS: (u32, u32) = (600, 1_400);
+/// Pause between two changes of the group in a storm, ms: minimum and maximum.
+const STORM_PAUSE_MS: (u32, u32) = (600, 1_400);
 
-/// So long after the brokers fell silent a process says so.
+/// A process reports within this time that no broker answers.
 const REPORTED_WITHIN: Duration = Duration::from_secs(5);
-/// And for so long they are silent still, ms: least and most.
+/// The silence continues for this long afterwards, ms: minimum and maximum.
 const SILENT_LONGER_MS: (u32, u32) = (0, 10_000);
 
-/// What is done to the service or its broker.
+/// A kind of injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Fault {
-    /// A process is killed, and comes back at once, after a second, or when the others have taken over.
+    /// A process is killed and restarted at once, after a second, or after the others have taken over.
     Kill,
-    /// A process is killed, comes back at once, and is killed again while its shards are filled.
+    /// A process is killed, restarted at once, and killed again while its shards are restored.
     RestartKill,
     /// A process is killed as soon as it writes a snapshot.
     SnapshotKill,
-    /// A process is stopped for so long that the others take over, and then goes on.
+    /// A process is suspended (SIGSTOP) until the others have taken over, and then continued.
     Stop,
-    /// A process is asked to leave, and comes back.
+    /// A process is stopped (SIGTERM) and restarted.
     Leave,
-    /// For half a minute processes leave, are killed or come back, one a second.
+    /// For 30 s, one process per second is stopped, killed or restarted.
     Storm,
-    /// All processes end, asked to or killed, and start under another pack that judges alike.
+    /// All processes are stopped or killed, and started with other packs that give the same alerts.
     Pack,
-    /// The broker is killed and started again.
+    /// The broker is killed and restarted.
     Broker,
-    /// The network hands nothing on for up to a quarter of a minute, and every connection stays.
+    /// The proxy forwards nothing for 5 to 15 s; connections stay open.
     Silent,
-    /// Ends of one to four transactions are held back by the network until the clients have given up, or asked again.
+    /// The proxy delays the ends of one to four transactions until the clients have timed out or retried.
     Late,
-    /// A process dies at one place of the program after the other. Needs `--features tripline/failpoints`.
+    /// A process crashes at each failpoint in turn. Needs `--features tripline/failpoints`.
     Place,
 }
 
-/// Who disturbs whom, by which dice.
+/// Injects the faults that the arguments ask for, at random.
 pub(super) struct Disturbance<'a> {
     arguments: &'a Arguments,
     broker: &'a Broker,
@@ -63,13 +63,13 @@ pub(super) struct Disturbance<'a> {
     crew: &'a mut Crew,
     counts: &'a mut RunCounts,
     dice: ChaCha8Rng,
-    /// Directed crashes so far, and how often in a row the next place was not reached.
+    /// Directed crashes so far, and how many times in a row the next place was not reached.
     directed: usize,
     missed: u32,
 }
 
 impl<'a> Disturbance<'a> {
-    /// Nothing done yet.
+    /// With the arguments' seed.
     pub(super) fn new(
         arguments: &'a Arguments,
         (broker, proxy): (&'a Broker, &'a Proxy),
@@ -80,13 +80,13 @@ impl<'a> Disturbance<'a> {
         Disturbance { arguments, broker, proxy, crew, counts, dice, directed: 0, missed: 0 }
     }
 
-    /// All faults that were asked for.
+    /// Injects all faults.
     pub(super) fn run(&mut self) -> Result<(), Failure> {
         let kinds = u32::try_from(self.arguments.kinds.len())?;
         for number in 1..=self.arguments.faults {
             let kind = self.arguments.kinds[self.draw(kinds) as usize];
-            let breath = self.between(if kind == Fault::Place { SHORT_BREATH_MS } else { BREATH_MS });
-            self.crew.pass(breath)?;
+            let pause = self.between(if kind == Fault::Place { SHORT_PAUSE_MS } else { PAUSE_MS });
+            self.crew.pass(pause)?;
             self.strike(kind)?;
             self.counts.gave_up = self.crew.gave_up();
             eprintln!("chaos: fault {number} of {}: {kind:?}; {}", self.arguments.faults, self.counts);
@@ -149,7 +149,7 @@ impl<'a> Disturbance<'a> {
             Fault::Silent => self.silent()?,
             Fault::Late => {
                 let before = self.proxy.held();
-                // The network may hold up several workers at once.
+                // Several workers may be affected at once.
                 for _ in 0..=self.draw(4) {
                     self.proxy.hold_next(if self.draw(2) == 0 { Hold::Open } else { Hold::Cut });
                 }
@@ -179,13 +179,13 @@ impl<'a> Disturbance<'a> {
     }
 
     fn storm(&mut self) -> Result<(), Failure> {
-        // Who is asked to leave as the group changes may find the last commit refused: it says so, and the next one
-        // judges again.
+        // The last commit of a process that stops during a rebalance may be refused. The process exits with status 2,
+        // and the next owner judges those records again.
         self.crew.may_give_up();
         let began = Instant::now();
         while began.elapsed() < STORM {
-            let gust = self.between(GUST_MS);
-            self.crew.pass(gust)?;
+            let pause = self.between(STORM_PAUSE_MS);
+            self.crew.pass(pause)?;
             let member = self.draw(u32::try_from(self.arguments.processes)?) as usize;
             if self.crew.can_go(member) {
                 if self.draw(2) == 0 {
@@ -204,9 +204,9 @@ impl<'a> Disturbance<'a> {
         self.crew.start_all()
     }
 
-    /// After some seconds of silence every process must say that no broker answers.
+    /// Every process must report that no broker answers within [`REPORTED_WITHIN`].
     fn silent(&mut self) -> Result<(), Failure> {
-        // A member whose question to join was answered into the silence asks again, and fences itself.
+        // A member that lost the response to its join request joins again and fences its own first request.
         self.crew.may_give_up();
         let longer = self.between(SILENT_LONGER_MS);
         self.proxy.silence(true);
@@ -218,7 +218,7 @@ impl<'a> Disturbance<'a> {
         if reported? {
             Ok(())
         } else {
-            Err(format!("a process is ready {REPORTED_WITHIN:?} after the brokers fell silent").into())
+            Err(format!("a process is ready {REPORTED_WITHIN:?} after the brokers stopped answering").into())
         }
     }
 
@@ -249,7 +249,7 @@ impl<'a> Disturbance<'a> {
             if self.missed == MISSED_MAX {
                 return Err(format!("{place} was not reached {MISSED_MAX} times in a row").into());
             }
-            eprintln!("chaos: {place} was not reached; it is tried again");
+            eprintln!("chaos: {place} was not reached; trying again");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The bank that writes and the reader that watches, each on a thread of its own.
+//! The writer of the bank's events and the reader of the alerts, each for its own thread.
 
 use super::{Arguments, PREFIX, TOPIC};
 use rdkafka::ClientConfig;
@@ -15,12 +15,12 @@ use tripline_benches::records::START;
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
 
-/// Campaigns an account and day: so many that a transaction is open most of the time.
+/// Campaigns per account and day: enough to keep a transaction open most of the time.
 const CAMPAIGNS: f64 = 0.3;
-/// After the end, the reader has read everything once it was at all ends for so long.
+/// At the end, the reader has read everything when no record has come for this long.
 const QUIET: Duration = Duration::from_secs(25);
 
-/// Streams events in until it is over. Gives how many.
+/// Writes events until `is_over`. Returns how many.
 pub(super) fn write(brokers: &str, arguments: &Arguments, is_over: &AtomicBool) -> Result<u32, Failure> {
     let settings = SimulationSettings {
         campaigns: Campaigns::poisson(CAMPAIGNS * f64::from(arguments.accounts)),
@@ -41,7 +41,8 @@ pub(super) fn write(brokers: &str, arguments: &Arguments, is_over: &AtomicBool) 
     Ok(count)
 }
 
-/// Reads committed alerts until it is over and nothing more comes. Gives how many, and how many ids came again.
+/// Reads committed alerts until `is_over` and none has come for [`QUIET`]. Returns their number, and how many repeat an
+/// id.
 pub(super) fn read(brokers: &str, is_over: &AtomicBool) -> Result<(u64, u64), Failure> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -63,12 +64,12 @@ pub(super) fn read(brokers: &str, is_over: &AtomicBool) -> Result<(u64, u64), Fa
                 count += 1;
                 if !ids.insert(id.to_vec()) {
                     doubled += 1;
-                    eprintln!("chaos: alert {} came again", String::from_utf8_lossy(id));
+                    eprintln!("chaos: alert {} was read twice", String::from_utf8_lossy(id));
                 }
                 quiet_since = Instant::now();
             }
             Some(Err(KafkaError::PartitionEOF(_))) => {}
-            // The broker is one of those that are killed.
+            // The broker may have been killed.
             Some(Err(_)) => quiet_since = Instant::now(),
             None if !is_over.load(Ordering::Acquire) => quiet_since = Instant::now(),
             None if quiet_since.elapsed() > QUIET => return Ok((count, doubled)),

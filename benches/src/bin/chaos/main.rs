@@ -1,9 +1,9 @@
-//! Faults on a real Kafka and real processes: several `tripline run` of one group, killed and stopped at random while a
-//! bank's events stream in. Nothing may be lost, doubled or torn for readers of committed records.
+//! Fault injection on a real Kafka: `tripline run` processes of one group are killed and stopped at random while a
+//! bank's events stream in. For readers of committed records nothing may be lost, doubled or torn.
 //!
-//! Two verify: one reads the alerts live and knows every id only once, the other compares alerts and verdicts with
-//! `replay` of the dumped input afterwards, byte for byte. A run says how many faults bit: kills inside an open
-//! transaction, while shards were filled, of the broker itself.
+//! Two checks verify it. A live reader of the alerts must see each id once. Afterwards alerts and verdicts must equal
+//! `replay` of the dumped input, byte for byte. A run reports how many faults had an effect: kills in an open
+//! transaction, kills while shards were restored, kills of the broker.
 
 mod crew;
 mod faults;
@@ -31,18 +31,18 @@ use tripline_benches::service::{create_output_topics, program};
 /// The input topic and the prefix of the others.
 const TOPIC: &str = "chaos.events";
 const PREFIX: &str = "chaos";
-/// The network holds the end of a transaction back for so long: longer than the service waits for an answer.
+/// How long the proxy delays the end of a transaction: longer than the service waits for a response.
 const HELD_FOR: Duration = Duration::from_secs(7);
-/// After the last record everything must be committed within this time.
+/// Every record must be committed within this time of the last one.
 const SETTLED_WITHIN: Duration = Duration::from_secs(180);
 
 /// Kills and stops `tripline run` on a real Kafka; exit 0 when nothing was lost, doubled or torn.
 #[derive(Parser)]
 struct Arguments {
-    /// Faults in all.
+    /// Number of faults.
     #[arg(long, default_value_t = 10)]
     faults: u32,
-    /// Kinds of fault, drawn with equal chance.
+    /// Kinds of faults, drawn with equal probability.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "kill")]
     kinds: Vec<Fault>,
     /// Processes of the group.
@@ -54,13 +54,13 @@ struct Arguments {
     /// Accounts of the bank.
     #[arg(long, default_value_t = 20_000)]
     accounts: u32,
-    /// Another seed draws other faults and another bank.
+    /// Seed of the faults and of the bank.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Adds the counts to this file, so that a campaign may take many runs.
+    /// Add the counts to those in this file.
     #[arg(long)]
     report: Option<PathBuf>,
-    /// Leaves logs and dumped topics here.
+    /// Keep logs and dumped topics in this folder.
     #[arg(long)]
     keep: Option<PathBuf>,
 }
@@ -70,7 +70,7 @@ fn main() -> Result<(), Failure> {
     if arguments.kinds.contains(&Fault::Broker)
         && arguments.kinds.iter().any(|kind| matches!(kind, Fault::Silent | Fault::Late | Fault::Place))
     {
-        return Err("`broker` goes with none of `silent`, `late` and `place`".into());
+        return Err("`broker` cannot be combined with `silent`, `late` or `place`".into());
     }
     let held = tempfile::tempdir()?;
     let folder = arguments.keep.as_deref().unwrap_or(held.path());
@@ -88,10 +88,10 @@ fn main() -> Result<(), Failure> {
     }
 }
 
-/// One run on a broker of its own; what it leaves lies in the folder.
+/// One run on its own broker. Logs and dumped topics go to the folder.
 fn run(arguments: &Arguments, folder: &Path) -> Result<RunCounts, Failure> {
     let mut proxy = None;
-    // A proxy accepts connections while the broker is away, which a client takes for a broker of the old kind.
+    // A proxy accepts connections while the broker is down; clients then assume a broker of an old version.
     let is_needed = !arguments.kinds.contains(&Fault::Broker);
     let broker = Broker::start_behind(|port| {
         let started = Proxy::start(port, HELD_FOR)?;
@@ -104,25 +104,25 @@ fn run(arguments: &Arguments, folder: &Path) -> Result<RunCounts, Failure> {
     let done = chaos(arguments, (&broker, &proxy), folder, &mut counts);
     if done.is_err() {
         eprintln!("chaos: failed after {counts}");
-        // It goes with the broker.
+        // The log is deleted with the broker.
         std::fs::copy(broker.log(), folder.join("broker.log"))?;
     }
     done.map(|()| counts)
 }
 
-/// Starts everything, disturbs it, and compares what was published with what is right.
+/// Starts the group, injects the faults, and compares the output with `replay`.
 fn chaos(
     arguments: &Arguments,
     (broker, proxy): (&Broker, &Proxy),
     folder: &Path,
     counts: &mut RunCounts,
 ) -> Result<(), Failure> {
-    // The bank's days pass in seconds, so its own clock stamps the events.
+    // Simulated days pass in seconds, so records have the simulation's timestamps.
     broker.topic(TOPIC, Stamp::CreateTime)?;
     create_output_topics(broker, PREFIX)?;
     let mut crew = Crew::new(program()?, broker, folder, arguments.processes)?;
     crew.start_all()?;
-    // Topics that were made a moment before a broker is killed may be lost with it.
+    // A broker that is killed right after topics were created may lose them.
     crew.pass(Duration::from_secs(5))?;
     let is_over = AtomicBool::new(false);
     let address = broker.address();
@@ -131,7 +131,7 @@ fn chaos(
             scope.spawn(|| feed::write(&address, arguments, &is_over).map_err(|error| error.to_string()));
         let reading = scope.spawn(|| feed::read(&address, &is_over).map_err(|error| error.to_string()));
         let done = Disturbance::new(arguments, (broker, proxy), &mut crew, counts).run();
-        // Whatever became of it: the threads must end.
+        // The threads must end even after an error.
         is_over.store(true, Ordering::Release);
         let done = done.and_then(|()| crew.start_all()).and_then(|()| {
             while !writing.is_finished() {
@@ -158,10 +158,10 @@ fn chaos(
         return Err(format!("{} alerts were read twice", counts.doubled).into());
     }
     let is_idle = counts.alerts == 0 || (counts.kills >= 10 && counts.kills_in_transaction == 0);
-    // Without its feature the program has no place to die at.
+    // Without the feature `failpoints` the program never crashes at a place.
     let nobody_died = counts.not_reached > 0 && counts.crashes.is_empty();
     if is_idle || nobody_died || (counts.pack_changes > 0 && others == 0) {
-        return Err(format!("it proves too little: {counts}").into());
+        return Err(format!("too few faults had an effect: {counts}").into());
     }
     counts.runs = 1;
     Ok(())
@@ -174,7 +174,7 @@ fn settle(crew: &mut Crew, address: &str) -> Result<(), Failure> {
     let goal = loop {
         match ends(&asking, TOPIC) {
             Ok(goal) => break goal,
-            // A broker that has only just started may not lead all partitions yet.
+            // A broker that has just started may not be the leader of all partitions yet.
             Err(_) if began.elapsed() < SETTLED_WITHIN => crew.pass(Duration::from_millis(200))?,
             Err(error) => return Err(error.into()),
         }
@@ -186,7 +186,7 @@ fn settle(crew: &mut Crew, address: &str) -> Result<(), Failure> {
             return Ok(());
         }
         if began.elapsed() > SETTLED_WITHIN {
-            return Err(format!("the group stands at {now:?} of {goal:?}").into());
+            return Err(format!("the group has committed {now:?} of {goal:?}").into());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One process of the group: how it is started, what it says of itself, and how it may end.
+//! One process of the group: its start, its status, and the ways in which it may exit.
 
 use super::{PREFIX, TOPIC};
 use std::os::unix::process::ExitStatusExt;
@@ -9,34 +9,34 @@ use tripline::ops::status_report::StatusReport;
 use tripline_benches::kafka::{Broker, Failure, free_port};
 use tripline_benches::service::{Installation, Process};
 
-/// The packs of the group, one installation after the other: the second looks back further and judges alike.
+/// The packs of the group's two installations. The second looks back further; its alerts are the same.
 pub(super) const PACKS: [&[&str]; 2] =
     [&["benches/packs/load.yaml"], &["benches/packs/longer.yaml", "benches/packs/load.yaml"]];
-/// A member that says nothing for so long is taken for dead, ms.
+/// A short session timeout, so that the shards of a killed process are reassigned soon.
 const CLIENT: &str = "{session.timeout.ms: \"6000\"}";
 const SIGABRT: i32 = 6;
 const SIGTERM: i32 = 15;
-/// A process listens to being asked to leave after this time.
+/// After this time a process handles SIGTERM.
 const LISTENS_WITHIN: Duration = Duration::from_secs(3);
-/// How a process ends that has given up, whatever the reason.
+/// Exit status of a process that stopped because of an error.
 const GAVE_UP: i32 = 2;
-/// A process that has given up is started again after this time, as a supervisor does.
+/// A process that exited with an error is restarted after this time, as by a supervisor.
 const RESTARTED_AFTER: Duration = Duration::from_secs(1);
-/// A process that was asked to leave has left after this time.
+/// A process exits within this time of SIGTERM.
 const LEFT_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) struct Member {
-    /// By pack.
+    /// A configuration for each of [`PACKS`].
     pub(super) configs: Vec<PathBuf>,
-    /// Where it tells its state.
+    /// `host:port` of its status endpoint.
     pub(super) place: String,
     pub(super) log: PathBuf,
     pub(super) process: Option<Process>,
     pub(super) returns_at: Option<Instant>,
     pub(super) started_at: Instant,
-    /// Since when it is asked to leave.
+    /// When SIGTERM was sent.
     pub(super) leaves_since: Option<Instant>,
-    /// Where it is to die, once.
+    /// The failpoint at which it is to crash, once.
     pub(super) dies_at: Option<String>,
 }
 
@@ -92,19 +92,19 @@ impl Member {
         Ok(())
     }
 
-    /// Sees whether the process has ended: as it was to, or having given up, where that may be. Anything else is an
-    /// error.
+    /// Checks whether the process has exited. Returns whether it did so with [`GAVE_UP`], where that is allowed; any
+    /// other unexpected exit is an error.
     pub(super) fn has_given_up(&mut self, may_give_up: bool) -> Result<bool, Failure> {
         let Some(process) = &mut self.process else { return Ok(false) };
         let Some(status) = process.ended()? else {
             if self.leaves_since.is_some_and(|since| since.elapsed() > LEFT_WITHIN) {
-                return Err(self.error(&format!("did not leave within {LEFT_WITHIN:?}")));
+                return Err(self.error(&format!("did not exit within {LEFT_WITHIN:?}")));
             }
             return Ok(false);
         };
         self.process = None;
         let leaves = self.leaves_since.take().is_some();
-        // Before it listens for being asked to leave it has begun nothing, and ends as any program does.
+        // SIGTERM ends a process that has not installed its handler yet.
         let is_young = self.started_at.elapsed() < LISTENS_WITHIN && status.signal() == Some(SIGTERM);
         if leaves && (status.success() || is_young) {
             return Ok(false);
@@ -125,7 +125,7 @@ impl Member {
         Err(self.error(&format!("ended with {status}")))
     }
 
-    /// Whether a thread of it has: a process that sees a worker panic ends as one that gives up.
+    /// Whether one of its threads has panicked. The exit status does not show it: a worker's panic is [`GAVE_UP`], too.
     pub(super) fn has_panicked(&self) -> Result<bool, Failure> {
         Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).contains("panicked at"))
     }
@@ -134,7 +134,7 @@ impl Member {
         format!("a process {what}; see {}", self.log.display()).into()
     }
 
-    /// What it says of itself, if it answers.
+    /// Its status, or none while it does not answer.
     pub(super) fn overview(&self) -> Option<StatusReport> {
         self.process.as_ref()?;
         serde_json::from_str(&get(&self.place, "/status").ok()?).ok()

@@ -1,4 +1,4 @@
-//! What a change of packs meets: cooldowns that the journal says are open.
+//! Whether a cooldown is open when the packs change, by the verdicts.
 
 use super::PREFIX;
 use rdkafka::ClientConfig;
@@ -12,11 +12,11 @@ use tripline_benches::kafka::{Failure, PARTITIONS, positions};
 use tripline_core::suppress::Change;
 use tripline_core::verdict::Recorded;
 
-/// The last verdicts of each partition that are looked at.
+/// Number of newest verdicts read from each partition.
 const LAST: i64 = 200;
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// Whether a committed verdict has opened a cooldown that goes on beyond the newest verdict of its partition.
+/// Whether a committed verdict has opened a cooldown that ends after the newest verdict of its partition.
 pub(super) fn has_open_cooldown(brokers: &str) -> Result<bool, Failure> {
     let topic = Topics::under(PREFIX).verdicts;
     let consumer: BaseConsumer = ClientConfig::new()
@@ -32,7 +32,7 @@ pub(super) fn has_open_cooldown(brokers: &str) -> Result<bool, Failure> {
         from.push((end - LAST).max(low));
     }
     consumer.assign(&positions(&topic, &from)?)?;
-    // By partition: the newest verdict's time, and until when a cooldown is open.
+    // By partition: time of the newest verdict, latest end of a cooldown.
     let mut seen = vec![(i64::MIN, i64::MIN); from.len()];
     let (mut left, began): (BTreeSet<i32>, _) = ((0..PARTITIONS).collect(), Instant::now());
     while !left.is_empty() {

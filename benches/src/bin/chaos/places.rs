@@ -1,17 +1,17 @@
-//! Directed crashes: how a process is led to one place of the program, where it dies.
+//! Directed crashes: how a process is made to reach a failpoint and crash there.
 
 use super::crew::Crew;
 use std::time::Duration;
 use tripline_benches::kafka::Failure;
 use tripline_benches::proxy::{Hold, Proxy};
 
-/// Another member that has left without a word is missed after the time that the group's sessions last; then its shards
-/// are spread, and given back when it returns.
+/// Longer than the session timeout, s. The shards of a stopped static member are reassigned, and revoked from the
+/// others when it returns.
 const AWAY: u64 = 8;
-/// Ends of transactions that are held back, so that some are those of the process that is to meet them.
+/// Ends of transactions that are held back: enough that the member's own are among them.
 const ENDS_HELD: usize = 12;
 
-/// Lets a member die at a place, having passed it a few times where it is met often. Gives whether it came there.
+/// Makes a member crash at a place, after it has passed it a few times where it does so often. Returns whether it did.
 pub(super) fn lead_to(
     place: &str,
     (crew, proxy): (&mut Crew, &Proxy),
@@ -24,7 +24,7 @@ pub(super) fn lead_to(
         "cut" | "chunk_handed_over" | "chunk_put" | "manifest_putting" | "manifest_put" | "pruned" => {
             drawn % 3
         }
-        // Once for each shard that is filled, and some have no snapshot yet.
+        // Reached once for each restored shard; some have no snapshot yet.
         "manifest_found" | "chunk_found" | "rows_read" | "verdicts_read" | "restored" | "folded" | "live" => {
             drawn % 2
         }
@@ -39,7 +39,7 @@ pub(super) fn lead_to(
             Ok(())
         }
         "aborting" | "aborted" => {
-            // He should have begun before the others' ends are held.
+            // The member must be running before the ends of the others' transactions are held back.
             crew.pass(Duration::from_secs(1))?;
             (0..ENDS_HELD).for_each(|_| proxy.hold_next(Hold::Open));
             Ok(())

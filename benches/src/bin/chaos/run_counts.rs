@@ -1,4 +1,4 @@
-//! What happened, in numbers that add up over many runs.
+//! Counts of a run, which can be added up over many runs.
 
 use super::crew::Met;
 use serde::{Deserialize, Serialize};
@@ -8,43 +8,43 @@ use std::fs;
 use std::path::Path;
 use tripline_benches::kafka::Failure;
 
-/// Faults and what they met, and what was verified.
+/// Injected faults, the state in which they met the processes, and what was verified.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct RunCounts {
-    /// Runs that ended with nothing lost, doubled or torn.
+    /// Runs in which nothing was lost, doubled or torn.
     pub(super) runs: u64,
     /// Processes killed.
     pub(super) kills: u64,
-    /// Of these, inside an open transaction.
+    /// Of these, with an open transaction.
     pub(super) kills_in_transaction: u64,
-    /// Of these, while shards moved or were filled.
+    /// Of these, during a rebalance.
     pub(super) kills_in_rebalance: u64,
     /// Of these, while a snapshot was being written.
     pub(super) kills_in_snapshot: u64,
-    /// Of these, while shards of the killed process were being filled.
+    /// Of these, while the killed process was restoring shards.
     pub(super) kills_in_restore: u64,
-    /// Processes stopped until others had taken over.
+    /// Processes suspended (SIGSTOP) until others had taken over.
     pub(super) stops: u64,
-    /// Processes asked to leave.
+    /// Processes stopped (SIGTERM).
     pub(super) leaves: u64,
-    /// Of the time, s, so much in which processes left, were killed or came back once a second.
+    /// Duration of all storms, s.
     pub(super) storm_seconds: u64,
-    /// All processes ended, and started under another pack.
+    /// Changes of packs.
     pub(super) pack_changes: u64,
-    /// Of these, after a kill of all of them.
+    /// Of these, after all processes were killed.
     pub(super) pack_changes_by_kill: u64,
-    /// Of these, while a cooldown was open.
+    /// Of these, with an open cooldown.
     pub(super) pack_changes_in_cooldown: u64,
-    /// Processes that ended by themselves after a fault of the broker or at a directed crash, and were started again.
+    /// Processes that exited with status 2 after an injected fault, and were restarted.
     pub(super) gave_up: u64,
-    /// Broker killed.
+    /// Kills of the broker.
     pub(super) broker_kills: u64,
-    /// The network handed nothing on for some seconds.
+    /// Times when the proxy forwarded nothing for some seconds.
     pub(super) silences: u64,
-    /// Ends of transactions that reached the broker long after the client had given up or asked again.
+    /// Ends of transactions that reached the broker after the client had timed out or retried.
     pub(super) late_ends: u64,
-    /// Directed crashes, by the place where the process died.
+    /// Directed crashes by place.
     pub(super) crashes: BTreeMap<String, u64>,
     /// Directed crashes whose place was not reached.
     pub(super) not_reached: u64,
@@ -52,7 +52,7 @@ pub(super) struct RunCounts {
     pub(super) events: u64,
     /// Alerts read live.
     pub(super) alerts: u64,
-    /// Of these, of an id that had been read before.
+    /// Of these, with an id that was read before.
     pub(super) doubled: u64,
 }
 
@@ -65,7 +65,7 @@ impl RunCounts {
         self.kills_in_restore += u64::from(met.restore);
     }
 
-    /// Adds these counts to those of a file, which may not be there yet.
+    /// Adds these counts to those of a file; creates it if there is none.
     pub(super) fn add_to(&self, path: &Path) -> Result<(), Failure> {
         let mut held: RunCounts = match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,

@@ -1,4 +1,4 @@
-//! The snapshot store from outside: which snapshots are under way, or were left unfinished by a process that died.
+//! The files of the snapshot store: which snapshots are being written, or were left unfinished by a killed process.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "manifest";
 
-/// Folders of snapshots of a group that have something in them but no manifest yet, and are newer than every whole one
-/// of their shard: those that are older are being deleted.
+/// Folders of a group's snapshots that have files but no manifest, and are newer than every complete snapshot of their
+/// shard: older ones are being deleted.
 pub(super) fn unfinished(store: &Path, group: &str) -> BTreeSet<PathBuf> {
     below(&store.join(group)).into_iter().flat_map(|shard| newest(&shard)).collect()
 }
 
 fn newest(shard: &Path) -> Vec<PathBuf> {
     let mut unfinished = Vec::new();
-    // Their names begin with the offset in digits of equal number: the last is the newest.
+    // Names begin with the zero-padded offset: the last is the newest.
     for snapshot in below(shard).into_iter().rev() {
         let files = below(&snapshot);
         if files.iter().any(|file| file.ends_with(MANIFEST)) {
@@ -27,12 +27,12 @@ fn newest(shard: &Path) -> Vec<PathBuf> {
     unfinished
 }
 
-/// The partition that a snapshot's folder is of.
+/// The partition of a snapshot's folder.
 pub(super) fn partition(snapshot: &Path) -> Option<u32> {
     snapshot.parent()?.file_name()?.to_str()?.parse().ok()
 }
 
-/// What lies in a folder, in order; nothing when it is not there, or no more.
+/// The entries of a folder, sorted; none if the folder does not exist.
 fn below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
