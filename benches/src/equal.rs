@@ -1,5 +1,4 @@
-//! Whether what a service has published is what `replay` makes of the records it read: alerts and verdicts, byte for
-//! byte.
+//! Compares the alerts and verdicts of a service with those of `replay` over the same input, byte for byte.
 
 use crate::kafka::{Broker, Failure};
 use crate::service::output;
@@ -7,20 +6,20 @@ use std::fs;
 use std::path::Path;
 use tripline::names::Topics;
 
-/// The service ran under another pack for a while, which judges alike.
+/// Two packs with the same alerts, under both of which the service ran.
 pub struct Alike<'a> {
-    /// The hash of the pack that is replayed.
+    /// The hash of the replayed pack.
     pub hash: &'a str,
-    /// That of the other.
+    /// The hash of the other pack.
     pub other: &'a str,
 }
 
-/// Dumps the topics `PREFIX.events`, `.alerts` and `.verdicts`, replays the first and compares the others with what
-/// that gives. Prints the counts; the files stay in the folder. Where the service ran under another pack, too, that
-/// one's hash is first made the replayed one's; gives in how many records.
+/// Dumps the topics of input, alerts and verdicts, replays the input and compares the outputs. Prints the counts; the
+/// files stay in the folder. With `alike`, the other pack's hash is first replaced by the replayed one's. Returns the
+/// number of replacements.
 ///
 /// # Errors
-/// When they differ: an alert is missing, there twice, or another.
+/// When they differ: an alert is missing, repeated or different.
 pub fn compare(
     program: &Path,
     (broker, prefix): (&Broker, &str),
@@ -51,9 +50,9 @@ pub fn compare(
 }
 
 impl Alike<'_> {
-    /// Replaces the other pack's hash in a dumped file, where it stands as the hash of the pack. Gives how often.
+    /// Replaces the other pack's hash in a dumped file, only as a hash of a pack. Returns how often.
     fn equalize(&self, dumped: &Path) -> Result<usize, Failure> {
-        // Values are texts in the lines of a dump: their quotes are escaped.
+        // Lines of a dump contain values as strings: their quotes are escaped.
         let pack = |hash: &str| format!(r#"\"pack\":\"{hash}\""#);
         let (text, other) = (fs::read_to_string(dumped)?, pack(self.other));
         fs::write(dumped, text.replace(&other, &pack(self.hash)))?;

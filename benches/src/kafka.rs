@@ -1,4 +1,4 @@
-//! A real Apache Kafka for a benchmark, and what is done with it from outside. It knows no engine.
+//! A real Apache Kafka for a benchmark, and clients of it. It does not depend on the engine.
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
@@ -21,22 +21,21 @@ pub type Failure = Box<dyn Error>;
 /// Partitions of every topic.
 pub const PARTITIONS: i32 = 12;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// A group that commits nothing for so long has stopped.
+/// A group that commits nothing for this time has stopped.
 const MOVES_WITHIN: Duration = Duration::from_secs(120);
 
-/// Stops the broker in the folder `$2` by the script `$1` and removes the folder, once nobody holds the other end of
-/// its standard input: also when this process was interrupted or killed.
+/// Stops the broker in the folder `$2` by the script `$1` and removes the folder when its own standard input is closed:
+/// also after this process was interrupted or killed.
 const KEEPER: &str = r#"trap '' HUP INT TERM; cat >/dev/null; "$1" stop "$2"; rm -rf "$2""#;
 
-/// A running broker in a temporary folder; both are gone when this is dropped, or when this process ends in any other
-/// way.
+/// A running broker in a temporary folder; both are removed when this value is dropped or this process ends in any way.
 pub struct Broker {
     folder: PathBuf,
     port: u16,
     keeper: Child,
 }
 
-/// Whose clock stamps a topic.
+/// The clock of a topic's timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stamp {
     /// The broker's.
@@ -49,16 +48,15 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kafka/broker")
 }
 
-/// Ports that a system gives to no connection that goes out: who listens on one can be away for a while and finds it
-/// free.
+/// Below the ports of outgoing connections: a listener finds its port free again after a restart.
 const STEADY_PORTS: Range<u16> = 20_000..32_000;
 
-/// A port that is free together with the next one, and stays so while nobody asks for it by its number.
+/// A port that is free together with the next one, and that the system assigns to nothing else.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> Result<u16, Failure> {
-    // Several that look at once begin apart.
+    // Concurrent searches begin at different ports.
     static LAST: AtomicU32 = AtomicU32::new(0);
     let count = u32::from(STEADY_PORTS.end - STEADY_PORTS.start);
     for _ in 0..count {
@@ -72,7 +70,7 @@ pub fn free_port() -> Result<u16, Failure> {
 }
 
 impl Broker {
-    /// Starts one.
+    /// Starts a broker.
     ///
     /// # Errors
     /// When it does not come up.
@@ -80,7 +78,7 @@ impl Broker {
         Broker::start_behind(Ok)
     }
 
-    /// Starts one that sends its clients to another port, which is made from its own.
+    /// Starts a broker that advertises another port, computed from its own.
     ///
     /// # Errors
     /// When it does not come up.
@@ -93,7 +91,7 @@ impl Broker {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // A Ctrl-C in the terminal is not meant for it.
+            // A Ctrl-C in the terminal must not reach it.
             .process_group(0)
             .spawn()?;
         let broker = Broker { folder, port, keeper };
@@ -106,12 +104,12 @@ impl Broker {
         if done.status.success() {
             return Ok(());
         }
-        // Kafka's tools complain on their standard output.
-        let said = [done.stderr, done.stdout].concat();
-        Err(format!("broker {what}: {}", String::from_utf8_lossy(&said)).into())
+        // Kafka's tools write errors to their standard output.
+        let output = [done.stderr, done.stdout].concat();
+        Err(format!("broker {what}: {}", String::from_utf8_lossy(&output)).into())
     }
 
-    /// Kills it, as a crash does.
+    /// Kills the broker, as a crash would.
     ///
     /// # Errors
     /// When it does not end.
@@ -119,7 +117,7 @@ impl Broker {
         self.call("kill", &[])
     }
 
-    /// Starts it again, with what it had written.
+    /// Starts the broker again with its data.
     ///
     /// # Errors
     /// When it does not come up.
@@ -127,7 +125,7 @@ impl Broker {
         self.call("start", &[])
     }
 
-    /// What it has logged so far.
+    /// Path of its log.
     pub fn log(&self) -> PathBuf {
         self.folder.join("broker.log")
     }
@@ -137,13 +135,13 @@ impl Broker {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Makes a topic of [`PARTITIONS`] partitions.
+    /// Creates a topic with [`PARTITIONS`] partitions.
     ///
     /// # Errors
     /// When the broker refuses.
     pub fn topic(&self, name: &str, stamp: Stamp) -> Result<(), Failure> {
         let (partitions, stamp) = (PARTITIONS.to_string(), format!("message.timestamp.type={stamp:?}"));
-        // Simulated time may lie years back: nothing may be deleted for it.
+        // Simulated timestamps may be years old: retention must not delete these records.
         let kept = ["--config", &stamp, "--config", "retention.ms=-1"];
         let made = ["--create", "--topic", name, "--partitions", &partitions];
         self.call("topics", &[&made[..], &kept[..]].concat())
@@ -152,20 +150,20 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        // Nothing can be done about a broker that does not stop; the keeper has tried for half a minute.
+        // The keeper tries to stop the broker for half a minute; nothing more can be done.
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
 }
 
-/// Publishes records to one topic, keyed as Java keys.
+/// Publishes records to one topic, with the partitioner of the Java client.
 pub struct Writer {
     topic: String,
     producer: ThreadedProducer<DefaultProducerContext>,
 }
 
 impl Writer {
-    /// A writer that waits `linger_ms` for more records to send at once.
+    /// A writer with `linger.ms`.
     ///
     /// # Errors
     /// When the client cannot be made.
@@ -173,11 +171,11 @@ impl Writer {
         Ok(Writer { topic: topic.to_owned(), producer: writing(brokers, linger_ms).create()? })
     }
 
-    /// A writer in transactions: between [`Writer::hide`] and [`Writer::show`] nobody sees what it sends.
+    /// A transactional writer: readers see its records only after [`Writer::commit`].
     ///
     /// # Errors
     /// When the client cannot be made, or the broker does not answer.
-    pub fn hidden(brokers: &str, topic: &str) -> Result<Writer, Failure> {
+    pub fn transactional(brokers: &str, topic: &str) -> Result<Writer, Failure> {
         let mut config = writing(brokers, 5);
         config.set("transactional.id", topic).set("transaction.timeout.ms", "600000");
         let writer = Writer { topic: topic.to_owned(), producer: config.create()? };
@@ -185,23 +183,23 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Hides what is sent from now on.
+    /// Begins a transaction.
     ///
     /// # Errors
     /// When a transaction is open already.
-    pub fn hide(&self) -> Result<(), Failure> {
+    pub fn begin(&self) -> Result<(), Failure> {
         Ok(self.producer.begin_transaction()?)
     }
 
-    /// Shows all that was hidden at once.
+    /// Commits the transaction: its records become visible at once.
     ///
     /// # Errors
     /// When the transaction cannot be committed.
-    pub fn show(&self) -> Result<(), Failure> {
+    pub fn commit(&self) -> Result<(), Failure> {
         Ok(self.producer.commit_transaction(ANSWER_WITHIN)?)
     }
 
-    /// Hands a record over; waits while the client's queue is full.
+    /// Sends a record; waits while the client's queue is full.
     ///
     /// # Errors
     /// When it can never be published.
@@ -237,7 +235,7 @@ fn writing(brokers: &str, linger_ms: u32) -> ClientConfig {
     config
 }
 
-/// A client for questions, to which the end of a partition is its last record, hidden or not.
+/// A client for offsets; the end of a partition includes records of open transactions.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -264,7 +262,7 @@ pub fn ends(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i64>, KafkaError
     (0..PARTITIONS).map(end).collect()
 }
 
-/// The offset each partition goes on at for the client's group; 0 where it has none.
+/// The committed offsets of the client's group by partition; 0 where there is none.
 ///
 /// # Errors
 /// When the broker does not answer.
@@ -274,7 +272,7 @@ pub fn committed(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i64>, Kafka
     Ok(list.elements().iter().map(|element| next(element.offset())).collect())
 }
 
-/// Lets the client's group, of which nobody may be a member, go on at these offsets.
+/// Commits these offsets for the client's group, which must have no member.
 ///
 /// # Errors
 /// When the broker refuses.
@@ -285,27 +283,29 @@ pub fn begin_at(consumer: &BaseConsumer, topic: &str, next: &[i64]) -> Result<()
 /// Waits until the client's group has committed all before these offsets.
 ///
 /// # Errors
-/// When nothing moves for two minutes, or `check` fails.
+/// When nothing is committed for two minutes, or `check` fails.
 pub fn await_committed(
     consumer: &BaseConsumer,
     topic: &str,
     goal: &[i64],
     mut check: impl FnMut() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let (mut heard, mut last) = (Instant::now(), 0);
+    let (mut moved_at, mut last) = (Instant::now(), 0);
     loop {
-        // A broker that has only just started does not know its groups yet.
+        // A broker that has just started may not have loaded its groups yet.
         let now = committed(consumer, topic).unwrap_or_default();
         if !now.is_empty() && now.iter().zip(goal).all(|(now, goal)| now >= goal) {
             return Ok(());
         }
         let sum = now.iter().sum();
         if sum > last {
-            (heard, last) = (Instant::now(), sum);
+            (moved_at, last) = (Instant::now(), sum);
         }
         check()?;
-        if heard.elapsed() > MOVES_WITHIN {
-            return Err(format!("the service stands at {now:?} of {goal:?} for two minutes").into());
+        if moved_at.elapsed() > MOVES_WITHIN {
+            return Err(
+                format!("the service has committed {now:?} of {goal:?} and nothing for two minutes").into()
+            );
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -314,7 +314,7 @@ pub fn await_committed(
 /// A list of all partitions, each at its offset.
 ///
 /// # Errors
-/// When an offset is none.
+/// When an offset is invalid.
 pub fn positions(topic: &str, next: &[i64]) -> Result<TopicPartitionList, KafkaError> {
     let mut list = TopicPartitionList::new();
     for (partition, next) in (0..PARTITIONS).zip(next) {

@@ -1,7 +1,7 @@
-//! What Tripline's benchmarks share: the load pack, simulated records, a real Kafka and the service on it, and what a
-//! measurement cost.
+//! Shared parts of the benchmarks: the load pack, simulated records, a real Kafka with the service, and measurements of
+//! CPU time and memory.
 //!
-//! It measures; nothing here is timed by a test, and nothing of it is part of the service.
+//! No part of the service depends on this crate, and no test depends on a time.
 
 pub mod cost;
 pub mod equal;

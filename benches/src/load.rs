@@ -1,4 +1,4 @@
-//! The load: the installation under `packs/`, as every benchmark runs it.
+//! The load: the installation in `packs/`, which every benchmark runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub fn path() -> PathBuf {
 /// Reads a configuration of this repository.
 ///
 /// # Panics
-/// When it has errors: benchmarks run what the repository holds.
+/// When it has errors.
 pub fn read(path: &Path) -> Config {
     let loaded = config::load(path).unwrap_or_else(|error| panic!("{error}"));
     loaded.config.unwrap_or_else(|| panic!("{}", loaded.problems.render(Paint::Plain)))

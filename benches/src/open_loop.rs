@@ -1,5 +1,5 @@
-//! Open loop: every event has a time at which it is to be sent, whether those before it were answered or not, and the
-//! latency of its alert counts from that time. So a stall shows in all events that should have been sent meanwhile.
+//! Open loop: every event has a due time that does not depend on earlier responses, and the latency of its alert counts
+//! from that time. So a stall increases the latency of all events that are due during it.
 
 use crate::kafka::{Failure, Writer, ends};
 use crate::watch::{event_of, reader};
@@ -12,17 +12,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, Timestamp};
 
-/// How long the writer may wait for more records to send at once: a millisecond, as a core banking system's would.
+/// `linger.ms` of the writer, as a core banking system might set it.
 pub const LINGER_MS: u32 = 1;
-/// The sender sleeps at least so long: to wake for every event would take the time of what is measured. By so much
-/// events are late, which counts.
+/// Minimum sleep of the sender: a wake-up for every event would take CPU time from the service. The delay counts as
+/// latency.
 const SLEEP: Duration = Duration::from_millis(1);
-/// After the last commit, the reader has read everything once it was at all ends for so long.
+/// After the last commit, the reader has read everything when it was at all ends for this long.
 const QUIET: Duration = Duration::from_millis(500);
-/// How long it waits for them.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The reader fails when it has not read everything within this time.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 
-/// Events in memory, in the order in which they are due, and which of them an id is.
+/// Events in memory, in the order of their due times, and their numbers by id.
 pub struct Due {
     batch: Batch,
     number_of: HashMap<String, u32>,
@@ -35,7 +35,7 @@ impl Default for Due {
 }
 
 impl Due {
-    /// Adds the next event. Its id is looked up when an alert is about it.
+    /// Adds the next event.
     pub fn push(&mut self, id: String, at: Timestamp, key: &[u8], value: &[u8]) {
         let number = u32::try_from(self.batch.records.len()).expect("events of a round fit into memory");
         self.batch.push(i64::from(number), Some(at), key, value);
@@ -43,20 +43,20 @@ impl Due {
     }
 }
 
-/// A round of events that were sent and whose alerts were read.
+/// The result of a round.
 pub struct Round {
-    /// From when each alert's event was due until the alert was read, the shortest first.
+    /// Time from each event's due time until its alert was read, ascending.
     pub late: Vec<Duration>,
-    /// How long the sending took, s.
+    /// Duration of the sending, s.
     pub seconds: f64,
-    /// The most that the sender itself was behind: it counts as latency, and says whether the machine kept up.
+    /// Largest delay of the sender. It counts as latency and shows whether the machine kept up.
     pub behind_max: Duration,
 }
 
-/// Sends the events at so many a second while the alerts are read; `settle` waits until all of them are committed.
+/// Sends the events at a rate per second while the alerts are read; `settle` waits until all events are committed.
 ///
 /// # Errors
-/// When it cannot, no alert was read, one came twice, or one is about an event that was not sent.
+/// When the broker fails, no alert was read, one was read twice, or one is about an event that was not sent.
 pub fn round(
     (brokers, alerts): (&str, &str),
     asking: &BaseConsumer,
@@ -70,7 +70,7 @@ pub fn round(
     let (sent, read) = thread::scope(|scope| -> Result<_, Failure> {
         let reading =
             scope.spawn(|| read(&reader, first.len(), &is_over, due).map_err(|error| error.to_string()));
-        // Whatever becomes of the sending: the reader must not wait for ever.
+        // The reader must end even after an error of the sender.
         let sent = send(&due.batch, writer, rate).and_then(|sent| settle().map(|()| sent));
         is_over.store(true, Ordering::Release);
         let read = reading.join().map_err(|_| "the reader panicked")?;
@@ -86,18 +86,18 @@ pub fn round(
 }
 
 impl Round {
-    /// The latencies that a half, 99 % and 99.9 % of the alerts do not exceed, and the longest, ms.
+    /// The quantiles 50 %, 99 % and 99.9 % of the latency, and the maximum, ms.
     pub fn quantiles_ms(&self) -> [f64; 4] {
         [0.5, 0.99, 0.999, 1.0].map(|share| quantile(&self.late, share).as_secs_f64() * 1e3)
     }
 }
 
-/// When an event is due, from the first one on.
+/// The due time of an event, after the first one's.
 fn gap(rate: u32, number: u32) -> Duration {
     Duration::from_secs_f64(f64::from(number) / f64::from(rate))
 }
 
-/// The least of these that so large a share of them does not exceed: exact, nothing is binned.
+/// The smallest value that at least this share of the values does not exceed; exact, without bins.
 fn quantile(sorted: &[Duration], share: f64) -> Duration {
     let least = |at: &usize| {
         let (at, all) = (u32::try_from(*at), u32::try_from(sorted.len()));
@@ -132,8 +132,8 @@ fn send(batch: &Batch, writer: &Writer, rate: u32) -> Result<Sent, Failure> {
     Ok(sent)
 }
 
-/// Which event each alert is about, and when it was read, until `is_over` and everything there is was read. The end of
-/// a partition is not an alert's offset + 1: the ends of transactions take places, too.
+/// Reads alerts until `is_over` and the end of every partition: the number of each one's event, and when it was read.
+/// The end of a partition is not the last alert's offset + 1, because transaction markers have offsets, too.
 fn read(
     consumer: &BaseConsumer,
     partitions: usize,
@@ -159,7 +159,7 @@ fn read(
             }
             None if !is_over.load(Ordering::Acquire) => quiet_since = Instant::now(),
             None if has_ended.iter().all(|ended| *ended) && quiet_since.elapsed() > QUIET => return Ok(read),
-            None if quiet_since.elapsed() > PATIENCE => {
+            None if quiet_since.elapsed() > READ_WITHIN => {
                 return Err("alerts that were published could not be read within 30 s".into());
             }
             None => {}

@@ -1,14 +1,14 @@
-//! Events that alert for certain, and only where the ledger holds what came before them: the third password reset of an
-//! account within a day (rule LOAD-207 of the load pack). Each probe is an account of its own, so each alerts once.
+//! Events that alert exactly if the ledger has the earlier ones: the third password reset of an account within a day
+//! (rule LOAD-207 of the load pack). Each probe has its own account, so each alerts once.
 
 use crate::kafka::{Failure, PARTITIONS, Writer};
 use tripline::io::kafka::murmur2::partition_of;
 use tripline_core::batch::Timestamp;
 
-/// Resets that go before the one that alerts.
+/// Resets before the one that alerts.
 const BEFORE: u32 = 2;
 
-/// Where a probe lies: one after the other over all partitions.
+/// The partition of a probe: all partitions in turn.
 pub fn partition(number: u32) -> u32 {
     number % PARTITIONS.unsigned_abs()
 }
@@ -22,7 +22,7 @@ fn event_id(number: u32, reset: u32) -> String {
     format!("P{number}r{reset}")
 }
 
-/// An account of that partition, which no simulated bank has.
+/// An account of the probe's partition that no simulated bank has.
 fn account(number: u32) -> String {
     let named = (0_u32..).map(|salt| format!("P{number}x{salt}"));
     let mut fitting =
@@ -49,7 +49,7 @@ fn reset(number: u32, which: u32, at: Timestamp) -> Reset {
     Reset { id, key, value }
 }
 
-/// The records that go before the one that alerts.
+/// The records before the one that alerts.
 pub fn arming(number: u32, at: Timestamp) -> [Reset; BEFORE as usize] {
     [0, 1].map(|which| reset(number, which, at))
 }
@@ -59,7 +59,7 @@ pub fn firing(number: u32, at: Timestamp) -> Reset {
     reset(number, BEFORE, at)
 }
 
-/// Publishes what goes before the alerts of these probes.
+/// Publishes the records before the alerts of these probes.
 ///
 /// # Errors
 /// When it cannot be published.

@@ -1,6 +1,6 @@
-//! A proxy between clients and a broker that can hold back the end of a transaction (`EndTxn`, API key 26), as a
-//! network may: the client gives up or asks again, and the first question arrives when nobody expects it any more. Or
-//! it says nothing at all for a while, and every connection stays.
+//! A proxy between clients and a broker. It can delay the end of a transaction (`EndTxn`, API key 26) as a network may:
+//! the client times out or retries, and the first request arrives later. It can also forward nothing for a while, with
+//! all connections open.
 
 use crate::kafka::Failure;
 use std::io::{self, Read, Write};
@@ -11,26 +11,26 @@ use std::thread;
 use std::time::Duration;
 
 const END_TXN: [u8; 2] = [0, 26];
-/// No request of a client is larger.
+/// Larger requests are refused.
 const FRAME_MAX: u32 = 128 << 20;
 
-/// Between two looks at whether anything may be said again.
-const SILENT_LOOK_EVERY: Duration = Duration::from_millis(10);
-/// Bytes that are handed on at once, at most.
+/// Between two checks for the end of a silence.
+const SILENT_CHECK_EVERY: Duration = Duration::from_millis(10);
+/// Bytes forwarded at once, at most.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// What becomes of the next ends of transactions.
+/// What happens to the connection of a delayed request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// The client waits all the time.
+    /// It stays open, and the client waits.
     Open,
-    /// Its connection is cut at once: it asks again on another one.
+    /// It is closed at once, and the client retries on another one.
     Cut,
 }
 
 #[derive(Default)]
 struct Orders {
-    /// So many more are held with the connection open, and cut.
+    /// Number of requests still to be delayed, by what happens to their connection.
     open: AtomicU32,
     cut: AtomicU32,
     held: AtomicU32,
@@ -38,9 +38,9 @@ struct Orders {
 }
 
 impl Orders {
-    fn await_voice(&self) {
+    fn await_end_of_silence(&self) {
         while self.is_silent.load(Ordering::Acquire) {
-            thread::sleep(SILENT_LOOK_EVERY);
+            thread::sleep(SILENT_CHECK_EVERY);
         }
     }
 }
@@ -53,7 +53,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free port of loopback, for a broker on another; what is held is held for `time`.
+    /// Listens on a free loopback port for the broker on another; requests are delayed by `time`.
     ///
     /// # Errors
     /// When no port is free.
@@ -65,7 +65,7 @@ impl Proxy {
             for client in listener.incoming().flatten() {
                 let orders = Arc::clone(&orders);
                 thread::spawn(move || {
-                    // The broker may be down: then the client's connection just ends.
+                    // When the broker is down, the client's connection is closed.
                     let _ = serve(&client, broker, &orders, time);
                     let _ = client.shutdown(Shutdown::Both);
                 });
@@ -74,12 +74,12 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Where it listens.
+    /// The port on which it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Holds the next end of a transaction back.
+    /// Delays the next end of a transaction.
     pub fn hold_next(&self, how: Hold) {
         let count = match how {
             Hold::Open => &self.orders.open,
@@ -88,12 +88,12 @@ impl Proxy {
         count.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// From now on nothing is handed on in either direction, or everything again, what came meanwhile first.
+    /// Stops forwarding in both directions, or resumes it with what has arrived meanwhile.
     pub fn silence(&self, is_silent: bool) {
         self.orders.is_silent.store(is_silent, Ordering::Release);
     }
 
-    /// How many were held back and have then been handed to the broker.
+    /// Number of delayed requests that were forwarded to the broker.
     pub fn held(&self) -> u32 {
         self.orders.held.load(Ordering::Acquire)
     }
@@ -103,15 +103,15 @@ fn take(count: &AtomicU32) -> bool {
     count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
 }
 
-/// Hands on what comes, until one side has closed.
-fn hand_on(mut from: TcpStream, mut to: &TcpStream, orders: &Orders) -> io::Result<()> {
+/// Forwards bytes until one side closes.
+fn forward(mut from: TcpStream, mut to: &TcpStream, orders: &Orders) -> io::Result<()> {
     let mut piece = vec![0; PIECE_BYTES];
     loop {
         let bytes = from.read(&mut piece)?;
         if bytes == 0 {
             return Ok(());
         }
-        orders.await_voice();
+        orders.await_end_of_silence();
         to.write_all(&piece[..bytes])?;
     }
 }
@@ -121,9 +121,9 @@ fn serve(client: &TcpStream, broker: u16, orders: &Arc<Orders>, time: Duration) 
     for stream in [client, &broker] {
         stream.set_nodelay(true)?;
     }
-    let (answers, back, heard) = (broker.try_clone()?, client.try_clone()?, Arc::clone(orders));
+    let (answers, back, shared) = (broker.try_clone()?, client.try_clone()?, Arc::clone(orders));
     thread::spawn(move || {
-        let _ = hand_on(answers, &back, &heard);
+        let _ = forward(answers, &back, &shared);
         let _ = back.shutdown(Shutdown::Both);
     });
     let (mut requests, mut onward) = (client, &broker);
@@ -147,14 +147,14 @@ fn serve(client: &TcpStream, broker: u16, orders: &Arc<Orders>, time: Duration) 
                 onward.write_all(&[&length[..], &frame].concat())?;
                 orders.held.fetch_add(1, Ordering::AcqRel);
                 if is_cut {
-                    // The broker answers nobody; its connection stays until it has.
+                    // The broker's connection stays open until it has responded; the response is dropped.
                     thread::sleep(Duration::from_secs(1));
                     return Ok(());
                 }
                 continue;
             }
         }
-        orders.await_voice();
+        orders.await_end_of_silence();
         onward.write_all(&[&length[..], &frame].concat())?;
     }
 }

@@ -1,15 +1,15 @@
-//! What a simulated bank writes: into a topic, or in memory, in batches as workers get them.
+//! Records of a simulated bank: in a topic, or in memory in batches like a worker's.
 
 use crate::kafka::{Failure, Writer};
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::simulate::{Campaigns, SimulatedEvent, Simulation, SimulationSettings};
 
-/// Records of a batch, as a worker takes them.
+/// Records of a batch, as many as a worker's.
 pub const BATCH_RECORDS: usize = 256;
-/// When the simulated bank opens: 2026-03-01, a Sunday.
+/// The first time of the simulated bank: 2026-03-01, a Sunday.
 pub const START: Timestamp = Timestamp(1_772_323_200_000);
 
-/// Hours of events that fill the ledgers of the load pack: it looks back for a day, an event may be an hour late.
+/// Hours of events that fill the ledgers of the load pack: its lookback is a day, its lateness an hour.
 const PAST_HOURS: i64 = 26;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -19,7 +19,7 @@ pub fn bank(accounts: u32) -> Simulation {
     Simulation::new(&SimulationSettings { campaigns, ..SimulationSettings::new(7, accounts, START) })
 }
 
-/// Publishes what happened before anything is measured. Gives how many events.
+/// Publishes the events before the measurement. Returns their number.
 ///
 /// # Errors
 /// When they cannot be published.
@@ -39,7 +39,7 @@ pub fn next(feed: &mut Simulation, event: &mut SimulatedEvent) {
     while !feed.next_before(Timestamp(i64::MAX / 4), event) {}
 }
 
-/// The records of a feed, one after the other, as those of one partition.
+/// The records of a feed as those of one partition.
 pub struct Records {
     simulation: Simulation,
     event: SimulatedEvent,
@@ -47,7 +47,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// The feed of a bank with so many accounts.
+    /// The feed of a bank with this many accounts.
     pub fn new(accounts: u32) -> Records {
         Records { simulation: bank(accounts), event: SimulatedEvent::default(), offset: 0 }
     }

@@ -1,4 +1,4 @@
-//! A table of measurements: rounds below each other with their medians, for people and, kept, for comparisons.
+//! A table of measurements by round with their medians, printed and kept as a file.
 
 use crate::cost::median;
 use crate::kafka::Failure;
@@ -46,8 +46,8 @@ impl Report {
         let program = program.file_name().unwrap_or_default().to_string_lossy();
         let command: Vec<String> = std::env::args().skip(1).collect();
         let kept = json!({
-            "date": said("date", &["-u", "+%FT%TZ"]),
-            "commit": said("git", &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"]),
+            "date": output_of("date", &["-u", "+%FT%TZ"]),
+            "commit": output_of("git", &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"]),
             "command": format!("{program} {}", command.join(" ")).trim_end(),
             "machine": machine(),
             "about": self.about,
@@ -91,8 +91,8 @@ pub fn place(name: &str) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// What a program prints, in one line; empty when it cannot say.
-fn said(program: &str, arguments: &[&str]) -> String {
+/// The output of a program; empty if it cannot be run.
+fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

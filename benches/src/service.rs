@@ -1,4 +1,4 @@
-//! The service under test: the `tripline` program as a process of its own, and what that process has spent.
+//! The service under test: the `tripline` program as a separate process, and the CPU time and memory it has used.
 
 use crate::cost::status_kib;
 use crate::kafka::{Broker, Failure, Stamp, progress};
@@ -35,34 +35,34 @@ pub fn create_output_topics(broker: &Broker, prefix: &str) -> Result<(), Failure
     OUTPUT_TOPICS.iter().try_for_each(|topic| broker.topic(topics.name(*topic), Stamp::LogAppendTime))
 }
 
-/// A configuration of this repository, run elsewhere than it says.
+/// A configuration of this repository with some settings replaced.
 pub struct Installation<'a> {
-    /// The configuration, from the repository's root; its schema lies beside it.
+    /// Path of the configuration from the repository's root; its schema is in the same folder.
     pub config: &'a str,
-    /// The packs, from the repository's root.
+    /// Paths of the packs from the repository's root.
     pub packs: &'a [&'a str],
-    /// The brokers.
+    /// Addresses of the brokers.
     pub brokers: &'a str,
-    /// Whose clock stamps the input.
+    /// The clock of the input's timestamps.
     pub clock: &'a str,
-    /// How late an event may come.
+    /// The lateness.
     pub lateness: &'a str,
-    /// What readers of the output topics may rely on.
+    /// The delivery guarantee.
     pub guarantee: &'a str,
-    /// Where snapshots go and how often, as a YAML mapping; empty: nowhere.
+    /// The section `snapshots` as a YAML mapping; without snapshots empty.
     pub snapshots: &'a str,
-    /// Its threads.
+    /// Number of worker threads.
     pub workers: usize,
-    /// Which process of the group it is.
+    /// The static membership id of the process.
     pub instance: &'a str,
-    /// Settings of the client, as a YAML mapping.
+    /// Settings of the Kafka client as a YAML mapping.
     pub client: &'a str,
-    /// Port of health and metrics on loopback; 0 takes a free one.
+    /// Loopback port of the HTTP endpoints; 0 takes a free one.
     pub http: u16,
 }
 
 impl Installation<'_> {
-    /// Writes it into a folder.
+    /// Writes the configuration to a folder.
     ///
     /// # Errors
     /// When the configuration cannot be read or written.
@@ -114,26 +114,26 @@ impl Installation<'_> {
     }
 }
 
-/// Kills the process of the id `$1` once nobody holds the other end of its standard input.
+/// Kills the process `$1` when its own standard input is closed.
 const KEEPER: &str = r#"trap '' HUP INT TERM; cat >/dev/null; kill -KILL "$1""#;
 
-/// A process that is killed when this is dropped, or when the process that started it ends in any other way.
+/// A process that is killed when this value is dropped or the process that started it ends in any way.
 pub struct Process {
     child: Child,
     keeper: Child,
 }
 
-/// What a process has spent.
+/// CPU time and memory that a process has used.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spent {
-    /// CPU of all its threads, seconds.
+    /// CPU time of all threads, s.
     pub cpu_seconds: f64,
-    /// The most memory it held, bytes.
+    /// Peak of the resident memory, bytes.
     pub peak_bytes: u64,
 }
 
 impl Spent {
-    /// What a process has spent, by its id or `self`; nothing where the system does not say.
+    /// Of a process by its id, or of `self`; zero where the system does not report it.
     pub fn of(process: &str) -> Spent {
         let stat = read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -146,7 +146,7 @@ impl Spent {
 }
 
 impl Process {
-    /// Starts a program; what it says goes to a file.
+    /// Starts a program; its output is appended to a file.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -154,7 +154,7 @@ impl Process {
         Process::start_with(program, arguments, log, None)
     }
 
-    /// [`Process::start`] with a variable in its environment.
+    /// [`Process::start`] with an environment variable.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -174,21 +174,21 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // A Ctrl-C in the terminal is not meant for it.
+            // A Ctrl-C in the terminal must not reach it.
             .process_group(0)
             .spawn()?;
         Ok(Process { child, keeper })
     }
 
-    /// What it has spent so far.
+    /// CPU time and memory used so far.
     pub fn spent(&self) -> Spent {
         Spent::of(&self.child.id().to_string())
     }
 
-    /// Asks it to stop by SIGTERM, and waits until it has.
+    /// Sends SIGTERM and waits until the process has exited.
     ///
     /// # Errors
-    /// When it ends with an error, or not within half a minute.
+    /// When its exit status is not 0, or it does not exit within 30 s.
     pub fn stop(mut self) -> Result<(), Failure> {
         self.signal("TERM")?;
         let began = Instant::now();
@@ -201,46 +201,46 @@ impl Process {
         Err("it did not stop within 30 s".into())
     }
 
-    /// Sends it a signal, such as `STOP`.
+    /// Sends a signal, such as `STOP`.
     ///
     /// # Errors
-    /// When the system cannot.
+    /// When `kill` cannot be run.
     pub fn signal(&self, name: &str) -> Result<(), Failure> {
         Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status()?;
         Ok(())
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if it has exited.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When the system does not report it.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
         Ok(self.child.try_wait()?)
     }
 
-    /// Waits until a group has committed so many records.
+    /// Waits until a group has committed a number of records.
     ///
     /// # Errors
-    /// When the process ends before, or nothing moves for two minutes.
+    /// When the process exits before, or nothing is committed for two minutes.
     pub fn await_committed(
         &mut self,
         asking: &BaseConsumer,
         topic: &str,
         records: i64,
     ) -> Result<(), Failure> {
-        let (mut heard, mut last) = (Instant::now(), -1);
+        let (mut moved_at, mut last) = (Instant::now(), -1);
         loop {
             let (committed, end) = progress(asking, topic)?;
             if committed >= records {
                 return Ok(());
             }
             if committed > last {
-                (heard, last) = (Instant::now(), committed);
+                (moved_at, last) = (Instant::now(), committed);
             }
             if let Some(status) = self.ended()? {
                 return Err(format!("it ended with {status}, {committed} of {end} records committed").into());
             }
-            if heard.elapsed() > Duration::from_secs(120) {
+            if moved_at.elapsed() > Duration::from_secs(120) {
                 return Err(
                     format!("{committed} of {end} records committed, and no more for two minutes").into()
                 );
@@ -256,22 +256,22 @@ impl Drop for Process {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
-        // The child is gone and its id may be another's soon: the keeper must not act any more.
+        // The child's id may be reused: the keeper must not kill that process.
         let _ = self.keeper.kill();
         let _ = self.keeper.wait();
     }
 }
 
-/// Runs a program to its end and gives what it printed.
+/// Runs a program to its end and returns its standard output.
 ///
 /// # Errors
-/// When it ends with an error; what it said is in the error.
+/// When its exit status is not 0; the error contains its output.
 pub fn output(program: &Path, arguments: &[&str]) -> Result<String, Failure> {
     let done = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
-    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    let stdout = String::from_utf8_lossy(&done.stdout).into_owned();
     if done.status.success() {
-        return Ok(said);
+        return Ok(stdout);
     }
-    let complaint = String::from_utf8_lossy(&done.stderr);
-    Err(format!("{} ended with {}:\n{said}{complaint}", arguments.join(" "), done.status).into())
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    Err(format!("{} ended with {}:\n{stdout}{stderr}", arguments.join(" "), done.status).into())
 }

@@ -1,5 +1,4 @@
-//! A reader of committed alerts that reads on a thread of its own from the first record on, and knows every event's
-//! alert only once.
+//! A reader of committed alerts on its own thread, from the first record on. It reports alerts that come twice.
 
 use crate::kafka::{Failure, PARTITIONS, positions};
 use rdkafka::ClientConfig;
@@ -37,10 +36,10 @@ pub struct Watch {
 }
 
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().expect("nobody panics while holding it")
+    of.lock().expect("no thread panics while holding the lock")
 }
 
-/// A consumer that reads committed records of a topic from these offsets on, and learns where partitions end.
+/// A consumer that reads committed records of a topic from these offsets on, with events at the ends of partitions.
 ///
 /// # Errors
 /// When the client cannot be made.
@@ -160,7 +159,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Release);
-        // What it says was said by `check`.
+        // `check` has reported its errors.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }

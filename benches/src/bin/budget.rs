@@ -1,8 +1,8 @@
-//! The numbers behind `benches/budgets`, none of them a time: what is measured here is the same on every run.
+//! The numbers of `benches/budgets`. None is a time, so every run gives the same.
 //!
-//! `record` writes simulated records; `step FILE N` takes the first N of a file through an engine (callgrind counts its
+//! `record` writes simulated records; `step FILE N` processes the first N of a file (callgrind counts the
 //! instructions); `allocations FILE` counts allocations of events that fire nothing; `bytes` reads records from
-//! standard input, so that the simulation is another process, and counts what the accounts take.
+//! standard input, so that the simulation is another process, and counts the bytes of the accounts.
 
 use clap::{Parser, Subcommand};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -20,7 +20,7 @@ use tripline_core::signals::NoSignals;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Measures what the budgets bound.
+/// Measures the values of the budgets.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -31,11 +31,11 @@ struct Arguments {
 enum What {
     /// Write the records of a simulated bank to standard output, one a line with its time.
     Record { events: usize, accounts: u32 },
-    /// Take the first records of a file through an engine.
+    /// Process the first records of a file.
     Step { file: PathBuf, events: usize },
     /// Count allocations of steady events.
     Allocations { file: PathBuf, warm_up: usize },
-    /// Count the bytes of so many accounts, whose records come by standard input.
+    /// Count the bytes of this many accounts, whose records are read from standard input.
     Bytes { accounts: u32 },
 }
 

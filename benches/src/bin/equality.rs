@@ -1,5 +1,5 @@
-//! What `run` publishes on a real Kafka, with a clean restart in the middle, is what `replay` makes of the dumped
-//! topic: alerts and verdicts, byte for byte. Three installations, each on a feed with its faults.
+//! Checks that `run` on a real Kafka, with a clean restart in the middle, gives the alerts and verdicts of `replay`
+//! over the dumped topic, byte for byte: for three installations, each with a feed that has injected faults.
 
 use clap::Parser;
 use std::fs;
@@ -19,7 +19,7 @@ struct Arguments {
     /// Only the installation of this name.
     #[arg(long)]
     only: Option<String>,
-    /// Leaves the files here.
+    /// Keep the files in this folder.
     #[arg(long)]
     keep: Option<PathBuf>,
 }
@@ -27,18 +27,18 @@ struct Arguments {
 /// An installation and its feed.
 struct Case {
     name: &'static str,
-    /// Its configuration, of which input and broker are replaced.
+    /// Its configuration; input and broker are replaced.
     config: &'static str,
     packs: &'static [&'static str],
-    /// Whether the broker's clock stamps the input: then all events happened within the last hours.
+    /// Whether the broker's clock stamps the input: then all events lie within the last hours.
     broker_clock: bool,
-    /// Accounts for so many events.
+    /// Number of accounts by number of events.
     accounts: fn(u32) -> u32,
     seed: u64,
 }
 
-/// The shipped pack looks back for 90 days and scores profiles: all of the log is read again after the restart. The
-/// load pack looks back for a day: first of many days, most of which are not read again; then by the broker's clock.
+/// The lookback of the shipped pack is 90 days, with scores of profiles: the whole log is read again after the restart.
+/// That of the load pack is a day: first over many days, most of which are not read again; then by the broker's clock.
 const CASES: [Case; 3] = [
     Case {
         name: "cards",
@@ -90,7 +90,7 @@ struct Round<'a> {
     program: PathBuf,
 }
 
-/// What is wrong with a feed's records.
+/// Number of records with an injected fault, by kind.
 #[derive(Default)]
 struct Faulty {
     out_of_order: u32,
@@ -112,7 +112,7 @@ impl Round<'_> {
         let writer = Writer::new(&self.broker.address(), &topic, 5)?;
         let mut faults = Faulty::default();
         let asking = asking(&self.broker.address(), name)?;
-        // It is stopped among its records: they lie there before it starts.
+        // The records are written before the start, so that the service is stopped while it reads them.
         let first = self.events / 2;
         self.load(&mut feed, &writer, first, &mut faults)?;
         let mut service = Process::start(&self.program, &["run", "--config", &config], &log)?;
@@ -153,7 +153,7 @@ impl Round<'_> {
 
     fn simulation(&self) -> Simulation {
         let accounts = (self.case.accounts)(self.events).max(100);
-        // Three events an account and day: how long so many take.
+        // Event time of these events: there are three per account and day.
         let days = f64::from(self.events) / (3.0 * f64::from(accounts));
         let span = i64::from(self.events) * 86_400_000 / (3 * i64::from(accounts));
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

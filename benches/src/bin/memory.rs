@@ -1,5 +1,5 @@
 //! `replay` from memory: events per core-second of one engine with the load pack, over records that are already in
-//! memory. The ledgers of all accounts hold a day of rows before the measurement begins.
+//! memory. The ledgers of all accounts contain a day of rows before the measurement begins.
 
 use clap::Parser;
 use mimalloc::MiMalloc;
@@ -21,7 +21,7 @@ struct Arguments {
     /// Events of a round.
     #[arg(long, default_value_t = 400_000)]
     events: usize,
-    /// Rounds; the middle one counts.
+    /// Number of rounds; the median counts.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Hours of events before the first round.
@@ -30,7 +30,7 @@ struct Arguments {
     /// Records of a batch.
     #[arg(long, default_value_t = records::BATCH_RECORDS)]
     batch: usize,
-    /// Lets the profile model score every payment, too.
+    /// Also score every payment with the profile model.
     #[arg(long)]
     profile: bool,
 }

@@ -1,5 +1,5 @@
-//! The yard-stick: consumers with the settings of the service's workers, which look at how long each record is, commit
-//! as often as a worker does, and do nothing else.
+//! The baseline: consumers with the settings of the service's workers. They read the length of each record and commit
+//! as often as a worker, and do nothing else.
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
@@ -19,14 +19,14 @@ use super::bench::{TOPIC, WORKERS};
 
 const WAIT: Duration = Duration::from_millis(50);
 
-/// What a bare consumer needed between its first and its last record.
+/// CPU time and time of the bare consumers from the first record to the last commit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Needed {
     pub(super) cpu_seconds: f64,
     pub(super) seconds: f64,
 }
 
-/// Runs one as a process of its own, until it has read so many records.
+/// Runs them as a separate process until they have read this many records.
 pub(super) fn measure(brokers: &str, group: &str, events: u32, folder: &Path) -> Result<Needed, Failure> {
     let log = folder.join(format!("{group}.log"));
     let arguments = ["bare", brokers, group, &events.to_string()];
@@ -41,17 +41,17 @@ pub(super) fn measure(brokers: &str, group: &str, events: u32, folder: &Path) ->
             None => thread::sleep(Duration::from_millis(50)),
         }
     };
-    let said = std::fs::read_to_string(&log)?;
-    let line = said.lines().find_map(|line| line.strip_prefix("needed "));
+    let output = std::fs::read_to_string(&log)?;
+    let line = output.lines().find_map(|line| line.strip_prefix("needed "));
     let needed: Option<Vec<f64>> =
         line.and_then(|line| line.split(' ').map(|number| number.parse().ok()).collect());
     match needed.as_deref() {
         Some([cpu_seconds, seconds]) => Ok(Needed { cpu_seconds: *cpu_seconds, seconds: *seconds }),
-        _ => Err(format!("the bare consumer ended with {status}: {said}").into()),
+        _ => Err(format!("the bare consumer ended with {status}: {output}").into()),
     }
 }
 
-/// Reads so many records from where the group stands, and prints what that needed.
+/// Reads this many records from the group's committed offsets, and prints what it needed.
 pub(super) fn run(brokers: &str, group: &str, events: u64) -> Result<(), Failure> {
     let settings = KafkaSettings::new(brokers, TOPIC, group, "none");
     let progress =
@@ -62,8 +62,9 @@ pub(super) fn run(brokers: &str, group: &str, events: u64) -> Result<(), Failure
             let (settings, progress, error) = (&settings, &progress, &error);
             scope.spawn(move || {
                 if let Err(reason) = poll(settings, worker, progress) {
-                    *error.lock().expect("no consumer panics while it holds it") = Some(reason.to_string());
-                    // The others end, too.
+                    *error.lock().expect("no consumer panics while holding the lock") =
+                        Some(reason.to_string());
+                    // This ends the other consumers, too.
                     progress.read.store(events, Ordering::Relaxed);
                 }
             });
@@ -79,7 +80,7 @@ pub(super) fn run(brokers: &str, group: &str, events: u64) -> Result<(), Failure
     Ok(())
 }
 
-/// What all consumers have read, and what the process had spent at the first record and after the last.
+/// Records read by all consumers; CPU time and time at the first record and after the last.
 struct ReadProgress {
     events: u64,
     read: AtomicU64,
@@ -91,7 +92,7 @@ fn now() -> (Spent, Instant) {
     (Spent::of("self"), Instant::now())
 }
 
-/// One consumer, as one worker has it. The counts are added up when it commits: nothing shared is touched for a record.
+/// One consumer, like a worker's. It adds to the shared count only when it commits, not for each record.
 fn poll(settings: &KafkaSettings, worker: usize, progress: &ReadProgress) -> Result<(), Failure> {
     let consumer: BaseConsumer = settings.consumer(worker).create()?;
     consumer.subscribe(&[TOPIC])?;
@@ -122,7 +123,7 @@ fn poll(settings: &KafkaSettings, worker: usize, progress: &ReadProgress) -> Res
             committed = Instant::now();
         }
     }
-    // Before the consumer leaves its group, which is no reading.
+    // Leaving the group is not measured.
     progress.last.get_or_init(now);
     println!("worker {worker} saw {bytes} bytes");
     Ok(())

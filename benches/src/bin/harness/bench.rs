@@ -1,4 +1,4 @@
-//! What both measurements stand on: a broker, a bank whose day is in the topic, and the service that has read it back.
+//! What both measurements use: a broker, a bank with a day of events in the topic, and the service, restored from them.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,34 +16,34 @@ use tripline_core::simulate::{Campaigns, Simulation, SimulationSettings};
 pub(super) const TOPIC: &str = "load.events";
 /// The prefix of the output topics, and the service's group.
 pub(super) const PREFIX: &str = "load";
-/// Workers of the service, and consumers of the yard-stick.
+/// Workers of the service, and consumers of the bare process.
 pub(super) const WORKERS: usize = 2;
 
 /// Partitions of the input.
 const PARTITIONS: usize = tripline_benches::kafka::PARTITIONS as usize;
-/// After so long the service should be live.
+/// The service is live within this time.
 const LIVE_WITHIN: Duration = Duration::from_secs(600);
 
 /// The bank.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     pub(super) accounts: u32,
-    /// A day, for 1,000,000 accounts.
+    /// Per day and 1,000,000 accounts.
     pub(super) campaigns: f64,
     pub(super) guarantee: Guarantee,
 }
 
-/// What readers of the alerts may rely on.
+/// The delivery guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Guarantee {
-    /// In transactions.
+    /// With transactions.
     ExactlyOnce,
-    /// Without.
+    /// Without transactions.
     AtLeastOnce,
 }
 
 impl Guarantee {
-    /// As a configuration says it, and people.
+    /// Its names in the configuration and in reports.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Guarantee::ExactlyOnce => ("exactly_once", "exactly once"),
@@ -52,27 +52,27 @@ impl Guarantee {
     }
 }
 
-/// A broker, a bank's feed into it, and the service on it, live behind a day of events.
+/// A broker, the feed of its input, and the live service with a day of events.
 pub(super) struct Bench {
     pub(super) feed: Simulation,
     pub(super) service: Process,
     pub(super) asking: rdkafka::consumer::BaseConsumer,
     pub(super) folder: TempDir,
-    /// What the bench stands on, in words.
+    /// Description of the load and the service, for reports.
     pub(super) about: String,
     /// Port of the service's metrics.
     http: u16,
-    // Last: it must outlive those that talk to it.
+    // Last, so that its clients are dropped before it.
     pub(super) broker: Broker,
 }
 
 impl Bench {
-    /// Starts all that, and waits until the service judges.
+    /// Starts them and waits until the service is live.
     pub(super) fn start(load: Load) -> Result<Bench, Failure> {
         let program = program()?;
         let folder = tempfile::tempdir()?;
         let broker = Broker::start()?;
-        // The bank's days pass in seconds, so its own clock stamps the events.
+        // Simulated days pass in seconds, so records have the simulation's timestamps.
         broker.topic(TOPIC, Stamp::CreateTime)?;
         create_output_topics(&broker, PREFIX)?;
         let campaigns = Campaigns::poisson(load.campaigns * f64::from(load.accounts) / 1e6);
@@ -111,7 +111,7 @@ impl Bench {
         Ok(bench)
     }
 
-    /// Waits until all partitions are live, and stay so: the second worker takes its share from the first.
+    /// Waits until all shards are live and stay so: a rebalance moves shards to the second worker.
     fn until_live(&mut self, http: u16) -> Result<(), Failure> {
         let live = format!("{}{{phase=\"live\"}} {PARTITIONS}\n", metric::SHARDS);
         let (began, mut settled) = (Instant::now(), 0);
@@ -120,7 +120,7 @@ impl Bench {
             if began.elapsed() > LIVE_WITHIN {
                 return Err("the service was not live within ten minutes".into());
             }
-            // While it starts nobody answers.
+            // There is no response while it starts.
             let page = metrics(http).unwrap_or_default();
             settled = if page.contains(&live) { settled + 1 } else { 0 };
             thread::sleep(Duration::from_millis(500));
@@ -128,12 +128,12 @@ impl Bench {
         Ok(())
     }
 
-    /// Waits until the service has committed all before these offsets.
+    /// Waits until the service has committed these offsets.
     pub(super) fn until_committed(&mut self, goal: &[i64]) -> Result<(), Failure> {
         await_committed(&self.asking, TOPIC, goal, || ended(&mut self.service, &self.folder))
     }
 
-    /// How many alerts the service has made.
+    /// Number of alerts of the service.
     pub(super) fn alerts(&self) -> Result<u32, Failure> {
         let page = metrics(self.http)?;
         let made = page.lines().filter(|line| line.starts_with(metric::ALERTS));
@@ -141,13 +141,13 @@ impl Bench {
         counts.sum()
     }
 
-    /// Ends the service as its operators do.
+    /// Stops the service by SIGTERM.
     pub(super) fn stop(self) -> Result<(), Failure> {
         self.service.stop()
     }
 }
 
-/// Fails with the service's last words when it has ended.
+/// Fails with the end of the service's log when it has exited.
 fn ended(service: &mut Process, folder: &TempDir) -> Result<(), Failure> {
     let Some(status) = service.ended()? else { return Ok(()) };
     let log = fs::read_to_string(folder.path().join("service.log")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How long an alert takes, open loop: from when its event was due to be sent until it is read.
+//! Latency of alerts, open loop: from the due time of the event until the alert is read.
 
 use super::bench::{Bench, Load, PREFIX, TOPIC};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const COLUMNS: &[Column] = &[
     ("service_cpu_share", 3),
 ];
 
-/// Rounds of so many events at so many a second, after rounds that do not count for so long.
+/// Rounds at a rate per second, after warm-up rounds that do not count.
 pub(super) fn measure(
     load: Load,
     (rate, warm_up): (u32, Duration),
@@ -30,7 +30,7 @@ pub(super) fn measure(
 ) -> Result<Report, Failure> {
     let mut bench = Bench::start(load)?;
     let writer = Writer::new(&bench.broker.address(), TOPIC, LINGER_MS)?;
-    // A broker that has just started gets faster for a minute or more, as its machine code is made.
+    // A new broker becomes faster for a minute or more, while its JVM compiles.
     let began = Instant::now();
     while began.elapsed() < warm_up {
         round(&mut bench, &writer, rate, events)?;

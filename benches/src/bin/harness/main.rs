@@ -1,5 +1,5 @@
-//! End to end on a real Kafka: `tripline run` against a bare consumer of the same records in the same run, or, open
-//! loop, the time from when an event should have been sent until its alert is read.
+//! End to end on a real Kafka: throughput of `tripline run` beside a bare consumer of the same records, or, open loop,
+//! the time from an event's due time until its alert is read.
 
 mod bare;
 mod bench;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tripline_benches::kafka::Failure;
 use tripline_benches::report;
 
-/// Measures `tripline run` on an Apache Kafka of its own: events per CPU second beside a bare consumer's.
+/// Measures `tripline run` on its own Apache Kafka: events per CPU second beside a bare consumer's.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -19,7 +19,7 @@ struct Arguments {
     /// Measure latency instead, open loop.
     #[arg(long)]
     latency: bool,
-    /// What readers of the alerts may rely on.
+    /// The delivery guarantee.
     #[arg(long, value_enum, default_value = "exactly-once")]
     guarantee: bench::Guarantee,
     /// Measure the throughput under both guarantees instead, in turn.
@@ -31,17 +31,17 @@ struct Arguments {
     /// Accounts of the bank, each with a day of events in the ledgers before the first round.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..))]
     accounts: u32,
-    /// Rounds; the middle one counts.
+    /// Number of rounds; the median counts.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// With --latency: events a second.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
-    /// With --latency: seconds of rounds before the first that counts.
+    /// With --latency: seconds of warm-up rounds, which do not count.
     #[arg(long, default_value_t = 60)]
     warm_up: u64,
-    /// Fraud campaigns a day for 1,000,000 accounts: 100, and 24,000 with --latency, where one event in a hundred is to
-    /// alert.
+    /// Fraud campaigns per day for 1,000,000 accounts: 100 by default, and 24,000 with --latency, so that one event in
+    /// a hundred alerts.
     #[arg(long)]
     campaigns: Option<f64>,
     /// Keep the result as benches/runs/NAME.json.
@@ -51,7 +51,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// The bare consumer as a process of its own.
+    /// The bare consumer as a separate process.
     #[command(hide = true)]
     Bare { brokers: String, group: String, events: u64 },
 }

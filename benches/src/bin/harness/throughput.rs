@@ -18,12 +18,12 @@ const COLUMNS: &[Column] = &[
     ("service_peak_mb", 0),
 ];
 
-/// Rounds of so many events. Each round's are written while nobody sees them and shown all at once to the service,
-/// which is live and idle: start and recovery cost it nothing here. Then the bare consumer reads the same records.
+/// Each round's events are written in one transaction, whose commit makes them visible to the service. It is live and
+/// idle then, so no start or restore is measured. Afterwards the bare consumer reads the same records.
 pub(super) fn measure(load: Load, events: u32, rounds: u32) -> Result<Report, Failure> {
     let mut bench = Bench::start(load)?;
-    let writer = Writer::hidden(&bench.broker.address(), TOPIC)?;
-    // What is allocated or connected once is so in a round that does not count.
+    let writer = Writer::transactional(&bench.broker.address(), TOPIC)?;
+    // The first round does not count: it includes one-time allocations and connections.
     service(&mut bench, &writer, (events / 10).max(1_000))?;
     let mut measured = Vec::new();
     for round in 1..=rounds {
@@ -53,17 +53,17 @@ const BOTH: &[Column] = &[
     ("alerts", 0),
 ];
 
-/// The same records under both guarantees in turn, each with a broker and a service of its own that is idle meanwhile.
+/// The same records under both guarantees in turn, each with its own broker and service; the other is idle meanwhile.
 pub(super) fn compare(load: Load, events: u32, rounds: u32) -> Result<Report, Failure> {
     let mut least = Bench::start(Load { guarantee: Guarantee::AtLeastOnce, ..load })?;
     let mut exact = Bench::start(Load { guarantee: Guarantee::ExactlyOnce, ..load })?;
     let mut measured = Vec::new();
     for round in 0..=rounds {
-        // What is allocated or connected once is so in a round that does not count.
+        // The first round does not count: it includes one-time allocations and connections.
         let events = if round == 0 { (events / 10).max(1_000) } else { events };
-        let writer = Writer::hidden(&least.broker.address(), TOPIC)?;
+        let writer = Writer::transactional(&least.broker.address(), TOPIC)?;
         let (free, _) = service(&mut least, &writer, events)?;
-        let writer = Writer::hidden(&exact.broker.address(), TOPIC)?;
+        let writer = Writer::transactional(&exact.broker.address(), TOPIC)?;
         let (bound, alerts) = service(&mut exact, &writer, events)?;
         let rate = |seconds: f64| f64::from(events) / seconds;
         let (wall, cpu) = (free.seconds / bound.seconds, free.cpu_seconds / bound.cpu_seconds);
@@ -80,9 +80,9 @@ pub(super) fn compare(load: Load, events: u32, rounds: u32) -> Result<Report, Fa
     Ok(Report { about, columns: BOTH, rounds: measured })
 }
 
-/// What the service needed for the next so many events, and the alerts it made.
+/// CPU time and time of the service for the next events, and its alerts.
 fn service(bench: &mut Bench, writer: &Writer, events: u32) -> Result<(bare::Needed, f64), Failure> {
-    writer.hide()?;
+    writer.begin()?;
     let mut event = SimulatedEvent::default();
     for _ in 0..events {
         next(&mut bench.feed, &mut event);
@@ -91,7 +91,7 @@ fn service(bench: &mut Bench, writer: &Writer, events: u32) -> Result<(bare::Nee
     writer.finish()?;
     let (goal, alerts) = (ends(&bench.asking, TOPIC)?, bench.alerts()?);
     let (before, began) = (bench.service.spent(), Instant::now());
-    writer.show()?;
+    writer.commit()?;
     bench.until_committed(&goal)?;
     let (after, seconds) = (bench.service.spent(), began.elapsed().as_secs_f64());
     let needed = bare::Needed { cpu_seconds: after.cpu_seconds - before.cpu_seconds, seconds };

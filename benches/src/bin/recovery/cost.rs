@@ -1,4 +1,4 @@
-//! What snapshots cost: the latency of alerts and the CPU of the process with them and without, in turn.
+//! The cost of snapshots: latency of alerts and CPU time of the process, alternately without and with them.
 
 use super::site::{Context, Member, Setup, Site, TOPIC, check, until_balanced};
 use clap::Args;
@@ -18,16 +18,16 @@ pub(super) struct Cost {
     /// Accounts of the bank, each with about three events before.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..))]
     accounts: u32,
-    /// Rounds, each without snapshots and then with.
+    /// Rounds, each without and then with snapshots.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Events a second, one in a hundred of which alerts.
+    /// Events per second; one in a hundred alerts.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     rate: u32,
-    /// Seconds of a half round, after a sixth of it to warm up.
+    /// Seconds of a half round, after a warm-up of a sixth of it.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(6..))]
     seconds: u32,
-    /// How often a shard's snapshot is cut.
+    /// Interval between two snapshots of a shard.
     #[arg(long, default_value = "20s")]
     snapshots_every: String,
 }
@@ -50,12 +50,12 @@ const COLUMNS: &[Column] = &[
     ("alerts_of_a_half", 0),
     ("sender_behind_max_ms", 2),
 ];
-/// One event in so many alerts.
+/// One of this many events alerts.
 const PER_ALERT: u32 = 100;
-/// Probes are armed so many before their turn.
+/// How many probes ahead a probe is armed.
 const AHEAD: u32 = 100;
 
-/// What streams in, and the next probe.
+/// The input stream and the next probe.
 struct Flow {
     feed: Simulation,
     writer: Writer,
@@ -72,7 +72,7 @@ struct Half {
 }
 
 impl Cost {
-    /// Measures it.
+    /// Runs the measurement.
     pub(super) fn measure(&self, context: &Context) -> Result<Vec<Report>, Failure> {
         let (site, feed) = Site::start(self.accounts, context)?;
         let writer = Writer::new(&site.address(), TOPIC, LINGER_MS)?;
@@ -100,7 +100,7 @@ impl Cost {
         Ok(vec![Report { about, columns: COLUMNS, rounds }])
     }
 
-    /// A process of its own, its warm-up and the seconds that count.
+    /// Measures with a new process, after a warm-up.
     fn half(&self, site: &Site, flow: &mut Flow, every: Option<&str>) -> Result<(Half, Member), Failure> {
         let mut member = site.member(Setup { instance: "0", workers: 2, snapshots_every: every })?;
         member.start()?;
@@ -165,7 +165,7 @@ impl Cost {
 }
 
 impl Flow {
-    /// The bank's next events with probes among them: each alerts, and later ones are armed.
+    /// The bank's next events, with probes that alert and the events that arm later ones.
     fn due(&mut self, events: u32) -> Due {
         let (mut due, mut event) = (Due::default(), SimulatedEvent::default());
         next(&mut self.feed, &mut event);

@@ -1,7 +1,7 @@
-//! What a restart, a take-over and a snapshot take, on a real Kafka and real `tripline run`, exactly once.
+//! The cost of a restart, a takeover and a snapshot, on a real Kafka and `tripline run` processes with exactly once.
 //!
-//! Probes (events that alert only where the ledger holds what came before) say when a partition is judged again, and
-//! that nothing was lost: each must be read once, or the benchmark fails.
+//! Probes are events that alert only if the ledger has the earlier ones. Their alerts show when a partition is judged
+//! again and that nothing was lost: each must be read once, or the benchmark fails.
 
 mod cost;
 mod restart;
@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 use tripline_benches::kafka::Failure;
 use tripline_benches::report;
 
-/// Measures how long `tripline run` takes to come back, and what its snapshots cost, on an Apache Kafka of its own.
+/// Measures how long `tripline run` takes to restart, and what its snapshots cost, on its own Apache Kafka.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -29,13 +29,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// From the start of a process that was killed or stopped until its first alert.
+    /// Time from the start of a killed or stopped process to its first alert.
     Restart(restart::Restart),
-    /// A process is killed for good: until another alerts in its partitions, and how long readers wait.
+    /// A process is killed for good: time until others alert in its partitions, and how long readers are blocked.
     Takeover(takeover::Takeover),
-    /// One process against three, and one of the three killed.
+    /// One process compared with three; then one of the three is killed.
     Scale(scale::Scale),
-    /// Latency and CPU with snapshots and without.
+    /// Latency and CPU time with and without snapshots.
     SnapshotCost(cost::Cost),
 }
 

@@ -1,4 +1,4 @@
-//! From the start of a process that was killed or stopped a moment before, until its first correct alert can be read.
+//! Time from the start of a process that was just killed or stopped until its first correct alert can be read.
 
 use super::site::{
     Context, Member, Setup, Site, TOPIC, check, time_outs, until, until_balanced, until_saved,
@@ -22,25 +22,25 @@ pub(super) struct Restart {
     /// Restarts of each kind.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Events a second that keep coming.
+    /// Events per second throughout.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// How often a shard's snapshot is cut.
+    /// Interval between two snapshots of a shard.
     #[arg(long, default_value = "60s")]
     snapshots_every: String,
-    /// How the process ends, and what it finds when it returns.
+    /// How the process is ended and which snapshots it finds at its restart.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "kill,stop,log")]
     kinds: Vec<Kind>,
 }
 
-/// How the process ends, and what it finds when it returns.
+/// How the process is ended and which snapshots it finds at its restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
-    /// Kill -9; its snapshots are there.
+    /// Kill -9, with its snapshots.
     Kill,
-    /// SIGTERM; its snapshots are there.
+    /// SIGTERM, with its snapshots.
     Stop,
-    /// Kill -9; its snapshots were deleted.
+    /// Kill -9; its snapshots are deleted.
     Log,
 }
 
@@ -53,10 +53,10 @@ const COLUMNS: &[Column] = &[
     ("records_read_back", 0),
     ("end_of_process_s", 3),
 ];
-/// Without the alerts for so long they are missing.
+/// All alerts must be read within this time of the restart.
 const ALERTED_WITHIN: Duration = Duration::from_secs(300);
-/// Between two restarts, so that the log has something behind the snapshots.
-const BREATH: Duration = Duration::from_secs(3);
+/// Pause between two restarts, so that the log has records after the snapshots.
+const PAUSE: Duration = Duration::from_secs(3);
 
 struct Bench<'a> {
     site: &'a Site,
@@ -72,7 +72,7 @@ impl Restart {
         self.kinds.iter().map(|kind| kind.name()).collect()
     }
 
-    /// Measures it: a report of each kind.
+    /// Runs the measurement: a report for each kind.
     pub(super) fn measure(&self, context: &Context) -> Result<Vec<Report>, Failure> {
         let (site, feed) = Site::start(self.accounts, context)?;
         let every = Some(self.snapshots_every.as_str());
@@ -82,7 +82,7 @@ impl Restart {
         site.await_committed(&mut members)?;
         until_balanced(&mut members, 2)?;
         let stream = Stream::start(&site.address(), feed, self.rate)?;
-        // A snapshot is cut when something is committed, so only now all shards get theirs.
+        // A snapshot begins together with a commit, so every shard needs new records.
         until_saved(&mut members)?;
         let writer = Writer::new(&site.address(), TOPIC, LINGER_MS)?;
         let mut bench = Bench { site: &site, members, stream, writer, next_probe: 0 };
@@ -135,13 +135,13 @@ impl Kind {
     }
 }
 
-/// What `/status` said since the start.
+/// The reports of `/status` since the start.
 #[derive(Default)]
 struct StartProgress {
     answers: Option<Duration>,
     first_live: Option<Duration>,
     all_live: Option<Duration>,
-    /// Records of each shard's logs that were read back.
+    /// Records read back from the log, by shard.
     records: Vec<u64>,
 }
 
@@ -173,7 +173,7 @@ impl Bench<'_> {
         probe::arm(&self.writer, probes.clone(), self.stream.now())?;
         self.writer.finish()?;
         self.site.await_committed(&mut self.members)?;
-        thread::sleep(BREATH);
+        thread::sleep(PAUSE);
         let ended = Instant::now();
         match kind {
             Kind::Stop => self.members[0].stop()?,
@@ -189,9 +189,9 @@ impl Bench<'_> {
         self.writer.finish()?;
         let ids: Vec<String> = probes.map(probe::id).collect();
         if ids.iter().any(|id| self.site.watch.seen(id).is_some()) {
-            return Err("an alert was read before the process was there".into());
+            return Err("an alert was read before the process was started".into());
         }
-        let said = self.members[0].said()?.len();
+        let logged = self.members[0].log()?.len();
         let began = Instant::now();
         self.members[0].start()?;
         let partitions = PARTITIONS.unsigned_abs() as usize;
@@ -206,9 +206,9 @@ impl Bench<'_> {
             progress.look(&members[0], began);
             progress.all_live.is_some()
         })?;
-        let whole = self.members[0].filled_without_snapshot(said)?;
+        let whole = self.members[0].restored_without_snapshot(logged)?;
         if kind != Kind::Log && whole > 0 {
-            return Err(format!("{whole} of {partitions} shards were filled from the log alone").into());
+            return Err(format!("{whole} of {partitions} shards were restored from the log alone").into());
         }
         let times = seen.iter().map(|seen| seen.at - began);
         let first = times.clone().min().ok_or("a round has probes")?;

@@ -1,5 +1,5 @@
-//! One process of two workers against three of one each, on records of one bank that are already there; then one of the
-//! three is killed.
+//! One process with two workers compared with three with one each, on records written before; then one of the three is
+//! killed.
 
 use super::site::{Context, Member, Setup, Site, TOPIC, check, time_outs, until_balanced};
 use super::stream::Stream;
@@ -18,10 +18,10 @@ pub(super) struct Scale {
     /// Accounts of the bank, each with about three events before.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..))]
     accounts: u32,
-    /// Events that one process judges, and then three.
+    /// Events for one process, and again for three.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..))]
     events: u32,
-    /// How often a shard's snapshot is cut.
+    /// Interval between two snapshots of a shard.
     #[arg(long, default_value = "60s")]
     snapshots_every: String,
 }
@@ -37,26 +37,26 @@ const COLUMNS: &[Column] = &[
     ("shards_of_second", 0),
     ("shards_of_third", 0),
 ];
-/// Probes in each lot of events: they say that every partition was judged, with its ledgers.
+/// Probes in each lot of events; their alerts show that every partition was judged with its ledgers.
 const PROBES: u32 = 10 * PARTITIONS.unsigned_abs();
-/// Events of a lot behind those that arm them: some minutes of the bank's time, far less than what the rule looks back.
+/// Events of a lot after those that arm the probes: a few minutes of event time, far less than the rule's window.
 const ARMED_BEFORE_END: u32 = 1_000;
-/// While one of three is killed: events and alerts a second.
+/// Events and alerts per second while one of three is killed.
 const STREAMED: (u32, u32) = (500, 50);
 
-/// What a lot took.
+/// Throughput of a lot.
 struct Took {
     per_second: f64,
     per_cpu_second: f64,
 }
 
 impl Scale {
-    /// Measures it: throughput, and the take-over.
+    /// Runs the measurement: throughput and takeover.
     pub(super) fn measure(&self, context: &Context) -> Result<Vec<Report>, Failure> {
         let (site, mut feed) = Site::start(self.accounts, context)?;
         let every = Some(self.snapshots_every.as_str());
         let member = |instance, workers| site.member(Setup { instance, workers, snapshots_every: every });
-        let writer = Writer::hidden(&site.address(), TOPIC)?;
+        let writer = Writer::transactional(&site.address(), TOPIC)?;
         let mut alone = [member("0", 2)?];
         alone[0].start()?;
         site.await_committed(&mut alone)?;
@@ -98,7 +98,7 @@ impl Scale {
         ])
     }
 
-    /// Writes a lot of events while nobody sees them, shows them at once, and waits until they are committed.
+    /// Writes a lot of events in one transaction, commits it, and waits until the group has processed them.
     fn lot(
         &self,
         site: &Site,
@@ -106,7 +106,7 @@ impl Scale {
         (writer, feed): (&Writer, &mut Simulation),
         first: u32,
     ) -> Result<Took, Failure> {
-        writer.hide()?;
+        writer.begin()?;
         let (mut event, probes) = (SimulatedEvent::default(), first..first + PROBES);
         for number in 0..self.events {
             next(feed, &mut event);
@@ -122,7 +122,7 @@ impl Scale {
         let goal = ends(&site.asking, TOPIC)?;
         let spent = |members: &[Member]| members.iter().map(|member| member.spent().cpu_seconds).sum::<f64>();
         let (before, began) = (spent(members), Instant::now());
-        writer.show()?;
+        writer.commit()?;
         await_committed(&site.asking, TOPIC, &goal, || check(members))?;
         let (wall, cpu) = (began.elapsed().as_secs_f64(), spent(members) - before);
         let ids: Vec<String> = probes.map(probe::id).collect();

@@ -1,4 +1,4 @@
-//! What every part stands on: a broker with a bank's day in the input, processes of one group, and a reader of alerts.
+//! What every part uses: a broker with a day of a bank's events, processes of one group, and a reader of the alerts.
 
 use std::fs;
 use std::net::TcpListener;
@@ -18,25 +18,25 @@ use tripline_benches::service::{Installation, Process, Spent, create_output_topi
 use tripline_benches::watch::Watch;
 use tripline_core::simulate::{Simulation, SimulationSettings};
 
-/// The input topic, the prefix of the others and the group.
+/// The input topic; the prefix of the output topics, which is the name of the group, too.
 pub(super) const TOPIC: &str = "load.events";
 pub(super) const PREFIX: &str = "load";
-/// After so long all shards should be live, or have a snapshot.
+/// All shards are live, or have a snapshot, within this time.
 const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 
-/// What all parts are asked for.
+/// Arguments of all parts.
 #[derive(clap::Args)]
 pub(super) struct Context {
-    /// Compare alerts and verdicts with `replay` of the dumped input at the end, too: minutes and gigabytes for
+    /// Also compare alerts and verdicts with `replay` of the dumped input at the end: minutes and gigabytes for
     /// 1,000,000 accounts.
     #[arg(long, global = true)]
     compare: bool,
-    /// Leave the logs of the processes here.
+    /// Keep the logs of the processes in this folder.
     #[arg(long, global = true, value_name = "FOLDER")]
     keep: Option<PathBuf>,
 }
 
-/// A broker, and what was done with it.
+/// A broker, its clients and a reader of its alerts.
 pub(super) struct Site {
     program: PathBuf,
     pub(super) asking: rdkafka::consumer::BaseConsumer,
@@ -44,30 +44,30 @@ pub(super) struct Site {
     folder: TempDir,
     kept: Option<PathBuf>,
     is_compared: bool,
-    /// What it stands on, in words.
+    /// Description of the load and the delivery, for reports.
     pub(super) about: String,
-    // Last: it must outlive those that talk to it.
+    // Last, so that its clients are dropped before it.
     broker: Broker,
 }
 
-/// How a process is to run.
+/// Settings of a process.
 #[derive(Clone, Copy)]
 pub(super) struct Setup<'a> {
     pub(super) instance: &'a str,
     pub(super) workers: usize,
-    /// How often a shard's snapshot is cut; none: never.
+    /// Interval between two snapshots of a shard; `None` takes none.
     pub(super) snapshots_every: Option<&'a str>,
 }
 
 impl Site {
-    /// Starts a broker, with an honest bank's day in the input. Gives the bank, too, to go on with.
+    /// Starts a broker and writes a day of a bank without fraud to the input. Also returns the bank, for more events.
     pub(super) fn start(accounts: u32, context: &Context) -> Result<(Site, Simulation), Failure> {
         let program = program()?;
         let folder = tempfile::tempdir()?;
         context.keep.as_ref().map(fs::create_dir_all).transpose()?;
         let (kept, is_compared) = (context.keep.clone(), context.compare);
         let broker = Broker::start()?;
-        // The bank's days pass in seconds, so its own clock stamps the events.
+        // Simulated days pass in seconds, so records have the simulation's timestamps.
         broker.topic(TOPIC, Stamp::CreateTime)?;
         create_output_topics(&broker, PREFIX)?;
         let address = broker.address();
@@ -92,7 +92,7 @@ impl Site {
         Topics::under(PREFIX).alerts
     }
 
-    /// Where snapshots are.
+    /// The folder of the snapshots.
     pub(super) fn snapshots(&self) -> PathBuf {
         self.folder.path().join("snapshots")
     }
@@ -132,7 +132,7 @@ impl Site {
         await_committed(&self.asking, TOPIC, &goal, || check(members))
     }
 
-    /// Compares what was published with `replay`, where that was asked for. Nobody may run any more.
+    /// Compares alerts and verdicts with `replay`, with `--compare`. Every process must have exited.
     pub(super) fn compare(&self, member: &Member) -> Result<(), Failure> {
         if !self.is_compared {
             return Ok(());
@@ -161,33 +161,33 @@ impl Member {
 
     /// Kills it, as a crash does.
     pub(super) fn kill(&mut self) {
-        // Dropping it kills it.
+        // A process is killed when it is dropped.
         self.process = None;
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Stops it by SIGTERM and waits until it has exited.
     pub(super) fn stop(&mut self) -> Result<(), Failure> {
         self.process.take().map_or(Ok(()), Process::stop)
     }
 
-    /// What it said in all.
-    pub(super) fn said(&self) -> Result<String, Failure> {
+    /// Its whole log.
+    pub(super) fn log(&self) -> Result<String, Failure> {
         Ok(fs::read_to_string(&self.log)?)
     }
 
-    /// How many shards went live without a snapshot, by what it said after so many bytes.
-    pub(super) fn filled_without_snapshot(&self, after: usize) -> Result<usize, Failure> {
-        let said = self.said()?;
-        let live = said[after..].lines().filter(|line| line.contains("shard is live"));
+    /// Number of shards that were restored without a snapshot, by its log from this byte on.
+    pub(super) fn restored_without_snapshot(&self, after: usize) -> Result<usize, Failure> {
+        let log = self.log()?;
+        let live = log[after..].lines().filter(|line| line.contains("shard is live"));
         Ok(live.filter(|line| !line.contains("snapshot=")).count())
     }
 
-    /// What it has spent.
+    /// CPU time and memory that it has used.
     pub(super) fn spent(&self) -> Spent {
         self.process.as_ref().map(Process::spent).unwrap_or_default()
     }
 
-    /// What it says about itself; none while it does not answer.
+    /// Its status; `None` while it does not answer.
     pub(super) fn overview(&self) -> Option<StatusReport> {
         let page = get(&format!("127.0.0.1:{}", self.http), "/status").ok()?;
         serde_json::from_str(&page).ok()
@@ -204,29 +204,29 @@ impl Member {
         Ok(found.map_or(Ok(0.0), |value| value.trim().parse())?)
     }
 
-    /// Its live shards, as it says.
+    /// Its live shards, by its status.
     pub(super) fn live(&self) -> Vec<u32> {
         let shards = self.overview().map(|overview| overview.shards).unwrap_or_default();
         shards.iter().filter(|shard| shard.phase == "live").map(|shard| shard.partition).collect()
     }
 
-    /// Fails when it has ended by itself.
+    /// Fails when it has exited.
     pub(super) fn check(&mut self) -> Result<(), Failure> {
         let Some(process) = &mut self.process else { return Ok(()) };
         let Some(status) = process.ended()? else { return Ok(()) };
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let tail: Vec<&str> = log.lines().rev().take(5).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
-        Err(format!("a process ended with {status}:\n{}", tail.join("\n")).into())
+        Err(format!("a process exited with {status}:\n{}", tail.join("\n")).into())
     }
 }
 
-/// Fails when one of them has ended by itself.
+/// Fails when a process has exited.
 pub(super) fn check(members: &mut [Member]) -> Result<(), Failure> {
     members.iter_mut().try_for_each(Member::check)
 }
 
-/// Waits until it is as it should be.
+/// Waits until a condition is met.
 pub(super) fn until(
     members: &mut [Member],
     what: &str,
@@ -243,8 +243,8 @@ pub(super) fn until(
     Ok(())
 }
 
-/// Waits until all partitions are live, spread over all workers, and stay so for two seconds: workers take their shares
-/// from each other. Gives each member's.
+/// Waits until all shards are live and assigned evenly, and stay so for two seconds: rebalances move them between
+/// workers. Returns the shards of each member.
 pub(super) fn until_balanced(members: &mut [Member], workers: usize) -> Result<Vec<Vec<u32>>, Failure> {
     let all = PARTITIONS.unsigned_abs() as usize;
     let (mut shares, mut since) = (Vec::new(), Instant::now());
@@ -271,7 +271,7 @@ pub(super) fn until_saved(members: &mut [Member]) -> Result<(), Failure> {
     })
 }
 
-/// How long the broker waits for a silent member, and for a silent transaction, as every process has it by default.
+/// The default timeouts after which the broker removes a member from its group and aborts a transaction.
 pub(super) fn time_outs() -> String {
     let settings = KafkaSettings::new("", "", "", "");
     let session_ms = settings.consumer(0).get("session.timeout.ms").unwrap_or("?").to_owned();

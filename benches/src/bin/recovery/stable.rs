@@ -1,5 +1,5 @@
-//! How long readers of committed records could not go on: a partition's last stable offset stood still though there
-//! were records behind it, of a transaction that nobody ended.
+//! How long readers of committed records were blocked: a partition's last stable offset did not move although records
+//! followed it, because a transaction stayed open.
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -12,19 +12,19 @@ use tripline::names::Topics;
 use tripline_benches::kafka::{Failure, PARTITIONS, asking};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Between two looks at all partitions.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// A transaction of a living process ends sooner.
+/// Between two checks of all partitions.
+const CHECK_EVERY: Duration = Duration::from_millis(20);
+/// Longer than any transaction of a running process.
 pub(super) const DEAD_AFTER: Duration = Duration::from_millis(500);
 
-/// The two ends of the partitions of alerts and verdicts.
+/// Reads the last stable offset and the end of each partition of alerts and verdicts.
 struct Ends {
     topics: [String; 2],
     written: BaseConsumer,
     stable: BaseConsumer,
 }
 
-/// Somebody who looks at them, on a thread of its own once it looks on.
+/// Measures how long readers are blocked, on its own thread from [`Stable::start`] on.
 pub(super) struct Stable {
     ends: Option<Ends>,
     is_over: Arc<AtomicBool>,
@@ -32,14 +32,15 @@ pub(super) struct Stable {
 }
 
 impl Ends {
-    /// The last stable offset of a partition, where there are records behind it.
+    /// The last stable offset of a partition, if records follow it.
     fn held_at(&self, topic: &str, partition: i32) -> Result<Option<i64>, Failure> {
         let (_, stable) = self.stable.fetch_watermarks(topic, partition, ANSWER_WITHIN)?;
         let (_, end) = self.written.fetch_watermarks(topic, partition, ANSWER_WITHIN)?;
         Ok((stable < end).then_some(stable))
     }
 
-    /// The longest that any partition stood still, until it is over and none waits for a dead process's transaction.
+    /// The longest time that a last stable offset did not move. Runs until `is_over`, and no partition waits for the
+    /// transaction of a killed process.
     fn longest(&self, is_over: &AtomicBool) -> Result<Duration, Failure> {
         let mut longest = Duration::ZERO;
         let mut still: BTreeMap<(&str, i32), (i64, Instant)> = BTreeMap::new();
@@ -59,15 +60,15 @@ impl Ends {
                     longest = longest.max(since.elapsed());
                 }
             }
-            thread::sleep(LOOK_EVERY);
+            thread::sleep(CHECK_EVERY);
         }
         Ok(longest)
     }
 }
 
 impl Stable {
-    /// Looks at the output topics under this prefix.
-    pub(super) fn watch(brokers: &str, prefix: &str) -> Result<Stable, Failure> {
+    /// For the output topics under a prefix.
+    pub(super) fn new(brokers: &str, prefix: &str) -> Result<Stable, Failure> {
         let stable = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("isolation.level", "read_committed")
@@ -77,7 +78,7 @@ impl Stable {
         Ok(Stable { ends: Some(ends), is_over: Arc::default(), thread: None })
     }
 
-    /// Whether readers of one of these partitions of the alerts are held back now.
+    /// Whether readers of one of these partitions of the alerts are blocked now.
     pub(super) fn is_held_back(&self, partitions: &[u32]) -> Result<bool, Failure> {
         let Some(ends) = &self.ends else { return Ok(false) };
         for partition in partitions {
@@ -88,19 +89,19 @@ impl Stable {
         Ok(false)
     }
 
-    /// From now on it looks at all partitions.
-    pub(super) fn look_on(&mut self) {
+    /// Starts measuring all partitions.
+    pub(super) fn start(&mut self) {
         let Some(ends) = self.ends.take() else { return };
         let is_over = Arc::clone(&self.is_over);
         let work = move || ends.longest(&is_over).map_err(|error| error.to_string());
         self.thread = Some(thread::spawn(work));
     }
 
-    /// The longest that readers of any partition were held back since then, to about 50 ms.
+    /// The longest time that readers of a partition were blocked since the start, accurate to about 50 ms.
     pub(super) fn longest(mut self) -> Result<Duration, Failure> {
         self.is_over.store(true, Ordering::Release);
-        let thread = self.thread.take().ok_or("it looks on")?;
-        Ok(thread.join().map_err(|_| "who looked at the ends panicked")??)
+        let thread = self.thread.take().ok_or("the measurement was not started")?;
+        Ok(thread.join().map_err(|_| "the measurement panicked")??)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What streams in while processes come and go: a bank's events, and probes that alert at a steady rate.
+//! The input while processes start and end: a bank's events, and probes that alert at a steady rate.
 
 use super::site::TOPIC;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -12,7 +12,7 @@ use tripline_benches::records::next;
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{SimulatedEvent, Simulation};
 
-/// Probes are armed so many before their turn: longer before than any take-over lasts.
+/// How many probes ahead a probe is armed: more than are fired during a takeover.
 const AHEAD: u32 = 2_000;
 
 /// A bank's events at a steady rate, on a thread of its own, until this is dropped.
@@ -22,7 +22,7 @@ pub(super) struct Stream {
     thread: Option<JoinHandle<Result<(), String>>>,
 }
 
-/// Does `each` at a steady rate, numbered, until it is over.
+/// Calls `each` with consecutive numbers at a steady rate until `is_over`.
 fn paced(
     rate: u32,
     is_over: &AtomicBool,
@@ -41,7 +41,7 @@ fn paced(
 }
 
 impl Stream {
-    /// Starts it with the next event of the bank.
+    /// Starts with the next event of the bank.
     pub(super) fn start(brokers: &str, mut feed: Simulation, rate: u32) -> Result<Stream, Failure> {
         let mut event = SimulatedEvent::default();
         next(&mut feed, &mut event);
@@ -62,7 +62,7 @@ impl Stream {
         Ok(Stream { now_ms, is_over, thread })
     }
 
-    /// The bank's time.
+    /// Event time of the newest sent event.
     pub(super) fn now(&self) -> Timestamp {
         Timestamp(self.now_ms.load(Ordering::Acquire))
     }
@@ -93,7 +93,7 @@ pub(super) struct Beats {
 }
 
 impl Beats {
-    /// Starts with this probe, in the bank's time.
+    /// Starts with probe `first`, in the event time of `stream`.
     pub(super) fn start(brokers: &str, first: u32, rate: u32, stream: &Stream) -> Result<Beats, Failure> {
         let fired = Arc::<Mutex<Vec<(u32, Instant)>>>::default();
         let is_over = Arc::<AtomicBool>::default();
@@ -106,7 +106,7 @@ impl Beats {
             writer.finish()?;
             paced(rate, &over, |number| {
                 let number = first + number;
-                sent.lock().expect("nobody panics while holding it").push((number, Instant::now()));
+                sent.lock().expect("no thread panics while holding the lock").push((number, Instant::now()));
                 probe::fire(&writer, number, now())?;
                 probe::arm(&writer, [number + AHEAD], now())
             })?;
@@ -118,11 +118,11 @@ impl Beats {
 
     /// Probes whose event was sent after this moment, in order.
     pub(super) fn fired_since(&self, then: Instant) -> Vec<u32> {
-        let fired = self.fired.lock().expect("nobody panics while holding it");
+        let fired = self.fired.lock().expect("no thread panics while holding the lock");
         fired.iter().filter(|(_, at)| *at >= then).map(|(number, _)| *number).collect()
     }
 
-    /// Ends it. Gives the ids of all events that must have alerted, and the number of the next probe that is free.
+    /// Ends it. Returns the ids of all events that must alert, and the number of the next free probe.
     pub(super) fn stop(mut self) -> Result<(Vec<String>, u32), Failure> {
         self.is_over.store(true, Ordering::Release);
         ended(&mut self.thread)?;

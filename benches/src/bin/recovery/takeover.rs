@@ -1,4 +1,4 @@
-//! A process is killed for good: until the others alert in its partitions, and how long readers of those wait.
+//! A process is killed for good: the time until others alert in its partitions, and how long readers are blocked.
 
 use super::site::{Context, Member, PREFIX, Setup, Site, check, time_outs, until_balanced};
 use super::stable::{DEAD_AFTER, Stable};
@@ -20,13 +20,13 @@ pub(super) struct Takeover {
     /// Kills.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Events a second that keep coming.
+    /// Events per second throughout.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// Alerts a second beside them.
+    /// Additional alerts per second.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     alerts: u32,
-    /// How often a shard's snapshot is cut.
+    /// Interval between two snapshots of a shard.
     #[arg(long, default_value = "60s")]
     snapshots_every: String,
 }
@@ -40,13 +40,13 @@ pub(super) const COLUMNS: &[Column] = &[
     ("readers_gap_s", 3),
     ("other_partitions_gap_s", 3),
 ];
-/// The others have taken over within this time, or never do.
+/// The others must have taken over within this time.
 const TAKEN_WITHIN: Duration = Duration::from_secs(180);
-/// How long a moment is waited for in which a transaction is open.
+/// How long to wait for an open transaction before the kill.
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 
 impl Takeover {
-    /// Measures it.
+    /// Runs the measurement.
     pub(super) fn measure(&self, context: &Context) -> Result<Vec<Report>, Failure> {
         let (site, feed) = Site::start(self.accounts, context)?;
         let every = Some(self.snapshots_every.as_str());
@@ -81,8 +81,8 @@ impl Takeover {
     }
 }
 
-/// Kills the first of the members for good, at a moment when a transaction of it is open, and waits until the others
-/// alert in all of its partitions. Gives the figures, and the next free probe.
+/// Kills the first member for good while it has an open transaction, and waits until the others alert in all of its
+/// partitions. Returns the figures and the next free probe.
 pub(super) fn killed(
     site: &Site,
     members: &mut [Member],
@@ -93,15 +93,15 @@ pub(super) fn killed(
     eprintln!("recovery: shards of the processes: {shares:?}");
     let beats = Beats::start(&site.address(), probe, alerts, stream)?;
     thread::sleep(Duration::from_secs(3));
-    let mut stable = Stable::watch(&site.address(), PREFIX)?;
+    let mut stable = Stable::new(&site.address(), PREFIX)?;
     let asked = Instant::now();
     while asked.elapsed() < OPEN_WITHIN && !stable.is_held_back(&shares[0])? {}
     members[0].kill();
     let killed = Instant::now();
     let left = &mut members[1..];
-    stable.look_on();
+    stable.start();
     let taken = until_taken(site, left, &beats, (&shares[0], killed))?;
-    // Readers may be held back longer than the first alerts took.
+    // Readers may be blocked for longer than the first alerts took.
     thread::sleep(Duration::from_secs(2));
     check(left)?;
     let over = Instant::now();
@@ -135,8 +135,8 @@ pub(super) fn killed(
     Ok((figures, next))
 }
 
-/// Waits until an alert about an event after the kill was read in each of these partitions. Gives how long after the
-/// kill.
+/// Waits until, in each of these partitions, an alert about an event after the kill was read. Returns the times since
+/// the kill.
 fn until_taken(
     site: &Site,
     left: &mut [Member],
@@ -154,7 +154,7 @@ fn until_taken(
         }
         let fired = beats.fired_since(killed);
         waiting.retain(|partition| {
-            // The first that was sent is the first that is read.
+            // Alerts of a partition are read in the order of their events.
             let first = fired.iter().find(|number| probe::partition(**number) == *partition);
             let seen = first.and_then(|number| site.watch.seen(&probe::id(*number)));
             taken.extend(seen.map(|seen| seen.at - killed));
@@ -165,7 +165,7 @@ fn until_taken(
     Ok(taken)
 }
 
-/// The longest time between two alerts that a reader got, as far as it lies between these moments.
+/// The longest time between two alerts of a reader. A gap that began before `from` counts in full.
 fn longest_gap(times: &[Instant], from: Instant, until: Instant) -> Duration {
     let before = times.iter().rfind(|time| **time < from).copied().unwrap_or(from);
     let within = times.iter().filter(|time| (from..until).contains(time)).copied();
