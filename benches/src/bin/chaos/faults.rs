@@ -1,8 +1,8 @@
 //! The faults that are injected into the service and its broker, one after the other, and their counts.
 
-use super::crew::Crew;
+use super::group::Group;
 use super::packs::has_open_cooldown;
-use super::places::lead_to;
+use super::places::crash_at_place;
 use super::run_counts::RunCounts;
 use super::{Arguments, HELD_FOR};
 use rand_chacha::ChaCha8Rng;
@@ -56,28 +56,28 @@ pub(super) enum Fault {
 }
 
 /// Injects the faults that the arguments ask for, at random.
-pub(super) struct Disturbance<'a> {
+pub(super) struct FaultInjector<'a> {
     arguments: &'a Arguments,
     broker: &'a Broker,
     proxy: &'a Proxy,
-    crew: &'a mut Crew,
+    group: &'a mut Group,
     counts: &'a mut RunCounts,
-    dice: ChaCha8Rng,
+    random: ChaCha8Rng,
     /// Directed crashes so far, and how many times in a row the next place was not reached.
     directed: usize,
     missed: u32,
 }
 
-impl<'a> Disturbance<'a> {
+impl<'a> FaultInjector<'a> {
     /// With the arguments' seed.
     pub(super) fn new(
         arguments: &'a Arguments,
         (broker, proxy): (&'a Broker, &'a Proxy),
-        crew: &'a mut Crew,
+        group: &'a mut Group,
         counts: &'a mut RunCounts,
-    ) -> Disturbance<'a> {
-        let dice = ChaCha8Rng::seed_from_u64(arguments.seed);
-        Disturbance { arguments, broker, proxy, crew, counts, dice, directed: 0, missed: 0 }
+    ) -> FaultInjector<'a> {
+        let random = ChaCha8Rng::seed_from_u64(arguments.seed);
+        FaultInjector { arguments, broker, proxy, group, counts, random, directed: 0, missed: 0 }
     }
 
     /// Injects all faults.
@@ -86,16 +86,16 @@ impl<'a> Disturbance<'a> {
         for number in 1..=self.arguments.faults {
             let kind = self.arguments.kinds[self.draw(kinds) as usize];
             let pause = self.between(if kind == Fault::Place { SHORT_PAUSE_MS } else { PAUSE_MS });
-            self.crew.pass(pause)?;
-            self.strike(kind)?;
-            self.counts.gave_up = self.crew.gave_up();
+            self.group.wait(pause)?;
+            self.inject(kind)?;
+            self.counts.gave_up = self.group.gave_up();
             eprintln!("chaos: fault {number} of {}: {kind:?}; {}", self.arguments.faults, self.counts);
         }
         Ok(())
     }
 
     fn draw(&mut self, sides: u32) -> u32 {
-        self.dice.next_u32() % sides.max(1)
+        self.random.next_u32() % sides.max(1)
     }
 
     fn between(&mut self, (least, most): (u32, u32)) -> Duration {
@@ -104,45 +104,45 @@ impl<'a> Disturbance<'a> {
 
     fn member(&mut self) -> Result<usize, Failure> {
         let drawn = self.draw(u32::MAX);
-        self.crew.living(drawn)
+        self.group.running_member(drawn)
     }
 
-    fn strike(&mut self, kind: Fault) -> Result<(), Failure> {
+    fn inject(&mut self, kind: Fault) -> Result<(), Failure> {
         match kind {
             Fault::Kill => {
                 let member = self.member()?;
                 self.kill(member)?;
                 let seconds = [0, 0, 1, 9][self.draw(4) as usize];
-                self.crew.return_after(member, seconds);
+                self.group.start_after(member, seconds);
             }
             Fault::RestartKill => self.restart_kill()?,
             Fault::SnapshotKill => {
                 let member = self.member()?;
-                let met = self.crew.kill_in_snapshot(member)?;
-                self.counts.killed(met);
-                self.crew.return_after(member, 0);
+                let state = self.group.kill_in_snapshot(member)?;
+                self.counts.killed(state);
+                self.group.start_after(member, 0);
             }
             Fault::Stop => {
                 let member = self.member()?;
-                self.crew.signal(member, "STOP")?;
-                self.crew.pass(Duration::from_secs(10))?;
-                self.crew.signal(member, "CONT")?;
+                self.group.signal(member, "STOP")?;
+                self.group.wait(Duration::from_secs(10))?;
+                self.group.signal(member, "CONT")?;
                 self.counts.stops += 1;
             }
             Fault::Leave => {
                 let member = self.member()?;
-                self.crew.leave(member)?;
+                self.group.stop(member)?;
                 let seconds = [0, 2][self.draw(2) as usize];
-                self.crew.return_after(member, seconds);
+                self.group.start_after(member, seconds);
                 self.counts.leaves += 1;
             }
             Fault::Storm => self.storm()?,
             Fault::Pack => self.pack()?,
             Fault::Broker => {
-                self.crew.may_give_up();
+                self.group.may_exit_with_error();
                 self.broker.kill()?;
                 let seconds = u64::from(self.draw(8));
-                self.crew.pass(Duration::from_secs(seconds))?;
+                self.group.wait(Duration::from_secs(seconds))?;
                 self.broker.restart()?;
                 self.counts.broker_kills += 1;
             }
@@ -153,7 +153,7 @@ impl<'a> Disturbance<'a> {
                 for _ in 0..=self.draw(4) {
                     self.proxy.hold_next(if self.draw(2) == 0 { Hold::Open } else { Hold::Cut });
                 }
-                self.crew.pass(HELD_FOR + Duration::from_secs(1))?;
+                self.group.wait(HELD_FOR + Duration::from_secs(1))?;
                 self.counts.late_ends += u64::from(self.proxy.held() - before);
             }
             Fault::Place => self.place()?,
@@ -162,56 +162,56 @@ impl<'a> Disturbance<'a> {
     }
 
     fn kill(&mut self, member: usize) -> Result<(), Failure> {
-        let met = self.crew.kill(member)?;
-        self.counts.killed(met);
+        let state = self.group.kill(member)?;
+        self.counts.killed(state);
         Ok(())
     }
 
     fn restart_kill(&mut self) -> Result<(), Failure> {
         let member = self.member()?;
         self.kill(member)?;
-        self.crew.return_after(member, 0);
+        self.group.start_after(member, 0);
         let until = self.between((200, 1_500));
-        self.crew.pass(until)?;
+        self.group.wait(until)?;
         self.kill(member)?;
-        self.crew.return_after(member, 0);
+        self.group.start_after(member, 0);
         Ok(())
     }
 
     fn storm(&mut self) -> Result<(), Failure> {
         // The last commit of a process that stops during a rebalance may be refused. The process exits with status 2,
         // and the next owner judges those records again.
-        self.crew.may_give_up();
+        self.group.may_exit_with_error();
         let began = Instant::now();
         while began.elapsed() < STORM {
             let pause = self.between(STORM_PAUSE_MS);
-            self.crew.pass(pause)?;
+            self.group.wait(pause)?;
             let member = self.draw(u32::try_from(self.arguments.processes)?) as usize;
-            if self.crew.can_go(member) {
+            if self.group.can_stop(member) {
                 if self.draw(2) == 0 {
                     self.kill(member)?;
                 } else {
-                    self.crew.ask_to_leave(member)?;
+                    self.group.request_stop(member)?;
                     self.counts.leaves += 1;
                 }
                 let seconds = u64::from(self.draw(9));
-                self.crew.return_after(member, seconds);
+                self.group.start_after(member, seconds);
             } else {
-                self.crew.return_after(member, 0);
+                self.group.start_after(member, 0);
             }
         }
         self.counts.storm_seconds += began.elapsed().as_secs();
-        self.crew.start_all()
+        self.group.start_all()
     }
 
     /// Every process must report that no broker answers within [`REPORTED_WITHIN`].
     fn silent(&mut self) -> Result<(), Failure> {
         // A member that lost the response to its join request joins again and fences its own first request.
-        self.crew.may_give_up();
+        self.group.may_exit_with_error();
         let longer = self.between(SILENT_LONGER_MS);
         self.proxy.silence(true);
-        let reported = self.crew.pass(REPORTED_WITHIN).map(|()| self.crew.misses_brokers());
-        let passed = self.crew.pass(longer);
+        let reported = self.group.wait(REPORTED_WITHIN).map(|()| self.group.reports_no_broker());
+        let passed = self.group.wait(longer);
         self.proxy.silence(false);
         passed?;
         self.counts.silences += 1;
@@ -224,23 +224,23 @@ impl<'a> Disturbance<'a> {
 
     fn pack(&mut self) -> Result<(), Failure> {
         if self.draw(2) == 0 {
-            self.crew.stop_all()?;
+            self.group.stop_all()?;
         } else {
-            self.crew.strike_all();
+            self.group.kill_all();
             self.counts.pack_changes_by_kill += 1;
         }
         self.counts.pack_changes += 1;
         let is_open = has_open_cooldown(&self.broker.address())?;
         self.counts.pack_changes_in_cooldown += u64::from(is_open);
-        self.crew.change_pack()
+        self.group.change_pack()
     }
 
     fn place(&mut self) -> Result<(), Failure> {
-        self.crew.may_give_up();
+        self.group.may_exit_with_error();
         let place = PLACES[self.directed % PLACES.len()];
         let member = self.member()?;
         let drawn = self.draw(u32::MAX);
-        if lead_to(place, (self.crew, self.proxy), member, drawn)? {
+        if crash_at_place(place, (self.group, self.proxy), member, drawn)? {
             (self.directed, self.missed) = (self.directed + 1, 0);
             *self.counts.crashes.entry(place.to_owned()).or_default() += 1;
         } else {

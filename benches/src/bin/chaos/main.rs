@@ -5,9 +5,9 @@
 //! `replay` of the dumped input, byte for byte. A run reports how many faults had an effect: kills in an open
 //! transaction, kills while shards were restored, kills of the broker.
 
-mod crew;
 mod faults;
 mod feed;
+mod group;
 mod member;
 mod packs;
 mod places;
@@ -15,8 +15,8 @@ mod run_counts;
 mod snapshots;
 
 use clap::Parser;
-use crew::Crew;
-use faults::{Disturbance, Fault};
+use faults::{Fault, FaultInjector};
+use group::Group;
 use run_counts::RunCounts;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,47 +120,47 @@ fn chaos(
     // Simulated days pass in seconds, so records have the simulation's timestamps.
     broker.topic(TOPIC, Stamp::CreateTime)?;
     create_output_topics(broker, PREFIX)?;
-    let mut crew = Crew::new(program()?, broker, folder, arguments.processes)?;
-    crew.start_all()?;
+    let mut group = Group::new(program()?, broker, folder, arguments.processes)?;
+    group.start_all()?;
     // A broker that is killed right after topics were created may lose them.
-    crew.pass(Duration::from_secs(5))?;
+    group.wait(Duration::from_secs(5))?;
     let is_over = AtomicBool::new(false);
     let address = broker.address();
     let (written, live) = thread::scope(|scope| -> Result<_, Failure> {
         let writing =
             scope.spawn(|| feed::write(&address, arguments, &is_over).map_err(|error| error.to_string()));
         let reading = scope.spawn(|| feed::read(&address, &is_over).map_err(|error| error.to_string()));
-        let done = Disturbance::new(arguments, (broker, proxy), &mut crew, counts).run();
+        let done = FaultInjector::new(arguments, (broker, proxy), &mut group, counts).run();
         // The threads must end even after an error.
         is_over.store(true, Ordering::Release);
-        let done = done.and_then(|()| crew.start_all()).and_then(|()| {
+        let done = done.and_then(|()| group.start_all()).and_then(|()| {
             while !writing.is_finished() {
-                crew.pass(Duration::from_millis(50))?;
+                group.wait(Duration::from_millis(50))?;
             }
             Ok(())
         });
         let written = writing.join().map_err(|_| "the writer panicked")?;
-        let settled = done.and_then(|()| settle(&mut crew, &address));
+        let settled = done.and_then(|()| settle(&mut group, &address));
         let live = reading.join().map_err(|_| "the reader panicked")?;
         settled?;
         Ok((written?, live?))
     })?;
-    crew.stop_all()?;
-    (counts.events, counts.gave_up) = (u64::from(written), crew.gave_up());
+    group.stop_all()?;
+    (counts.events, counts.gave_up) = (u64::from(written), group.gave_up());
     (counts.alerts, counts.doubled) = live;
     let [hash, other] =
-        [0, 1].map(|pack| crew.config(pack).map(|config| read(config).ruleset().hash().to_owned()));
+        [0, 1].map(|pack| group.config(pack).map(|config| read(config).ruleset().hash().to_owned()));
     let alike = Alike { hash: &hash?, other: &other? };
     let alike = (counts.pack_changes > 0).then_some(&alike);
-    let config = crew.config(0)?.to_string_lossy();
+    let config = group.config(0)?.to_string_lossy();
     let others = compare(&program()?, (broker, PREFIX), &config, folder, alike)?;
     if counts.doubled > 0 {
         return Err(format!("{} alerts were read twice", counts.doubled).into());
     }
     let is_idle = counts.alerts == 0 || (counts.kills >= 10 && counts.kills_in_transaction == 0);
     // Without the feature `failpoints` the program never crashes at a place.
-    let nobody_died = counts.not_reached > 0 && counts.crashes.is_empty();
-    if is_idle || nobody_died || (counts.pack_changes > 0 && others == 0) {
+    let never_crashed = counts.not_reached > 0 && counts.crashes.is_empty();
+    if is_idle || never_crashed || (counts.pack_changes > 0 && others == 0) {
         return Err(format!("too few faults had an effect: {counts}").into());
     }
     counts.runs = 1;
@@ -168,19 +168,19 @@ fn chaos(
 }
 
 /// Waits until every record is committed.
-fn settle(crew: &mut Crew, address: &str) -> Result<(), Failure> {
+fn settle(group: &mut Group, address: &str) -> Result<(), Failure> {
     let asking = asking(address, PREFIX)?;
     let began = Instant::now();
     let goal = loop {
         match ends(&asking, TOPIC) {
             Ok(goal) => break goal,
             // A broker that has just started may not be the leader of all partitions yet.
-            Err(_) if began.elapsed() < SETTLED_WITHIN => crew.pass(Duration::from_millis(200))?,
+            Err(_) if began.elapsed() < SETTLED_WITHIN => group.wait(Duration::from_millis(200))?,
             Err(error) => return Err(error.into()),
         }
     };
     loop {
-        crew.pass(Duration::from_millis(200))?;
+        group.wait(Duration::from_millis(200))?;
         let now = tripline_benches::kafka::committed(&asking, TOPIC).unwrap_or_default();
         if !now.is_empty() && now.iter().zip(&goal).all(|(now, goal)| now >= goal) {
             return Ok(());

@@ -17,13 +17,13 @@ const CLIENT: &str = "{session.timeout.ms: \"6000\"}";
 const SIGABRT: i32 = 6;
 const SIGTERM: i32 = 15;
 /// After this time a process handles SIGTERM.
-const LISTENS_WITHIN: Duration = Duration::from_secs(3);
+const HANDLES_SIGTERM_AFTER: Duration = Duration::from_secs(3);
 /// Exit status of a process that stopped because of an error.
-const GAVE_UP: i32 = 2;
+const ERROR_STATUS: i32 = 2;
 /// A process that exited with an error is restarted after this time, as by a supervisor.
 const RESTARTED_AFTER: Duration = Duration::from_secs(1);
 /// A process exits within this time of SIGTERM.
-const LEFT_WITHIN: Duration = Duration::from_secs(30);
+const EXITS_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) struct Member {
     /// A configuration for each of [`PACKS`].
@@ -32,12 +32,12 @@ pub(super) struct Member {
     pub(super) place: String,
     pub(super) log: PathBuf,
     pub(super) process: Option<Process>,
-    pub(super) returns_at: Option<Instant>,
+    pub(super) starts_at: Option<Instant>,
     pub(super) started_at: Instant,
     /// When SIGTERM was sent.
-    pub(super) leaves_since: Option<Instant>,
+    pub(super) stopping_since: Option<Instant>,
     /// The failpoint at which it is to crash, once.
-    pub(super) dies_at: Option<String>,
+    pub(super) crashes_at: Option<String>,
 }
 
 impl Member {
@@ -73,59 +73,61 @@ impl Member {
             place: format!("127.0.0.1:{http}"),
             log: folder.join(format!("run-{number}.log")),
             process: None,
-            returns_at: Some(Instant::now()),
+            starts_at: Some(Instant::now()),
             started_at: Instant::now(),
-            leaves_since: None,
-            dies_at: None,
+            stopping_since: None,
+            crashes_at: None,
         })
     }
 
     pub(super) fn start_if_due(&mut self, program: &Path, pack: usize) -> Result<(), Failure> {
-        if self.process.is_some() || self.returns_at.is_none_or(|at| at > Instant::now()) {
+        if self.process.is_some() || self.starts_at.is_none_or(|at| at > Instant::now()) {
             return Ok(());
         }
         let config = self.configs[pack].to_string_lossy();
         let arguments = ["run", "--config", &config];
-        let variable = self.dies_at.as_deref().map(|place| ("FAILPOINTS", place));
+        let variable = self.crashes_at.as_deref().map(|place| ("FAILPOINTS", place));
         self.process = Some(Process::start_with(program, &arguments, &self.log, variable)?);
-        (self.returns_at, self.started_at, self.leaves_since) = (None, Instant::now(), None);
+        (self.starts_at, self.started_at, self.stopping_since) = (None, Instant::now(), None);
         Ok(())
     }
 
-    /// Checks whether the process has exited. Returns whether it did so with [`GAVE_UP`], where that is allowed; any
-    /// other unexpected exit is an error.
-    pub(super) fn has_given_up(&mut self, may_give_up: bool) -> Result<bool, Failure> {
+    /// Checks whether the process has exited. Returns whether it did so with [`ERROR_STATUS`], where that is allowed;
+    /// any other unexpected exit is an error.
+    pub(super) fn exited_with_error(&mut self, may_exit_with_error: bool) -> Result<bool, Failure> {
         let Some(process) = &mut self.process else { return Ok(false) };
         let Some(status) = process.ended()? else {
-            if self.leaves_since.is_some_and(|since| since.elapsed() > LEFT_WITHIN) {
-                return Err(self.error(&format!("did not exit within {LEFT_WITHIN:?}")));
+            if self.stopping_since.is_some_and(|since| since.elapsed() > EXITS_WITHIN) {
+                return Err(self.error(&format!("did not exit within {EXITS_WITHIN:?}")));
             }
             return Ok(false);
         };
         self.process = None;
-        let leaves = self.leaves_since.take().is_some();
+        let was_stopping = self.stopping_since.take().is_some();
         // SIGTERM ends a process that has not installed its handler yet.
-        let is_young = self.started_at.elapsed() < LISTENS_WITHIN && status.signal() == Some(SIGTERM);
-        if leaves && (status.success() || is_young) {
+        let is_starting =
+            self.started_at.elapsed() < HANDLES_SIGTERM_AFTER && status.signal() == Some(SIGTERM);
+        if was_stopping && (status.success() || is_starting) {
             return Ok(false);
         }
-        if self.dies_at.is_some() && status.signal() == Some(SIGABRT) {
-            self.dies_at = None;
+        if self.crashes_at.is_some() && status.signal() == Some(SIGABRT) {
+            self.crashes_at = None;
             return Ok(false);
         }
         if self.has_panicked()? {
             return Err(self.error("panicked"));
         }
-        if may_give_up && status.code() == Some(GAVE_UP) {
-            if !leaves {
-                self.returns_at = Some(Instant::now() + RESTARTED_AFTER);
+        if may_exit_with_error && status.code() == Some(ERROR_STATUS) {
+            if !was_stopping {
+                self.starts_at = Some(Instant::now() + RESTARTED_AFTER);
             }
             return Ok(true);
         }
         Err(self.error(&format!("ended with {status}")))
     }
 
-    /// Whether one of its threads has panicked. The exit status does not show it: a worker's panic is [`GAVE_UP`], too.
+    /// Whether one of its threads has panicked. The exit status does not show it: a worker's panic is [`ERROR_STATUS`],
+    /// too.
     pub(super) fn has_panicked(&self) -> Result<bool, Failure> {
         Ok(String::from_utf8_lossy(&std::fs::read(&self.log)?).contains("panicked at"))
     }
@@ -140,7 +142,7 @@ impl Member {
         serde_json::from_str(&get(&self.place, "/status").ok()?).ok()
     }
 
-    pub(super) fn is_filling(&self) -> bool {
+    pub(super) fn is_restoring(&self) -> bool {
         self.overview().is_some_and(|report| {
             report.shards.iter().any(|shard| shard.phase == "restoring" && shard.next.is_some())
         })

@@ -1,6 +1,6 @@
 //! Directed crashes: how a process is made to reach a failpoint and crash there.
 
-use super::crew::Crew;
+use super::group::Group;
 use std::time::Duration;
 use tripline_benches::kafka::Failure;
 use tripline_benches::proxy::{Hold, Proxy};
@@ -12,9 +12,9 @@ const AWAY: u64 = 8;
 const ENDS_HELD: usize = 12;
 
 /// Makes a member crash at a place, after it has passed it a few times where it does so often. Returns whether it did.
-pub(super) fn lead_to(
+pub(super) fn crash_at_place(
     place: &str,
-    (crew, proxy): (&mut Crew, &Proxy),
+    (group, proxy): (&mut Group, &Proxy),
     member: usize,
     drawn: u32,
 ) -> Result<bool, Failure> {
@@ -31,16 +31,16 @@ pub(super) fn lead_to(
         _ => 0,
     };
     let action = format!("{place}={passed}*off->1*return");
-    crew.die_at(member, &action, |crew| match place {
+    group.crash_at(member, &action, |group| match place {
         "revoked" | "released" => {
-            let other = crew.other_than(member);
-            crew.leave(other)?;
-            crew.return_after(other, AWAY);
+            let other = group.other_than(member);
+            group.stop(other)?;
+            group.start_after(other, AWAY);
             Ok(())
         }
         "aborting" | "aborted" => {
             // The member must be running before the ends of the others' transactions are held back.
-            crew.pass(Duration::from_secs(1))?;
+            group.wait(Duration::from_secs(1))?;
             (0..ENDS_HELD).for_each(|_| proxy.hold_next(Hold::Open));
             Ok(())
         }

@@ -1,6 +1,6 @@
 //! Counts of a run, which can be added up over many runs.
 
-use super::crew::Met;
+use super::group::StateAtKill;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use tripline_benches::kafka::Failure;
 
-/// Injected faults, the state in which they met the processes, and what was verified.
+/// Injected faults, by the state of the killed processes, and what was verified.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct RunCounts {
@@ -57,12 +57,12 @@ pub(super) struct RunCounts {
 }
 
 impl RunCounts {
-    pub(super) fn killed(&mut self, met: Met) {
+    pub(super) fn killed(&mut self, state: StateAtKill) {
         self.kills += 1;
-        self.kills_in_transaction += u64::from(met.transaction);
-        self.kills_in_rebalance += u64::from(met.rebalance);
-        self.kills_in_snapshot += u64::from(met.snapshot);
-        self.kills_in_restore += u64::from(met.restore);
+        self.kills_in_transaction += u64::from(state.transaction);
+        self.kills_in_rebalance += u64::from(state.rebalance);
+        self.kills_in_snapshot += u64::from(state.snapshot);
+        self.kills_in_restore += u64::from(state.restore);
     }
 
     /// Adds these counts to those of a file; creates it if there is none.

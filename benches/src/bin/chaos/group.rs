@@ -20,7 +20,7 @@ const SNAPSHOT_WITHIN: Duration = Duration::from_secs(8);
 
 /// What a process was doing when it was killed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Met {
+pub(super) struct StateAtKill {
     /// It had an open transaction, which held back readers of committed records.
     pub(super) transaction: bool,
     /// A process had started within the last three seconds, so shards were being moved and restored.
@@ -32,7 +32,7 @@ pub(super) struct Met {
 }
 
 /// The processes of the group.
-pub(super) struct Crew {
+pub(super) struct Group {
     program: PathBuf,
     members: Vec<Member>,
     written: BaseConsumer,
@@ -45,18 +45,18 @@ pub(super) struct Crew {
     /// Index of the current packs in [`PACKS`].
     pack: usize,
     /// A fault was injected after which a process may exit with status 2.
-    may_give_up: bool,
+    may_exit_with_error: bool,
     gave_up: u64,
 }
 
-impl Crew {
+impl Group {
     /// A group of `count` processes, none of them started.
     pub(super) fn new(
         program: PathBuf,
         broker: &Broker,
         folder: &Path,
         count: usize,
-    ) -> Result<Crew, Failure> {
+    ) -> Result<Group, Failure> {
         let store = folder.join("snapshots");
         let members = (0..count).map(|number| Member::new(number, broker, folder, &store));
         let members = members.collect::<Result<Vec<_>, _>>()?;
@@ -66,8 +66,19 @@ impl Crew {
             .create()?;
         let written = asking(&broker.address(), PREFIX)?;
         let (open, abandoned) = (BTreeMap::new(), BTreeSet::new());
-        let (pack, may_give_up, gave_up) = (0, false, 0);
-        Ok(Crew { program, members, written, stable, open, store, abandoned, pack, may_give_up, gave_up })
+        let (pack, may_exit_with_error, gave_up) = (0, false, 0);
+        Ok(Group {
+            program,
+            members,
+            written,
+            stable,
+            open,
+            store,
+            abandoned,
+            pack,
+            may_exit_with_error,
+            gave_up,
+        })
     }
 
     /// The configuration of the first process under one of [`PACKS`].
@@ -76,8 +87,8 @@ impl Crew {
     }
 
     /// From now on a process may exit with status 2 and is then restarted.
-    pub(super) fn may_give_up(&mut self) {
-        self.may_give_up = true;
+    pub(super) fn may_exit_with_error(&mut self) {
+        self.may_exit_with_error = true;
     }
 
     /// How many processes have exited with status 2.
@@ -89,19 +100,19 @@ impl Crew {
     pub(super) fn start_all(&mut self) -> Result<(), Failure> {
         for member in &mut self.members {
             if member.process.is_none() {
-                member.returns_at = Some(Instant::now());
+                member.starts_at = Some(Instant::now());
             }
         }
-        self.pass(Duration::ZERO)
+        self.wait(Duration::ZERO)
     }
 
     /// Waits for a time. Starts the processes that are due meanwhile, and fails when one has exited unexpectedly.
-    pub(super) fn pass(&mut self, time: Duration) -> Result<(), Failure> {
+    pub(super) fn wait(&mut self, time: Duration) -> Result<(), Failure> {
         let until = Instant::now() + time;
         loop {
             for member in &mut self.members {
                 member.start_if_due(&self.program, self.pack)?;
-                if member.has_given_up(self.may_give_up)? {
+                if member.exited_with_error(self.may_exit_with_error)? {
                     self.gave_up += 1;
                     eprintln!(
                         "chaos: a process exited with status 2 and is restarted; see {}",
@@ -118,28 +129,28 @@ impl Crew {
     }
 
     /// Members that are running and not stopping.
-    fn present(&self) -> Vec<usize> {
+    fn running(&self) -> Vec<usize> {
         let is_present =
-            |at: &usize| self.members[*at].process.is_some() && self.members[*at].leaves_since.is_none();
+            |at: &usize| self.members[*at].process.is_some() && self.members[*at].stopping_since.is_none();
         (0..self.members.len()).filter(is_present).collect()
     }
 
     /// A running member, chosen by a random number. Without any it starts the first and waits for it.
-    pub(super) fn living(&mut self, drawn: u32) -> Result<usize, Failure> {
-        if self.present().is_empty() {
-            self.members[0].returns_at.get_or_insert_with(Instant::now);
+    pub(super) fn running_member(&mut self, drawn: u32) -> Result<usize, Failure> {
+        if self.running().is_empty() {
+            self.members[0].starts_at.get_or_insert_with(Instant::now);
         }
-        while self.present().is_empty() {
-            self.pass(Duration::from_millis(50))?;
+        while self.running().is_empty() {
+            self.wait(Duration::from_millis(50))?;
         }
-        let present = self.present();
-        Ok(present[drawn as usize % present.len()])
+        let running = self.running();
+        Ok(running[drawn as usize % running.len()])
     }
 
     /// Whether a member is running and is not the only one.
-    pub(super) fn can_go(&self, at: usize) -> bool {
-        let present = self.present();
-        present.contains(&at) && present.len() > 1
+    pub(super) fn can_stop(&self, at: usize) -> bool {
+        let running = self.running();
+        running.contains(&at) && running.len() > 1
     }
 
     /// Another member.
@@ -148,36 +159,36 @@ impl Crew {
     }
 
     /// Kills a member. Returns what it was doing.
-    pub(super) fn kill(&mut self, at: usize) -> Result<Met, Failure> {
+    pub(super) fn kill(&mut self, at: usize) -> Result<StateAtKill, Failure> {
         let recent = |member: &Member| {
             member.process.is_some() && member.started_at.elapsed() < Duration::from_secs(3)
         };
         let rebalance = self.members.iter().any(recent);
-        let restore = self.members[at].is_filling();
-        self.strike(at);
+        let restore = self.members[at].is_restoring();
+        self.kill_now(at);
         // Running processes commit within this time; a transaction that stays open is the killed one's.
         thread::sleep(Duration::from_millis(400));
         let snapshot = self.has_abandoned();
-        Ok(Met { transaction: self.has_open_transaction()?, rebalance, snapshot, restore })
+        Ok(StateAtKill { transaction: self.has_open_transaction()?, rebalance, snapshot, restore })
     }
 
     /// Kills a member as soon as it writes a snapshot, or after [`SNAPSHOT_WITHIN`].
-    pub(super) fn kill_in_snapshot(&mut self, at: usize) -> Result<Met, Failure> {
+    pub(super) fn kill_in_snapshot(&mut self, at: usize) -> Result<StateAtKill, Failure> {
         let began = Instant::now();
         let own: Vec<u32> = self.members[at].overview().map(|report| partitions(&report)).unwrap_or_default();
         let is_own = |path: &PathBuf| partition(path).is_some_and(|partition| own.contains(&partition));
         while began.elapsed() < SNAPSHOT_WITHIN
             && !unfinished(&self.store, PREFIX).difference(&self.abandoned).any(is_own)
         {
-            self.pass(Duration::from_millis(1))?;
+            self.wait(Duration::from_millis(1))?;
         }
         self.kill(at)
     }
 
-    fn strike(&mut self, at: usize) {
+    fn kill_now(&mut self, at: usize) {
         // A process is killed when it is dropped.
         self.members[at].process = None;
-        self.members[at].leaves_since = None;
+        self.members[at].stopping_since = None;
     }
 
     /// Whether a killed process left a new unfinished snapshot. Running processes finish theirs within the wait.
@@ -197,10 +208,10 @@ impl Crew {
     /// Whether a transaction stays open that was not open at the last check. An earlier killed process that has not
     /// returned may still have one.
     fn has_open_transaction(&mut self) -> Result<bool, Failure> {
-        let mut open = self.held_back()?;
+        let mut open = self.open_transactions()?;
         if !open.is_empty() {
             thread::sleep(Duration::from_millis(400));
-            let still = self.held_back()?;
+            let still = self.open_transactions()?;
             open.retain(|partition, from| still.get(partition) == Some(from));
         }
         let is_new = open.iter().any(|(partition, from)| self.open.get(partition) != Some(from));
@@ -209,7 +220,7 @@ impl Crew {
     }
 
     /// The last stable offset of each partition of the verdicts in which a transaction is open.
-    fn held_back(&self) -> Result<BTreeMap<i32, i64>, Failure> {
+    fn open_transactions(&self) -> Result<BTreeMap<i32, i64>, Failure> {
         let (topic, within) = (Topics::under(PREFIX).verdicts, Duration::from_secs(10));
         let mut held = BTreeMap::new();
         for partition in 0..PARTITIONS {
@@ -222,35 +233,35 @@ impl Crew {
         Ok(held)
     }
 
-    /// Restarts a member with the failpoint `place` set, calls `provoke` and waits up to 30 s for the crash. Returns
+    /// Restarts a member with the failpoint `place` set, calls `cause` and waits up to 30 s for the crash. Returns
     /// whether it crashed. Afterwards the member is started without the failpoint.
-    pub(super) fn die_at(
+    pub(super) fn crash_at(
         &mut self,
         at: usize,
         place: &str,
-        provoke: impl FnOnce(&mut Crew) -> Result<(), Failure>,
+        cause: impl FnOnce(&mut Group) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
-        self.leave(at)?;
-        self.members[at].dies_at = Some(place.to_owned());
-        self.return_after(at, 0);
-        self.pass(Duration::ZERO)?;
-        provoke(self)?;
+        self.stop(at)?;
+        self.members[at].crashes_at = Some(place.to_owned());
+        self.start_after(at, 0);
+        self.wait(Duration::ZERO)?;
+        cause(self)?;
         let began = Instant::now();
-        while self.members[at].dies_at.is_some() && began.elapsed() < Duration::from_secs(30) {
-            self.pass(Duration::from_millis(100))?;
+        while self.members[at].crashes_at.is_some() && began.elapsed() < Duration::from_secs(30) {
+            self.wait(Duration::from_millis(100))?;
         }
-        let has_died = self.members[at].dies_at.take().is_none();
-        if !has_died {
-            self.leave(at)?;
+        let has_crashed = self.members[at].crashes_at.take().is_none();
+        if !has_crashed {
+            self.stop(at)?;
         }
         // An unfinished snapshot of this crash must not be counted for the next kill.
         self.has_abandoned();
-        self.return_after(at, 0);
-        Ok(has_died)
+        self.start_after(at, 0);
+        Ok(has_crashed)
     }
 
     /// Whether every process with shards reports that no broker answers.
-    pub(super) fn misses_brokers(&self) -> bool {
+    pub(super) fn reports_no_broker(&self) -> bool {
         let reports: Vec<StatusReport> = self.members.iter().filter_map(Member::overview).collect();
         let misses =
             |one: &StatusReport| one.reasons.iter().any(|reason| reason.contains("no broker answers"));
@@ -258,8 +269,8 @@ impl Crew {
     }
 
     /// Starts the member in this many seconds.
-    pub(super) fn return_after(&mut self, at: usize, seconds: u64) {
-        self.members[at].returns_at = Some(Instant::now() + Duration::from_secs(seconds));
+    pub(super) fn start_after(&mut self, at: usize, seconds: u64) {
+        self.members[at].starts_at = Some(Instant::now() + Duration::from_secs(seconds));
     }
 
     /// Sends the member a signal.
@@ -267,25 +278,25 @@ impl Crew {
         self.members[at].process.as_ref().map_or(Ok(()), |process| process.signal(name))
     }
 
-    /// Sends SIGTERM. The member is started again only by [`Crew::return_after`] or [`Crew::start_all`].
-    pub(super) fn ask_to_leave(&mut self, at: usize) -> Result<(), Failure> {
+    /// Sends SIGTERM. The member is started again only by [`Group::start_after`] or [`Group::start_all`].
+    pub(super) fn request_stop(&mut self, at: usize) -> Result<(), Failure> {
         if self.members[at].process.is_some() {
             self.signal(at, "TERM")?;
-            self.members[at].leaves_since = Some(Instant::now());
+            self.members[at].stopping_since = Some(Instant::now());
         }
         Ok(())
     }
 
     /// Stops the member by SIGTERM and waits until it has exited.
-    pub(super) fn leave(&mut self, at: usize) -> Result<(), Failure> {
-        self.members[at].returns_at = None;
-        self.ask_to_leave(at)?;
-        self.await_gone(at)
+    pub(super) fn stop(&mut self, at: usize) -> Result<(), Failure> {
+        self.members[at].starts_at = None;
+        self.request_stop(at)?;
+        self.await_exit(at)
     }
 
-    fn await_gone(&mut self, at: usize) -> Result<(), Failure> {
+    fn await_exit(&mut self, at: usize) -> Result<(), Failure> {
         while self.members[at].process.is_some() {
-            self.pass(Duration::from_millis(20))?;
+            self.wait(Duration::from_millis(20))?;
         }
         Ok(())
     }
@@ -293,15 +304,15 @@ impl Crew {
     /// Stops every member by SIGTERM and waits until they have exited.
     pub(super) fn stop_all(&mut self) -> Result<(), Failure> {
         for at in 0..self.members.len() {
-            self.members[at].returns_at = None;
-            self.ask_to_leave(at)?;
+            self.members[at].starts_at = None;
+            self.request_stop(at)?;
         }
-        (0..self.members.len()).try_for_each(|at| self.await_gone(at))
+        (0..self.members.len()).try_for_each(|at| self.await_exit(at))
     }
 
     /// Kills every member.
-    pub(super) fn strike_all(&mut self) {
-        (0..self.members.len()).for_each(|at| self.strike(at));
+    pub(super) fn kill_all(&mut self) {
+        (0..self.members.len()).for_each(|at| self.kill_now(at));
     }
 
     /// Starts every member with the other packs and waits until all shards are live.
@@ -313,7 +324,7 @@ impl Crew {
             if began.elapsed() > LIVE_WITHIN {
                 return Err(format!("not all shards are live {LIVE_WITHIN:?} after the packs changed").into());
             }
-            self.pass(Duration::from_millis(100))?;
+            self.wait(Duration::from_millis(100))?;
         }
         Ok(())
     }
