@@ -91,7 +91,7 @@ mod tests {
     fn alerts(resets: impl IntoIterator<Item = Reset>) -> usize {
         let config = load::config();
         let mut engine: AccountShard = load::engine(&config, config.settings().clone());
-        let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+        let mut batch = Batch::new(ShardId::account(0));
         for (offset, Reset { key, value, .. }) in (0..).zip(resets) {
             batch.push(offset, Some(START), key.as_bytes(), value.as_bytes());
         }

@@ -82,5 +82,5 @@ impl Records {
 
 /// A batch of the one partition, without records.
 pub fn empty() -> Batch {
-    Batch::new(ShardId { space: 0, partition: 0 })
+    Batch::new(ShardId::account(0))
 }

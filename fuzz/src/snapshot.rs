@@ -87,7 +87,7 @@ fn reference() -> &'static Reference {
     REFERENCE.get_or_init(|| {
         let installation = installation();
         let mut shard = AccountShard::new(&installation);
-        let mut batch = Batch::new(ShardId { space: 0, partition: PARTITION.0 });
+        let mut batch = Batch::new(ShardId::account(PARTITION.0));
         for number in 0..RECORDS {
             batch.push(number, None, b"", record(number).as_bytes());
         }

@@ -48,7 +48,7 @@ pub struct ShardId {
 
 impl ShardId {
     /// A partition of the account's key space.
-    pub fn account(partition: u32) -> ShardId {
+    pub const fn account(partition: u32) -> ShardId {
         ShardId { space: ACCOUNT_SPACE, partition }
     }
 }
@@ -139,11 +139,10 @@ mod tests {
 
     #[test]
     fn a_batch_that_becomes_a_copy_keeps_its_room() {
-        let shard = |partition| ShardId { space: 0, partition };
-        let mut other = Batch::new(shard(3));
+        let mut other = Batch::new(ShardId::account(3));
         other.push(8, None, b"k", b"first");
         other.push(9, Some(Timestamp(5)), b"", b"second");
-        let mut batch = Batch::new(shard(1));
+        let mut batch = Batch::new(ShardId::account(1));
         (0..100).for_each(|offset| batch.push(offset, None, b"key", b"value"));
         let room = (batch.bytes.capacity(), batch.records.capacity());
         batch.copy_from(&other);

@@ -101,7 +101,7 @@ fn story(currency: &str, first: i64) -> Vec<(i64, String)> {
 }
 
 fn batch(records: &[(i64, String)]) -> Batch {
-    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId::account(0));
     for (offset, line) in records {
         batch.push(*offset, Some(Timestamp(NOON + offset * 1_000)), b"a", line.as_bytes());
     }

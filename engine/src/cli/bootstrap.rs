@@ -157,7 +157,7 @@ impl Bootstrap {
 
 fn has_snapshots(catalogue: &Catalogue, partitions: u32) -> Result<bool, CliError> {
     for partition in 0..partitions {
-        if !catalogue.list(ShardId { space: 0, partition })?.is_empty() {
+        if !catalogue.list(ShardId::account(partition))?.is_empty() {
             return Ok(true);
         }
     }

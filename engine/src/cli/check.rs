@@ -143,7 +143,7 @@ impl Check {
             let header = decoder.set_header(source.header());
             header.map_err(|error| header_error(&[path.to_path_buf()], &source, error))?;
         }
-        let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+        let mut batch = Batch::new(ShardId::account(0));
         let mut event = Event::new(config.schema().fields().len());
         let mut coverage = Coverage::new(all, config.schema());
         let mut refused = std::collections::BTreeMap::<Reason, u64>::new();

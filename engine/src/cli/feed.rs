@@ -40,7 +40,7 @@ impl Records {
     pub fn open(config: &Config, paths: &[PathBuf]) -> Result<Records, CliError> {
         let format = FileFormat::of(config.installation.format());
         let source = FileSource::open(paths, format, BATCH_RECORDS)?;
-        let batch = Batch::new(ShardId { space: 0, partition: 0 });
+        let batch = Batch::new(ShardId::account(0));
         let (paths, waiting) = (paths.to_vec(), Vec::new());
         Ok(Records { paths, format, source, batch, dumped: false, begun: false, waiting })
     }
@@ -135,7 +135,7 @@ fn split(batch: &Batch) -> Result<Vec<Batch>, CliError> {
     for record in &batch.records {
         let line = Dumped::read(batch.value(record))
             .map_err(|source| InputError::Dump { offset: record.offset, source })?;
-        let shard = ShardId { space: 0, partition: line.partition };
+        let shard = ShardId::account(line.partition);
         if runs.last().is_none_or(|run| run.shard != shard) {
             runs.push(Batch::new(shard));
         }

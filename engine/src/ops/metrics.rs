@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn a_shard_that_left_leaves_no_series_behind() {
         let metrics = Metrics::new();
-        let shard = ShardId { space: 0, partition: 3 };
+        let shard = ShardId::account(3);
         metrics.lag(shard, 12);
         assert!(metrics.text().contains("tripline_lag_records{partition=\"3\"} 12"));
         metrics.released(shard);

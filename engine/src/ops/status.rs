@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn shard(partition: u32) -> ShardId {
-        ShardId { space: 0, partition }
+        ShardId::account(partition)
     }
 
     fn at(phase: Phase, next: i64) -> ShardStatus {

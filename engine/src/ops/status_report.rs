@@ -129,7 +129,7 @@ mod tests {
             snapshot_at,
             restore: filled,
         };
-        status.shard(ShardId { space: 0, partition: 5 }, held);
+        status.shard(ShardId::account(5), held);
         let report = StatusReport::of(&ProcessInfo::default(), &status, Timestamp(90_000));
         assert!(!report.is_ready);
         assert_eq!(report.reasons, ["partition 5 is being restored by worker 1"]);

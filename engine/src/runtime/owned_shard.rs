@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     fn batch(offsets: std::ops::Range<i64>) -> Batch {
-        let mut batch = Batch::new(ShardId { space: 0, partition: 3 });
+        let mut batch = Batch::new(ShardId::account(3));
         offsets.for_each(|offset| batch.push(offset, None, b"", b"{}"));
         batch
     }

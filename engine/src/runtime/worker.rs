@@ -119,7 +119,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             shards: BTreeMap::new(),
             processor,
             deferred: VecDeque::new(),
-            batch: Batch::new(ShardId { space: 0, partition: 0 }),
+            batch: Batch::new(ShardId::account(0)),
             out: Outputs::default(),
             ticked: now,
             was_idle: false,

@@ -47,7 +47,7 @@ pub fn expected(
     stretches: &[Stretch],
 ) -> Vec<Expected> {
     let records = records.iter().filter(|record| record.partition == partition).collect();
-    let mut judge = Judge { installed, shard: ShardId { space: 0, partition }, records, found: Vec::new() };
+    let mut judge = Judge { installed, shard: ShardId::account(partition), records, found: Vec::new() };
     let mut engine = None;
     for (number, stretch) in stretches.iter().enumerate() {
         let goes_on = number > 0 && stretches[number - 1].pack == stretch.pack;

@@ -202,7 +202,7 @@ impl<'a> World<'a> {
         let mut torn = BTreeMap::new();
         for partition in (0..self.setup.partitions).filter(|_| self.setup.plant == Some(Plant::NoManifest)) {
             let committed = self.log.committed(partition).map_or(0, |(next, _)| next);
-            let all = self.catalogue.list(ShardId { space: 0, partition }).unwrap_or_default();
+            let all = self.catalogue.list(ShardId::account(partition)).unwrap_or_default();
             let newest = all.iter().find(|kept| kept.offset <= committed);
             let newest = newest.filter(|kept| matches!(self.catalogue.manifest(kept), Ok(None)));
             torn.extend(newest.map(|kept| (partition, kept.offset)));

@@ -155,7 +155,7 @@ impl Bank {
 
     /// Takes one record, appended at a time; gives what went out because of it.
     pub fn take(&mut self, appended: i64, key: &[u8], value: &[u8]) -> Vec<Published> {
-        let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+        let mut batch = Batch::new(ShardId::account(0));
         batch.push(self.next, Some(Timestamp(appended)), key, value);
         self.next += 1;
         let mut out = Outputs::default();
@@ -211,7 +211,7 @@ pub fn stepped(engine: &mut AccountShard, records: &[(i64, i64, String)], at_onc
 
 /// Records as (offset, append time, value).
 pub fn batch(records: &[(i64, i64, String)]) -> Batch {
-    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId::account(0));
     for (offset, appended, value) in records {
         batch.push(*offset, Some(Timestamp(*appended)), b"key", value.as_bytes());
     }

@@ -148,7 +148,7 @@ fn story(seed: u64, accounts: u32, days: i64, lateness_ms: i64) -> Vec<Simulated
 }
 
 fn batch(events: &[SimulatedEvent], first: usize) -> Batch {
-    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId::account(0));
     for (number, event) in events.iter().enumerate() {
         batch.push((first + number) as i64, Some(event.appended_at), event.account.as_bytes(), &event.value);
     }

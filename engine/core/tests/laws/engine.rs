@@ -82,7 +82,7 @@ impl Engine {
     /// Takes consecutive records of one partition in one batch.
     pub(crate) fn step(&mut self, records: &[&Record]) {
         let partition = records[0].partition;
-        let mut batch = Batch::new(ShardId { space: 0, partition });
+        let mut batch = Batch::new(ShardId::account(partition));
         for record in records {
             assert_eq!(record.partition, partition, "a batch is of one partition");
             batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);

@@ -74,7 +74,7 @@ impl Shop {
 }
 
 fn batch(records: &[Record]) -> Batch {
-    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId::account(0));
     for record in records {
         batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);
     }

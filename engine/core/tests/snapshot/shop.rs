@@ -131,7 +131,7 @@ pub(crate) fn sealed(chunks: &[Chunk], summary: tripline_core::snapshot::StateSu
 }
 
 pub(crate) fn batch(records: &[Record]) -> Batch {
-    let mut batch = Batch::new(ShardId { space: 0, partition: PLACE.0 });
+    let mut batch = Batch::new(ShardId::account(PLACE.0));
     for record in records {
         batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);
     }

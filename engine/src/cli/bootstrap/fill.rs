@@ -124,7 +124,7 @@ impl Plan<'_> {
             let Some(filter) = filters.get_mut(partition) else { return Ok(()) };
             let Ok(recorded) = serde_json::from_slice::<Recorded>(record.value) else { return Ok(()) };
             if filter.takes(recorded.source.offset, record.value) {
-                let mut batch = Batch::new(ShardId { space: 0, partition: record.partition });
+                let mut batch = Batch::new(ShardId::account(record.partition));
                 batch.push(record.offset, record.appended_at, record.key, record.value);
                 send(&ways[partition % ways.len()], Job::Verdicts(batch));
             }
@@ -137,7 +137,7 @@ impl Plan<'_> {
     fn task<'t>(&'t self, worker: usize, header: Option<&'t [u8]>) -> Task<'t> {
         let partitions = u32::try_from(self.positions.len()).expect("partitions are counted by 32 bits");
         let at = |(partition, next): (u32, &i64)| Position {
-            shard: ShardId { space: 0, partition },
+            shard: ShardId::account(partition),
             next: *next,
             note: String::new(),
         };
@@ -183,7 +183,7 @@ impl<'a> Router<'a> {
         let decode = installation.decode_of(&[ACCOUNT_ID]);
         let mut decoder = Decoder::new(Arc::new(decode));
         records.take_header(|line| decoder.set_header(line))?;
-        let shards = (0..).map(|partition| ShardId { space: 0, partition }).take(plan.positions.len());
+        let shards = (0..).map(ShardId::account).take(plan.positions.len());
         Ok(Router {
             ways,
             decoder,

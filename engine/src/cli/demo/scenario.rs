@@ -112,7 +112,7 @@ pub fn spaces(config: &Config) -> Spaces {
 }
 
 fn empty() -> Batch {
-    Batch::new(ShardId { space: 0, partition: 0 })
+    Batch::new(ShardId::account(0))
 }
 
 /// Simulated milliseconds in this much real time.

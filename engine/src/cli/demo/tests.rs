@@ -24,7 +24,7 @@ fn watch(settings: ScenarioSettings, watched: Duration) -> (Summary, Vec<(Alert,
     let (mut scenario, _) = Scenario::with_history(settings, &mut spaces, |_| true);
     let mut counts = CampaignCounts::new(LIVE);
     let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Nothing));
-    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId::account(0));
     let mut assessed = Vec::new();
     let until = scenario.time_after(watched);
     let mut offset = 0;

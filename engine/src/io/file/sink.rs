@@ -93,7 +93,7 @@ mod tests {
             out.records.push(Output { topic, cause: 0, key: 0..0, value, headers: 0..0 });
         }
         let mut sink = FileSink::create(&[(Topic::Alerts, path.clone())]).unwrap();
-        assert_eq!(sink.send(ShardId { space: 0, partition: 0 }, &out, 0).unwrap(), 3);
+        assert_eq!(sink.send(ShardId::account(0), &out, 0).unwrap(), 3);
         sink.commit(&[], Duration::ZERO).unwrap();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "{\"id\":1}\n{\"id\":2}\n");
         assert_eq!(sink.unwritten(), 1);

@@ -33,7 +33,7 @@ impl FileFormat {
 
 /// A batch ends behind the record with which it has so many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-const SHARD: ShardId = ShardId { space: 0, partition: 0 };
+const SHARD: ShardId = ShardId::account(0);
 
 /// Records of one or more files. A record's offset is its number over all files, from 0; header lines are no records.
 pub struct FileSource {

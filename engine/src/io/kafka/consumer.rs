@@ -49,7 +49,7 @@ fn index(partition: i32) -> usize {
 }
 
 pub(super) fn shard(partition: i32) -> ShardId {
-    ShardId { space: 0, partition: u32::try_from(partition).expect("brokers number partitions from 0") }
+    ShardId::account(u32::try_from(partition).expect("brokers number partitions from 0"))
 }
 
 pub(super) fn number(shard: ShardId) -> i32 {
@@ -256,7 +256,7 @@ impl KafkaSource {
 
     fn live_shards(&self) -> Vec<ShardId> {
         let live = self.live.iter().zip(0..).filter(|(next, _)| next.is_some());
-        live.map(|(_, partition)| ShardId { space: 0, partition }).collect()
+        live.map(|(_, partition)| ShardId::account(partition)).collect()
     }
 }
 

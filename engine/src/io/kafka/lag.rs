@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_transaction_blocks_when_the_stable_offset_does_not_advance_before_written_records() {
         let (mut standing, began) = (Standing::default(), Instant::now());
-        let shard = ShardId { space: 0, partition: 3 };
+        let shard = ShardId::account(3);
         let mut at = |seconds, stable, behind| {
             standing.observe(shard, stable, behind, began + Duration::from_secs(seconds))
         };

@@ -269,7 +269,7 @@ fn a_member_can_leave_at_any_moment_of_its_joining() {
             let (_, report, shutdown) = reporting();
             let health = Health { worker: 0, report, shutdown };
             let mut source = KafkaSource::join(Arc::new(settings), health, PARTITIONS).unwrap();
-            let (began, mut batch) = (Instant::now(), Batch::new(ShardId { space: 0, partition: 0 }));
+            let (began, mut batch) = (Instant::now(), Batch::new(ShardId::account(0)));
             while began.elapsed() < Duration::from_millis(ms) {
                 if polls {
                     source.poll(&mut batch, Duration::from_millis(5)).unwrap();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{ShardId, Timestamp};
 
-const SHARD: ShardId = ShardId { space: 0, partition: 3 };
+const SHARD: ShardId = ShardId::account(3);
 
 fn names(catalogue: &Catalogue) -> Vec<(i64, i64)> {
     catalogue.list(SHARD).unwrap().iter().map(|stored| (stored.offset, stored.epoch)).collect()

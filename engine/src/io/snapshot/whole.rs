@@ -32,7 +32,7 @@ impl Catalogue {
         origin: Origin,
         cut_at: Timestamp,
     ) -> Result<Written, ObjectStoreError> {
-        let shard = ShardId { space: 0, partition: origin.partition };
+        let shard = ShardId::account(origin.partition);
         let earlier = self.list(shard)?;
         let place = self.place(shard, origin.offset, cut_at);
         let mut listed: Vec<Listed> = Vec::new();

@@ -48,7 +48,7 @@ struct Scene {
 impl Scene {
     fn new(alert_gap: Option<Duration>) -> Scene {
         let now = Instant::now();
-        let shard = |partition| (ShardId { space: 0, partition }, Uncommitted::Nothing);
+        let shard = |partition| (ShardId::account(partition), Uncommitted::Nothing);
         let scheduler = CommitScheduler::new(INTERVAL, alert_gap, now);
         Scene { scheduler, now, shards: (0..4).map(shard).collect(), answer: String::new() }
     }
@@ -231,8 +231,7 @@ fn a_commit_says_whether_it_covers_everything() {
     {
         let mut scene = Scene::after(Some(GAP), &events);
         let (_, covered) = scene.decision().unwrap();
-        let at =
-            |partition| Position { shard: ShardId { space: 0, partition }, next: 7, note: String::new() };
+        let at = |partition| Position { shard: ShardId::account(partition), next: 7, note: String::new() };
         let positions = covered.into_iter().map(at).collect();
         let begun = scene.scheduler.begun(positions, &mut marks(&mut scene.shards), scene.now);
         assert_eq!(begun, is_everything);

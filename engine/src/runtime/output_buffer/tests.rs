@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tripline_core::outputs::{Output, Topic};
 
-const SHARD: ShardId = ShardId { space: 0, partition: 3 };
+const SHARD: ShardId = ShardId::account(3);
 
 /// What reached the sink: values as they were sent, `|` for a commit, `x` for an abort.
 #[derive(Clone, Default)]
@@ -61,7 +61,7 @@ fn outputs(values: &[&str]) -> Outputs {
 #[test]
 fn postponed_outputs_are_sent_in_order_with_more_of_their_shard_or_with_its_commit() {
     let (mut buffer, sent, _) = buffer(Ok(()));
-    let other = ShardId { space: 0, partition: 4 };
+    let other = ShardId::account(4);
     let (mut own, mut others) = (buffer.postponed(), buffer.postponed());
     assert!(buffer.postpone(&mut own, &outputs(&["a"])) && buffer.postpone(&mut others, &outputs(&["b"])));
     assert!(buffer.postpone(&mut own, &outputs(&["c"])));
@@ -86,7 +86,7 @@ fn postponed_outputs_leave_room_for_what_is_sent_during_a_commit() {
     let out = outputs(&[&"x".repeat(WAITING_BYTES_MAX / 8)]);
     let count = (0..10).filter(|_| buffer.postpone(&mut postponed, &out)).count();
     assert_eq!(count, 3, "a fourth has no room beside what a record takes");
-    let next = [Position { shard: ShardId { space: 0, partition: 4 }, next: 9, note: String::new() }];
+    let next = [Position { shard: ShardId::account(4), next: 9, note: String::new() }];
     assert!(buffer.commit(&next, Duration::ZERO).unwrap());
     assert_eq!(buffer.send(next[0].shard, &out, 0).unwrap(), 1);
     drop(postponed);

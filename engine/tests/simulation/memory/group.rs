@@ -58,10 +58,6 @@ pub(super) struct Group {
     pub(super) joined: u64,
 }
 
-pub(super) fn shard(partition: u32) -> ShardId {
-    ShardId { space: 0, partition }
-}
-
 impl Group {
     pub(super) fn open(&mut self, partitions: u32) {
         self.owners = (0..partitions).map(|partition| (partition, None)).collect();
@@ -100,7 +96,7 @@ impl Group {
         }
         let is_fair = taken.len() <= self.owners.len().div_ceil(self.members.len());
         if let (false, Some(queue)) = (taken.is_empty(), self.members.get_mut(&member)) {
-            let shards = taken.into_iter().map(shard).collect();
+            let shards = taken.into_iter().map(ShardId::account).collect();
             queue.push_back(Polled::Assigned(Generation(self.generation), shards));
         }
         if !is_fair {
@@ -137,7 +133,7 @@ impl Group {
         for (member, partitions) in &mut held {
             let surplus = partitions.split_off(partitions.len().min(fair));
             let owned: Vec<ShardId> =
-                surplus.into_iter().filter(|p| self.owns(*member, *p)).map(shard).collect();
+                surplus.into_iter().filter(|p| self.owns(*member, *p)).map(ShardId::account).collect();
             if let (false, Some(queue)) = (owned.is_empty(), self.members.get_mut(member)) {
                 queue.push_back(Polled::Revoked(generation, owned));
             }
@@ -155,7 +151,7 @@ impl Group {
             };
             partitions.push(partition);
             self.offered.insert(partition, *member);
-            offers.entry(*member).or_default().push(shard(partition));
+            offers.entry(*member).or_default().push(ShardId::account(partition));
         }
         for (member, shards) in offers {
             if let Some(queue) = self.members.get_mut(&member) {
