@@ -69,7 +69,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn mangled_files_give_faults_and_no_panic(
+    fn mangled_files_give_errors_and_no_panic(
         cuts in prop::collection::vec((any::<usize>(), 0usize..40, any::<usize>(), any::<u8>()), 1..6),
         which in 0usize..3,
     ) {
@@ -81,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_in_a_condition_gives_faults_and_no_panic(condition in "\\PC{0,60}", style in 0usize..5) {
+    fn any_text_in_a_condition_gives_errors_and_no_panic(condition in "\\PC{0,60}", style in 0usize..5) {
         let quoted = condition.replace('\\', "\\\\").replace('"', "\\\"");
         let written = match style {
             0 => condition.clone(),

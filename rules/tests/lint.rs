@@ -330,7 +330,7 @@ fn a_pack_with_everything_wrong_shows_all_of_it_at_once() {
 }
 
 #[test]
-fn five_hundred_rules_and_as_many_faults_are_linted_in_well_under_a_second() {
+fn five_hundred_rules_and_as_many_errors_are_linted_in_well_under_a_second() {
     let mut pack =
         "version: 1\naggregates:\n  tries: {count: events, by: card, over: 10m}\nrules:\n".to_owned();
     for at in 0..500 {

@@ -40,8 +40,8 @@ struct Bank {
 }
 
 fn bank(aggregates: &[&str]) -> Bank {
-    let (schema, faults) = Schema::load(&File::new("schema.yaml", SCHEMA));
-    let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
+    let (schema, errors) = Schema::load(&File::new("schema.yaml", SCHEMA));
+    let schema = schema.unwrap_or_else(|| panic!("{}", errors.render(Paint::Plain)));
     let name = |line: &&str| line.split(':').next().expect("a name").to_owned();
     let features: String = aggregates.iter().map(|line| format!("  f_{0}: {0}\n", name(line))).collect();
     let results: String = aggregates.iter().map(|line| format!("  {line}\n")).collect();
@@ -50,8 +50,8 @@ fn bank(aggregates: &[&str]) -> Bank {
     let no_list = |_: &str| Err(String::new());
     let options =
         CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list, now: None };
-    let (ruleset, faults) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
-    let ruleset = Arc::new(ruleset.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain))));
+    let (ruleset, errors) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
+    let ruleset = Arc::new(ruleset.unwrap_or_else(|| panic!("{}", errors.render(Paint::Plain))));
     let field = |name: &str| {
         let place = format!("/{}", name.replace('.', "_"));
         let slot = schema.slot(name).expect("a field");
@@ -158,8 +158,8 @@ fn a_snapshot_keeps_each_rows_currency_or_is_refused_where_it_is_needed() {
         let records = story(currency, 0);
         let mut loaded = through_a_snapshot(half(&needing, &records), &needing).expect("it has all");
         assert_eq!(features(&mut loaded, &records[2..]), [2.0, 1.0, 3.0], "{currency}");
-        let fault = through_a_snapshot(half(&other, &records), &needing).err();
-        assert_eq!(fault, Some(SnapshotError::NoCurrency));
+        let error = through_a_snapshot(half(&other, &records), &needing).err();
+        assert_eq!(error, Some(SnapshotError::NoCurrency));
         let mut loaded = through_a_snapshot(half(&needing, &records), &other).expect("it has more");
         assert_eq!(features(&mut loaded, &records[2..]), [3.0], "{currency}");
     }

@@ -97,10 +97,10 @@ pub fn produce(settings: &KafkaSettings, partitioner: &str, from: u32, count: u3
         loop {
             match producer.send(BaseRecord::to(&settings.topic).key(&key).payload(&value)) {
                 Ok(()) => break,
-                Err((fault, _)) if fault.to_string().contains("Queue full") => {
+                Err((error, _)) if error.to_string().contains("Queue full") => {
                     producer.poll(Duration::from_millis(10));
                 }
-                Err((fault, _)) => panic!("{fault}"),
+                Err((error, _)) => panic!("{error}"),
             }
         }
     }
@@ -125,7 +125,7 @@ pub fn die_in_transaction(settings: &KafkaSettings, written: (i32, i64), read: (
     let journal = settings.topics().verdicts;
     let verdict: BaseRecord<'_, str, str> =
         BaseRecord::to(&journal).partition(written.0).payload("never committed");
-    producer.send(verdict).map_err(|(fault, _)| fault).unwrap();
+    producer.send(verdict).map_err(|(error, _)| error).unwrap();
     producer.flush(within).unwrap();
     let member: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &settings.brokers)
@@ -150,7 +150,7 @@ pub fn begin_transaction(settings: &KafkaSettings) -> BaseProducer {
     let (producer, within) = (transaction(settings, "upstream"), Duration::from_secs(30));
     producer
         .send(BaseRecord::to(&settings.topic).key("account-1").payload("{}"))
-        .map_err(|(fault, _)| fault)
+        .map_err(|(error, _)| error)
         .unwrap();
     producer.flush(within).unwrap();
     producer
@@ -211,7 +211,7 @@ pub fn read_all(settings: &KafkaSettings, topic: &str) -> Vec<Seen> {
                 });
             }
             Err(KafkaError::PartitionEOF(_)) => ended += 1,
-            Err(fault) => panic!("{topic}: {fault}"),
+            Err(error) => panic!("{topic}: {error}"),
         }
     }
     seen.sort_by_key(|one| (one.partition, one.offset));
@@ -233,7 +233,7 @@ pub fn committed(settings: &KafkaSettings) -> Vec<(i64, i64)> {
     let list = loop {
         match consumer.committed_offsets(list.clone(), Duration::from_secs(10)) {
             Ok(list) => break list,
-            Err(fault) => assert!(began.elapsed() < Duration::from_secs(30), "{fault}"),
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(30), "{error}"),
         }
     };
     let position = |partition| {

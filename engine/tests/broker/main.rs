@@ -220,12 +220,12 @@ fn create_time(cluster: &Cluster) {
     let mut settings = cluster.service("clock", 2);
     stamp(&settings, "CreateTime");
     produce(&settings, "murmur2_random", 0, 10);
-    let fault = Service::start(&settings).end().unwrap_err().to_string();
-    assert!(fault.contains("clock.events is stamped by its producers"), "{fault}");
+    let error = Service::start(&settings).end().unwrap_err().to_string();
+    assert!(error.contains("clock.events is stamped by its producers"), "{error}");
     // The topic was changed afterwards: what lies in it still carries the producers' clock.
     stamp(&settings, "LogAppendTime");
-    let fault = Service::start(&settings).end().unwrap_err().to_string();
-    assert!(fault.contains("clock.events is stamped by its producers"), "{fault}");
+    let error = Service::start(&settings).end().unwrap_err().to_string();
+    assert!(error.contains("clock.events is stamped by its producers"), "{error}");
     settings.clock = InputClock::CreateTime;
     let service = Service::start(&settings);
     await_that("it is judged", || service.calls.judged() == 10);
@@ -265,8 +265,8 @@ fn deleted_input(cluster: &Cluster) {
     let ends: Vec<i64> = committed(&settings).into_iter().map(|(_, end)| end).collect();
     delete_before(&settings, &ends.iter().map(|end| end - 10).collect::<Vec<i64>>());
     let mut service = Service::start(&settings);
-    let fault = service.end().unwrap_err().to_string();
-    assert!(fault.contains("no longer in the log"), "{fault}");
+    let error = service.end().unwrap_err().to_string();
+    assert!(error.contains("no longer in the log"), "{error}");
     assert_eq!(service.calls.judged(), 0, "nothing was skipped over");
 }
 

@@ -1,4 +1,4 @@
-//! `tripline check`: every fault of packs alone, for people and as JSON, and how much of a sample the mapping finds.
+//! `tripline check`: every error of packs alone, for people and as JSON, and how much of a sample the mapping finds.
 
 use crate::tripline::{DEMO, DEMO_SAMPLE, copy, root, tripline};
 use serde_json::Value;
@@ -18,7 +18,7 @@ fn broken() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn the_shipped_configurations_and_packs_have_no_fault() {
+fn the_shipped_configurations_and_packs_have_no_error() {
     for entry in fs::read_dir(root().join("deploy/examples")).unwrap().map(Result::unwrap) {
         let output = tripline(["check", entry.path().join("tripline.yaml").to_str().unwrap()]).fine();
         assert!(output.contains("no error") && !output.contains("warning"), "{output}");
@@ -44,36 +44,36 @@ fn the_retention_that_recovery_needs_is_shown() {
 }
 
 #[test]
-fn a_broken_pack_ends_with_1_and_every_fault_is_pointed_at() {
+fn a_broken_pack_ends_with_1_and_every_error_is_pointed_at() {
     let (_folder, pack) = broken();
     let output = tripline(["check", pack.to_str().unwrap()]).with(1).stdout;
-    for (fault, meant) in
+    for (error, meant) in
         [("tx.amuont", "the field `tx.amount`"), ("acct_reset_24h", "the aggregate `acct_resets_24h`")]
     {
-        assert!(output.contains(fault) && output.contains(&format!("did you mean {meant}")), "{output}");
+        assert!(output.contains(error) && output.contains(&format!("did you mean {meant}")), "{output}");
     }
     assert!(output.contains("cards.yaml:") && output.contains('^'), "{output}");
     assert!(!output.contains('\u{1b}'), "colours belong on a terminal");
 }
 
 #[test]
-fn faults_as_json_say_where() {
+fn errors_as_json_have_their_place() {
     let (_folder, pack) = broken();
     let text = fs::read_to_string(&pack).unwrap();
     let output = tripline(["check", "--json", pack.to_str().unwrap()]).with(1).stdout;
-    let faults: Vec<Value> = output
+    let errors: Vec<Value> = output
         .lines()
         .flat_map(|line| match serde_json::from_str(line).unwrap() {
-            Value::Array(faults) => faults,
+            Value::Array(errors) => errors,
             one => vec![one],
         })
         .collect();
-    for fault in ["tx.amuont", "acct_reset_24h"] {
-        let line = text.lines().position(|line| line.contains(fault)).unwrap() + 1;
-        let found = faults
+    for error in ["tx.amuont", "acct_reset_24h"] {
+        let line = text.lines().position(|line| line.contains(error)).unwrap() + 1;
+        let found = errors
             .iter()
-            .any(|problem| problem["line"] == line && problem["message"].as_str().unwrap().contains(fault));
-        assert!(found, "{fault} in line {line}: {output}");
+            .any(|problem| problem["line"] == line && problem["message"].as_str().unwrap().contains(error));
+        assert!(found, "{error} in line {line}: {output}");
     }
 }
 

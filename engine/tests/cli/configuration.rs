@@ -1,4 +1,4 @@
-//! The reference configuration, its defaults, and what is said about faults.
+//! The reference configuration, its defaults, and what is said about errors.
 
 use crate::tripline::{copy, root, tripline};
 use std::fs;
@@ -43,13 +43,13 @@ impl Example {
     }
 
     /// What is wrong with it, as `check` shows it; it must be wrong.
-    fn faults(&self) -> String {
+    fn errors(&self) -> String {
         tripline(["check", self.path().to_str().unwrap()]).with(1).stdout
     }
 }
 
 #[test]
-fn the_reference_has_no_fault() {
+fn the_reference_has_no_error() {
     let loaded = load(&root().join("deploy/examples/reference/tripline.yaml")).unwrap();
     assert!(loaded.problems.list().is_empty(), "{}", loaded.problems.render(Paint::Plain));
     assert!(loaded.config.is_some());
@@ -92,9 +92,9 @@ fn a_misspelt_key_is_pointed_at() {
     example.change("tripline.yaml", "lateness: 24h", "latenes: 24h");
     let text = fs::read_to_string(example.path()).unwrap();
     let line = text.lines().position(|line| line.contains("latenes:")).unwrap() + 1;
-    let faults = example.faults();
-    assert!(faults.contains(&format!("tripline.yaml:{line}:3")), "{faults}");
-    assert!(faults.contains("^^^^^^^") && faults.contains("did you mean `lateness`?"), "{faults}");
+    let errors = example.errors();
+    assert!(errors.contains(&format!("tripline.yaml:{line}:3")), "{errors}");
+    assert!(errors.contains("^^^^^^^") && errors.contains("did you mean `lateness`?"), "{errors}");
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn a_file_that_is_not_there_is_pointed_at() {
     ] {
         let example = Example::new();
         example.change("tripline.yaml", from, to);
-        let faults = example.faults();
-        assert!(faults.contains("cannot be read") && faults.contains("tripline.yaml:"), "{faults}");
+        let errors = example.errors();
+        assert!(errors.contains("cannot be read") && errors.contains("tripline.yaml:"), "{errors}");
     }
 }
 
@@ -116,29 +116,29 @@ fn a_short_secret_is_refused_and_not_shown() {
     let example = Example::new();
     example.change("tripline.yaml", "# secret: {file: /run/secrets/tripline.key}", "secret: {file: key}");
     fs::write(example.folder.path().join("key"), "hush-hush").unwrap();
-    let faults = example.faults();
-    assert!(faults.contains("9 bytes") && faults.contains("16 are needed"), "{faults}");
-    assert!(!faults.contains("hush"), "{faults}");
+    let errors = example.errors();
+    assert!(errors.contains("9 bytes") && errors.contains("16 are needed"), "{errors}");
+    assert!(!errors.contains("hush"), "{errors}");
 }
 
 #[test]
 fn settings_of_transactions_are_refused_where_there_are_none() {
     let example = Example::new();
     example.change("tripline.yaml", "guarantee: exactly_once", "guarantee: at_least_once");
-    let faults = example.faults();
-    assert_eq!(faults.matches("only `guarantee: exactly_once` has transactions").count(), 2, "{faults}");
-    assert!(faults.contains("transaction_timeout: 10s") && faults.contains("min_gap: 2ms"), "{faults}");
+    let errors = example.errors();
+    assert_eq!(errors.matches("only `guarantee: exactly_once` has transactions").count(), 2, "{errors}");
+    assert!(errors.contains("transaction_timeout: 10s") && errors.contains("min_gap: 2ms"), "{errors}");
 }
 
 #[test]
 fn a_transaction_timeout_that_no_broker_takes_is_refused() {
     let example = Example::new();
     example.change("tripline.yaml", "transaction_timeout: 10s", "transaction_timeout: 16m");
-    assert!(example.faults().contains("1 second to 15 minutes"), "{}", example.faults());
+    assert!(example.errors().contains("1 second to 15 minutes"), "{}", example.errors());
 }
 
 #[test]
-fn the_faults_of_all_files_come_in_one_run() {
+fn the_errors_of_all_files_are_reported_in_one_run() {
     let example = Example::new();
     example.change("tripline.yaml", "start: earliest", "start: erliest");
     example.change("tripline.yaml", "card.id: /card", "crad.id: /card");
@@ -149,26 +149,26 @@ fn the_faults_of_all_files_come_in_one_run() {
         "cooldwn: {by: rule+card, for: 30m}",
     );
     example.change("packs/reference.yaml", "model.profile.score >= 0.8", "model.profil.score >= 0.8");
-    let faults = example.faults();
+    let errors = example.errors();
     for said in ["erliest", "crad.id", "borkers", "cooldwn", "model.profil.score"] {
-        assert!(faults.contains(said), "{said} is not said:\n{faults}");
+        assert!(errors.contains(said), "{said} is not said:\n{errors}");
     }
 }
 
 #[test]
-fn a_schema_with_faults_hides_no_fault_of_the_settings() {
+fn a_schema_with_errors_hides_no_error_of_the_settings() {
     let example = Example::new();
     example.change("schema.yaml", "card.id: text", "card.id: txt");
     example.change("schema.yaml", "merchant.id: text", "merchant.id: test");
     example.change("tripline.yaml", "kafka:\n", "kafka:\n  borkers: x\n");
-    let faults = example.faults();
+    let errors = example.errors();
     for said in ["txt", "test", "borkers"] {
-        assert!(faults.contains(&format!("`{said}`")), "{said} is not said:\n{faults}");
+        assert!(errors.contains(&format!("`{said}`")), "{said} is not said:\n{errors}");
     }
 }
 
-/// Faults of mapping and packs beside those of a schema, and fields that are declared and faulty in use everywhere.
-fn faulty_everywhere(schema: &[(&str, &str)]) -> String {
+/// Errors of mapping and packs beside those of a schema, and fields that are declared but used wrongly everywhere.
+fn errors_everywhere(schema: &[(&str, &str)]) -> String {
     let example = Example::new();
     for (from, to) in schema {
         example.change("schema.yaml", from, to);
@@ -185,35 +185,35 @@ fn faulty_everywhere(schema: &[(&str, &str)]) -> String {
                 title: Many, when: by_card_1d > 3 and card.id == \"c\" and sum_1d > 5 and nothing.here, score: 10, \
                 severity: low, action: alert, cooldown: {by: rule+card, for: 1h}, reason: \"{by_card_1d}\"}\n";
     fs::write(example.folder.path().join("packs/more.yaml"), more).unwrap();
-    let faults = example.faults();
+    let errors = example.errors();
     for said in ["tx.goe", "model.profil.score", "nothing.here"] {
-        assert!(faults.contains(said), "{said} is not said:\n{faults}");
+        assert!(errors.contains(said), "{said} is not said:\n{errors}");
     }
-    faults
+    errors
 }
 
 #[test]
-fn a_schema_with_faults_hides_no_error_of_mapping_and_packs_and_shows_none_that_only_follows() {
-    let faults = faulty_everywhere(&[
+fn a_schema_with_errors_hides_no_error_of_mapping_and_packs_and_shows_none_that_only_follows() {
+    let errors = errors_everywhere(&[
         ("  card.id: text\n", "  card.id: txt\n"),
         ("tx.amount: money in account.currency", "tx.amount: money in EUX"),
     ]);
-    assert!(faults.contains("`txt`") && faults.contains("`EUX`"), "{faults}");
-    assert_eq!(faults.matches("error[").count(), 5, "{faults}");
-    let faults = faulty_everywhere(&[("keep: [tx.amount,", "keep: [tx.amuont,")]);
-    assert_eq!(faults.matches("error[").count(), 4, "{faults}");
+    assert!(errors.contains("`txt`") && errors.contains("`EUX`"), "{errors}");
+    assert_eq!(errors.matches("error[").count(), 5, "{errors}");
+    let errors = errors_everywhere(&[("keep: [tx.amount,", "keep: [tx.amuont,")]);
+    assert_eq!(errors.matches("error[").count(), 4, "{errors}");
 }
 
 #[test]
-fn a_schema_that_cannot_be_read_at_all_hides_no_other_fault() {
+fn a_schema_that_cannot_be_read_at_all_hides_no_other_error() {
     for (from, to) in [("fields:\n", "feilds:\n"), ("version: 1\n", "version: 1\n\tx: [\n")] {
         let example = Example::new();
         example.change("schema.yaml", from, to);
         example.change("tripline.yaml", "unit: major, currency", "unit: mayor, currency");
         example.change("packs/reference.yaml", "model.profile.score >= 0.8", "model.profil.score >= 0.8");
-        let faults = example.faults();
-        assert!(faults.contains("mayor") && faults.contains("model.profil"), "{faults}");
-        assert_eq!(faults.matches("error[").count(), 3, "{faults}");
+        let errors = example.errors();
+        assert!(errors.contains("mayor") && errors.contains("model.profil"), "{errors}");
+        assert_eq!(errors.matches("error[").count(), 3, "{errors}");
     }
 }
 
@@ -249,28 +249,28 @@ fn what_does_not_fit_together_in_the_mapping_is_pointed_at_where_it_stands() {
         }
         let text = fs::read_to_string(example.path()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        let faults = example.faults();
-        let place = faults.lines().find_map(|line| line.trim().strip_prefix("--> ")).unwrap();
+        let errors = example.errors();
+        let place = errors.lines().find_map(|line| line.trim().strip_prefix("--> ")).unwrap();
         let mut numbers = place.rsplit(':').map(|number| number.parse::<usize>().unwrap());
         let (column, line) = (numbers.next().unwrap(), numbers.next().unwrap());
         let pointed = &lines[line - 1][column - 1..];
-        assert!(format!("{pointed}\n").starts_with(needed), "{to}: {pointed}\n{faults}");
-        assert_eq!(faults.matches("error[").count(), 1, "{faults}");
+        assert!(format!("{pointed}\n").starts_with(needed), "{to}: {pointed}\n{errors}");
+        assert_eq!(errors.matches("error[").count(), 1, "{errors}");
     }
 }
 
 #[test]
-fn a_faulty_format_hides_no_fault_of_the_mapping() {
+fn an_invalid_format_hides_no_error_of_the_mapping() {
     let example = Example::new();
     example.change("tripline.yaml", "format: json  ", "format: jsno  ");
     example.change("tripline.yaml", "card.id: /card", "crad.id: /card");
-    let faults = example.faults();
-    assert!(faults.contains("jsno") && faults.contains("crad.id"), "{faults}");
-    assert_eq!(faults.matches("error[").count(), 2, "{faults}");
+    let errors = example.errors();
+    assert!(errors.contains("jsno") && errors.contains("crad.id"), "{errors}");
+    assert_eq!(errors.matches("error[").count(), 2, "{errors}");
 }
 
 #[test]
-fn a_command_that_needs_a_configuration_ends_with_2_when_it_has_faults() {
+fn a_command_that_needs_a_configuration_ends_with_2_when_it_has_errors() {
     let example = Example::new();
     example.change("tripline.yaml", "lateness: 24h", "lateness: soon");
     let path = example.path();

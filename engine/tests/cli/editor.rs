@@ -12,8 +12,8 @@ use tripline_rules::yaml::{self, Node, Style, Value as Yaml};
 
 /// A YAML text as an editor reads it: plain scalars are numbers, yes or no, or nothing where they look so.
 fn read(text: &str) -> Value {
-    let mut faults = Diagnostics::new(&[File::new("a.yaml", text)]);
-    value(&yaml::parse(0, &mut faults).unwrap())
+    let mut errors = Diagnostics::new(&[File::new("a.yaml", text)]);
+    value(&yaml::parse(0, &mut errors).unwrap())
 }
 
 fn value(node: &Node) -> Value {
@@ -60,11 +60,11 @@ fn everything_shipped_is_valid() {
         let schema = schema(name);
         for (path, _) in shipped().iter().filter(|(_, kind)| kind == name) {
             let text = read(&fs::read_to_string(path).unwrap());
-            let faults: Vec<String> = schema
+            let errors: Vec<String> = schema
                 .iter_errors(&text)
-                .map(|fault| format!("{}: {fault}", fault.instance_path()))
+                .map(|error| format!("{}: {error}", error.instance_path()))
                 .collect();
-            assert!(faults.is_empty(), "{}\n{}", path.display(), faults.join("\n"));
+            assert!(errors.is_empty(), "{}\n{}", path.display(), errors.join("\n"));
             counts[number] += 1;
         }
     }

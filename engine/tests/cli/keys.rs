@@ -20,7 +20,7 @@ fn every_key_has_an_effect() {
         match &loaded.config {
             Some(config) => assert_eq!((effect.shown)(config), effect.then, "{}", effect.key),
             None => {
-                let is_said = loaded.problems.list().iter().any(|fault| fault.message.contains(effect.then));
+                let is_said = loaded.problems.list().iter().any(|error| error.message.contains(effect.then));
                 assert!(is_said, "{}: {}", effect.key, loaded.problems.render(Paint::Plain));
             }
         }

@@ -23,11 +23,11 @@ fn validate(replayed: &Replayed) -> (usize, usize) {
         let schema = schema(name);
         let objects = objects(lines);
         for object in &objects {
-            let faults: Vec<String> = schema
+            let errors: Vec<String> = schema
                 .iter_errors(object)
-                .map(|fault| format!("{}: {fault}", fault.instance_path()))
+                .map(|error| format!("{}: {error}", error.instance_path()))
                 .collect();
-            assert!(faults.is_empty(), "{name} {object}\n{}", faults.join("\n"));
+            assert!(errors.is_empty(), "{name} {object}\n{}", errors.join("\n"));
         }
         objects.len()
     };

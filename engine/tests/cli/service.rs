@@ -95,7 +95,7 @@ impl Bank {
                     });
                 }
                 Err(KafkaError::PartitionEOF(_)) => return found,
-                Err(fault) => panic!("{topic}: {fault}"),
+                Err(error) => panic!("{topic}: {error}"),
             }
         }
     }

@@ -296,8 +296,8 @@ fn a_stop_that_cannot_commit_says_so_within_its_bound() {
     let (mut worker, member) = member(&log, false, refuse);
     turns(&mut worker, 10);
     member.reporter.status.shutdown().request();
-    let fault = worker.run().map(drop).unwrap_err();
-    assert!(fault.to_string().contains("uncommitted"), "{fault}");
+    let error = worker.run().map(drop).unwrap_err();
+    assert!(error.to_string().contains("uncommitted"), "{error}");
 }
 
 #[test]
@@ -313,8 +313,8 @@ fn a_stop_whose_commit_is_undone_says_so() {
         turns(&mut worker, 1);
     }
     member.reporter.status.shutdown().request();
-    let fault = worker.run().map(drop).unwrap_err();
-    assert!(fault.to_string().contains("uncommitted"), "{fault}");
+    let error = worker.run().map(drop).unwrap_err();
+    assert!(error.to_string().contains("uncommitted"), "{error}");
 }
 
 /// A sink whose commits get no answer as long as the other end of this stands.
@@ -357,8 +357,8 @@ fn a_stop_does_not_wait_for_a_commit_that_is_never_answered() {
             drop(silence);
             in_time.expect("the worker ends while its commit has no answer");
         });
-        let fault = worker.run().map(drop).unwrap_err();
-        assert!(fault.to_string().contains("uncommitted"), "{fault}");
+        let error = worker.run().map(drop).unwrap_err();
+        assert!(error.to_string().contains("uncommitted"), "{error}");
         let _ = sender.send(());
     });
 }

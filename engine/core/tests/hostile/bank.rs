@@ -42,20 +42,20 @@ pub fn house() -> &'static House {
         let (schema, ruleset) = compiled(&include_str!("pack.yaml").replace("OVERFLOW", &overflow));
         House {
             schema: Arc::new(schema),
-            ruleset: Arc::new(ruleset.unwrap_or_else(|faults| panic!("{faults}"))),
+            ruleset: Arc::new(ruleset.unwrap_or_else(|errors| panic!("{errors}"))),
         }
     })
 }
 
-/// A pack against the schema of these tests, or its faults as an analyst sees them.
+/// A pack against the schema of these tests, or its errors as an analyst sees them.
 pub fn compiled(pack: &str) -> (Schema, Result<Ruleset, String>) {
-    let (schema, faults) = Schema::load(&File::new("schema.yaml", include_str!("schema.yaml")));
-    let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
+    let (schema, errors) = Schema::load(&File::new("schema.yaml", include_str!("schema.yaml")));
+    let schema = schema.unwrap_or_else(|| panic!("{}", errors.render(Paint::Plain)));
     let no_list = |_: &str| Err(String::new());
     let options =
         CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list, now: None };
-    let (ruleset, faults) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
-    (schema, ruleset.ok_or_else(|| faults.render(Paint::Plain)))
+    let (ruleset, errors) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
+    (schema, ruleset.ok_or_else(|| errors.render(Paint::Plain)))
 }
 
 /// Where the fields sit: JSON pointers and, under the same names without the slash, CSV columns.

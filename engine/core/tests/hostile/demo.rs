@@ -73,8 +73,8 @@ struct Demo {
 
 impl Demo {
     fn new(settings: Settings) -> Demo {
-        let (schema, faults) = Schema::load(&File::new("schema.yaml", shipped!("schema.yaml")));
-        let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
+        let (schema, errors) = Schema::load(&File::new("schema.yaml", shipped!("schema.yaml")));
+        let schema = schema.unwrap_or_else(|| panic!("{}", errors.render(Paint::Plain)));
         let list = |path: &str| match path {
             "lists/risky_mcc.csv" => Ok(shipped!("packs/lists/risky_mcc.csv").to_owned()),
             "lists/fare_mcc.csv" => Ok(shipped!("packs/lists/fare_mcc.csv").to_owned()),
@@ -88,8 +88,8 @@ impl Demo {
             now: None,
         };
         let pack = File::new("cards.yaml", shipped!("packs/cards.yaml"));
-        let (ruleset, faults) = Ruleset::compile(&[pack], &schema, &options);
-        let ruleset = ruleset.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
+        let (ruleset, errors) = Ruleset::compile(&[pack], &schema, &options);
+        let ruleset = ruleset.unwrap_or_else(|| panic!("{}", errors.render(Paint::Plain)));
         let mapping = mapping(&schema);
         let installation = Installation::compile(&Arc::new(schema), &Arc::new(ruleset), &mapping, settings);
         Demo { installation: Arc::new(installation.expect("the mapping fits")) }

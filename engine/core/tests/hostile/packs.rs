@@ -5,8 +5,8 @@ use std::fmt::Write;
 use tripline_rules::aggregate::WINDOWS_MAX;
 use tripline_rules::pack::{DEPTH_MAX, NODES_MAX, RULES_MAX};
 
-/// Its faults; none when it compiles.
-fn faults(pack: &str) -> String {
+/// Its errors; none when it compiles.
+fn errors(pack: &str) -> String {
     compiled(&format!("version: 1\npack: p\nowner: o@bank.example\n{pack}")).1.err().unwrap_or_default()
 }
 
@@ -20,8 +20,8 @@ fn five_hundred_rules_compile_and_one_more_does_not() {
     let rules = |count| {
         format!("rules:\n{}", (0..count).map(|id| rule(id, &format!("tx.amount > {id}"))).collect::<String>())
     };
-    assert_eq!(faults(&rules(RULES_MAX)), "");
-    let reported = faults(&rules(RULES_MAX + 1));
+    assert_eq!(errors(&rules(RULES_MAX)), "");
+    let reported = errors(&rules(RULES_MAX + 1));
     assert!(
         reported.contains("S007")
             && reported.contains("at most 500 rules")
@@ -36,8 +36,8 @@ fn a_condition_has_five_hundred_parts() {
     // Many terms of 40 parts each; how many parts a term's use counts is the linter's business, the bound is ours.
     let sum = |parts: usize| (0..parts).map(|part| format!("{part}.5")).collect::<Vec<_>>().join(" + ");
     let pack = |parts: usize| format!("rules:\n{}", rule(1, &format!("tx.amount > {}", wide(parts, &sum))));
-    assert_eq!(faults(&pack(100)), "");
-    let reported = faults(&pack(NODES_MAX + 1));
+    assert_eq!(errors(&pack(100)), "");
+    let reported = errors(&pack(NODES_MAX + 1));
     assert!(reported.contains("E105"), "{reported:.400}");
 }
 
@@ -58,10 +58,10 @@ fn a_condition_is_sixteen_levels_deep() {
             rule(1, &format!("{}tx.amount{} > 1", "abs(".repeat(levels), ")".repeat(levels)))
         )
     };
-    assert_eq!(faults(&nested(DEPTH_MAX - 2)), "");
-    let reported = faults(&nested(DEPTH_MAX + 1));
+    assert_eq!(errors(&nested(DEPTH_MAX - 2)), "");
+    let reported = errors(&nested(DEPTH_MAX + 1));
     assert!(reported.contains("E104") && reported.contains("16 levels deep"), "{reported:.400}");
-    assert!(faults(&nested(3_000)).contains("E10"), "and no stack is long enough to be trusted");
+    assert!(errors(&nested(3_000)).contains("E10"), "and no stack is long enough to be trusted");
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn a_key_space_looks_back_over_sixty_four_windows() {
             names.iter().map(|name| format!("f_{name}: {name}")).collect::<Vec<_>>().join(", ")
         )
     };
-    assert_eq!(faults(&windows(WINDOWS_MAX)), "");
-    let reported = faults(&windows(WINDOWS_MAX + 1));
+    assert_eq!(errors(&windows(WINDOWS_MAX)), "");
+    let reported = errors(&windows(WINDOWS_MAX + 1));
     assert!(
         reported.contains("S007") && reported.contains("at most 64 different windows"),
         "{reported:.400}"
@@ -93,8 +93,8 @@ fn a_key_space_looks_back_over_sixty_four_windows() {
 fn a_pattern_is_linear_and_has_a_size() {
     let pattern =
         |pattern: &str| format!("rules:\n{}", rule(1, &format!("matches(merchant.name, \"{pattern}\")")));
-    assert_eq!(faults(&pattern("^(a+)+$")), "", "linear whatever it looks like");
-    assert!(faults(&pattern("(((a{1,1000}){1,1000}){1,1000})")).contains("bytes"));
-    assert!(!faults(&pattern(r"(a)\1")).is_empty(), "no back references");
-    assert!(!faults(&pattern(&"(".repeat(500))).is_empty());
+    assert_eq!(errors(&pattern("^(a+)+$")), "", "linear whatever it looks like");
+    assert!(errors(&pattern("(((a{1,1000}){1,1000}){1,1000})")).contains("bytes"));
+    assert!(!errors(&pattern(r"(a)\1")).is_empty(), "no back references");
+    assert!(!errors(&pattern(&"(".repeat(500))).is_empty());
 }

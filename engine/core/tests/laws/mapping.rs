@@ -59,8 +59,8 @@ fn compiled(packs: &[File], schema: &Schema) -> Arc<Ruleset> {
     };
     let options =
         CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list, now: None };
-    let (ruleset, faults) = Ruleset::compile(packs, schema, &options);
-    Arc::new(ruleset.unwrap_or_else(|| panic!("{faults:?}")))
+    let (ruleset, errors) = Ruleset::compile(packs, schema, &options);
+    Arc::new(ruleset.unwrap_or_else(|| panic!("{errors:?}")))
 }
 
 const PLACES: [(&str, &str); 17] = [

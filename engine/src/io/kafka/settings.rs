@@ -95,8 +95,8 @@ impl KafkaSettings {
                 errors.push(format!("client.{key} cannot be set: {reason}"));
             }
         }
-        let faulty = |config: ClientConfig| config.create_native_config().err();
-        if let Some(error) = faulty(self.consumer(0)).or_else(|| faulty(self.producer(0))) {
+        let error_of = |config: ClientConfig| config.create_native_config().err();
+        if let Some(error) = error_of(self.consumer(0)).or_else(|| error_of(self.producer(0))) {
             errors.push(error.to_string());
         }
         errors
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_the_client_does_not_know_is_a_fault() {
+    fn a_setting_unknown_to_the_client_is_an_error() {
         let mut settings = settings();
         settings.client.insert("sasl.mechanizm".to_owned(), "PLAIN".to_owned());
         assert!(settings.errors()[0].contains("sasl.mechanizm"), "{:?}", settings.errors());
