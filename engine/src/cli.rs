@@ -1,4 +1,4 @@
-//! The command line: one module per command. What commands share lies in modules of its own, which know no command.
+//! The command line: one module per command. Shared code is in modules that do not depend on a command.
 
 mod bootstrap;
 mod broker;

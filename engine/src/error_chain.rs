@@ -1,5 +1,5 @@
-//! How an error is written with its causes: in one line, for standard error, the log and messages. It knows no error
-//! type.
+//! How an error is written with its causes: in one line, for standard error, the log and messages. It does not depend
+//! on an error type.
 
 use std::error::Error;
 use std::fmt::Write;

@@ -1,6 +1,6 @@
 //! Every name that leaves the process, once: topics, record headers, metrics.
 //!
-//! It knows names only, neither what is written under them nor by whom.
+//! It does not depend on what is written under the names, or by which module.
 
 use tripline_core::outputs::Topic;
 

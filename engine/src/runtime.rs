@@ -1,5 +1,5 @@
 //! The loop between the log and the processing of its records: poll, judge, hand over, commit, and the answers to
-//! membership changes. It knows traits only: neither Kafka nor files, neither metrics nor configuration.
+//! membership changes. It depends on traits only, not on Kafka, files, metrics or configuration.
 //!
 //! [`worker`] is the loop. It reads a [`source`], drives a [`processor`], and hands outputs through an
 //! [`output_buffer`] to a [`sink`]; `commits` decides when a commit begins and what an answer means; `owned_shard` is

@@ -1,6 +1,6 @@
 //! What reads bytes that somebody else wrote, one function a target. Each panics when the bytes show a mistake of the
-//! reader, and says otherwise whether they were taken. They know no fuzzer: `src/bin/` hands them to libFuzzer, and the
-//! tests run them over the inputs in `seeds/`.
+//! reader, and says otherwise whether they were taken. They do not depend on a fuzzer: `src/bin/` hands them to
+//! libFuzzer, and the tests run them over the inputs in `seeds/`.
 
 mod decode;
 mod pack;

@@ -1,8 +1,8 @@
 //! Tripline's models: features in, scores out, and metrics of how well they detect fraud.
 //!
-//! A [`model`](model::Model) takes rows of features and gives each a score in [0, 1]. It knows no rules, no ledgers and
-//! no events. [`profile`] is the first one; it needs no labels and no training. [`metrics`] and [`protocol`] measure a
-//! detector on labelled transactions.
+//! A [`model`](model::Model) takes rows of features and gives each a score in [0, 1]. It does not depend on rules,
+//! ledgers or events. [`profile`] is the first one; it needs no labels and no training. [`metrics`] and [`protocol`]
+//! measure a detector on labelled transactions.
 //!
 //! Scoring a row with the profile, and asking what its parts added:
 //!

@@ -1,4 +1,4 @@
-//! Detection metrics over scored transactions. They know neither models nor rules: only scores and what came true.
+//! Detection metrics over scored transactions. They do not depend on models or rules, only on scores and labels.
 
 /// One transaction, its score and what it turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 //! Eight parts measure surprise in decades (a part of 2 is a one-in-a-hundred event); their weighted sum `S` becomes a
 //! score, `1 − 2^(−S/4)`: every four points halve the trust that is left. What the parts are computed of is counted
 //! from rows at reading time, so an attack that is going on does not teach the model: centre and spread are robust.
-//! It knows neither rows nor accounts, only the counts in [`INPUTS`].
+//! It does not depend on rows or accounts, only on the counts in [`INPUTS`].
 
 use crate::model::{Contribution, Model};
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1};

@@ -1,4 +1,4 @@
-//! Durations in milliseconds, and how they are written. It knows neither calendars nor time zones.
+//! Durations in milliseconds, and how they are written. It does not depend on calendars or time zones.
 
 /// Milliseconds: a duration, or the time since 1970 (UTC).
 pub type Ms = i64;

@@ -1,7 +1,7 @@
 //! Facts: what the aggregates of a plan come to at one event, computed over the rows of its ledger.
 //!
-//! `tripline_rules::aggregate` defines what each aggregate means. This module knows neither how rows are stored in a
-//! ledger nor what reads the facts.
+//! `tripline_rules::aggregate` defines what each aggregate means. This module does not depend on how rows are stored in
+//! a ledger, or on what reads the facts.
 //!
 //! - `bound`: a plan bound to a layout of rows
 //! - `scan`: fact by fact over the rows of its lane, for small ledgers

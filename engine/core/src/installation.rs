@@ -1,6 +1,6 @@
 //! Everything that is compiled and checked before a record is read, in one immutable value that all shards share.
 //!
-//! It knows no configuration file and no state: a shard is a function of its installation and its log.
+//! It does not depend on configuration files or on state: a shard is a function of its installation and its log.
 
 use crate::batch::ACCOUNT_SPACE;
 use crate::decode::{CheckedMapping, DecodePlan, Format, Mapping, MappingError};

@@ -1,5 +1,5 @@
 //! What happens to a record on its way in: it is decoded, its time is checked against the log's, labels that it carries
-//! are kept until they become known. It knows no rows: a record that is accepted is an event for the shard.
+//! are kept until they become known. It does not depend on rows: a record that is accepted is an event for the shard.
 
 mod refused;
 

@@ -1,6 +1,6 @@
 //! Ledgers: every key's recent rows, in event-time order. The rows are the only state.
 //!
-//! It knows neither rules nor alerts: a plan lists the aggregates, a closure finds the truth of conditions over rows. A
+//! It does not depend on rules or alerts: a plan lists the aggregates, a closure evaluates conditions over rows. A
 //! row's position among rows of the same time follows from its type and id, so any order of arrival gives one ledger.
 //!
 //! - `index`: from a key to its ledger

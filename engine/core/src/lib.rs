@@ -1,6 +1,6 @@
 //! Tripline's core: from the bytes of events to alerts, as a pure function of the records.
 //!
-//! It knows no clock, no file, no network and no randomness: time enters with the records. Lowest layer first:
+//! It does not depend on a clock, files, a network or randomness: time enters with the records. Lowest layer first:
 //!
 //! - [`limits`] bounds everything; a [`batch`] of records goes in, [`outputs`] come out, an [`event`] is passed along;
 //! - [`decode`] reads a record's bytes into an event; [`clock`] checks its time, [`labels`] keeps what becomes known

@@ -1,5 +1,5 @@
-//! Rows: what the core keeps of an event, and how it lies in memory. Facts and ledgers both read rows; a row knows
-//! neither.
+//! Rows: what the core keeps of an event, and how it lies in memory. Facts and ledgers both read rows; a row does
+//! not depend on them.
 //!
 //! - `column`: where one value lies in a row and how it is written there
 //! - `layout`: the columns of a schema's rows and the conditions of a plan

@@ -1,4 +1,4 @@
-//! What a shard is set to, beside its packs. It knows no configuration file.
+//! What a shard is set to, beside its packs. It does not depend on a configuration file.
 
 use crate::batch::Timestamp;
 use crate::scores::ModelRegistry;

@@ -1,9 +1,9 @@
 //! A simulated bank: accounts with habits, genuine life that looks like fraud, fraud campaigns, and faults of the feed.
 //!
 //! [`Simulation`] is a pure generator: the same settings give the same bytes on every platform, another seed another
-//! story. It knows no clock: a live show asks for the events before a time, and asks again. Memory is proportional to
-//! the accounts (and to the campaigns so far). An account's habits depend on the seed and its own number only, not on
-//! how many others there are.
+//! story. It does not depend on a clock: a live show asks for the events before a time, and asks again. Memory is
+//! proportional to the accounts (and to the campaigns so far). An account's habits depend on the seed and its own
+//! number only, not on how many others there are.
 //!
 //! # The record
 //!

@@ -2,8 +2,8 @@
 //!
 //! A snapshot is the shard's state between two steps: rows, histograms, labels that are not known yet, decision state,
 //! and the watermark. It holds nothing that is computed again from them (counts, totals, the truth of a pack's
-//! conditions). Chunks come in any order; a manifest, written last, lists them and what they add up to. It knows no
-//! store, no clock and no thread: bytes go out, bytes come in.
+//! conditions). Chunks come in any order; a manifest, written last, lists them and what they add up to. It does
+//! not depend on a store, a clock or a thread: bytes go out, bytes come in.
 //!
 //! - `bytes`: numbers and texts, written and read with bounds
 //! - `chunk`: items of one kind, gathered to a few MiB

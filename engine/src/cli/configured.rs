@@ -1,4 +1,4 @@
-//! Configurations of commands: loaded, and their problems shown. It knows no command.
+//! Configurations of commands: loaded, and their problems shown. It does not depend on a command.
 
 use super::error::CliError;
 use crate::config::{self, Config};

@@ -1,4 +1,4 @@
-//! Why a command could not do its work: exit status 2. It knows no command.
+//! Why a command could not do its work: exit status 2. It does not depend on a command.
 
 use super::dumped::DumpedError;
 use crate::config::ReadError;

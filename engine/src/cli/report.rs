@@ -1,4 +1,4 @@
-//! What a command reports, for people or as JSON, and how it ended. It knows no command.
+//! What a command reports, for people or as JSON, and how it ended. It does not depend on a command.
 
 use super::error::CliError;
 use serde::Serialize;

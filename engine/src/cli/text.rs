@@ -1,4 +1,4 @@
-//! Text of reports: durations and tables. It knows no command.
+//! Text of reports: durations and tables. It does not depend on a command.
 
 use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 

@@ -1,6 +1,6 @@
 //! Kafka: workers as threads, each with a consumer and a producer of its own.
 //!
-//! It knows topics, groups and offsets, and not what a record means.
+//! It does not depend on what a record means.
 
 mod at_least_once;
 mod client;

@@ -1,4 +1,4 @@
-//! The clock of a worker: the host's, or one that a simulation moves by hand. It knows nothing of the log's time.
+//! The clock of a worker: the host's, or one that a simulation moves by hand. It does not depend on the log's time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

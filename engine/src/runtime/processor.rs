@@ -1,4 +1,4 @@
-//! What a worker drives: the processing of the shards it owns. The worker knows nothing else of it.
+//! What a worker drives: the processing of the shards it owns. The worker does not depend on anything else of it.
 
 use crate::runtime::recovery::{History, SnapshotPart};
 use crate::runtime::source::Position;

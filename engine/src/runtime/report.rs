@@ -1,5 +1,5 @@
 //! What the runtime and the I/O behind it report: where each shard stands, what keeps the process from being ready, and
-//! counts. It knows no metric and no endpoint.
+//! counts. It does not depend on metrics or endpoints.
 
 use crate::runtime::sink::CommitError;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! What a shard is restored from, and in which order: a snapshot and the log behind it, or the log alone. It knows
-//! where records lie, not how a log is read.
+//! What a shard is restored from, and in which order: a snapshot and the log behind it, or the log alone. It does
+//! not depend on how a log is read.
 
 use crate::failpoint::reached;
 use crate::runtime::recovery::{History, Restored, SnapshotPart, Ticket};

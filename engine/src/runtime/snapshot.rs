@@ -1,5 +1,5 @@
-//! Snapshots as the runtime knows them: read when a shard is restored, handed over part by part when one is written.
-//! It knows no store.
+//! Snapshots as the runtime uses them: read when a shard is restored, written part by part. They do not depend on a
+//! store.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Where a worker's records come from. It knows shards and offsets, not what a record means.
+//! Where a worker's records come from. It does not depend on what a record means.
 
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId};

@@ -1,7 +1,7 @@
 //! The loop of one worker: poll, judge, hand over, commit; and the answers to membership changes.
 //!
-//! It knows no Kafka and no rule. A shard goes through `restoring` to `live`; only live shards are judged. Offsets are
-//! committed after the outputs of everything before them, so that a crash repeats work but never skips it.
+//! It does not depend on Kafka or on rules. A shard goes through `restoring` to `live`; only live shards are judged.
+//! Offsets are committed after the outputs of everything before them, so that a crash repeats work but never skips it.
 
 mod commit;
 mod restore;

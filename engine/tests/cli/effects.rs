@@ -1,4 +1,4 @@
-//! What each key of the reference configuration changes. It knows no test.
+//! What each key of the reference configuration changes. It does not depend on a test.
 
 use tripline::config::Config;
 use tripline_core::decode::FieldMapping;

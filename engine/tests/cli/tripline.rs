@@ -1,4 +1,4 @@
-//! The binary and what it leaves behind. It knows no rules and no configuration.
+//! The binary and what it leaves behind. It does not depend on rules or configurations.
 
 use std::ffi::OsStr;
 use std::fs;

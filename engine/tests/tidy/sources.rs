@@ -1,4 +1,4 @@
-//! The files that the checks read: the workspace's from the disk, or a few written in a test. Knows nothing of Rust.
+//! The files that the checks read: the workspace's from the disk, or a few written in a test.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The values at the sources of a mapping, as written in the record. It knows neither JSON nor CSV.
+//! The values at the sources of a mapping, as written in the record. It does not depend on JSON or CSV.
 
 use super::record::BytePos;
 use super::word::head;

@@ -1,4 +1,4 @@
-//! Counts of values in bins that are 1 % wide. It knows neither days nor what is counted.
+//! Counts of values in bins that are 1 % wide. It does not depend on days or on what is counted.
 
 /// Natural logarithm of 1.01: a bin is 1 % wide.
 const LN_BIN: f64 = 0.009_950_330_853_168_083;

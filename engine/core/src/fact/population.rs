@@ -1,7 +1,7 @@
 //! What is usual among everybody: running histograms of a field over the shard's events of the last days.
 //!
-//! Integer counts a bin and UTC day, so a function of the shard's log. It knows no rows: an event is counted once,
-//! after it was ranked among the events before it, and is forgotten with its day.
+//! Integer counts a bin and UTC day, so a function of the shard's log. It does not depend on rows: an event is counted
+//! once, after it was ranked among the events before it, and is forgotten with its day.
 
 mod recount;
 mod wire;

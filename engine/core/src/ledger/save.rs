@@ -1,4 +1,4 @@
-//! The progress of saving ledgers. It knows their numbers only.
+//! The progress of saving ledgers. It depends on their numbers only.
 
 use crate::row::RowForm;
 use crate::snapshot::LedgersSummary;

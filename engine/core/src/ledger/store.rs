@@ -1,6 +1,6 @@
 //! Where the rows of every ledger lie: from its key to its header, from there to its block in the pool.
 //!
-//! It knows neither time nor limits: what comes and goes is decided elsewhere.
+//! It does not depend on time or limits: other modules decide which rows are inserted and removed.
 
 use super::index::{Header, Index};
 use crate::row::{Block, Layout, Pool, Rows, capacity, class_for};

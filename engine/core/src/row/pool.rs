@@ -1,7 +1,8 @@
 //! Blocks of rows in size classes, cut from segments of fixed size: no allocation a ledger, no doubling copy.
 //!
 //! Freed blocks are reused; when a class has many of them its last blocks move into the holes and whole segments are
-//! given back, so that ledgers that grow together leave nothing behind. It knows no row, only words and owners.
+//! given back, so that ledgers that grow together leave nothing behind. It does not depend on rows, only on words and
+//! owners.
 
 /// Words of a segment (64 KiB). A block that is longer has a segment of its own.
 const SEGMENT_WORDS: usize = 8192;

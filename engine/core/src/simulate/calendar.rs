@@ -1,6 +1,6 @@
 //! What is still to come, by the minute.
 //!
-//! It knows neither life nor fraud: only times. Each minute is opened once, in order.
+//! It does not depend on what happens then. Each minute is opened once, in order.
 
 use super::draft::Draft;
 use super::rhythm::Duty;

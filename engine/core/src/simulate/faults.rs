@@ -1,6 +1,6 @@
 //! What goes wrong between the bank's systems and the log: events late, twice, changed or broken.
 //!
-//! It works on finished records and knows nothing of what they mean. A fault that adds a record leaves the true one in
+//! It works on finished records and does not depend on their meaning. A fault that adds a record leaves the true one in
 //! place, so the story stays whole: `duplicates`, `conflicts`, `bad` and `future` add one; `out_of_order` and `late`
 //! only delay.
 

@@ -1,7 +1,7 @@
 //! Seeded randomness: a stream of numbers named by (seed, stream, position), so that nobody's life depends on the order
 //! in which lives are generated.
 //!
-//! It knows nothing of accounts or money. Logarithms come from `libm`: every platform gives the same numbers.
+//! It does not depend on accounts or money. Logarithms come from `libm`: every platform gives the same numbers.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

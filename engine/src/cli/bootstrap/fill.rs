@@ -1,6 +1,6 @@
 //! History on its way to the shards: each record goes to the shard of its account, shards are spread over workers.
 //!
-//! It knows records and partitions; where positions are committed is its caller's business.
+//! It does not depend on where positions are committed: the caller does that.
 
 use super::worker::{Filled, Job, Task};
 use crate::cli::error::{CliError, InputError};

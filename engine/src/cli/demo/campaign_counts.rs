@@ -1,6 +1,7 @@
 //! Campaigns and alerts of the demo, counted with the ground truth of the simulation, which the engine does not have.
 //!
-//! It knows no broker and no screen. The counts depend on events and alerts alone; only the latencies depend on time.
+//! It does not depend on a broker or a screen. The counts depend on events and alerts alone; only the latencies depend
+//! on time.
 
 use super::alert::Alert;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

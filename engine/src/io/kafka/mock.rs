@@ -1,6 +1,6 @@
 //! An in-process broker for the demo and tests: librdkafka's mock cluster, which any Kafka client can reach.
 //!
-//! It keeps 5 MiB or 100,000 message sets a partition, knows no transactions, no retention and no restart, and stamps
+//! It keeps 5 MiB or 100,000 message sets per partition, has no transactions, retention or restart, and stamps
 //! records with their producer's time ([`InputClock::CreateTime`](crate::settings::InputClock::CreateTime)).
 
 use crate::names::Topics;

@@ -1,4 +1,5 @@
-//! The store of snapshots: a folder or an object store behind one interface. It knows names and bytes only.
+//! The store of snapshots: a folder or an object store behind one interface. It does not depend on the contents of a
+//! snapshot.
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
