@@ -3,7 +3,7 @@
 
 use super::client::Health;
 use super::mock::MockBroker;
-use super::{AtLeastOnce, KafkaRecovery, KafkaSettings, KafkaSource, group, run};
+use super::{AtLeastOnce, KafkaRecovery, KafkaSettings, KafkaSource, RunError, group, run};
 use crate::ops::reporter::Reporter;
 use crate::runtime::output_buffer::OutputBuffer;
 use crate::runtime::processor::Processor;
@@ -21,6 +21,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::installation::Lookback;
@@ -82,6 +83,38 @@ fn reporting() -> (Arc<Reporter>, Arc<dyn Report>, Shutdown) {
     let reporter = Arc::<Reporter>::default();
     let shutdown = reporter.status.shutdown().clone();
     (Arc::clone(&reporter), reporter, shutdown)
+}
+
+/// The workers of a process on a thread.
+struct Running {
+    reporter: Arc<Reporter>,
+    judged: Arc<AtomicU64>,
+    shutdown: Shutdown,
+    work: JoinHandle<Result<(), RunError>>,
+}
+
+impl Running {
+    fn start(settings: &KafkaSettings) -> Running {
+        let (reporter, report, shutdown) = reporting();
+        let judged = Arc::new(AtomicU64::new(0));
+        let (settings, counter, requested) = (settings.clone(), Arc::clone(&judged), shutdown.clone());
+        let make = move |_, _| Numbering { judged: Arc::clone(&counter) };
+        let work = std::thread::spawn(move || run(&settings, &report, &requested, None, make));
+        Running { reporter, judged, shutdown, work }
+    }
+
+    fn judged(&self) -> u64 {
+        self.judged.load(Ordering::Relaxed)
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        self.reporter.status.reasons()
+    }
+
+    fn stop(self) {
+        self.shutdown.request();
+        self.work.join().unwrap().unwrap();
+    }
 }
 
 fn produce(settings: &KafkaSettings, count: u32) {
@@ -146,18 +179,10 @@ fn the_in_process_broker_serves_a_whole_run() {
     let broker = MockBroker::start().unwrap();
     let settings = settings(&broker);
     produce(&settings, 3_000);
-    let (reporter, report, shutdown) = reporting();
-    let judged = Arc::new(AtomicU64::new(0));
-    let work = {
-        let (settings, judged) = (settings.clone(), Arc::clone(&judged));
-        let make = move |_, _| Numbering { judged: Arc::clone(&judged) };
-        let shutdown = shutdown.clone();
-        std::thread::spawn(move || run(&settings, &report, &shutdown, None, make))
-    };
-    await_that(|| judged.load(Ordering::Relaxed) == 3_000);
-    await_that(|| reporter.status.reasons().is_empty());
-    shutdown.request();
-    work.join().unwrap().unwrap();
+    let running = Running::start(&settings);
+    await_that(|| running.judged() == 3_000);
+    await_that(|| running.reasons().is_empty());
+    running.stop();
     let (verdicts, count) = verdicts(&settings);
     assert_whole(&verdicts, 3_000);
     assert_eq!(count, 3_000);
@@ -236,21 +261,13 @@ fn a_slow_broker_slows_the_source_and_memory_stays_bounded() {
     // Room for 200 records that a broker takes 700 ms to acknowledge: the queue stays full for over a second.
     settings.client.insert("queue.buffering.max.messages".to_owned(), "200".to_owned());
     settings.client.insert("batch.num.messages".to_owned(), "50".to_owned());
-    let (reporter, report, shutdown) = reporting();
-    let judged = Arc::new(AtomicU64::new(0));
-    let work = {
-        let (settings, judged) = (settings.clone(), Arc::clone(&judged));
-        let make = move |_, _| Numbering { judged: Arc::clone(&judged) };
-        let shutdown = shutdown.clone();
-        std::thread::spawn(move || run(&settings, &report, &shutdown, None, make))
-    };
-    await_that(|| judged.load(Ordering::Relaxed) > 0);
+    let running = Running::start(&settings);
+    await_that(|| running.judged() > 0);
     broker.0.broker_round_trip_time(1, Duration::from_millis(700)).unwrap();
-    await_that(|| reporter.status.reasons().iter().any(|line| line.contains("the producer's queue is full")));
+    await_that(|| running.reasons().iter().any(|line| line.contains("the producer's queue is full")));
     broker.0.broker_round_trip_time(1, Duration::from_millis(1)).unwrap();
-    await_that(|| judged.load(Ordering::Relaxed) == 3_000 && reporter.status.reasons().is_empty());
-    shutdown.request();
-    work.join().unwrap().unwrap();
+    await_that(|| running.judged() == 3_000 && running.reasons().is_empty());
+    running.stop();
     let (verdicts, count) = verdicts(&settings);
     assert_whole(&verdicts, 3_000);
     assert_eq!(count, 3_000, "nothing is lost or sent twice by the pause");
