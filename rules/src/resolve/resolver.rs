@@ -10,7 +10,7 @@ use crate::graph::{Graph, Node, NodeId};
 use crate::list::Entries;
 use crate::money::Decimal;
 use crate::options::CompileOptions;
-use crate::pack::{AggregateText, ListText, NamedText, Pack, ParamValue, SignalText};
+use crate::pack::{AggregateText, ListText, Name, NamedText, Pack, ParamValue, SignalText};
 use crate::pattern::Pattern;
 use crate::schema::{ACCOUNT_ID, CurrencyOf, Kind, Schema};
 use crate::time::Ms;
@@ -80,6 +80,16 @@ pub(crate) struct Resolver<'a> {
     pub(crate) term_depth: usize,
 }
 
+/// The declarations of one section of all packs, by name.
+fn by_name<'a, T: 'a, E>(
+    packs: &'a [Pack],
+    section: impl Fn(&'a Pack) -> &'a [T],
+    entry: impl Fn(&'a T) -> (&'a Name, E),
+) -> BTreeMap<&'a str, E> {
+    let entries = packs.iter().flat_map(section).map(entry);
+    entries.map(|(name, entry)| (name.text.as_str(), entry)).collect()
+}
+
 impl<'a> Resolver<'a> {
     /// A resolver over the declarations of some packs; nothing is resolved yet.
     pub(crate) fn new(
@@ -99,42 +109,31 @@ impl<'a> Resolver<'a> {
             options,
             problems,
             graph: Graph::default(),
-            terms: packs
-                .iter()
-                .flat_map(|pack| &pack.terms)
-                .map(|text| {
-                    (text.name.text.as_str(), TermEntry { text, typed: Resolution::Pending, used: false })
-                })
-                .collect(),
-            aggregates: packs
-                .iter()
-                .flat_map(|pack| &pack.aggregates)
-                .map(|text| {
-                    (text.name.text.as_str(), AggregateEntry { text, fact: Resolution::Pending, used: false })
-                })
-                .collect(),
-            params: packs
-                .iter()
-                .flat_map(|pack| &pack.params)
-                .map(|text| {
-                    let entry = ParamEntry { value: text.default, span: text.name.span, used: false };
-                    (text.name.text.as_str(), entry)
-                })
-                .collect(),
-            lists: packs
-                .iter()
-                .flat_map(|pack| &pack.lists)
-                .map(|text| {
-                    (text.name.text.as_str(), ListEntry { text, entries: Resolution::Pending, used: false })
-                })
-                .collect(),
-            signals: packs
-                .iter()
-                .flat_map(|pack| &pack.signals)
-                .map(|text| {
-                    (text.name.text.as_str(), SignalEntry { text, typed: Resolution::Pending, slot: None })
-                })
-                .collect(),
+            terms: by_name(
+                packs,
+                |pack| &pack.terms,
+                |text| (&text.name, TermEntry { text, typed: Resolution::Pending, used: false }),
+            ),
+            aggregates: by_name(
+                packs,
+                |pack| &pack.aggregates,
+                |text| (&text.name, AggregateEntry { text, fact: Resolution::Pending, used: false }),
+            ),
+            params: by_name(
+                packs,
+                |pack| &pack.params,
+                |text| (&text.name, ParamEntry { value: text.default, span: text.name.span, used: false }),
+            ),
+            lists: by_name(
+                packs,
+                |pack| &pack.lists,
+                |text| (&text.name, ListEntry { text, entries: Resolution::Pending, used: false }),
+            ),
+            signals: by_name(
+                packs,
+                |pack| &pack.signals,
+                |text| (&text.name, SignalEntry { text, typed: Resolution::Pending, slot: None }),
+            ),
             plans,
             models: BTreeMap::new(),
             patterns: Vec::new(),
