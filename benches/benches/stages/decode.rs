@@ -1,4 +1,4 @@
-//! Bytes to registers: every byte checked, what the pack reads or keeps converted.
+//! Bytes to registers: every byte is checked; values that the pack reads or keeps are converted.
 
 use crate::feed::Feed;
 use criterion::{Criterion, Throughput};

@@ -1,4 +1,4 @@
-//! Records and events that the stages are fed with.
+//! Records and events as input of the stages.
 
 use std::sync::Arc;
 use tripline::config::Config;
@@ -17,19 +17,19 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// A feed of a bank with so many accounts.
+    /// A feed of a bank with this many accounts.
     pub(crate) fn new(accounts: u32) -> Feed {
         let config = load::config();
         let decoder = Decoder::new(Arc::clone(config.installation.decode()));
         Feed { config, decoder, records: Records::new(accounts) }
     }
 
-    /// The bounds and lifetimes that the engine gives its ledgers.
+    /// The limits of the engine's ledgers.
     pub(crate) fn limits(&self) -> LedgerLimits {
         self.config.installation.ledger_limits()
     }
 
-    /// The next records, in batches as workers take them.
+    /// The next records, in batches like a worker's.
     pub(crate) fn batches(&mut self, count: usize) -> Vec<Batch> {
         self.records.batches(count, BATCH_RECORDS)
     }

@@ -1,4 +1,4 @@
-//! A row for every event: insert into ledgers that hold a day, while the rows of the day before pass away.
+//! Inserting a row for every event into ledgers with a day of rows, while the rows of the day before expire.
 
 use crate::feed::Feed;
 use criterion::{Criterion, SamplingMode, Throughput};

@@ -1,6 +1,6 @@
 //! How long each stage of a step takes: `cargo bench -p tripline-benches`, or one with `-- decode`. All run the load
-//! pack over the simulator's records. Small ledgers and few accounts: what a cache miss costs is for `memory` and the
-//! harness to say.
+//! pack over the simulator's records. Ledgers are small and accounts few, so cache misses do not count; `memory` and
+//! the harness measure them.
 
 mod decode;
 mod feed;

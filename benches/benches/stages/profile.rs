@@ -21,7 +21,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let count = ACCOUNTS as usize * 3 * DAYS;
     let mut feed = Feed::new(ACCOUNTS);
     let mut settings = feed.config.settings().clone();
-    // Rows of 90 days are held for it.
+    // With this model the ledgers keep rows of 90 days.
     settings.models = Settings::new("").models;
     let mut engine = load::engine(&feed.config, settings);
     let mut out = Outputs::default();

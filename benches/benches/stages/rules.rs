@@ -1,4 +1,4 @@
-//! 24 rules over registers that hold fields and facts: what the fields alone rule out, and the judgement of the rest.
+//! 24 rules over registers with fields and facts: guards and checks first, then the conditions of the remaining rules.
 
 use crate::feed::Feed;
 use criterion::{Criterion, Throughput};
@@ -19,7 +19,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rules");
     group.throughput(Throughput::Elements(EVENTS as u64));
     let none = FactSet::default();
-    // The facts are in the registers already: what is measured is finding out which ones are wanted.
+    // The registers have the facts already: only the choice of the needed ones is measured.
     group.bench_function("demand", |bencher| {
         bencher.iter(|| {
             for event in &mut events {

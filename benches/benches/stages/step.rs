@@ -1,4 +1,4 @@
-//! The whole step over a batch, from bytes to outputs, on ledgers that hold a day of 100,000 accounts.
+//! The whole step over a batch, from bytes to outputs, on ledgers with a day of 100,000 accounts.
 
 use crate::feed::Feed;
 use criterion::{BatchSize, Criterion, Throughput};
@@ -30,7 +30,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
                     engine.step(batch, &NoSignals, &mut out);
                     out.clear();
                 }
-                // Dropping it is no part of a step.
+                // The drop is not part of a step.
                 batches
             },
             BatchSize::LargeInput,

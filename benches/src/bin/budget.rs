@@ -69,7 +69,7 @@ fn record(events: usize, accounts: u32) -> Result<(), Box<dyn Error>> {
     Ok(into.flush()?)
 }
 
-/// Takes a line of [`record`] in.
+/// Adds a line of [`record`] to a batch.
 fn push(batch: &mut Batch, offset: i64, line: &[u8]) -> Result<(), Box<dyn Error>> {
     let blank = line.iter().position(|byte| *byte == b' ').ok_or("a line is a time and a record")?;
     let at = Timestamp(std::str::from_utf8(&line[..blank])?.parse()?);
@@ -89,7 +89,7 @@ fn read(file: &Path, most: usize) -> Result<Vec<Batch>, Box<dyn Error>> {
     Ok(batches)
 }
 
-/// Reads all records whatever the number, so that two runs differ by the events stepped alone.
+/// Reads all records whatever `events` is, so that two runs differ in the processed events only.
 fn step(file: &Path, events: usize) -> Result<(), Box<dyn Error>> {
     let batches = read(file, records::BATCH_RECORDS)?;
     let mut engine = engine();
@@ -102,9 +102,8 @@ fn step(file: &Path, events: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Steps record by record behind the warm-up. An event counts as steady when it wrote nothing (no verdict, no dead
-/// letter) and its account has rows already; what the ledgers take when they hold more than ever is counted apart, by
-/// their own count of bytes.
+/// Steps record by record after the warm-up. An event is steady when it produced no output and the ledgers' counted
+/// bytes did not change. Allocations of steps that grew the ledgers are counted separately.
 fn allocations(file: &Path, warm_up: usize) -> Result<(), Box<dyn Error>> {
     let batches = read(file, 1)?;
     let mut engine = engine();
@@ -132,7 +131,7 @@ fn allocations(file: &Path, warm_up: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the accounts take once all records are in.
+/// Bytes per account after all records of standard input.
 #[expect(clippy::cast_precision_loss, reason = "bytes of a machine are below 2^53")]
 fn bytes(accounts: u32) -> Result<(), Box<dyn Error>> {
     let began = cost::rss_bytes();
