@@ -104,11 +104,7 @@ impl Metrics {
                 "From the broker's append to the outputs handed over, for the oldest record of each batch",
                 &LONG_S,
             ),
-            commit: times(
-                metric::COMMIT,
-                "Time of a commit, from its start to its result, deliveries included",
-                &SHORT_S,
-            ),
+            commit: times(metric::COMMIT, "Time of a commit, deliveries included", &SHORT_S),
             commits: counters(metric::COMMITS, "Commits by result", "result"),
             rebalances: counters(metric::REBALANCES, "Membership changes by kind", "kind"),
             restore: times(metric::RESTORE, "Time to restore a shard", &RESTORE_S),
@@ -116,10 +112,7 @@ impl Metrics {
             snapshots: counters(metric::SNAPSHOTS, "Snapshots by result", "result"),
             snapshot_bytes: counter(metric::SNAPSHOT_BYTES, "Bytes of snapshots written"),
             snapshot_time: times(metric::SNAPSHOT_TIME, "Time to write a shard's snapshot", &RESTORE_S),
-            snapshot_age: by_partition(
-                metric::SNAPSHOT_AGE,
-                "Seconds since the newest snapshot of the shard began",
-            ),
+            snapshot_age: by_partition(metric::SNAPSHOT_AGE, "Age of the newest snapshot"),
             shards: gauges(metric::SHARDS, "Owned shards by phase", "phase"),
             keys_sampled: counter(
                 metric::KEYS_SAMPLED,
@@ -127,7 +120,7 @@ impl Metrics {
             ),
             keys_misplaced: counter(
                 metric::KEYS_MISPLACED,
-                "Sampled records in another partition than murmur2 of their key gives",
+                "Sampled records in another partition than that of their key",
             ),
             stalled: registered(
                 r,
@@ -136,10 +129,7 @@ impl Metrics {
             broker_errors: counter(metric::BROKER_ERRORS, "Errors that brokers or the client reported"),
             keys: gauges(metric::KEYS, "Ledger keys held", "space"),
             bytes: gauges(metric::BYTES, "Counted bytes of ledgers", "space"),
-            coverage: by_partition(
-                metric::COVERAGE,
-                "Share of the longest lookback for which the shard has rows",
-            ),
+            coverage: by_partition(metric::COVERAGE, "Share of the longest lookback that rows cover"),
             registry,
         }
     }

@@ -241,8 +241,8 @@ impl<K: Sink> OutputBuffer<K> {
         Ok(true)
     }
 
-    /// The result of the commit, once, if it ends within this time. Then the waiting outputs are sent, unless the commit
-    /// was undone.
+    /// The result of the commit, once, if it ends within this time. Then the waiting outputs are sent, unless it was
+    /// undone.
     ///
     /// # Errors
     /// As [`Sink::send`].
