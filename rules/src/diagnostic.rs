@@ -3,10 +3,13 @@
 //! It does not know what is checked. Every stage adds to one [`Diagnostics`], so that one run reports all problems.
 
 mod codes;
+mod shown;
 
 pub use codes::Code;
 
+use crate::card_number::masked;
 use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
+use shown::json_text;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -123,6 +126,8 @@ impl Diagnostic {
 pub struct Diagnostics {
     files: Vec<File>,
     list: Vec<Diagnostic>,
+    /// Places whose text is never shown.
+    secrets: Vec<Span>,
     /// Number of rules read.
     pub rules: usize,
     /// Number of operators and references in all conditions read.
@@ -174,6 +179,7 @@ impl Diagnostics {
         self.rules += other.rules;
         self.nodes += other.nodes;
         self.files.extend(other.files);
+        self.secrets.extend(other.secrets.into_iter().map(|span| Span { file: span.file + base, ..span }));
         self.list.extend(other.list.into_iter().map(|mut problem| {
             problem.span.file += base;
             problem.context.iter_mut().for_each(|(span, _)| span.file += base);
@@ -184,6 +190,11 @@ impl Diagnostics {
     /// Keeps the problems for which `keep` is true.
     pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
         self.list.retain(keep);
+    }
+
+    /// Marks a place that holds a secret: no line that is shown with a problem contains its text.
+    pub fn hide(&mut self, secret: Span) {
+        self.secrets.push(secret);
     }
 
     /// All problems, in the order of [`Diagnostics::sort`] once sorted.
@@ -234,14 +245,15 @@ impl Diagnostics {
             Paint::Plain => Renderer::plain(),
         };
         let mut out = String::new();
+        let sources: Vec<String> = (0..self.files.len()).map(|file| self.shown_source(file)).collect();
         for problem in &self.list {
-            out.push_str(&renderer.render(&[self.group(problem)]));
+            out.push_str(&renderer.render(&[self.group(problem, &sources)]));
             out.push_str("\n\n");
         }
         out
     }
 
-    fn group<'a>(&'a self, problem: &'a Diagnostic) -> Group<'a> {
+    fn group<'a>(&'a self, problem: &'a Diagnostic, sources: &'a [String]) -> Group<'a> {
         let file = &self.files[problem.span.file];
         let title = match problem.level {
             Level::Error => Title::ERROR,
@@ -249,16 +261,17 @@ impl Diagnostics {
         };
         let mut primary = AnnotationKind::Primary.span(problem.span.range());
         if let Some(label) = &problem.label {
-            primary = primary.label(label.as_str());
+            primary = primary.label(masked(label));
         }
         let context = problem
             .context
             .iter()
-            .map(|(span, text)| AnnotationKind::Context.span(span.range()).label(text.as_str()));
-        let snippet = Snippet::source(&*file.text).path(&*file.name).annotation(primary).annotations(context);
-        let group = title.primary_title(problem.message.as_str()).id(problem.code.0).element(snippet);
+            .map(|(span, text)| AnnotationKind::Context.span(span.range()).label(masked(text)));
+        let source = sources[problem.span.file].as_str();
+        let snippet = Snippet::source(source).path(&*file.name).annotation(primary).annotations(context);
+        let group = title.primary_title(masked(&problem.message)).id(problem.code.0).element(snippet);
         match &problem.help {
-            Some(help) => group.element(Title::HELP.message(help.as_str())),
+            Some(help) => group.element(Title::HELP.message(masked(help))),
             None => group,
         }
     }
@@ -289,7 +302,7 @@ impl Diagnostics {
             // Writing to a String cannot fail.
             let _ =
                 write!(out, "{comma}{{\"code\":\"{}\",\"severity\":\"{level}\",\"message\":", problem.code.0);
-            json_text(&mut out, &problem.message);
+            json_text(&mut out, &masked(&problem.message));
             out.push_str(",\"file\":");
             json_text(&mut out, &self.files[problem.span.file].name);
             let _ = write!(
@@ -299,7 +312,7 @@ impl Diagnostics {
             for (name, text) in [("label", &problem.label), ("help", &problem.help)] {
                 if let Some(text) = text {
                     let _ = write!(out, ",\"{name}\":");
-                    json_text(&mut out, text);
+                    json_text(&mut out, &masked(text));
                 }
             }
             out.push('}');
@@ -311,22 +324,6 @@ impl Diagnostics {
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-fn json_text(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            control if u32::from(control) < 0x20 => {
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
 }
 
 /// The known name that is closest to a misspelt one, if any is close.

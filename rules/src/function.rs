@@ -5,7 +5,7 @@
 use crate::ast::{Arithmetic, Compare};
 use crate::value::{Geo, MONEY_MINOR_MAX_EXACT, TextKey};
 use jiff::Timestamp;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 /// Mean radius of the earth, km (IUGG).
 pub const EARTH_RADIUS_KM: f64 = 6_371.008_8;
@@ -131,23 +131,51 @@ pub fn local(what: Local, zone: &TimeZone, at_ms: f64) -> Option<f64> {
     })
 }
 
-/// The time zone of an IANA name, from the bundled database.
+/// The time zone of an IANA name, from the bundled database, or of an offset such as `+02:00`.
 pub fn zone(name: &str) -> Option<TimeZone> {
-    TimeZoneDatabase::bundled().get(name).ok()
+    TimeZoneDatabase::bundled().get(name).ok().or_else(|| {
+        let found = offsets().find(|(spellings, _)| spellings.iter().any(|spelling| spelling == name));
+        found.map(|(_, zone)| zone)
+    })
 }
 
-/// All time zones by the keyed hash of their names: text fields hold hashes.
+/// All offsets of a quarter of an hour, up to fourteen hours, in each spelling (ISO 8601).
+fn offsets() -> impl Iterator<Item = (Vec<String>, TimeZone)> {
+    const QUARTER_S: i32 = 15 * 60;
+    (-14 * 4..=14 * 4).filter_map(|quarters: i32| {
+        let (hours, minutes) = (quarters.abs() / 4, quarters.abs() % 4 * 15);
+        let signs: &[char] = if quarters == 0 {
+            &['+', '-']
+        } else if quarters > 0 {
+            &['+']
+        } else {
+            &['-']
+        };
+        let mut spellings = if quarters == 0 { vec!["Z".to_owned()] } else { Vec::new() };
+        for sign in signs {
+            spellings
+                .extend([format!("{sign}{hours:02}:{minutes:02}"), format!("{sign}{hours:02}{minutes:02}")]);
+            spellings.extend((minutes == 0).then(|| format!("{sign}{hours:02}")));
+        }
+        Some((spellings, TimeZone::fixed(Offset::from_seconds(quarters * QUARTER_S).ok()?)))
+    })
+}
+
+/// All time zones by the keyed hash of their names and offsets: text fields hold hashes.
 #[derive(Clone, Debug, Default)]
 pub struct Zones(Vec<(u64, TimeZone)>);
 
 impl Zones {
-    /// All zones of the bundled database.
+    /// All zones of the bundled database, and all offsets.
     pub fn new(key: TextKey) -> Zones {
         let database = TimeZoneDatabase::bundled();
         let mut zones: Vec<(u64, TimeZone)> = database
             .available()
             .filter_map(|name| Some((key.text(name.as_str().as_bytes()), database.get(name.as_str()).ok()?)))
             .collect();
+        for (spellings, zone) in offsets() {
+            zones.extend(spellings.iter().map(|name| (key.text(name.as_bytes()), zone.clone())));
+        }
         zones.sort_by_key(|(hash, _)| *hash);
         Zones(zones)
     }
@@ -172,6 +200,26 @@ mod tests {
         let antipodes =
             km_between(Geo { latitude: 0.0, longitude: 0.0 }, Geo { latitude: 0.0, longitude: 180.0 });
         assert!((antipodes - EARTH_RADIUS_KM * std::f64::consts::PI).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_offset_is_a_zone() {
+        let at = 1_772_445_600_000.0; // 2026-03-02T10:00:00Z
+        let zones = Zones::new(TextKey::default());
+        for (name, hour) in [
+            ("Europe/Berlin", 11.0),
+            ("+02:00", 12.0),
+            ("-0500", 5.0),
+            ("+05:45", 15.0),
+            ("+09", 19.0),
+            ("-00:00", 10.0),
+            ("Z", 10.0),
+        ] {
+            assert_eq!(local(Local::Hour, &zone(name).unwrap(), at), Some(hour), "{name}");
+            let found = zones.find(TextKey::default().text(name.as_bytes())).unwrap();
+            assert_eq!(local(Local::Hour, found, at), Some(hour), "{name}");
+        }
+        assert!(["+2:00", "+15:00", "02:00", "+02:07", ""].iter().all(|name| zone(name).is_none()));
     }
 
     #[test]

@@ -183,7 +183,10 @@ fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
         let wrong = Wrong {
             code: "E106",
             message: format!("`{}` is neither a number nor a duration", &rest[..whole]),
-            help: Some("durations are written `30s`, `10m`, `24h`, `90d`; percentages `5%`".to_owned()),
+            help: Some(
+                "durations are written `30s`, `10m`, `24h`, `90d`, at most 36500d; percentages `5%`"
+                    .to_owned(),
+            ),
         };
         return (Err(wrong), whole);
     };

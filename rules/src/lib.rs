@@ -13,6 +13,7 @@
 //! | layer | modules | purpose |
 //! |---|---|---|
 //! | 1 | [`time`], [`money`], [`value`] | units of time; currencies and decimals; registers |
+//! | 1 | [`text`], [`card_number`] | hidden characters; card numbers where none belong |
 //! | 1 | [`diagnostic`], `pattern`, `catalogue`, [`typology`] | problems; patterns; well-known fields; fraud types |
 //! | 2 | [`yaml`], `ast`, [`action`], `options` | YAML files; syntax tree; what a rule leads to; options |
 //! | 3 | [`schema`], `lexer`, `function` | fields and their kinds; tokens; arithmetic on plain numbers |
@@ -77,6 +78,7 @@
 pub mod action;
 pub mod aggregate;
 mod ast;
+pub mod card_number;
 mod catalogue;
 pub mod compile;
 pub mod diagnostic;
@@ -95,6 +97,7 @@ mod reason;
 mod resolve;
 pub mod ruleset;
 pub mod schema;
+pub mod text;
 pub mod time;
 pub mod typology;
 pub mod value;

@@ -28,23 +28,26 @@ pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, Str
         None if headers.is_empty() => return Err("the file is empty".to_owned()),
         None => 0,
         Some(name) => headers.iter().position(|header| header.trim() == name.text).ok_or_else(|| {
-            let have = headers.iter().collect::<Vec<_>>().join(", ");
-            format!("no column `{}`; the columns are: {have}", name.text)
+            // The path may name any file, and its first line may hold a secret.
+            format!("the first line names no column `{}`; it has {} columns", name.text, headers.len())
         })?,
     };
     let expires = headers.iter().position(|header| header.trim() == "expires");
-    let mut texts = Vec::new();
+    let (mut texts, mut lines) = (Vec::new(), Vec::new());
     for record in csv.records() {
         let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(0, csv::Position::line);
         if let Some(day) = expires.and_then(|at| record.get(at)).map(str::trim).filter(|day| !day.is_empty())
             && is_over(day, now)
-                .ok_or_else(|| format!("line {line}: `{day}` is not a date such as 2027-01-31"))?
+                .ok_or_else(|| format!("line {line}: `expires` is not a date such as 2027-01-31"))?
         {
             continue;
         }
         match record.get(column).map(str::trim) {
-            Some(value) if !value.is_empty() => texts.push(value.to_owned()),
+            Some(value) if !value.is_empty() => {
+                texts.push(value.to_owned());
+                lines.push(line);
+            }
             _ => return Err(format!("line {line}: empty entry")),
         }
         if texts.len() > list.entries_max {
@@ -56,7 +59,10 @@ pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, Str
     }
     let numbers: Result<Vec<Decimal>, String> = texts
         .iter()
-        .map(|text| Decimal::parse(text).ok_or_else(|| format!("`{text}` is not a number")))
+        .zip(lines)
+        .map(|(text, line)| {
+            Decimal::parse(text).ok_or_else(|| format!("line {line}: the entry is not a number"))
+        })
         .collect();
     numbers.map(Entries::Numbers)
 }
@@ -94,6 +100,14 @@ mod tests {
     fn an_invalid_file_is_refused_with_its_line() {
         let texts = list(None, false);
         assert!(read(&list(Some("x"), false), "a,b\n1,2\n", None).unwrap_err().contains("no column `x`"));
+        let secret = "hunter2-a,b\nhunter2-b,hunter2-c\n";
+        for (list, text) in [
+            (list(Some("x"), false), secret),
+            (list(None, true), secret),
+            (list(None, false), "a,expires\n1,hunter2\n"),
+        ] {
+            assert!(!read(&list, text, None).unwrap_err().contains("hunter2"));
+        }
         assert!(read(&texts, "a,expires\n1,soon\n", None).unwrap_err().contains("line 2"));
         assert!(read(&texts, "a\n1\n2\n3\n4\n", None).unwrap_err().contains("more than 3"));
         assert!(read(&list(None, true), "a\nx\n", None).unwrap_err().contains("not a number"));

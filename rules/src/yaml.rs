@@ -9,6 +9,7 @@ mod position;
 pub use keys::Keys;
 pub use position::Positions;
 
+use crate::card_number;
 use crate::diagnostic::{Diagnostics, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
@@ -93,7 +94,28 @@ pub fn parse(file: usize, diagnostics: &mut Diagnostics) -> Option<Node> {
             }
         }
     }
-    builder.root.filter(|root| !root.is_nothing())
+    let root = builder.root.filter(|root| !root.is_nothing());
+    root.iter().for_each(|root| refuse_card_numbers(root, diagnostics));
+    root
+}
+
+/// Reports card numbers: a title or a reason would carry them into alerts, a constant into messages. The numbers of a
+/// list in an expression are no groups of one number.
+fn refuse_card_numbers(node: &Node, diagnostics: &mut Diagnostics) {
+    match &node.value {
+        Value::Scalar { text, .. } if text.split(',').any(card_number::is_in) => {
+            diagnostics
+                .error("Y009", "a card number: files of the configuration must hold none", node.span)
+                .label("its digits are not shown")
+                .help("replace it by a token or a keyed hash of it, or write less of it");
+        }
+        Value::Scalar { .. } => {}
+        Value::List(nodes) => nodes.iter().for_each(|node| refuse_card_numbers(node, diagnostics)),
+        Value::Map(entries) => entries.iter().for_each(|(key, value)| {
+            refuse_card_numbers(key, diagnostics);
+            refuse_card_numbers(value, diagnostics);
+        }),
+    }
 }
 
 /// Byte offset of every character and of the end: the parser counts characters.

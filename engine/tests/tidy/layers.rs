@@ -17,7 +17,17 @@ pub const CRATES: [Crate<'static>; 5] = [
     Crate {
         root: "rules/src/lib.rs",
         layers: &[
-            &["catalogue", "diagnostic", "money", "pattern", "time", "typology", "value"],
+            &[
+                "card_number",
+                "catalogue",
+                "diagnostic",
+                "money",
+                "pattern",
+                "text",
+                "time",
+                "typology",
+                "value",
+            ],
             &["action", "ast", "options", "yaml"],
             &["function", "lexer", "schema"],
             &["aggregate", "parser"],

@@ -14,6 +14,7 @@
 /// | `Y006` | file too large or too deep |
 /// | `Y007` | more than one document in a file |
 /// | `Y008` | key that is not a single word |
+/// | `Y009` | card number |
 /// | `S001` | unknown setting |
 /// | `S002` | required setting is missing |
 /// | `S003` | wrong structure: a mapping, a list or a text was expected |

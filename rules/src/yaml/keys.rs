@@ -5,7 +5,7 @@
 use super::{Node, Value};
 use crate::diagnostic::{Diagnostics, Span, nearest};
 use crate::money::Decimal;
-use crate::time::{Ms, parse_duration};
+use crate::time::{DURATION_HELP, Ms, parse_duration};
 
 /// A mapping that is being read. Requested keys are known; [`Keys::finish`] reports the others.
 #[derive(Debug)]
@@ -192,7 +192,7 @@ impl Node {
             problems
                 .error("S004", format!("{what} must be a duration"), self.span)
                 .label("not a duration")
-                .help("write a number and a unit (ms, s, m, h, d or w): `30s`, `10m`, `24h`, `90d`");
+                .help(DURATION_HELP);
         }
         duration
     }
