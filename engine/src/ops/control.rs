@@ -96,7 +96,8 @@ async fn begin(
     };
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     if let Some(listener) = listener {
-        tokio::spawn(http::serve(listener, state.clone()));
+        let allow_remote = settings.is_some_and(|settings| settings.allow_remote);
+        tokio::spawn(http::serve(listener, state.clone(), allow_remote));
     }
     let shutdown: Shutdown = state.reporter.status.shutdown().clone();
     let signals = async move {
@@ -123,6 +124,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
     use std::sync::Arc;
+    use std::time::{Duration, Instant};
 
     fn state() -> HttpState {
         HttpState { process: Arc::default(), reporter: Arc::default() }
@@ -137,7 +139,7 @@ mod tests {
     }
 
     fn get(address: SocketAddr, path: &str) -> String {
-        ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+        ask(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost:9464\r\nConnection: close\r\n\r\n"))
     }
 
     fn loopback() -> HttpSettings {
@@ -170,13 +172,54 @@ mod tests {
     fn nothing_can_be_written_and_bodies_are_bounded() {
         let control = Control::start(Some(loopback()), state()).unwrap();
         let address = control.address().unwrap();
-        let post = "POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
+        let post = "POST /metrics HTTP/1.1\r\nHost: localhost:9464\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";
         assert!(ask(address, post).starts_with("HTTP/1.1 405"));
         let body = "x".repeat(4_096);
         let huge = format!(
-            "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4096\r\n\r\n{body}"
+            "GET /healthz HTTP/1.1\r\nHost: localhost:9464\r\nConnection: close\r\nContent-Length: 4096\r\n\r\n{body}"
         );
         assert!(ask(address, &huge).starts_with("HTTP/1.1 413"));
+    }
+
+    /// A web page whose name is made to point here sends that name.
+    #[test]
+    fn a_request_to_another_name_is_refused_on_loopback() {
+        let ask_as = |address: SocketAddr, host: &str| {
+            ask(address, &format!("GET /status HTTP/1.1\r\nConnection: close\r\n{host}\r\n"))
+        };
+        let control = Control::start(Some(loopback()), state()).unwrap();
+        let address = control.address().unwrap();
+        for host in ["127.0.0.1", "127.0.0.1:9464", "[::1]:9464", "LocalHost:80"] {
+            let answer = ask_as(address, &format!("Host: {host}\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
+        }
+        for host in ["rebound.example", "rebound.example:9464", "127.0.0.1.example", "[::1].example", ""] {
+            let answer = ask_as(address, &format!("Host: {host}\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 421"), "{host}: {answer}");
+        }
+        let twice = ask_as(address, "Host: localhost\r\nHost: rebound.example\r\n");
+        assert!(!twice.starts_with("HTTP/1.1 200"), "{twice}");
+        let remote = HttpSettings { listen: SocketAddr::from(([0, 0, 0, 0], 0)), allow_remote: true };
+        let control = Control::start(Some(remote), state()).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], control.address().unwrap().port()));
+        assert!(ask_as(address, "Host: tripline-0.bank.example\r\n").starts_with("HTTP/1.1 200"));
+    }
+
+    #[test]
+    fn clients_that_hold_their_connections_delay_no_probe() {
+        let control = Control::start(Some(loopback()), state()).unwrap();
+        let address = control.address().unwrap();
+        let held: Vec<TcpStream> = (0..200)
+            .map(|_| {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: lo").unwrap();
+                stream
+            })
+            .collect();
+        let began = Instant::now();
+        assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        drop(held);
     }
 
     #[test]

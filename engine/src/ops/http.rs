@@ -9,17 +9,18 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode, header};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
-/// Concurrent connections; further ones wait.
+/// Concurrent connections. A further one ends the oldest, so that clients that hold theirs delay no probe.
 const CONNECTIONS_MAX: usize = 64;
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -70,19 +71,21 @@ pub async fn listen(settings: HttpSettings) -> Result<TcpListener, HttpError> {
     TcpListener::bind(listen).await.map_err(|cause| HttpError::Listen { listen, cause })
 }
 
-/// Serves requests until it is dropped.
-pub async fn serve(listener: TcpListener, state: HttpState) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+/// Serves requests until it is dropped. Where other machines are allowed, they may use any name of this one.
+pub async fn serve(listener: TcpListener, state: HttpState, allow_remote: bool) {
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let state = state.clone();
-                tokio::spawn(async move {
-                    // Errors of a slow or disconnected client are ignored.
-                    let _ = tokio::time::timeout(CONNECTION_MAX, connection(stream, state)).await;
-                    drop(permit);
-                });
+                open.retain(|connection| !connection.is_finished());
+                if open.len() == CONNECTIONS_MAX {
+                    open.pop_front().iter().for_each(AbortHandle::abort);
+                }
+                let served =
+                    tokio::time::timeout(CONNECTION_MAX, connection(stream, state.clone(), allow_remote));
+                // Errors of a slow or disconnected client are ignored.
+                let served = tokio::spawn(async move { drop(served.await) });
+                open.push_back(served.abort_handle());
             }
             // Out of file handles, or the peer has disconnected: retry after a pause.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -90,10 +93,10 @@ pub async fn serve(listener: TcpListener, state: HttpState) {
     }
 }
 
-async fn connection(stream: TcpStream, state: HttpState) -> Result<(), hyper::Error> {
+async fn connection(stream: TcpStream, state: HttpState, allow_remote: bool) -> Result<(), hyper::Error> {
     let service = service_fn(move |request| {
         let state = state.clone();
-        async move { Ok::<_, Infallible>(answer(request, &state).await) }
+        async move { Ok::<_, Infallible>(answer(request, &state, allow_remote).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -103,7 +106,7 @@ async fn connection(stream: TcpStream, state: HttpState) -> Result<(), hyper::Er
         .await
 }
 
-async fn answer<B>(request: Request<B>, state: &HttpState) -> Response<Full<Bytes>>
+async fn answer<B>(request: Request<B>, state: &HttpState, allow_remote: bool) -> Response<Full<Bytes>>
 where
     B: Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
@@ -111,6 +114,9 @@ where
     let body = Box::pin(Limited::new(body, BODY_BYTES_MAX).collect());
     if !matches!(tokio::time::timeout(BODY_WITHIN, body).await, Ok(Ok(_))) {
         return text(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body".to_owned());
+    }
+    if !allow_remote && !is_local(&head.headers) {
+        return text(StatusCode::MISDIRECTED_REQUEST, "the host is not an address or `localhost`".to_owned());
     }
     if head.method != Method::GET && head.method != Method::HEAD {
         let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "GET only".to_owned());
@@ -137,6 +143,21 @@ where
         }
         _ => text(StatusCode::NOT_FOUND, "not found: use /healthz, /readyz, /status or /metrics".to_owned()),
     }
+}
+
+/// Whether a request names this host by its address, as `localhost`, or not at all. A name that anybody can let point
+/// here would give a web page what only this host may read.
+fn is_local(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (host, further) = (hosts.next(), hosts.next());
+    let named = |host: &str| {
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split_once(']').map_or("", |(name, _)| name),
+            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        };
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+    };
+    further.is_none() && host.is_none_or(|host| host.to_str().is_ok_and(named))
 }
 
 /// Ages of snapshots are computed at each scrape.
