@@ -12,6 +12,7 @@ mod error;
 mod evaluate;
 mod features;
 mod feed;
+mod paths;
 mod replay;
 mod report;
 mod run;
@@ -26,7 +27,7 @@ pub use error::CliError;
 pub use report::Exit;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use std::io;
+use std::io::{self, Write};
 
 /// Streaming fraud alerts on Kafka, judged by analysts' rules and statistical models.
 #[derive(Debug, Parser)]
@@ -79,7 +80,9 @@ pub fn run(arguments: Arguments) -> Result<Exit, CliError> {
         Command::Compare(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "tripline", &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "tripline", &mut script);
+            io::stdout().write_all(&script)?;
             Ok(Exit::Success)
         }
     }

@@ -3,6 +3,7 @@
 //! It is read through the same YAML nodes with spans as packs, so every problem has file, line and caret, and one run
 //! shows the problems of all files.
 
+mod client;
 mod files;
 mod mapping;
 mod packs;
@@ -13,6 +14,7 @@ pub use packs::{PackOptions, compile};
 pub use sections::{Delivery, Http, Input, Kafka, Log};
 
 use crate::settings::SnapshotSettings;
+use client::SecretFiles;
 use files::read_from;
 use mapping::{Fields, ReadMapping};
 use packs::compile_from;
@@ -82,6 +84,7 @@ pub fn load_from(path: &Path, files: &Files<'_>) -> Result<Loaded, ReadError> {
         if problems.errors() == 0 {
             problems.error("S002", "the configuration is empty", START);
         }
+        client::hide_unread(&file, &mut problems);
         return Ok(Loaded { config: None, problems });
     };
     let Some(mut keys) = Keys::of(&root, "the configuration", &mut problems) else {
@@ -113,7 +116,8 @@ impl Reader<'_, '_> {
         let stream = self.keys.required("stream", START, self.problems);
         let stream = stream.and_then(|node| node.text("`stream`", self.problems)).map(str::to_owned);
         let models = self.models();
-        let sections = Sections::read(self.keys, self.problems);
+        let from = SecretFiles { folder: self.folder, files: self.files };
+        let sections = Sections::read(self.keys, from, self.problems);
         let key = self.secret();
         let (schema, gaps) = self.schema();
         let schema = Arc::new(schema);
@@ -129,6 +133,7 @@ impl Reader<'_, '_> {
             topic: input.topic.clone(),
             key,
             lateness_ms: time.lateness_ms,
+            jump_ms: time.jump_ms,
             retention_ms: time.retention_ms,
             rows_per_ledger: limits.rows_per_ledger,
             keys_per_shard: limits.keys_per_shard,

@@ -3,8 +3,10 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use tripline_rules::text::printable;
 
-/// An error, then each of its causes behind a colon. A cause that the text before already contains is left out.
+/// An error, then each of its causes behind a colon. A cause that the text before already contains is left out, and so
+/// are characters that steer a terminal: a cause may be a server's answer.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -15,7 +17,7 @@ pub fn with_causes(error: &dyn Error) -> String {
         }
         next = cause.source();
     }
-    text
+    printable(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -39,5 +41,7 @@ mod tests {
         let commit = Step::Commit(Box::new(write));
         assert_eq!(with_causes(&commit), "commit failed: cannot write alerts.jsonl: disk full");
         assert_eq!(with_causes(&Step::Disk), "disk full");
+        let hostile = Step::Write("a\u{1b}[2J\u{202e}b", Box::new(Step::Disk));
+        assert_eq!(with_causes(&hostile), "cannot write a[2Jb: disk full");
     }
 }

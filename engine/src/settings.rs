@@ -1,6 +1,8 @@
 //! What can be set of the process beside its installation: plain values with their defaults. It does not know how they
 //! are written in a configuration, nor what is done with them.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,6 +59,39 @@ pub const INSTANCE: &str = "0";
 /// Worker threads, unless they are configured: one per processor.
 pub fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Settings of the Kafka client that are passed through, by name. A value may be a password or a key: it is given to the
+/// client and to nothing else, and no format shows it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ClientSettings(BTreeMap<String, String>);
+
+impl ClientSettings {
+    /// Sets a value.
+    pub fn insert(&mut self, name: String, value: String) {
+        self.0.insert(name, value);
+    }
+
+    /// The names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Names and values, for the client.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl fmt::Debug for ClientSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+/// Whether a setting of the Kafka client is a secret, which does not belong into a configuration itself.
+pub fn is_secret_key(name: &str) -> bool {
+    name.contains("password") || name.ends_with(".pem") || name.ends_with("client.secret")
 }
 
 /// Why a setting of the Kafka client is controlled by Tripline and cannot be passed through; `None` when it can.

@@ -1,5 +1,6 @@
 //! The input of the core: consecutive records of one shard.
 
+use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -75,26 +76,39 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// In log order.
     pub records: Vec<Record>,
+    /// Of a file: the records that follow, which belong to the next batch. `None` of a log, which is not read ahead.
+    pub ahead: Option<Vec<Record>>,
 }
 
 impl Batch {
+    /// Records of a file that are read ahead of a batch.
+    pub const AHEAD_MAX: usize = 64;
+
     /// No records yet.
     pub fn new(shard: ShardId) -> Batch {
-        Batch { shard, bytes: Vec::new(), records: Vec::new() }
+        Batch { shard, bytes: Vec::new(), records: Vec::new(), ahead: None }
     }
 
-    /// Takes a record in.
+    /// Takes a record in. Its append time may be a producer's: one outside the years of events becomes the first or last
+    /// moment of them, so that sums and differences of times are never out of range.
     pub fn push(&mut self, offset: i64, appended_at: Option<Timestamp>, key: &[u8], value: &[u8]) {
+        let record = self.append(offset, appended_at, key, value);
+        self.records.push(record);
+    }
+
+    /// Takes in a record of a file that belongs to the next batch.
+    pub fn push_ahead(&mut self, offset: i64, value: &[u8]) {
+        let record = self.append(offset, None, &[], value);
+        self.ahead.get_or_insert_default().push(record);
+    }
+
+    fn append(&mut self, offset: i64, appended_at: Option<Timestamp>, key: &[u8], value: &[u8]) -> Record {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(key);
         let middle = self.bytes.len();
         self.bytes.extend_from_slice(value);
-        self.records.push(Record {
-            offset,
-            appended_at,
-            key: start..middle,
-            value: middle..self.bytes.len(),
-        });
+        let appended_at = appended_at.map(|at| Timestamp(at.0.clamp(TIME_MS_MIN, TIME_MS_MAX)));
+        Record { offset, appended_at, key: start..middle, value: middle..self.bytes.len() }
     }
 
     /// Becomes a copy of another batch, in the memory that it has.
@@ -102,17 +116,20 @@ impl Batch {
         self.shard = other.shard;
         self.bytes.clone_from(&other.bytes);
         self.records.clone_from(&other.records);
+        self.ahead.clone_from(&other.ahead);
     }
 
     /// The records in order, at most so many at a time.
     pub(crate) fn pieces(&self, most: usize) -> impl Iterator<Item = Piece<'_>> {
-        self.records.chunks(most).map(|records| Piece { batch: self, records })
+        let begins = (0..).step_by(most);
+        self.records.chunks(most).zip(begins).map(|(records, first)| Piece { batch: self, first, records })
     }
 
     /// Forgets the records; the memory stays.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.records.clear();
+        self.ahead = None;
     }
 
     /// Key of a record.
@@ -130,6 +147,8 @@ impl Batch {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Piece<'a> {
     pub(crate) batch: &'a Batch,
+    /// Position of the first one in the batch.
+    pub(crate) first: usize,
     pub(crate) records: &'a [Record],
 }
 

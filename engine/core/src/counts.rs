@@ -33,6 +33,8 @@ pub struct Counts {
     pub unknown: u64,
     /// References to an event that no row is held of.
     pub unresolved_references: u64,
+    /// Events with a local time that a clock change repeats or skips, as the mapping decided.
+    pub ambiguous_times: u64,
     /// Dead letters and conflicts by reason.
     #[serde(skip)]
     pub reasons: BTreeMap<Reason, u64>,
@@ -117,6 +119,7 @@ impl Counts {
             (&mut self.verdicts, verdicts),
             (&mut self.unknown, &other.unknown),
             (&mut self.unresolved_references, &other.unresolved_references),
+            (&mut self.ambiguous_times, &other.ambiguous_times),
         ] {
             *ours += theirs;
         }

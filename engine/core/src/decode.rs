@@ -60,8 +60,8 @@ pub use checked::CheckedMapping;
 pub use coverage::{Coverage, FieldCoverage};
 pub use csv::HeaderError;
 pub use mapping::{
-    AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, Mapping,
-    MappingSpans, MoneyForm, Spanned, TimeFormat,
+    Ambiguous, AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping,
+    Mapping, MappingSpans, MoneyForm, Spanned, TimeFormat,
 };
 pub use mapping_error::{MappingError, MappingErrorKind};
 pub use plan::DecodePlan;

@@ -23,6 +23,8 @@ pub struct Event {
     pub account: u128,
     /// The label that the mapping derives from this record, due that many ms after `at`.
     pub label: Option<DerivedLabel>,
+    /// Whether it has a local time that a clock change repeats or skips, which the mapping decided.
+    pub has_ambiguous_time: bool,
 }
 
 /// `labels: {when, after}` of a mapping: the record says what it turned out to be.
@@ -46,6 +48,7 @@ impl Event {
             reference: None,
             account: 0,
             label: None,
+            has_ambiguous_time: false,
         }
     }
 
@@ -59,6 +62,7 @@ impl Event {
         self.reference = None;
         self.account = 0;
         self.label = None;
+        self.has_ambiguous_time = false;
     }
 }
 

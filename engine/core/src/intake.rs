@@ -11,10 +11,12 @@ use crate::decode::{Decoder, HeaderError, Reason, Reject};
 use crate::event::Event;
 use crate::installation::Installation;
 use crate::labels::PendingLabels;
+use crate::lookahead::Lookahead;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::bytes::Reader;
 use crate::snapshot::chunk::ChunkWriter;
 use std::sync::Arc;
+use tripline_rules::schema::EVENT_TIME;
 
 /// The way in of one partition of the input.
 pub(crate) struct Intake {
@@ -25,6 +27,7 @@ pub(crate) struct Intake {
     clock: IntakeClock,
     labels: PendingLabels,
     label_type: Option<u16>,
+    lookahead: Lookahead,
     /// Whether a record was seen.
     has_begun: bool,
 }
@@ -52,15 +55,22 @@ pub(crate) enum Admission {
     Rejected(Rejection),
 }
 
+/// The clock of an installation's settings.
+fn clock(installation: &Installation) -> IntakeClock {
+    let settings = installation.settings();
+    IntakeClock::new(settings.lateness_ms, settings.jump_ms)
+}
+
 impl Intake {
     /// An intake that has seen no record.
     pub(crate) fn new(installation: &Arc<Installation>) -> Intake {
         Intake {
             decoder: Decoder::new(Arc::clone(installation.decode())),
             header: None,
-            clock: IntakeClock::new(installation.settings().lateness_ms),
+            clock: clock(installation),
             labels: PendingLabels::default(),
             label_type: installation.schema().event_types().code("label"),
+            lookahead: Lookahead::default(),
             has_begun: false,
             installation: Arc::clone(installation),
         }
@@ -77,10 +87,11 @@ impl Intake {
 
     /// Switches to another installation and its decoder; pending labels and the log's time stay.
     pub(crate) fn install(&mut self, new: &Arc<Installation>, decoder: Decoder) {
-        let mut clock = IntakeClock::new(new.settings().lateness_ms);
+        let mut clock = clock(new);
         clock.resume(self.clock.greatest());
         self.clock = clock;
         self.decoder = decoder;
+        self.lookahead = Lookahead::default();
         self.label_type = new.schema().event_types().code("label");
         self.installation = Arc::clone(new);
     }
@@ -123,12 +134,18 @@ impl Intake {
 
     /// Whether a decoded record becomes an event, by its content and its time.
     #[inline]
-    pub(crate) fn admit(&mut self, record: &Record, decoded: &Decoded) -> Admission {
+    pub(crate) fn admit(&mut self, piece: Piece<'_>, number: usize, decoded: &Decoded) -> Admission {
         if let Some(reject) = decoded.reject {
-            return Admission::Rejected(Rejection { reason: reject.reason, has_card: reject.card_number });
+            return Admission::Rejected(Rejection::of(reject));
         }
-        let rejected = |reason| Admission::Rejected(Rejection { reason, has_card: false });
-        match self.clock.place(decoded.event.at, record.appended_at) {
+        let rejected = |reason| Admission::Rejected(Rejection::of_event(reason, EVENT_TIME));
+        let Intake { installation, decoder, clock, lookahead, .. } = self;
+        let at = decoded.event.at;
+        let place = (piece.batch, piece.first + number);
+        let is_refused = |clock: &IntakeClock| {
+            lookahead.contradicts(clock, place, at, decoder, installation.ruleset().registers())
+        };
+        match clock.place(at, piece.records[number].appended_at, is_refused) {
             Timing::InTime => Admission::Accepted,
             Timing::Late => Admission::Late,
             Timing::Future => rejected(Reason::FutureTime),

@@ -102,6 +102,7 @@ pub mod judge;
 pub mod labels;
 pub mod ledger;
 pub mod limits;
+pub mod lookahead;
 pub mod outputs;
 pub mod profile;
 pub mod render;

@@ -1,5 +1,6 @@
 //! Every bound of the core, named. It does not know who keeps them: each is enforced, and tested, where it is read.
 
+pub use tripline_rules::card_number::{CARD_DIGITS_MAX, CARD_DIGITS_MIN};
 use tripline_rules::time::{DAY_MS, MINUTE_MS};
 
 /// Bytes of one event, checked before anything is parsed.
@@ -16,10 +17,6 @@ pub const NUMBER_PLACES: u8 = 6;
 pub const ID_BYTES_MAX: usize = 64;
 /// Characters of a free text, after hidden characters were stripped.
 pub const TEXT_CHARS_MAX: usize = 128;
-/// Digits of the shortest card number.
-pub const CARD_DIGITS_MIN: usize = 13;
-/// Digits of the longest card number.
-pub const CARD_DIGITS_MAX: usize = 19;
 /// Earliest time a field may hold: 1900-01-01, milliseconds since 1970.
 pub const TIME_MS_MIN: i64 = -2_208_988_800_000;
 /// Latest time a field may hold: the last millisecond of 2199.
@@ -34,5 +31,5 @@ pub const LEARNED_KEY_BYTES_MAX: usize = 64;
 pub const SOURCES_MAX: usize = 1024;
 /// How far an event's clock may run ahead of the log's, ms.
 pub const FUTURE_MS_MAX: i64 = 5 * MINUTE_MS;
-/// In a log without append times: how far an event may lie ahead of all before it, ms.
+/// In a log without append times that is not read ahead: how far an event may lie ahead of all before it, ms.
 pub const TIME_JUMP_MS_MAX: i64 = 30 * DAY_MS;

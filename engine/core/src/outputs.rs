@@ -34,6 +34,12 @@ pub mod header {
     pub const CONTENT_TYPE: &str = "content-type";
     /// Why a record could not be taken.
     pub const ERROR_REASON: &str = "tripline.error.reason";
+    /// The field that could not be read, if it is an error of one.
+    pub const ERROR_FIELD: &str = "tripline.error.field";
+    /// Where the mapping reads that field: a JSON pointer or a column.
+    pub const ERROR_PLACE: &str = "tripline.error.place";
+    /// Where in the record the error is, bytes from its start.
+    pub const ERROR_BYTE: &str = "tripline.error.byte";
 }
 
 /// A record to publish.

@@ -16,6 +16,9 @@ pub struct Settings {
     pub key: TextKey,
     /// How late an event may come, ms.
     pub lateness_ms: i64,
+    /// In a file: how far an event may be ahead of all before it before the next records are consulted, ms; without it
+    /// as far as an event may come late.
+    pub jump_ms: Option<i64>,
     /// How long rows are kept, ms; without it as long as the pack looks back.
     pub retention_ms: Option<i64>,
     /// Rows of one ledger.
@@ -42,6 +45,7 @@ impl Settings {
             topic: stream.to_owned(),
             key: TextKey::default(),
             lateness_ms: DAY_MS,
+            jump_ms: None,
             retention_ms: None,
             rows_per_ledger: 4096,
             keys_per_shard: 10_000_000,

@@ -5,7 +5,7 @@ mod worker;
 
 use super::configured::configured;
 use super::error::{CliError, GroupError, SetupError};
-use super::feed::Records;
+use super::feed::{Order, Records};
 use super::report::{Exit, Report};
 use super::usage::{Spent, Usage};
 use super::{broker, run};
@@ -42,6 +42,10 @@ pub struct Bootstrap {
     /// History files (plain, gzip or zstd), read in the given order; the records of an account must be in time order.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     history: Vec<PathBuf>,
+    /// Process the records in the order of their event times, not of the files: an external merge sort in a temporary
+    /// file, in bounded memory.
+    #[arg(long)]
+    sort: bool,
     /// Where the group continues: at the end of the topic when the command starts, at its beginning, or at its
     /// committed offsets.
     #[arg(long, value_enum, default_value_t = Offsets::Latest)]
@@ -98,7 +102,7 @@ impl Bootstrap {
         let settings = broker::of_config(&config)?;
         let catalogue = run::snapshots(&config)?.ok_or(SetupError::NoSnapshots)?;
         let report: Arc<dyn runtime::report::Report> = Arc::<Reporter>::default();
-        let records = Records::open(&config, &self.history)?;
+        let records = Records::open(&config, &self.history, Order::of(self.sort))?;
         let group = Group::open(&settings, &report)?;
         let extents = group.extents()?;
         let positions = self.positions((&group, &extents), &settings.group, &catalogue)?;

@@ -42,7 +42,7 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
     let Some(brokers) = &config.kafka.brokers else {
         return Err(SetupError::NoBrokers.into());
     };
-    Ok(KafkaSettings {
+    let settings = KafkaSettings {
         instance: config.kafka.instance.clone(),
         workers: config.kafka.workers,
         client: config.kafka.client.clone(),
@@ -52,5 +52,7 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
         commit_interval: config.delivery.commit_interval,
         lookback: config.installation.lookback(),
         ..KafkaSettings::new(brokers, &config.input.topic, &config.kafka.group, &config.kafka.prefix)
-    })
+    };
+    let errors = settings.errors();
+    if errors.is_empty() { Ok(settings) } else { Err(SetupError::Client(errors).into()) }
 }

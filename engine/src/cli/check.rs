@@ -1,26 +1,21 @@
 //! `tripline check`: every error and warning of a configuration, a schema or packs, and the coverage of a mapping.
 
+mod sample;
+mod times;
+
 use super::error::CliError;
-use super::feed::header_error;
-use super::report::{Exit, Report};
+use super::report::{Exit, Report, print, print_styled};
 use super::text;
 use crate::config::{self, MODELS, PackOptions};
-use crate::io::file::{FileFormat, FileSource};
 use crate::runtime::recovery::Retention;
 use clap::Args;
+use sample::Sample;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
-use tripline_core::batch::{Batch, ShardId};
-use tripline_core::decode::{Coverage, Decoder, Reason};
-use tripline_core::event::Event;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::schema::{Partial, Schema};
-use tripline_rules::value::{Slot, TextKey};
-
-/// Maximum records read from a sample.
-const SAMPLE_MAX: u64 = 10_000;
+use tripline_rules::value::TextKey;
 
 /// Check a configuration with its schema and packs, or packs or a schema alone.
 ///
@@ -80,7 +75,11 @@ impl Check {
             format!("{}: {rules} rules, {facts} aggregates, no error\n{}", path.display(), retention(&config))
         })?;
         match &self.sample {
-            Some(sample) => self.sample(&config, sample),
+            Some(path) => {
+                let sample = Sample::read(&config, path)?;
+                report.text(|| format!("{}: {sample}", path.display()))?;
+                Ok(sample.is_fine())
+            }
             None => Ok(true),
         }
     }
@@ -89,7 +88,7 @@ impl Check {
         let (schema, problems) = Schema::load(file);
         self.print(&problems)?;
         if let (Some(schema), false) = (&schema, self.json) {
-            println!("{}: {} fields, no error", file.name, schema.fields().len());
+            print(&format!("{}: {} fields, no error\n", file.name, schema.fields().len()))?;
         }
         Ok(schema.is_some())
     }
@@ -117,58 +116,20 @@ impl Check {
         all.sort();
         self.print(&all)?;
         if !self.json {
-            println!("{}, {:.2} ms", all.summary(), took.as_secs_f64() * 1e3);
+            print(&format!("{}, {:.2} ms\n", all.summary(), took.as_secs_f64() * 1e3))?;
         }
         Ok(all.errors() == 0)
     }
 
     fn print(&self, problems: &Diagnostics) -> Result<(), CliError> {
         if self.json {
-            println!("{}", problems.json());
+            print(&format!("{}\n", problems.json()))?;
         } else if !problems.list().is_empty() {
             let paint = if io::stdout().is_terminal() { Paint::Colour } else { Paint::Plain };
-            println!("{}", problems.render(paint));
+            // The renderer shows characters that steer a terminal as symbols.
+            print_styled(&format!("{}\n", problems.render(paint)))?;
         }
         Ok(())
-    }
-
-    /// Tries the mapping on the first records of a file.
-    fn sample(&self, config: &config::Config, path: &Path) -> Result<bool, CliError> {
-        let format = FileFormat::of(config.installation.format());
-        let mut source = FileSource::open(&[path.to_path_buf()], format, 256)?;
-        let all: Vec<Slot> = config.mapping.fields.iter().map(|field| field.slot).collect();
-        let plan = config.installation.decode_of(&all);
-        let mut decoder = Decoder::new(Arc::new(plan));
-        if format != FileFormat::JsonLines {
-            let header = decoder.set_header(source.header());
-            header.map_err(|error| header_error(&[path.to_path_buf()], &source, error))?;
-        }
-        let mut batch = Batch::new(ShardId::account(0));
-        let mut event = Event::new(config.schema().fields().len());
-        let mut coverage = Coverage::new(all, config.schema());
-        let mut refused = std::collections::BTreeMap::<Reason, u64>::new();
-        let mut records = 0;
-        while records < SAMPLE_MAX && source.read(&mut batch)? {
-            for record in &batch.records {
-                records += 1;
-                match decoder.decode(batch.value(record), record.offset, &mut event) {
-                    Ok(()) => coverage.add(&event),
-                    Err(reject) => *refused.entry(reject.reason).or_default() += 1,
-                }
-            }
-        }
-        if !self.json {
-            println!("{}: {records} records\n{coverage}", path.display());
-            for (reason, count) in &refused {
-                println!("dead letters, {}: {count}", reason.name());
-            }
-            if refused.contains_key(&Reason::CardNumber) {
-                println!(
-                    "an all-digit id can look like a card number by chance: exempt its field with `pan: {{exempt: [event.id]}}`"
-                );
-            }
-        }
-        Ok(refused.is_empty())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use crate::config::{self, Config};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use tripline_rules::diagnostic::{Diagnostics, Paint};
 
@@ -20,6 +20,7 @@ pub fn configured(path: &Path) -> Result<Config, CliError> {
 pub fn show(problems: &Diagnostics) {
     if !problems.list().is_empty() {
         let paint = if io::stderr().is_terminal() { Paint::Colour } else { Paint::Plain };
-        eprintln!("{}", problems.render(paint));
+        // The renderer shows characters that steer a terminal as symbols.
+        let _ = writeln!(io::stderr(), "{}", problems.render(paint));
     }
 }

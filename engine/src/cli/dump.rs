@@ -3,7 +3,7 @@
 use super::broker;
 use super::dumped::Dumped;
 use super::error::CliError;
-use super::report::Exit;
+use super::report::{Exit, note};
 use crate::io::kafka::transfer::read_topic;
 use clap::Args;
 use std::fs::File;
@@ -49,7 +49,7 @@ impl Dump {
             writeln!(file, "{}", line.line()).map_err(CliError::file(&place))
         })?;
         file.flush().map_err(CliError::file(&place))?;
-        eprintln!("{count} records of topic {}", self.topic);
+        note(&format!("{count} records of topic {}", self.topic));
         Ok(Exit::Success)
     }
 }

@@ -83,6 +83,11 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// Whether the reader of standard output has closed it.
+    pub fn is_closed_output(&self) -> bool {
+        matches!(self, CliError::Stream(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// A file error with its path.
     pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> CliError {
         let path = path.into();
@@ -101,6 +106,25 @@ pub enum ArgumentError {
         "`--out-of-order`, `--duplicates`, `--bad` and `--conflicts` must each lie between 0 and 1, and add up to at most 1"
     )]
     Shares,
+    /// A rate, or a mean number of events or campaigns, that no simulation has.
+    #[error("`--{name}` must be a number from {least} to {most}")]
+    Range {
+        /// The argument.
+        name: &'static str,
+        /// The least that it can be.
+        least: f64,
+        /// The most that it can be.
+        most: f64,
+    },
+    /// A simulation that would leave the calendar.
+    #[error("`--start` must be from 1900 to 2150")]
+    Start,
+    /// An output would overwrite what the command reads.
+    #[error("the output {0} is also an input: it would be overwritten")]
+    OutputIsInput(PathBuf),
+    /// Two outputs would be written over each other.
+    #[error("{0} is given for two outputs: give each a file of its own")]
+    OutputTwice(PathBuf),
     /// Nowhere to write to.
     #[error("no destination: set `--output`, or `--brokers` and `--topic`")]
     NoDestination,
@@ -124,6 +148,9 @@ pub enum SetupError {
     /// Nothing to compare scores with.
     #[error("the mapping has no labels: add `labels:` to `input:`")]
     NoLabels,
+    /// Settings of the Kafka client that it refuses.
+    #[error("`kafka:` cannot be used: {}", .0.join("; "))]
+    Client(Vec<String>),
     /// No broker to talk to.
     #[error("the configuration names no brokers: set `kafka: {{brokers: host:port}}`")]
     NoBrokers,
@@ -162,6 +189,19 @@ pub enum InputError {
         /// What does not fit the mapping.
         source: HeaderError,
     },
+    /// A CSV file with other lines above its header.
+    #[error("{path}: line {number} seems to be the header: remove the {above} lines above it")]
+    HeaderBelow {
+        /// The file.
+        path: PathBuf,
+        /// The line that names all columns of the mapping, from 1.
+        number: usize,
+        /// Lines above it.
+        above: usize,
+    },
+    /// A log has its own order.
+    #[error("records of `tripline dump` are in the order of their log: remove `--sort`")]
+    SortedDump,
     /// A file of `tripline dump` with something else in it.
     #[error("record {offset} is not a line of `tripline dump`")]
     Dump {

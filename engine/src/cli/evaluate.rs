@@ -4,7 +4,7 @@
 
 use super::configured::configured;
 use super::error::{CliError, SetupError};
-use super::feed::{Feed, Progress};
+use super::feed::{Feed, Order, Progress};
 use super::report::{Exit, Report};
 use crate::config::Config;
 use clap::Args;
@@ -43,6 +43,10 @@ pub struct Evaluate {
     /// Files of records, read in the given order.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     input: Vec<PathBuf>,
+    /// Process the records in the order of their event times, not of the files: an external merge sort in a temporary
+    /// file, in bounded memory.
+    #[arg(long)]
+    sort: bool,
     /// First day of a training week; repeat it for several folds.
     #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "until"])]
     fold: Vec<Date>,
@@ -106,7 +110,7 @@ impl Evaluate {
         if config.mapping.labels.is_none() {
             return Err(SetupError::NoLabels.into());
         }
-        let scores = score(&config, &self.input)?;
+        let scores = score(&config, &self.input, Order::of(self.sort))?;
         let mut report = Report::new(self.json);
         let all = [(PROFILE, &scores.profile), ("rules", &scores.rules)];
         for (name, scored) in all.into_iter().filter(|(_, scored)| !scored.is_empty()) {
@@ -146,11 +150,11 @@ impl Evaluate {
 }
 
 /// Runs the engine over the history and collects the scores of every record.
-fn score(config: &Config, input: &[PathBuf]) -> Result<Scores, CliError> {
+fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, CliError> {
     let profile = config.installation.models().position(PROFILE);
     let has_rules = !config.ruleset().rules().is_empty();
     let minor = minor_units(config);
-    let mut feed = Feed::open(config, config.settings().clone(), input)?;
+    let mut feed = Feed::open(config, config.settings().clone(), input, order)?;
     let mut out = Outputs::default();
     let mut results = EventResults::new(Collect::Verdicts);
     let mut numbers: HashMap<u128, u64> = HashMap::new();

@@ -2,8 +2,9 @@
 
 use super::configured::configured;
 use super::error::{CliError, SetupError};
-use super::feed::{Feed, Progress};
-use super::report::Exit;
+use super::feed::{Feed, Order, Progress};
+use super::paths::refuse_overwrites;
+use super::report::{Exit, print, without_row};
 use super::usage::Usage;
 use clap::Args;
 use std::fmt::Write as _;
@@ -28,6 +29,10 @@ pub struct Features {
     /// Files of records, read in the given order.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     input: Vec<PathBuf>,
+    /// Process the records in the order of their event times, not of the files: an external merge sort in a temporary
+    /// file, in bounded memory.
+    #[arg(long)]
+    sort: bool,
     /// CSV file to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -39,6 +44,7 @@ impl Features {
     /// # Errors
     /// When a file cannot be read or written, the configuration has errors, or no pack has a feature.
     pub fn run(self) -> Result<Exit, CliError> {
+        refuse_overwrites(self.input.iter().chain([&self.config]), [&self.output])?;
         let config = configured(&self.config)?;
         let features = config.ruleset().features();
         if features.is_empty() {
@@ -48,7 +54,7 @@ impl Features {
         settings.features = true;
         settings.models.retain(|name| config.ruleset().reads_model(name));
         let usage = Usage::begin();
-        let mut feed = Feed::open(&config, settings, &self.input)?;
+        let mut feed = Feed::open(&config, settings, &self.input, Order::of(self.sort))?;
         let file = File::create(&self.output).map_err(CliError::file(&self.output))?;
         let mut file = BufWriter::with_capacity(1 << 20, file);
         let mut text = String::from("event");
@@ -82,12 +88,13 @@ impl Features {
         let records = feed.counts().records;
         #[expect(clippy::cast_precision_loss, reason = "shown in whole megabytes")]
         let megabytes = spent.peak_rss_bytes as f64 / 1e6;
-        println!(
-            "{rows} rows of {} features from {records} records: {:.1} s, {:.0} events per core-second, {megabytes:.0} MB peak memory",
+        print(&format!(
+            "{rows} rows of {} features from {records} records: {:.1} s, {:.0} events per core-second, {megabytes:.0} MB peak memory\n",
             features.len(),
             spent.seconds,
             spent.per_cpu_second(records),
-        );
+        ))?;
+        print(&without_row(&feed.counts()))?;
         Ok(Exit::Success)
     }
 }

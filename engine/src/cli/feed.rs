@@ -3,18 +3,38 @@
 use super::dumped::{self, Dumped};
 use super::error::{CliError, InputError};
 use crate::config::Config;
-use crate::io::file::{FileFormat, FileSource};
+use crate::io::file::{FileFormat, FileSource, open};
+use crate::runtime::clock::not_ahead;
+use crate::settings::InputClock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::path::PathBuf;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::counts::Counts;
-use tripline_core::decode::HeaderError;
+use tripline_core::decode::{Decoder, HeaderError};
+use tripline_core::event::Event;
 use tripline_core::outputs::Outputs;
 use tripline_core::results::EventResults;
 use tripline_core::settings::Settings;
 use tripline_core::spaces::Spaces;
+
+/// In which order records of files are processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As they lie in the files.
+    AsGiven,
+    /// By event time.
+    ByTime,
+}
+
+impl Order {
+    /// By time if `--sort` is given.
+    pub fn of(sort: bool) -> Order {
+        if sort { Order::ByTime } else { Order::AsGiven }
+    }
+}
 
 /// Records of one step: the cache misses of their ledgers overlap, and their registers stay in the cache.
 pub const BATCH_RECORDS: usize = 256;
@@ -27,22 +47,41 @@ pub struct Records {
     batch: Batch,
     /// Records of `tripline dump`, which carry partition, offset and append time.
     dumped: bool,
+    /// Whose clock stamped them.
+    clock: InputClock,
     begun: bool,
     /// Records of the batch that belong to further partitions.
     waiting: Vec<Batch>,
 }
 
 impl Records {
-    /// Opens the first file.
+    /// Opens the first file; with `order` [`Order::ByTime`] reads all of them.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn open(config: &Config, paths: &[PathBuf]) -> Result<Records, CliError> {
+    /// When a file cannot be read.
+    pub fn open(config: &Config, paths: &[PathBuf], order: Order) -> Result<Records, CliError> {
         let format = FileFormat::of(config.installation.format());
         let source = FileSource::open(paths, format, BATCH_RECORDS)?;
         let batch = Batch::new(ShardId::account(0));
-        let (paths, waiting) = (paths.to_vec(), Vec::new());
-        Ok(Records { paths, format, source, batch, dumped: false, begun: false, waiting })
+        let (paths, waiting, clock) = (paths.to_vec(), Vec::new(), config.input.clock);
+        let mut records =
+            Records { paths, format, source, batch, dumped: false, clock, begun: false, waiting };
+        if order == Order::ByTime {
+            records.sort(config)?;
+        }
+        Ok(records)
+    }
+
+    fn sort(&mut self, config: &Config) -> Result<(), CliError> {
+        let mut decoder = Decoder::new(Arc::new(config.installation.decode_of(&[])));
+        self.take_header(|line| decoder.set_header(line))?;
+        let mut event = Event::new(config.schema().fields().len());
+        let mut dumped = None;
+        self.source.sort(|value, number| {
+            dumped.get_or_insert_with(|| dumped::is_dumped(value));
+            decoder.decode(value, number, &mut event).ok().map(|()| event.at.0)
+        })?;
+        if dumped == Some(true) { Err(InputError::SortedDump.into()) } else { Ok(()) }
     }
 
     /// The CSV header; none where the records are not CSV.
@@ -54,9 +93,9 @@ impl Records {
     ///
     /// # Errors
     /// When it does not fit the mapping.
-    pub fn take_header(&self, take: impl FnOnce(&[u8]) -> Result<(), HeaderError>) -> Result<(), CliError> {
+    pub fn take_header(&self, take: impl FnMut(&[u8]) -> Result<(), HeaderError>) -> Result<(), CliError> {
         let Some(line) = self.header() else { return Ok(()) };
-        take(line).map_err(|error| header_error(&self.paths, &self.source, error).into())
+        take_header(self.paths.first().map_or(Path::new(""), PathBuf::as_path), line, take)
     }
 
     /// The next records of one partition, and whether `dump` wrote them; `None` at the end.
@@ -80,7 +119,7 @@ impl Records {
             if !self.dumped {
                 break;
             }
-            self.waiting = split(&self.batch)?;
+            self.waiting = split(&self.batch, self.clock)?;
         }
         Ok(Some((&self.batch, self.dumped)))
     }
@@ -97,8 +136,13 @@ impl Feed {
     ///
     /// # Errors
     /// When it cannot be read, or its header does not fit the mapping.
-    pub fn open(config: &Config, settings: Settings, paths: &[PathBuf]) -> Result<Feed, CliError> {
-        let records = Records::open(config, paths)?;
+    pub fn open(
+        config: &Config,
+        settings: Settings,
+        paths: &[PathBuf],
+        order: Order,
+    ) -> Result<Feed, CliError> {
+        let records = Records::open(config, paths, order)?;
         let mut spaces = Spaces::new(&Arc::new(config.installation.with_settings(settings)));
         records.take_header(|line| spaces.set_header(line))?;
         Ok(Feed { records, spaces })
@@ -120,17 +164,34 @@ impl Feed {
     }
 }
 
-/// What is wrong with the first file's header.
-pub fn header_error(paths: &[PathBuf], file: &FileSource, source: HeaderError) -> InputError {
-    let path = paths.first().cloned().unwrap_or_default();
-    match file.header() {
-        [] => InputError::Empty(path),
-        _ => InputError::Header { path, source },
+/// Passes the header of a file to `take`. Where it does not fit the mapping, the lines below it are tried.
+///
+/// # Errors
+/// What is wrong with the header, and which line seems to be the header.
+pub fn take_header(
+    path: &Path,
+    line: &[u8],
+    mut take: impl FnMut(&[u8]) -> Result<(), HeaderError>,
+) -> Result<(), CliError> {
+    let Err(source) = take(line) else { return Ok(()) };
+    let path = path.to_path_buf();
+    if line.is_empty() {
+        return Err(InputError::Empty(path).into());
     }
+    let stream = open(&path).map_err(CliError::file(&path))?;
+    let lines = stream.split(b'\n').take(HEADER_LINES_MAX).map_while(Result::ok);
+    let found = (1..).zip(lines).skip(1).find(|(_, line)| take(line).is_ok());
+    Err(match found {
+        Some((number, _)) => InputError::HeaderBelow { path, number, above: number - 1 }.into(),
+        None => InputError::Header { path, source }.into(),
+    })
 }
 
+/// Lines in which the header of a CSV file is looked for.
+const HEADER_LINES_MAX: usize = 100;
+
 /// Runs of consecutive records of one partition, the first one last.
-fn split(batch: &Batch) -> Result<Vec<Batch>, CliError> {
+fn split(batch: &Batch, clock: InputClock) -> Result<Vec<Batch>, CliError> {
     let mut runs: Vec<Batch> = Vec::new();
     for record in &batch.records {
         let line = Dumped::read(batch.value(record))
@@ -140,7 +201,11 @@ fn split(batch: &Batch) -> Result<Vec<Batch>, CliError> {
             runs.push(Batch::new(shard));
         }
         let run = runs.last_mut().expect("just pushed");
-        run.push(line.offset, line.appended_at, &line.key, &line.value);
+        let appended_at = match clock {
+            InputClock::LogAppendTime => line.appended_at,
+            InputClock::CreateTime => line.appended_at.map(not_ahead),
+        };
+        run.push(line.offset, appended_at, &line.key, &line.value);
     }
     runs.reverse();
     Ok(runs)

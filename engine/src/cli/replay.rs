@@ -2,7 +2,8 @@
 
 use super::configured::configured;
 use super::error::CliError;
-use super::feed::{Feed, Progress};
+use super::feed::{Feed, Order, Progress};
+use super::paths::refuse_overwrites;
 use super::report::{Exit, Report};
 use super::usage::{Spent, Usage};
 use clap::Args;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use tripline_core::batch::Timestamp;
 use tripline_core::counts::Counts;
 use tripline_core::installation::Installation;
-use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::outputs::{Outputs, Topic, header};
 use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_core::verdict::ModelScores;
 use tripline_rules::ruleset::{Rule, Ruleset};
@@ -32,6 +33,10 @@ pub struct Replay {
     /// Files of records, read in the given order.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     input: Vec<PathBuf>,
+    /// Process the records in the order of their event times, not of the files: an external merge sort in a temporary
+    /// file, in bounded memory.
+    #[arg(long)]
+    sort: bool,
     /// File for alerts, one per line.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -76,12 +81,14 @@ impl Replay {
     /// # Errors
     /// When a file cannot be read or written, or the configuration has errors.
     pub fn run(self) -> Result<Exit, CliError> {
+        let outputs = [&self.output, &self.verdicts, &self.journal, &self.dead_letters];
+        refuse_overwrites(self.input.iter().chain([&self.config]), outputs.into_iter().flatten())?;
         let config = configured(&self.config)?;
         let mut settings = config.settings().clone();
         settings.judge_from = self.judge_from.map(|time| Timestamp(time.as_millisecond()));
         let collect = if self.verdicts.is_some() { Collect::Verdicts } else { Collect::Nothing };
         let usage = Usage::begin();
-        let mut feed = Feed::open(&config, settings, &self.input)?;
+        let mut feed = Feed::open(&config, settings, &self.input, Order::of(self.sort))?;
         let mut files = Files::create(&self)?;
         let progress = Progress::begin();
         let mut out = Outputs::default();
@@ -136,6 +143,9 @@ impl Summary {
         line("  dead letters", self.dead_letters);
         for (reason, count) in &counts.reasons {
             line(&format!("    {}", reason.name()), *count);
+        }
+        if counts.ambiguous_times > 0 {
+            line("ambiguous times", counts.ambiguous_times);
         }
         line("labels", self.labels);
         line("alerts", self.alerts);
@@ -225,11 +235,27 @@ fn write_dead_letter(
     struct Letter<'a> {
         offset: i64,
         reason: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        field: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        place: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        byte: Option<u64>,
         value: std::borrow::Cow<'a, str>,
     }
-    let reason = out.headers(output).first().map_or("", |(_, reason)| reason.as_str());
-    let value = String::from_utf8_lossy(out.value(output));
-    serde_json::to_writer(&mut *file, &Letter { offset: output.cause, reason, value })?;
+    let of = |name: &str| {
+        let found = out.headers(output).iter().find(|(header, _)| *header == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    let letter = Letter {
+        offset: output.cause,
+        reason: of(header::ERROR_REASON).unwrap_or_default(),
+        field: of(header::ERROR_FIELD),
+        place: of(header::ERROR_PLACE),
+        byte: of(header::ERROR_BYTE).and_then(|byte| byte.parse().ok()),
+        value: String::from_utf8_lossy(out.value(output)),
+    };
+    serde_json::to_writer(&mut *file, &letter)?;
     file.write_all(b"\n")
 }
 

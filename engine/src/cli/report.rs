@@ -3,6 +3,8 @@
 use super::error::CliError;
 use serde::Serialize;
 use std::io::{self, Write};
+use tripline_core::counts::Counts;
+use tripline_rules::text::printable;
 
 /// How a command that could do its work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,40 @@ pub enum Exit {
     Success,
     /// The command found something wrong: exit status 1.
     Problems,
+}
+
+/// Writes text from Tripline or from outside to standard output, without characters that steer a terminal.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print(text: &str) -> Result<(), CliError> {
+    print_styled(&printable(text))
+}
+
+/// Writes text that may have colours of its own. What it contains from outside must be printable.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print_styled(text: &str) -> Result<(), CliError> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+/// Writes a line about the work of a command to standard error. A closed standard error does not end the work.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", printable(line));
+}
+
+/// What became of the records that are no rows; empty if all are.
+pub fn without_row(counts: &Counts) -> String {
+    let mut parts = Vec::new();
+    let all = [("duplicates", counts.duplicates), ("conflicts", counts.conflicts), ("late", counts.late)];
+    for (name, count) in all.into_iter().filter(|(_, count)| *count > 0) {
+        parts.push(format!("{count} {name}"));
+    }
+    for (reason, count) in &counts.reasons {
+        parts.push(format!("{count} {}", reason.name()));
+    }
+    if parts.is_empty() { String::new() } else { format!("no row of: {}\n", parts.join(", ")) }
 }
 
 /// A report: text for people, or one JSON object per line.
@@ -42,7 +78,7 @@ impl Report {
     /// When standard output cannot be written.
     pub fn text(&mut self, text: impl FnOnce() -> String) -> Result<(), CliError> {
         if !self.json {
-            io::stdout().write_all(text().as_bytes())?;
+            print(&text())?;
         }
         Ok(())
     }

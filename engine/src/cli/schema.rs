@@ -2,7 +2,7 @@
 
 use super::configured::configured;
 use super::error::CliError;
-use super::report::Exit;
+use super::report::{Exit, print};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tripline_rules::schema::{CurrencyOf, Field, Kind, Schema};
@@ -61,23 +61,24 @@ impl SchemaCommand {
     /// When the configuration cannot be read or has errors.
     pub fn run(self) -> Result<Exit, CliError> {
         match self.what {
-            What::Alert => print!("{ALERT_SCHEMA}"),
-            What::Verdict => print!("{VERDICT_SCHEMA}"),
-            What::Pack => print!("{PACK_SCHEMA}"),
-            What::Config => print!("{CONFIG_SCHEMA}"),
-            What::Schema => print!("{SCHEMA_SCHEMA}"),
-            What::Fields { config: None } => show(Schema::built_in().fields()),
-            What::Fields { config: Some(path) } => show(configured(&path)?.schema().fields()),
+            What::Alert => print(ALERT_SCHEMA)?,
+            What::Verdict => print(VERDICT_SCHEMA)?,
+            What::Pack => print(PACK_SCHEMA)?,
+            What::Config => print(CONFIG_SCHEMA)?,
+            What::Schema => print(SCHEMA_SCHEMA)?,
+            What::Fields { config: None } => print(&listed(Schema::built_in().fields()))?,
+            What::Fields { config: Some(path) } => print(&listed(configured(&path)?.schema().fields()))?,
         }
         Ok(Exit::Success)
     }
 }
 
-fn show(fields: &[Field]) {
-    for field in fields {
+fn listed(fields: &[Field]) -> String {
+    let line = |field: &Field| {
         let element = field.iso8583.map(|element| format!("DE {element}")).unwrap_or_default();
-        println!("{:<24}{:<28}{element:<8}{}", field.name, kind(&field.kind), field.doc);
-    }
+        format!("{:<24}{:<28}{element:<8}{}\n", field.name, kind(&field.kind), field.doc)
+    };
+    fields.iter().map(line).collect()
 }
 
 fn kind(kind: &Kind) -> String {

@@ -1,7 +1,8 @@
 //! `tripline simulate`: a seeded stream of a simulated bank's events, to a file or to Kafka.
 
 use super::error::{ArgumentError, CliError};
-use super::report::Exit;
+use super::paths::refuse_overwrites;
+use super::report::{Exit, note};
 use crate::io::kafka::KafkaSettings;
 use crate::io::kafka::transfer::TopicWriter;
 use clap::Args;
@@ -11,6 +12,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
+
+/// Bounds of the mean number of events of an account per day.
+const EVENTS_PER_DAY: (f64, f64) = (0.001, 1_000.0);
+/// Bounds of the number of campaigns per day.
+const CAMPAIGNS_PER_DAY: (f64, f64) = (0.0, 100_000.0);
+/// Bounds of the events per second: the schedule of a slower stream would not fit a duration.
+const RATE: (f64, f64) = (0.001, 1e9);
 
 /// Write the events of a simulated bank: genuine customers, unusual genuine activity and fraud campaigns.
 ///
@@ -80,6 +88,20 @@ impl Simulate {
         if shares.iter().any(|share| !(0.0..=1.0).contains(share)) || shares.iter().sum::<f64>() > 1.0 {
             return Err(ArgumentError::Shares.into());
         }
+        for (name, value, (least, most)) in [
+            ("events-per-account-day", Some(self.events_per_account_day), EVENTS_PER_DAY),
+            ("campaigns-per-day", Some(self.campaigns_per_day), CAMPAIGNS_PER_DAY),
+            ("rate", self.rate, RATE),
+        ] {
+            // Not a number is in no range.
+            if value.is_some_and(|value| !(least..=most).contains(&value)) {
+                return Err(ArgumentError::Range { name, least, most }.into());
+            }
+        }
+        if !(1900..=2150).contains(&self.start.to_zoned(jiff::tz::TimeZone::UTC).year()) {
+            return Err(ArgumentError::Start.into());
+        }
+        refuse_overwrites([], [&self.output, &self.truth].into_iter().flatten())?;
         let mut simulation = Simulation::new(&self.settings());
         let mut truth = match &self.truth {
             Some(path) => Some((path, BufWriter::new(File::create(path).map_err(CliError::file(path))?))),
@@ -105,7 +127,7 @@ impl Simulate {
             file.flush().map_err(CliError::file(&**path))?;
         }
         let kinds = simulation.campaigns().len();
-        eprintln!("{} events of {} accounts, {kinds} campaigns", self.events, self.accounts);
+        note(&format!("{} events of {} accounts, {kinds} campaigns", self.events, self.accounts));
         Ok(Exit::Success)
     }
 

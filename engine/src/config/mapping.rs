@@ -2,8 +2,8 @@
 //! and its errors are displayed; the decoder checks which parts fit together.
 
 use tripline_core::decode::{
-    AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, Mapping,
-    MappingError, MappingSpans, Spanned, TimeFormat,
+    Ambiguous, AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping,
+    Mapping, MappingError, MappingSpans, Spanned, TimeFormat,
 };
 use tripline_rules::diagnostic::{Diagnostics, nearest};
 use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema, SchemaGaps};
@@ -131,6 +131,7 @@ fn field(
 ) -> Option<FieldMapping> {
     if let Some(name) = node.scalar() {
         let name = Spanned { value: name.to_owned(), span: node.span };
+        warn_of_entries(&name, format, problems);
         return Some(FieldMapping::new(slot, named(name, format)));
     }
     let name = &schema.field(slot).name;
@@ -157,6 +158,22 @@ fn field(
     Some(field)
 }
 
+/// Warns of a pointer into one entry of a list: `/entries/0/amount`. A number at its end is one value, as in a pair of
+/// coordinates.
+fn warn_of_entries(name: &Spanned<String>, format: Format, problems: &mut Diagnostics) {
+    let mut above = name.split('/').rev().skip(1).filter(|key| !key.is_empty());
+    if format == Format::Json && above.any(|key| key.bytes().all(|byte| byte.is_ascii_digit())) {
+        problems
+            .warning(
+                "C015",
+                "the mapping reads one entry of a list; the other entries are not read",
+                name.span,
+            )
+            .label("one entry")
+            .help("send one record per entry, if the others are events as well");
+    }
+}
+
 /// The source with this name: a pointer or a column.
 fn named(name: Spanned<String>, format: Format) -> FieldSource {
     match format {
@@ -172,7 +189,11 @@ fn source(keys: &mut Keys<'_>, format: Format, problems: &mut Diagnostics) -> Op
     let latitude = keys.optional("latitude");
     let longitude = keys.optional("longitude");
     match (from, constant, latitude, longitude) {
-        (Some(from), None, None, None) => Some(named(text(from, "a pointer or column", problems)?, format)),
+        (Some(from), None, None, None) => {
+            let from = text(from, "a pointer or column", problems)?;
+            warn_of_entries(&from, format, problems);
+            Some(named(from, format))
+        }
         (None, Some(constant), None, None) => {
             Some(FieldSource::Constant(text(constant, "a constant", problems)?))
         }
@@ -206,21 +227,32 @@ fn time(keys: &mut Keys<'_>, problems: &mut Diagnostics) -> Option<TimeFormat> {
         Rfc3339,
         Seconds,
         Millis,
+        Micros,
+        Nanos,
         Local,
     }
-    const WORDS: [(&str, Written); 4] = [
+    const WORDS: [(&str, Written); 6] = [
         ("rfc3339", Written::Rfc3339),
         ("epoch_s", Written::Seconds),
         ("epoch_ms", Written::Millis),
+        ("epoch_us", Written::Micros),
+        ("epoch_ns", Written::Nanos),
         ("local", Written::Local),
     ];
     let pattern = keys.optional("pattern");
     let zone = keys.optional("zone");
+    let choices =
+        [("earlier", Ambiguous::Earlier), ("later", Ambiguous::Later), ("reject", Ambiguous::Reject)];
+    let ambiguous = keys.optional("ambiguous");
+    let ambiguous =
+        ambiguous.and_then(|node| node.word("`ambiguous`", &choices, problems)).unwrap_or_default();
     let Some(node) = keys.optional("format") else { return Some(TimeFormat::Rfc3339) };
     match node.word("a time's format", &WORDS, problems)? {
         Written::Rfc3339 => Some(TimeFormat::Rfc3339),
         Written::Seconds => Some(TimeFormat::EpochSeconds),
         Written::Millis => Some(TimeFormat::EpochMillis),
+        Written::Micros => Some(TimeFormat::EpochMicros),
+        Written::Nanos => Some(TimeFormat::EpochNanos),
         Written::Local => {
             let (Some(pattern), Some(zone)) = (pattern, zone) else {
                 problems
@@ -231,6 +263,7 @@ fn time(keys: &mut Keys<'_>, problems: &mut Diagnostics) -> Option<TimeFormat> {
             Some(TimeFormat::Local {
                 pattern: text(pattern, "a pattern", problems)?,
                 zone: text(zone, "a zone", problems)?,
+                ambiguous,
             })
         }
     }

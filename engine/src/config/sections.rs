@@ -1,9 +1,9 @@
 //! The sections of a configuration that do not concern fields or rules: time, limits, broker, endpoints.
 
+use super::client::{self, SecretFiles};
 use crate::settings::{
-    self, Guarantee, HttpSettings, InputClock, LogFormat, SnapshotSettings, Start, owned_key,
+    self, ClientSettings, Guarantee, HttpSettings, InputClock, LogFormat, SnapshotSettings, Start, owned_key,
 };
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tripline_core::settings::Settings;
@@ -26,6 +26,9 @@ pub struct Input {
 pub struct Time {
     /// How late an event may be, ms.
     pub lateness_ms: i64,
+    /// In a file: how far an event may be ahead of all before it before the next records are consulted, ms; without it
+    /// as far as `lateness_ms`.
+    pub jump_ms: Option<i64>,
     /// How long rows are kept, ms; without it as long as the lookback of the packs.
     pub retention_ms: Option<i64>,
 }
@@ -55,7 +58,7 @@ pub struct Kafka {
     /// Prefix of the output topics.
     pub prefix: String,
     /// Settings of the Kafka client, passed through.
-    pub client: BTreeMap<String, String>,
+    pub client: ClientSettings,
 }
 
 /// `delivery:`.
@@ -96,11 +99,14 @@ pub(super) struct Sections {
 
 impl Sections {
     /// Reads every section; an absent one has its defaults.
-    pub(super) fn read(keys: &mut Keys<'_>, problems: &mut Diagnostics) -> Sections {
+    pub(super) fn read(keys: &mut Keys<'_>, files: SecretFiles<'_>, problems: &mut Diagnostics) -> Sections {
+        let kafka = |kafka: &mut Kafka, keys: &mut Keys<'_>, problems: &mut Diagnostics| {
+            kafka.read(keys, files, problems);
+        };
         Sections {
             time: section(keys, "time", problems, Time::default(), Time::read),
             limits: section(keys, "limits", problems, Limits::default(), Limits::read),
-            kafka: section(keys, "kafka", problems, Kafka::default(), Kafka::read),
+            kafka: section(keys, "kafka", problems, Kafka::default(), kafka),
             delivery: section(keys, "delivery", problems, Delivery::default(), Delivery::read),
             snapshots: keys.optional("snapshots").and_then(|node| snapshots(node, problems)),
             http: section(keys, "http", problems, Http { settings: HttpSettings::default() }, Http::read),
@@ -151,13 +157,14 @@ impl Input {
 
 impl Default for Time {
     fn default() -> Time {
-        Time { lateness_ms: Settings::new("").lateness_ms, retention_ms: None }
+        Time { lateness_ms: Settings::new("").lateness_ms, jump_ms: None, retention_ms: None }
     }
 }
 
 impl Time {
     fn read(&mut self, keys: &mut Keys<'_>, problems: &mut Diagnostics) {
         set(keys.optional("lateness"), &mut self.lateness_ms, |node| node.duration("`lateness`", problems));
+        set(keys.optional("jump"), &mut self.jump_ms, |node| node.duration("`jump`", problems).map(Some));
         set(keys.optional("retention"), &mut self.retention_ms, |node| {
             node.duration("`retention`", problems).map(Some)
         });
@@ -195,13 +202,13 @@ impl Default for Kafka {
             instance: settings::INSTANCE.to_owned(),
             workers: settings::workers(),
             prefix: "tripline".to_owned(),
-            client: BTreeMap::new(),
+            client: ClientSettings::default(),
         }
     }
 }
 
 impl Kafka {
-    fn read(&mut self, keys: &mut Keys<'_>, problems: &mut Diagnostics) {
+    fn read(&mut self, keys: &mut Keys<'_>, files: SecretFiles<'_>, problems: &mut Diagnostics) {
         let text = |node: &Node, what: &str, problems: &mut Diagnostics| {
             node.text(what, problems).map(str::to_owned)
         };
@@ -215,13 +222,13 @@ impl Kafka {
         let Some(node) = keys.optional("client") else { return };
         let Some(client) = Keys::of(node, "`client`", problems) else { return };
         for (key, value) in client.entries() {
-            let (Some(name), Some(value)) = (key.scalar(), value.text("a client setting", problems)) else {
-                continue;
-            };
+            let Some(name) = key.scalar() else { continue };
             if let Some(reason) = owned_key(name) {
                 problems.error("C030", format!("`{name}` cannot be set: {reason}"), key.span);
             }
-            self.client.insert(name.to_owned(), value.to_owned());
+            if let Some(value) = client::value(name, value, files, problems) {
+                self.client.insert(name.to_owned(), value);
+            }
         }
     }
 }

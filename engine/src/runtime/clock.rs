@@ -4,6 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tripline_core::batch::Timestamp;
+use tripline_core::limits::FUTURE_MS_MAX;
+
+/// How far a producer's clock may be ahead of this host's, ms.
+const AHEAD_MS_MAX: i64 = FUTURE_MS_MAX;
+
+/// A producer's time of a record, which was sent before it was read: one that is far ahead of this host's clock is
+/// replaced by now. Otherwise one wrong clock would be the present time of a whole shard.
+pub fn not_ahead(stamp: Timestamp) -> Timestamp {
+    // The host's clock is read only when the stamps have passed what is known of it.
+    static KNOWN: AtomicI64 = AtomicI64::new(i64::MIN);
+    let most = |now: i64| now.saturating_add(AHEAD_MS_MAX);
+    if stamp.0 <= most(KNOWN.load(Ordering::Relaxed)) {
+        return stamp;
+    }
+    let now = Clock::default().wall();
+    KNOWN.store(now.0, Ordering::Relaxed);
+    if stamp.0 > most(now.0) { now } else { stamp }
+}
 
 /// Monotonic and wall-clock time. Clones share one clock.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +92,19 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stamp_far_ahead_of_the_host_is_now_and_every_other_one_stays() {
+        let now = Clock::default().wall();
+        for shift in [0, -1, 60_000, -400 * 86_400_000, i64::MIN / 2] {
+            let stamp = Timestamp(now.0 + shift);
+            assert_eq!(not_ahead(stamp), stamp, "{shift}");
+        }
+        for stamp in [Timestamp(now.0 + 86_400_000), Timestamp(i64::MAX)] {
+            let found = not_ahead(stamp);
+            assert!(found >= now && found.0 - now.0 < 60_000, "{found}");
+        }
+    }
 
     #[test]
     fn a_clock_by_hand_moves_as_it_is_set_and_waiting_moves_it() {

@@ -265,8 +265,8 @@ pub const EFFECTS: [Effect; 54] = [
         "kafka.client",
         "client: {}",
         "client: {security.protocol: ssl}",
-        |c| format!("{:?}", c.kafka.client),
-        "{\"security.protocol\": \"ssl\"}",
+        |c| format!("{:?}", c.kafka.client.values().collect::<Vec<_>>()),
+        "[(\"security.protocol\", \"ssl\")]",
     ),
     effect(
         "delivery.guarantee",

@@ -8,6 +8,7 @@ mod compare;
 mod configuration;
 mod editor;
 mod effects;
+mod files;
 mod goldens;
 mod handbook;
 mod help;

@@ -53,7 +53,7 @@ pub const CRATES: [Crate<'static>; 5] = [
             &["scores"],
             &["settings"],
             &["installation"],
-            &["judge", "alert", "verdict", "counts", "results", "intake"],
+            &["judge", "alert", "verdict", "counts", "results", "intake", "lookahead"],
             &["shard", "render"],
             &["derived"],
             &["account_shard"],

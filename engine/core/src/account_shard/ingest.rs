@@ -12,6 +12,7 @@ use crate::outputs::Outputs;
 use crate::scores::Scores;
 use crate::shard::Shard;
 use crate::signals;
+use tripline_rules::schema::EVENT_ID;
 
 /// Labels that became known in this piece, as events.
 #[derive(Default)]
@@ -74,7 +75,7 @@ impl<D: DerivedSpaces> Ingest<'_, D> {
         if let Some(settled) = from.intake.settled_until(record) {
             self.take_labels(from, settled, number);
         }
-        match from.intake.admit(record, decoded) {
+        match from.intake.admit(piece, number, decoded) {
             Admission::Accepted => {
                 self.take_labels(from, decoded.event.at, number);
                 self.take_record(from.intake, number, &mut decoded.event);
@@ -109,13 +110,14 @@ impl<D: DerivedSpaces> Ingest<'_, D> {
         match self.event(event, EventPlace::Record(number), number) {
             Ingested::New(inserted) => {
                 self.counts.rows += 1;
+                self.counts.ambiguous_times += u64::from(event.has_ambiguous_time);
                 self.note_reference(event, &inserted);
                 intake.keep_label(event);
             }
             Ingested::Duplicate => self.counts.duplicates += 1,
             Ingested::Conflict | Ingested::NoKey => {
                 self.counts.conflicts += 1;
-                self.refuse(number, Rejection { reason: Reason::IdConflict, has_card: false });
+                self.refuse(number, Rejection::of_event(Reason::IdConflict, EVENT_ID));
             }
         }
     }
@@ -143,7 +145,8 @@ impl<D: DerivedSpaces> Ingest<'_, D> {
     fn refuse(&mut self, number: usize, rejection: Rejection) {
         *self.counts.reasons.entry(rejection.reason).or_default() += 1;
         if let Some(out) = &mut self.out {
-            write_dead_letter(self.piece.batch, &self.piece.records[number], rejection, out);
+            let record = (self.piece.batch, &self.piece.records[number]);
+            write_dead_letter(record, rejection, self.installation, out);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::capture::{Form, Raw};
 use super::decimal::{Rounding, scaled};
 use super::reject::Reason;
 use super::text::{is_id, stripped};
-use super::time::TimeReader;
+use super::time::{LocalReader, LocalTime, TimeReader};
 use super::word::head;
 use crate::limits::{NUMBER_MAX, NUMBER_PLACES};
 use tripline_rules::value::Geo;
@@ -101,6 +101,8 @@ pub(super) enum Value<'a> {
     Number(f64),
     /// A time or duration, ms.
     Millis(i64),
+    /// A local time that a clock change repeats or skips, as the mapping chooses, ms.
+    Chosen(i64),
     Code(u16),
 }
 
@@ -113,6 +115,7 @@ impl Conversion {
             Conversion::Text => text(raw, scratch).map(Value::Text),
             Conversion::Bool => boolean(raw).map(Value::Bool).ok_or(Reason::BadValue),
             Conversion::Number => number(raw).map(Value::Number).ok_or(Reason::BadNumber),
+            Conversion::Time(TimeReader::Local(local)) => local_time(local, raw),
             Conversion::Time(reader) => time(reader, raw).map(Value::Millis).ok_or(Reason::BadTime),
             Conversion::Duration { places } => {
                 let ms = raw.decimal().and_then(|text| scaled(text, *places, Rounding::HalfAway, NUMBER_MAX));
@@ -153,6 +156,12 @@ fn time(reader: &TimeReader, raw: Raw<'_>) -> Option<i64> {
         (Form::Number, TimeReader::Rfc3339) => None,
         _ => reader.read(raw.decimal()?),
     }
+}
+
+#[inline(never)]
+fn local_time<'a>(reader: &LocalReader, raw: Raw<'_>) -> Result<Value<'a>, Reason> {
+    let LocalTime { ms, is_chosen } = reader.read(raw.decimal().ok_or(Reason::BadTime)?)?;
+    Ok(if is_chosen { Value::Chosen(ms) } else { Value::Millis(ms) })
 }
 
 /// A number rounded to 10⁻⁶, as the nearest `f64`.

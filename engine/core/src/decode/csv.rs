@@ -24,6 +24,12 @@ pub enum HeaderError {
     /// Not one line of comma-separated values in UTF-8.
     #[error("the header is not one line of comma-separated values in UTF-8")]
     Malformed,
+    /// Not UTF-8.
+    #[error(
+        "the header is not UTF-8, but probably Latin-1 (ISO 8859-1) or Windows-1252: convert the file with `iconv -f \
+         WINDOWS-1252 -t UTF-8`"
+    )]
+    NotUtf8,
     /// The mapping is not one of CSV.
     #[error("records of this format have no header")]
     NotCsv,
@@ -81,7 +87,7 @@ impl CsvPlan {
     /// The cells of a header line.
     fn header(&self, line: &[u8]) -> Result<Vec<String>, HeaderError> {
         let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
-        let line = std::str::from_utf8(line).map_err(|_| HeaderError::Malformed)?;
+        let line = std::str::from_utf8(line).map_err(|_| HeaderError::NotUtf8)?;
         let (text, mut scratch) = (without_line_end(line), String::new());
         let (mut header, mut at) = (Vec::new(), 0);
         loop {
@@ -157,7 +163,7 @@ impl CsvReader {
             let whole = if cell.unescaped { into.scratch.as_str() } else { text };
             let value = &whole[cell.range.0..cell.range.1];
             let exempt = source.is_some_and(|source| plan.exempt[usize::from(source)]);
-            if !exempt && pan::in_text(value.as_bytes()) {
+            if !exempt && pan::in_cell(value.as_bytes()) {
                 return Err(ReadError { reason: Reason::CardNumber, at, source: *source });
             }
             if let Some(source) = source {

@@ -174,6 +174,10 @@ impl Fields<'_> {
             Value::Bool(value) => event.registers.set_bool(slot, value),
             Value::Number(value) => event.registers.set_number(slot, value),
             Value::Millis(ms) => set_millis(slot, ms, event),
+            Value::Chosen(ms) => {
+                event.has_ambiguous_time = true;
+                set_millis(slot, ms, event);
+            }
             Value::Code(code) => {
                 event.registers.set(slot, u64::from(code));
                 if slot == EVENT_TYPE {

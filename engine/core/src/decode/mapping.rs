@@ -176,13 +176,31 @@ pub enum TimeFormat {
     EpochSeconds,
     /// Milliseconds since 1970.
     EpochMillis,
-    /// Local time. For a time that a clock change skips or repeats, the offset before the change applies.
+    /// Microseconds since 1970.
+    EpochMicros,
+    /// Nanoseconds since 1970.
+    EpochNanos,
+    /// Local time.
     Local {
         /// In the notation of `strptime`: `%Y-%m-%d %H:%M:%S`. With `%z` the offset in the text counts.
         pattern: Spanned<String>,
         /// A name of the tz database, such as `Europe/Berlin`, or an offset, such as `+02:00`.
         zone: Spanned<String>,
+        /// What a time is that a clock change repeats or skips.
+        ambiguous: Ambiguous,
     },
+}
+
+/// What becomes of a local time that a clock change repeats or skips. A date alone is the first moment of its day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ambiguous {
+    /// The earlier one of the two moments that the offsets before and behind the change give.
+    Earlier,
+    /// The later one.
+    Later,
+    /// The record is refused.
+    #[default]
+    Reject,
 }
 
 /// How money is written.

@@ -24,6 +24,8 @@ pub struct DecodePlan {
     pub(super) label: Option<LabelPlan>,
     /// By source: the first field that reads it.
     pub(super) slots: Vec<Option<Slot>>,
+    /// By field: the pointer or column that it is read from.
+    places: Vec<(Slot, String)>,
 }
 
 /// How records are checked and where their values are found.
@@ -42,6 +44,7 @@ impl DecodePlan {
     pub fn new(mapping: &CheckedMapping, wanted: &[Slot], texts: &[Slot], key: TextKey) -> DecodePlan {
         let CheckedMapping { format, names, paths, exempt, slots, steps, label } = mapping.clone();
         let mut steps = wanted_steps(steps, wanted, texts);
+        let places = places(&steps, &names);
         let (reader, required) = match format {
             Format::Json => {
                 let (required, direct) = direct_fields(&mut steps, label.as_ref());
@@ -51,8 +54,25 @@ impl DecodePlan {
                 (ReaderPlan::Csv(Arc::new(CsvPlan::new(delimiter, names, exempt))), Vec::new())
             }
         };
-        DecodePlan { key, reader, required, steps, label, slots }
+        DecodePlan { key, reader, required, steps, label, slots, places }
     }
+
+    /// The pointer or column that a field is read from, if the plan reads it from a record.
+    pub fn place(&self, field: Slot) -> Option<&str> {
+        self.places.iter().find(|(slot, _)| *slot == field).map(|(_, place)| place.as_str())
+    }
+}
+
+fn places(steps: &[Step], names: &[String]) -> Vec<(Slot, String)> {
+    let place = |step: &Step| match step.source {
+        ValueSource::Source(source) => Some((step.slot, names[usize::from(source)].clone())),
+        ValueSource::Pair(latitude, longitude) => {
+            let [latitude, longitude] = [latitude, longitude].map(|source| &names[usize::from(source)]);
+            Some((step.slot, format!("{latitude}, {longitude}")))
+        }
+        ValueSource::Constant(_) | ValueSource::RowNumber => None,
+    };
+    steps.iter().filter_map(place).collect()
 }
 
 /// The steps of the fields that are wanted, in the order of fields.

@@ -40,6 +40,8 @@ reasons! {
     BadNumber = "bad_number",
     /// Not a time in the mapped format, or out of range.
     BadTime = "bad_time",
+    /// A local time that a clock change repeats.
+    AmbiguousTime = "ambiguous_time",
     /// Not an amount, more decimals than the currency has, out of range, or of no known currency.
     BadMoney = "bad_money",
     /// An amount that is not in the currency of its field.

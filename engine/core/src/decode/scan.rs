@@ -83,7 +83,7 @@ pub(super) fn unescape(text: &str, into: &mut String) -> Result<(), usize> {
 }
 
 /// The character of an escape and its length, without the backslash. Half a surrogate pair is not valid.
-fn escape(text: &str) -> Option<(char, usize)> {
+pub(super) fn escape(text: &str) -> Option<(char, usize)> {
     let c = match text.as_bytes().first()? {
         b'"' => '"',
         b'\\' => '\\',

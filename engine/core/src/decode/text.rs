@@ -3,15 +3,7 @@
 
 use super::word::{HIGH, every};
 use crate::limits::{ID_BYTES_MAX, TEXT_CHARS_MAX};
-
-/// Characters that are not displayed and could disguise others: control characters, bidirectional marks, zero-width
-/// characters, line separators. They are stripped from free text, and the search for card numbers ignores them.
-pub(super) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
+use tripline_rules::text::is_hidden;
 
 /// Whether a text that begins with these eight bytes is an id: 1 to 64 bytes of `[A-Za-z0-9_.:-]`.
 #[inline(always)]

@@ -4,13 +4,14 @@
 //! counts as the second before it, and is valid only at the end of a UTC day.
 
 use super::decimal::{Rounding, scaled};
-use super::mapping::{Spanned, TimeFormat};
+use super::mapping::{Ambiguous, Spanned, TimeFormat};
 use super::mapping_error::MappingErrorKind;
+use super::reject::Reason;
 use super::word::above_nine;
 use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::{self, BrokenDownTime};
-use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Reads times of one format.
@@ -20,6 +21,8 @@ pub(super) enum TimeReader {
     Rfc3339,
     /// A number of seconds (`places` 3) or milliseconds (`places` 0).
     Epoch { places: u8 },
+    /// A number of microseconds or nanoseconds.
+    Fine { per_ms: u64 },
     /// By a pattern, in a zone.
     Local(Box<LocalReader>),
 }
@@ -33,6 +36,18 @@ pub(super) struct LocalReader {
     zone: TimeZone,
     /// The offset of the zone, if it has only one.
     offset_ms: Option<i64>,
+    ambiguous: Ambiguous,
+    /// Whether the pattern reads a date alone.
+    is_date: bool,
+}
+
+/// A local time that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LocalTime {
+    /// Milliseconds since 1970.
+    pub(super) ms: i64,
+    /// Whether a clock change repeats or skips it, and the mapping chose.
+    pub(super) is_chosen: bool,
 }
 
 impl TimeReader {
@@ -45,8 +60,10 @@ impl TimeReader {
             TimeFormat::Rfc3339 => TimeReader::Rfc3339,
             TimeFormat::EpochSeconds => TimeReader::Epoch { places: 3 },
             TimeFormat::EpochMillis => TimeReader::Epoch { places: 0 },
-            TimeFormat::Local { pattern, zone } => {
-                TimeReader::Local(Box::new(LocalReader::new(pattern, zone)?))
+            TimeFormat::EpochMicros => TimeReader::Fine { per_ms: 1_000 },
+            TimeFormat::EpochNanos => TimeReader::Fine { per_ms: 1_000_000 },
+            TimeFormat::Local { pattern, zone, ambiguous } => {
+                TimeReader::Local(Box::new(LocalReader::new(pattern, zone, *ambiguous)?))
             }
         })
     }
@@ -59,9 +76,14 @@ impl TimeReader {
             TimeReader::Epoch { places } => {
                 scaled(text, *places, Rounding::Floor, TIME_MS_MAX.unsigned_abs())
             }
-            TimeReader::Local(local) => local.read(text),
+            TimeReader::Fine { per_ms } => {
+                let fine =
+                    scaled(text, 0, Rounding::Floor, TIME_MS_MAX.unsigned_abs() * per_ms + per_ms - 1)?;
+                Some(fine.div_euclid(i64::try_from(*per_ms).ok()?))
+            }
+            TimeReader::Local(local) => local.read(text).ok().map(|time| time.ms),
         }?;
-        (TIME_MS_MIN..=TIME_MS_MAX).contains(&ms).then_some(ms)
+        in_range(ms)
     }
 }
 
@@ -69,6 +91,7 @@ impl LocalReader {
     fn new(
         pattern: &Spanned<String>,
         zone: &Spanned<String>,
+        ambiguous: Ambiguous,
     ) -> Result<LocalReader, Spanned<MappingErrorKind>> {
         let tz = match offset(zone.as_bytes()) {
             Some(ms) => {
@@ -83,44 +106,68 @@ impl LocalReader {
             _ => None,
         };
         let offset_ms = tz.to_fixed_offset().ok().map(|offset| i64::from(offset.seconds()) * SECOND_MS);
-        let reader = LocalReader { pattern: pattern.value.clone(), plain, zone: tz, offset_ms };
-        match reader.check() {
-            Some(()) => Ok(reader),
+        let pattern_text = pattern.value.clone();
+        let reader =
+            LocalReader { pattern: pattern_text, plain, zone: tz, offset_ms, ambiguous, is_date: false };
+        match reader.is_date() {
+            Some(is_date) => Ok(LocalReader { is_date, ..reader }),
             None => Err(pattern.to(MappingErrorKind::Pattern)),
         }
     }
 
-    /// Checks that the pattern reads a date and what it writes itself. A date alone is the first moment of its day.
-    fn check(&self) -> Option<()> {
+    /// Whether the pattern reads a date alone, which is the first moment of its day; `None` if it does not read a date and
+    /// what it writes itself.
+    fn is_date(&self) -> Option<bool> {
         let sample = jiff::civil::date(2024, 11, 23).at(16, 47, 38, 0);
         let zoned = self.zone.to_zoned(sample).ok()?;
         let written = strtime::format(&self.pattern, &zoned).ok()?;
-        let read = self.read(written.as_bytes())?;
+        let read = self.read(written.as_bytes()).ok()?.ms;
         let day = self.zone.to_timestamp(sample.date().at(0, 0, 0, 0)).ok()?.as_millisecond();
-        (day..=zoned.timestamp().as_millisecond()).contains(&read).then_some(())
+        (day..=zoned.timestamp().as_millisecond()).contains(&read).then_some(read == day)
     }
 
-    fn read(&self, text: &[u8]) -> Option<i64> {
+    /// Reads a time; an error is [`Reason::BadTime`] or [`Reason::AmbiguousTime`].
+    pub(super) fn read(&self, text: &[u8]) -> Result<LocalTime, Reason> {
         let plain = self.plain.and_then(|separator| plain(text, separator));
-        match (plain, self.offset_ms) {
-            (Some(civil_ms), Some(offset_ms)) => Some(civil_ms - offset_ms),
-            (Some(civil_ms), None) => self.in_zone(civil(civil_ms)?),
-            (None, _) => self.by_pattern(std::str::from_utf8(text).ok()?),
-        }
+        let read = match (plain, self.offset_ms) {
+            (Some(civil_ms), Some(offset_ms)) => LocalTime { ms: civil_ms - offset_ms, is_chosen: false },
+            (Some(civil_ms), None) => self.in_zone(civil(civil_ms).ok_or(Reason::BadTime)?)?,
+            (None, _) => self.by_pattern(text)?,
+        };
+        in_range(read.ms).map(|_| read).ok_or(Reason::BadTime)
     }
 
-    fn by_pattern(&self, text: &str) -> Option<i64> {
-        let read = BrokenDownTime::parse(&self.pattern, text).ok()?;
+    fn by_pattern(&self, text: &[u8]) -> Result<LocalTime, Reason> {
+        let text = std::str::from_utf8(text).map_err(|_| Reason::BadTime)?;
+        let bad = |_: jiff::Error| Reason::BadTime;
+        let read = BrokenDownTime::parse(&self.pattern, text).map_err(bad)?;
         if read.offset().is_some() || read.timestamp().is_some() {
-            return Some(read.to_timestamp().ok()?.as_millisecond());
+            let ms = read.to_timestamp().map_err(bad)?.as_millisecond();
+            return Ok(LocalTime { ms, is_chosen: false });
         }
-        let time = read.to_time().ok()?;
-        self.in_zone(read.to_date().ok()?.to_datetime(time))
+        let time = read.to_time().map_err(bad)?;
+        self.in_zone(read.to_date().map_err(bad)?.to_datetime(time))
     }
 
-    fn in_zone(&self, at: DateTime) -> Option<i64> {
-        Some(self.zone.to_timestamp(at).ok()?.as_millisecond())
+    fn in_zone(&self, at: DateTime) -> Result<LocalTime, Reason> {
+        let found = self.zone.to_ambiguous_timestamp(at);
+        let is_chosen = found.is_ambiguous() && !self.is_date;
+        let refused = match found.offset() {
+            AmbiguousOffset::Fold { .. } => Reason::AmbiguousTime,
+            AmbiguousOffset::Gap { .. } | AmbiguousOffset::Unambiguous { .. } => Reason::BadTime,
+        };
+        let chosen = match self.ambiguous {
+            _ if !is_chosen => found.compatible(),
+            Ambiguous::Earlier => found.earlier(),
+            Ambiguous::Later => found.later(),
+            Ambiguous::Reject => return Err(refused),
+        };
+        Ok(LocalTime { ms: chosen.map_err(|_| Reason::BadTime)?.as_millisecond(), is_chosen })
     }
+}
+
+fn in_range(ms: i64) -> Option<i64> {
+    (TIME_MS_MIN..=TIME_MS_MAX).contains(&ms).then_some(ms)
 }
 
 /// Civil date and time from milliseconds since 1970.
@@ -260,7 +307,12 @@ mod tests {
         (\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])";
 
     fn local(pattern: &str, zone: &str) -> TimeReader {
-        TimeReader::new(&TimeFormat::Local { pattern: pattern.into(), zone: zone.into() }).unwrap()
+        chosen(pattern, zone, Ambiguous::Reject)
+    }
+
+    fn chosen(pattern: &str, zone: &str, ambiguous: Ambiguous) -> TimeReader {
+        let format = TimeFormat::Local { pattern: pattern.into(), zone: zone.into(), ambiguous };
+        TimeReader::new(&format).unwrap()
     }
 
     #[test]
@@ -322,6 +374,19 @@ mod tests {
         assert_eq!(seconds.read("-0.0001"), Some(-1));
         assert_eq!(millis.read("1709208000123"), Some(1_709_208_000_123));
         assert_eq!(millis.read("1709208000123.9"), Some(1_709_208_000_123));
+        let micros = TimeReader::new(&TimeFormat::EpochMicros).unwrap();
+        let nanos = TimeReader::new(&TimeFormat::EpochNanos).unwrap();
+        assert_eq!(micros.read("1709208000123999"), Some(1_709_208_000_123));
+        assert_eq!(nanos.read("1709208000123999999"), Some(1_709_208_000_123));
+        assert_eq!((micros.read("-1"), nanos.read("-0.5")), (Some(-1), Some(-1)));
+        assert_eq!(
+            (micros.read("7258118399999999"), micros.read("7258118400000000")),
+            (Some(TIME_MS_MAX), None)
+        );
+        assert_eq!(
+            (nanos.read("7258118399999999999"), nanos.read("7258118400000000000")),
+            (Some(TIME_MS_MAX), None)
+        );
         // Milliseconds read as seconds are out of range.
         assert_eq!(seconds.read("1709208000123"), None);
         assert_eq!((seconds.read("NaN"), seconds.read(""), millis.read("1e400")), (None, None, None));
@@ -333,9 +398,28 @@ mod tests {
         let utc = |text: &str| TimeReader::Rfc3339.read(text);
         assert_eq!(berlin.read("2024-01-15 10:30:00"), utc("2024-01-15T09:30:00Z"));
         assert_eq!(berlin.read("2024-07-15 10:30:00"), utc("2024-07-15T08:30:00Z"));
-        // Skipped on 31 March, 02:00 to 03:00; repeated on 27 October, 02:00 to 03:00.
-        assert_eq!(berlin.read("2024-03-31 02:30:00"), utc("2024-03-31T01:30:00Z"));
-        assert_eq!(berlin.read("2024-10-27 02:30:00"), utc("2024-10-27T00:30:00Z"));
+        for (text, earlier, later, refused) in [
+            // Skipped: the clocks go from 02:00 to 03:00.
+            ("2024-03-31 02:30:00", "2024-03-31T00:30:00Z", "2024-03-31T01:30:00Z", Reason::BadTime),
+            // Repeated: they go from 03:00 back to 02:00.
+            ("2024-10-27 02:30:00", "2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z", Reason::AmbiguousTime),
+        ] {
+            for (ambiguous, expected) in [
+                (Ambiguous::Earlier, Ok(earlier)),
+                (Ambiguous::Later, Ok(later)),
+                (Ambiguous::Reject, Err(refused)),
+            ] {
+                let reader = chosen("%Y-%m-%d %H:%M:%S", "Europe/Berlin", ambiguous);
+                let TimeReader::Local(inner) = &reader else { unreachable!() };
+                let time = |text| LocalTime { ms: utc(text).unwrap(), is_chosen: true };
+                assert_eq!(inner.read(text.as_bytes()), expected.map(time), "{text} {ambiguous:?}");
+                assert_eq!(reader.read(text), expected.ok().and_then(utc));
+                assert_eq!(reader.read("2024-10-27 01:59:59"), utc("2024-10-26T23:59:59Z"));
+                assert_eq!(reader.read("2024-10-27 03:00:00"), utc("2024-10-27T02:00:00Z"));
+            }
+        }
+        // A date is the first moment of its day, also where the clocks skip midnight.
+        assert_eq!(local("%Y-%m-%d", "America/Sao_Paulo").read("2018-11-04"), utc("2018-11-04T03:00:00Z"));
         assert_eq!(berlin.read("2024-02-30 02:30:00"), None);
         let fixed = local("%Y-%m-%d %H:%M:%S", "-03:30");
         assert_eq!(fixed.read("2024-01-15 10:30:00"), utc("2024-01-15T14:00:00Z"));
@@ -349,7 +433,8 @@ mod tests {
     #[test]
     fn invalid_zones_and_incomplete_patterns_are_refused() {
         let refused = |pattern: &str, zone: &str| {
-            TimeReader::new(&TimeFormat::Local { pattern: pattern.into(), zone: zone.into() }).unwrap_err()
+            let (pattern, zone) = (pattern.into(), zone.into());
+            TimeReader::new(&TimeFormat::Local { pattern, zone, ambiguous: Ambiguous::Reject }).unwrap_err()
         };
         assert_eq!(refused("%Y-%m-%d", "Mars/Olympus").value, MappingErrorKind::Zone("Mars/Olympus".into()));
         for pattern in ["%H:%M", "%Y-%m", "noon", "%Q%", ""] {
@@ -371,7 +456,7 @@ mod tests {
             let wall = zone.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string();
             let reader = local("%Y-%m-%d %H:%M:%S", "America/New_York");
             let TimeReader::Local(inner) = &reader else { unreachable!() };
-            prop_assert_eq!(reader.read(&wall), inner.by_pattern(&wall));
+            prop_assert_eq!(inner.read(wall.as_bytes()), inner.by_pattern(wall.as_bytes()));
         }
 
         /// Reading single bytes is the oracle of reading eight at once.

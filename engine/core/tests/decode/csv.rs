@@ -3,8 +3,8 @@
 use crate::fixture::{Feed, column, full, slot};
 use proptest::prelude::*;
 use tripline_core::decode::{
-    CurrencySource, FieldMapping, FieldSource, Format, HeaderError, LabelMapping, Mapping, MappingSpans,
-    Reason, TimeFormat,
+    Ambiguous, CurrencySource, FieldMapping, FieldSource, Format, HeaderError, LabelMapping, Mapping,
+    MappingSpans, Reason, TimeFormat,
 };
 
 /// The columns of a public simulated data set.
@@ -13,7 +13,11 @@ const HEADER: &str = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOU
 fn mapping() -> Mapping {
     let constant = |name, text: &str| FieldMapping::new(slot(name), FieldSource::Constant(text.into()));
     let mut time = column("event.time", "TX_DATETIME");
-    time.time = TimeFormat::Local { pattern: "%Y-%m-%d %H:%M:%S".into(), zone: "UTC".into() };
+    time.time = TimeFormat::Local {
+        pattern: "%Y-%m-%d %H:%M:%S".into(),
+        zone: "UTC".into(),
+        ambiguous: Ambiguous::Reject,
+    };
     let mut amount = column("tx.amount", "TX_AMOUNT");
     amount.money.currency = CurrencySource::Constant("EUR".into());
     Mapping {
@@ -104,7 +108,7 @@ fn a_header_names_every_mapped_column_once_in_any_order() {
     let twice = format!("{HEADER},TX_AMOUNT");
     assert_eq!(feed.decoder.set_header(twice.as_bytes()), Err(HeaderError::Twice(vec!["TX_AMOUNT".into()])));
     assert_eq!(feed.decoder.set_header(b"\"a"), Err(HeaderError::Malformed));
-    assert_eq!(feed.decoder.set_header(b"\xff"), Err(HeaderError::Malformed));
+    assert_eq!(feed.decoder.set_header(b"\xff"), Err(HeaderError::NotUtf8));
     let shuffled =
         "\u{feff}TX_FRAUD,\"TX_AMOUNT\",x,TERMINAL_ID,x,CUSTOMER_ID,TX_DATETIME,TRANSACTION_ID\r\n";
     feed.decoder.set_header(shuffled.as_bytes()).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Feed, column, full, json, pointer, slot};
 use tripline_core::decode::{
-    CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, MappingError,
+    Ambiguous, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, MappingError,
     MappingErrorKind, Spanned, TimeFormat,
 };
 use tripline_rules::diagnostic::Span;
@@ -63,7 +63,11 @@ fn each_error_has_its_message() {
     let otherwise = |f: &mut FieldMapping| f.fallback = Fallback::Constant("tv".into());
     assert_eq!(with(&otherwise, pointer("tx.channel", "/v")), ["`tv` is not a value of `tx.channel`"]);
     let zone = |f: &mut FieldMapping| {
-        f.time = TimeFormat::Local { pattern: "%Y-%m-%d".into(), zone: "Mars".into() };
+        f.time = TimeFormat::Local {
+            pattern: "%Y-%m-%d".into(),
+            zone: "Mars".into(),
+            ambiguous: Ambiguous::Reject,
+        };
     };
     let no_zone = ["`Mars` is neither a time zone of the tz database nor an offset such as +02:00"];
     assert_eq!(with(&zone, pointer("account.opened", "/v")), no_zone);

@@ -3,8 +3,8 @@
 use crate::fixture::{FULL, Feed, full, json, pointer, slot, with};
 use std::sync::Arc;
 use tripline_core::decode::{
-    AmountForm, CheckedMapping, Coverage, CurrencySource, DecodePlan, Decoder, Fallback, FieldMapping,
-    FieldSource, LabelMapping, Reason, TimeFormat,
+    Ambiguous, AmountForm, CheckedMapping, Coverage, CurrencySource, DecodePlan, Decoder, Fallback,
+    FieldMapping, FieldSource, LabelMapping, Reason, TimeFormat,
 };
 use tripline_rules::money::Currency;
 use tripline_rules::value::{Geo, TextKey};
@@ -225,7 +225,11 @@ fn times_in_other_fields_follow_their_own_format() {
             ("true", bad),
         ],
     );
-    let date = TimeFormat::Local { pattern: "%Y%m%d".into(), zone: "Asia/Tokyo".into() };
+    let date = TimeFormat::Local {
+        pattern: "%Y%m%d".into(),
+        zone: "Asia/Tokyo".into(),
+        ambiguous: Ambiguous::Reject,
+    };
     numbers(
         FieldMapping { time: date, ..pointer("account.opened", "/v") },
         "account.opened",

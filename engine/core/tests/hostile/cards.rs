@@ -29,12 +29,20 @@ fn hidden(id: usize) -> Vec<String> {
         record(r#","name":"4111\u200b1111\u202e1111\u00001111""#),
         purchase(CARD, "h", NOON, ""),
         purchase("a", CARD, NOON, ""),
+        record(r#","unread":"4111.1111.1111.1111""#),
+        record(r#","name":"4111 - 1111 - 1111 - 1111""#),
+        record(r#","name":"paid with 4111/1111/1111/1111 today""#),
+        record(r#","name":"４１１１１１１１１１１１１１１１""#),
+        record(r#","unread":"4\u200d1\u20e311111111111111""#),
+        record(r#","unread":"\uff14\uff11\uff11\uff111111 1111 1111""#),
         // Refused for another reason, and all the same not to be forwarded.
         format!(r#"{{"broken" "{CARD}""#),
         record(&format!(r#","amount":"{CARD}x""#)),
         record(&format!(r#","unread":1,"unread":{CARD}"#)),
         record(&format!(r#","unread":[[[["{CARD}"]]]]"#)),
         record(&format!(r#","time":{CARD}"#)),
+        record(r#","unread":01,"note":"4111\t1111\t1111\t1111""#),
+        record(r#","unread":1,"unread":2,"note":4.111111111111111e15"#),
         format!("{} {CARD}", "x".repeat(17_000)),
     ]
 }
@@ -110,6 +118,29 @@ fn a_card_number_in_a_cell_is_refused_like_any_other() {
     let published = rows.map(|row| bank.take(NOON, b"a", row.as_bytes()));
     assert_eq!((bank.counts().rows, bank.counts().reasons[&Reason::CardNumber]), (1, 3));
     assert_silent(&published.concat(), "cells");
+}
+
+/// What is refused is named by its field and its kind.
+#[test]
+fn a_dead_letter_of_a_card_number_names_the_field() {
+    let mut bank = Bank::new();
+    let published =
+        bank.take(NOON, b"a", purchase("a", "1", NOON, &format!(r#","name":"{CARD}""#)).as_bytes());
+    let header =
+        |name: &str| published[0].headers.iter().find(|(found, _)| *found == name).map(|(_, value)| &**value);
+    assert_eq!(header("tripline.error.field"), Some("merchant.name"));
+    assert_eq!(header("tripline.error.place"), Some("/name"));
+}
+
+/// An IBAN is an account, of whatever country; without its country its digits may be a card number.
+#[test]
+fn an_iban_is_an_account_and_no_card_number() {
+    let mut bank = Bank::new();
+    for (id, account) in ["BE62000000053012", "NO4600000098734", "FI5000000000006386"].into_iter().enumerate()
+    {
+        assert_eq!(bank.verdict(&purchase(account, &format!("i{id}"), NOON, "")), None, "{account}");
+    }
+    assert_eq!(bank.verdict(&purchase("4111111111111111", "x", NOON, "")).as_deref(), Some("card_number"));
 }
 
 #[test]

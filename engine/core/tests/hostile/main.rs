@@ -14,6 +14,7 @@ mod bank;
 mod cards;
 mod coverage;
 mod demo;
+mod files;
 #[path = "../shared/mutation.rs"]
 mod mutation;
 

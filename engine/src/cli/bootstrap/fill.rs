@@ -16,10 +16,11 @@ use crate::runtime::verdict_filter::VerdictFilter;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{ScopedJoinHandle, scope};
-use tripline_core::batch::{Batch, Record, ShardId, Timestamp};
+use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::clock::{IntakeClock, Timing};
 use tripline_core::decode::Decoder;
 use tripline_core::event::Event;
+use tripline_core::lookahead::Lookahead;
 use tripline_core::verdict::Recorded;
 use tripline_rules::schema::ACCOUNT_ID;
 
@@ -81,7 +82,7 @@ impl Plan<'_> {
             if router.read == 0 && !is_dumped {
                 ways.iter().for_each(|way| send(way, Job::PartialLog));
             }
-            batch.records.iter().for_each(|record| router.route(batch, record, is_dumped));
+            (0..batch.records.len()).for_each(|number| router.route(batch, number, is_dumped));
             progress.at(router.read);
         }
         self.input(&mut router, &progress)?;
@@ -170,6 +171,9 @@ struct Router<'a> {
     decoder: Decoder,
     event: Event,
     clock: IntakeClock,
+    lookahead: Lookahead,
+    /// Registers of an event.
+    registers: usize,
     /// The files' own time: the greatest event time so far.
     greatest: Option<Timestamp>,
     pending: Vec<Batch>,
@@ -183,12 +187,15 @@ impl<'a> Router<'a> {
         let decode = installation.decode_of(&[ACCOUNT_ID]);
         let mut decoder = Decoder::new(Arc::new(decode));
         records.take_header(|line| decoder.set_header(line))?;
+        let (settings, registers) = (installation.settings(), installation.schema().fields().len());
         let shards = (0..).map(ShardId::account).take(plan.positions.len());
         Ok(Router {
             ways,
             decoder,
-            event: Event::new(installation.schema().fields().len()),
-            clock: IntakeClock::new(installation.settings().lateness_ms),
+            event: Event::new(registers),
+            clock: IntakeClock::new(settings.lateness_ms, settings.jump_ms),
+            lookahead: Lookahead::default(),
+            registers,
             greatest: None,
             pending: shards.map(Batch::new).collect(),
             read: 0,
@@ -200,15 +207,20 @@ impl<'a> Router<'a> {
     ///
     /// The greatest event time of all files is each record's time of the log, as in `replay`: a shard alone may have
     /// nothing for weeks.
-    fn route(&mut self, batch: &Batch, record: &Record, is_dumped: bool) {
+    fn route(&mut self, batch: &Batch, number: usize, is_dumped: bool) {
         self.read += 1;
+        let record = &batch.records[number];
         let (key, value) = (batch.key(record), batch.value(record));
         let is_read = self.decoder.decode(value, record.offset, &mut self.event).is_ok();
         self.taken += u64::from(is_read);
         let mut time = record.appended_at;
         if !is_dumped {
-            if is_read && self.clock.place(self.event.at, None) != Timing::Jump {
-                self.greatest = self.greatest.max(Some(self.event.at));
+            let Router { clock, lookahead, decoder, registers, event, .. } = self;
+            let at = event.at;
+            let is_refused =
+                |clock: &IntakeClock| lookahead.contradicts(clock, (batch, number), at, decoder, *registers);
+            if is_read && clock.place(at, None, is_refused) != Timing::Jump {
+                self.greatest = self.greatest.max(Some(at));
             }
             time = self.greatest;
         }

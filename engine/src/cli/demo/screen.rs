@@ -8,6 +8,7 @@ use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::time::Duration;
+use tripline_rules::text::printable;
 
 /// Rules shown per alert, those of the highest score first.
 const RULES_SHOWN: usize = 3;
@@ -103,7 +104,8 @@ impl<W: Write> Screen<W> {
                 more @ 1.. if number + 1 == RULES_SHOWN => format!(" (and {more} more)"),
                 _ => String::new(),
             };
-            writeln!(self.out, "         {}: {}{more}", rule.title, rule.reason)?;
+            let (title, reason) = (printable(&rule.title), printable(&rule.reason));
+            writeln!(self.out, "         {title}: {reason}{more}")?;
         }
         self.out.flush()
     }

@@ -1,9 +1,9 @@
 //! Records of files, in the order of the files, as one shard.
 
-use super::{Lines, open};
+use super::{Lines, SortedRecords, Sorter, open};
 use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId};
@@ -29,6 +29,29 @@ impl FileFormat {
             Format::Csv { delimiter } => FileFormat::Csv { delimiter },
         }
     }
+
+    /// What a file is that begins like this, if it is not of the format as a whole, and what helps. Otherwise every line
+    /// of it would be a dead letter.
+    fn foreign(self, begin: &[u8]) -> Option<&'static str> {
+        let is_wide = begin.starts_with(&[0xff, 0xfe]) || begin.starts_with(&[0xfe, 0xff]);
+        if is_wide
+            || begin.get(..64).is_some_and(|begin| begin.iter().filter(|byte| **byte == 0).count() >= 16)
+        {
+            return Some("the file is UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`");
+        }
+        let mut lines =
+            begin.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        match (self, lines.next()?) {
+            (FileFormat::JsonLines, line) if line.starts_with(b"[") => Some(
+                "the file is one JSON array, but one object per line is expected: convert it with `jq -c '.[]'`",
+            ),
+            (FileFormat::JsonLines, b"{") => Some(
+                "the objects of the file are indented over several lines, but one object per line is expected: convert \
+                 it with `jq -c .`",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// A batch ends behind the record with which it has so many bytes.
@@ -48,6 +71,10 @@ pub struct FileSource {
     paused: bool,
     ended: bool,
     record: Vec<u8>,
+    /// Records that are read ahead.
+    ahead: VecDeque<(i64, Vec<u8>)>,
+    /// All records, if they are to come in the order of their times.
+    sorted: Option<SortedRecords>,
 }
 
 impl FileSource {
@@ -72,6 +99,8 @@ impl FileSource {
             paused: false,
             ended: false,
             record: Vec::new(),
+            ahead: VecDeque::new(),
+            sorted: None,
         };
         source.open_next()?;
         Ok(source)
@@ -82,7 +111,8 @@ impl FileSource {
         &self.header
     }
 
-    /// Reads on, without any group: at most `records_max` records into the batch. False at the end of the last file.
+    /// Reads on, without any group: at most `records_max` records into the batch, and those behind them that are read
+    /// ahead. False at the end of the last file.
     ///
     /// # Errors
     /// When a file cannot be read or decompressed, or its header is not the first file's.
@@ -90,22 +120,77 @@ impl FileSource {
         into.clear();
         into.shard = SHARD;
         while into.records.len() < self.records_max && into.bytes.len() < BATCH_BYTES {
-            let Some((path, lines)) = &mut self.current else { break };
-            self.record.clear();
-            if lines.next(&mut self.record).map_err(|cause| io_error(path, cause))? {
-                into.push(self.next, None, &[], &self.record);
-                self.next += 1;
+            if let Some((offset, value)) = self.ahead.pop_front() {
+                into.push(offset, None, &[], &value);
+                self.record = value;
+            } else if let Some(offset) = self.next_record()? {
+                into.push(offset, None, &[], &self.record);
             } else {
-                self.open_next()?;
+                break;
             }
         }
+        while self.ahead.len() < Batch::AHEAD_MAX {
+            let Some(offset) = self.next_record()? else { break };
+            self.ahead.push_back((offset, std::mem::take(&mut self.record)));
+        }
+        into.ahead = Some(Vec::with_capacity(self.ahead.len()));
+        self.ahead.iter().for_each(|(offset, value)| into.push_ahead(*offset, value));
         Ok(!into.records.is_empty())
+    }
+
+    /// From here on the records come in the order of their times. `time`: of a record, if it is an event; another one
+    /// follows the record before it.
+    ///
+    /// # Errors
+    /// When a file or the temporary file cannot be read or written.
+    pub fn sort(&mut self, mut time: impl FnMut(&[u8], i64) -> Option<i64>) -> Result<(), SourceError> {
+        let failed = |cause| SourceError::Io { place: "the temporary file of `--sort`".to_owned(), cause };
+        let (mut sorter, mut last) = (Sorter::new().map_err(failed)?, i64::MIN);
+        loop {
+            let (offset, value) = match self.ahead.pop_front() {
+                Some(held) => held,
+                None => match self.next_record()? {
+                    Some(offset) => (offset, std::mem::take(&mut self.record)),
+                    None => break,
+                },
+            };
+            last = time(&value, offset).unwrap_or(last);
+            sorter.push(last, offset, &value).map_err(failed)?;
+            self.record = value;
+        }
+        self.sorted = Some(sorter.sorted().map_err(failed)?);
+        Ok(())
+    }
+
+    /// Reads the next record's bytes into `record`; gives its number.
+    fn next_record(&mut self) -> Result<Option<i64>, SourceError> {
+        self.record.clear();
+        if let Some(sorted) = &mut self.sorted {
+            let failed =
+                |cause| SourceError::Io { place: "the temporary file of `--sort`".to_owned(), cause };
+            return sorted.next(&mut self.record).map_err(failed);
+        }
+        while let Some((path, lines)) = &mut self.current {
+            if lines.next(&mut self.record).map_err(|cause| io_error(path, cause))? {
+                self.next += 1;
+                return Ok(Some(self.next - 1));
+            }
+            self.open_next()?;
+        }
+        Ok(None)
     }
 
     fn open_next(&mut self) -> Result<(), SourceError> {
         self.current = None;
         let Some(path) = self.waiting.pop_front() else { return Ok(()) };
-        let stream = open(&path).map_err(|cause| io_error(&path, cause))?;
+        let mut stream = open(&path).map_err(|cause| io_error(&path, cause))?;
+        let begin = stream.fill_buf().map_err(|cause| io_error(&path, cause))?;
+        if let Some(reason) = self.format.foreign(begin) {
+            return Err(SourceError::Stopped {
+                place: path.display().to_string(),
+                reason: reason.to_owned(),
+            });
+        }
         let lines = match self.format {
             FileFormat::JsonLines => Lines::new(stream),
             FileFormat::Csv { delimiter } => {
@@ -230,6 +315,59 @@ mod tests {
         let mut source = FileSource::open(&paths, csv, 100).unwrap();
         let error = source.read(&mut Batch::new(SHARD)).unwrap_err();
         assert!(error.to_string().contains("its columns are not those of the first file"), "{error}");
+    }
+
+    /// A batch says nothing about the file: whatever its size, the same records are read ahead of each record.
+    #[test]
+    fn the_same_records_follow_each_record_whatever_the_size_of_a_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        let lines: String = (0..300).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+        std::fs::write(&path, lines).unwrap();
+        for records_max in [1, 7, 64, 256, 1_000] {
+            let mut source =
+                FileSource::open(std::slice::from_ref(&path), FileFormat::JsonLines, records_max).unwrap();
+            let (mut batch, mut seen) = (Batch::new(SHARD), 0);
+            while source.read(&mut batch).unwrap() {
+                seen += batch.records.len() as i64;
+                let ahead: Vec<i64> = batch.ahead.iter().flatten().map(|record| record.offset).collect();
+                assert_eq!(ahead, (seen..300.min(seen + Batch::AHEAD_MAX as i64)).collect::<Vec<i64>>());
+            }
+            assert_eq!(seen, 300);
+        }
+    }
+
+    #[test]
+    fn sorted_records_keep_their_numbers_and_one_without_a_time_its_neighbour() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        std::fs::write(&path, "3\n1\nx\n2\n1\n").unwrap();
+        let mut source = FileSource::open(&[path], FileFormat::JsonLines, 2).unwrap();
+        source.sort(|value, _| std::str::from_utf8(value).unwrap().parse().ok()).unwrap();
+        let expected = [(1, "1"), (2, "x"), (4, "1"), (3, "2"), (0, "3")];
+        assert_eq!(all(&mut source), expected.map(|(number, value)| (number, value.to_owned())));
+    }
+
+    #[test]
+    fn a_mark_is_no_part_of_a_record_and_a_foreign_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |text: &[u8]| {
+            let path = folder.path().join("a");
+            std::fs::write(&path, text).unwrap();
+            FileSource::open(&[path], FileFormat::JsonLines, 10)
+        };
+        let mut marked = open("\u{feff}{\"n\":0}\n".as_bytes()).unwrap();
+        assert_eq!(all(&mut marked), [(0, "{\"n\":0}".to_owned())]);
+        let wide: Vec<u8> = "\u{feff}{\"n\":0}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (text, said) in [
+            (&b"[{\"n\":0},\n{\"n\":1}]"[..], "JSON array"),
+            (b"\n  [\n", "JSON array"),
+            (b"{\n  \"n\": 0\n}\n", "several lines"),
+            (&wide, "UTF-16"),
+        ] {
+            let error = open(text).err().expect("a foreign file is refused").to_string();
+            assert!(error.contains(said) && error.contains("/a"), "{error}");
+        }
     }
 
     #[test]

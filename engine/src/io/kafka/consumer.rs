@@ -4,6 +4,7 @@ use super::client::{Health, PlainContext, is_retriable, retry};
 use super::murmur2::partition_of;
 use super::rebalance::{Change, GroupContext, unassign};
 use super::settings::KafkaSettings;
+use crate::runtime::clock::not_ahead;
 use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use crate::settings::InputClock;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -67,7 +68,9 @@ pub(super) fn appended_at(
 ) -> Result<Option<Timestamp>, SourceError> {
     match (message.timestamp(), clock) {
         (MessageTime::LogAppendTime(ms), _) => Ok(Some(Timestamp(ms))),
-        (MessageTime::CreateTime(ms), InputClock::CreateTime) => Ok((ms >= 0).then_some(Timestamp(ms))),
+        (MessageTime::CreateTime(ms), InputClock::CreateTime) => {
+            Ok((ms >= 0).then_some(not_ahead(Timestamp(ms))))
+        }
         (MessageTime::NotAvailable, InputClock::CreateTime) => Ok(None),
         (_, InputClock::LogAppendTime) => Err(SourceError::Clock { topic: message.topic().to_owned() }),
     }

@@ -2,10 +2,11 @@
 
 use crate::names::Topics;
 use crate::runtime::recovery::Retention;
-use crate::settings::{self, Guarantee, InputClock, Start, owned_key};
+use crate::settings::{self, ClientSettings, Guarantee, InputClock, Start, owned_key};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
-use std::collections::BTreeMap;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 use std::time::Duration;
 use tripline_core::installation::Lookback;
 
@@ -25,7 +26,7 @@ pub struct KafkaSettings {
     /// Threads, each with a consumer and a producer.
     pub workers: usize,
     /// Settings of the client passed through, such as TLS and SASL; see [`owned_key`].
-    pub client: BTreeMap<String, String>,
+    pub client: ClientSettings,
     /// Whose clock stamps the input.
     pub clock: InputClock,
     /// Where a new group begins.
@@ -57,7 +58,7 @@ impl KafkaSettings {
             instance: settings::INSTANCE.to_owned(),
             prefix: prefix.to_owned(),
             workers: settings::workers(),
-            client: BTreeMap::new(),
+            client: ClientSettings::default(),
             clock: InputClock::default(),
             start: Start::default(),
             guarantee: Guarantee::EXACTLY_ONCE,
@@ -90,14 +91,9 @@ impl KafkaSettings {
         if !(least..=most).contains(&self.batch_max) {
             errors.push(format!("batch_max must be {least} to {most}, not {}", self.batch_max));
         }
-        for key in self.client.keys() {
-            if let Some(reason) = owned_key(key) {
-                errors.push(format!("client.{key} cannot be set: {reason}"));
-            }
-        }
-        let error_of = |config: ClientConfig| config.create_native_config().err();
-        if let Some(error) = error_of(self.consumer(0)).or_else(|| error_of(self.producer(0))) {
-            errors.push(error.to_string());
+        for (key, value) in self.client.values() {
+            let refused = owned_key(key).map(str::to_owned).or_else(|| client_error(key, value));
+            errors.extend(refused.map(|reason| format!("client.{key} cannot be set: {reason}")));
         }
         errors
     }
@@ -134,7 +130,7 @@ impl KafkaSettings {
             config.set(*key, *value);
         }
         // Keys of the other role are refused where they were set, not here: librdkafka ignores them with a warning.
-        for (key, value) in self.client.iter().filter(|(key, _)| owned_key(key).is_none()) {
+        for (key, value) in self.client.values().filter(|(key, _)| owned_key(key).is_none()) {
             config.set(key, value);
         }
         config.set("bootstrap.servers", &self.brokers);
@@ -227,6 +223,17 @@ impl KafkaSettings {
     }
 }
 
+/// Why the client refuses a setting of its own, without the value: it may be a secret, and the client's messages quote it.
+fn client_error(name: &str, value: &str) -> Option<String> {
+    let refused = ClientConfig::new().set(name, value).create_native_config().err()?;
+    Some(match refused {
+        KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) => {
+            "the Kafka client has no such setting".to_owned()
+        }
+        _ => "the Kafka client does not accept this value".to_owned(),
+    })
+}
+
 fn reading(config: &mut ClientConfig) {
     config.set("enable.auto.commit", "false");
     config.set("enable.auto.offset.store", "false");
@@ -295,7 +302,15 @@ mod tests {
     #[test]
     fn a_setting_unknown_to_the_client_is_an_error() {
         let mut settings = settings();
-        settings.client.insert("sasl.mechanizm".to_owned(), "PLAIN".to_owned());
-        assert!(settings.errors()[0].contains("sasl.mechanizm"), "{:?}", settings.errors());
+        for (name, value) in
+            [("sasl.passwrod", "hunter2"), ("ssl.endpoint.identification.algorithm", "hunter3")]
+        {
+            settings.client.insert(name.to_owned(), value.to_owned());
+        }
+        let errors = settings.errors();
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(errors[0].contains("sasl.passwrod"), "{errors:?}");
+        let shown = format!("{errors:?} {settings:?}");
+        assert!(!shown.contains("hunter") && shown.contains("ssl.endpoint"), "no value is shown: {shown}");
     }
 }
