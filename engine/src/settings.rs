@@ -61,8 +61,8 @@ pub fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Settings of the Kafka client that are passed through, by name. A value may be a password or a key: it is given to the
-/// client and to nothing else, and no format shows it.
+/// Settings of the Kafka client that are passed through, by name. A value may be a password or a key: it is given to
+/// the client and to nothing else, and no format shows it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ClientSettings(BTreeMap<String, String>);
 

@@ -89,8 +89,8 @@ impl Batch {
         Batch { shard, bytes: Vec::new(), records: Vec::new(), ahead: None }
     }
 
-    /// Takes a record in. Its append time may be a producer's: one outside the years of events becomes the first or last
-    /// moment of them, so that sums and differences of times are never out of range.
+    /// Takes a record in. Its append time may be a producer's: one outside the years of events becomes the first or
+    /// last moment of them, so that sums and differences of times are never out of range.
     pub fn push(&mut self, offset: i64, appended_at: Option<Timestamp>, key: &[u8], value: &[u8]) {
         let record = self.append(offset, appended_at, key, value);
         self.records.push(record);

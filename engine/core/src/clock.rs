@@ -25,8 +25,8 @@ pub struct IntakeClock {
 }
 
 impl IntakeClock {
-    /// A clock that has seen nothing. `jump_ms`: how far an event may be ahead of all before it without a further check;
-    /// as far as the lateness it makes no other event late.
+    /// A clock that has seen nothing. `jump_ms`: how far an event may be ahead of all before it without a further
+    /// check; as far as the lateness it makes no other event late.
     pub fn new(lateness_ms: i64, jump_ms: Option<i64>) -> IntakeClock {
         IntakeClock { lateness_ms, jump_ms: jump_ms.unwrap_or(lateness_ms), greatest: None }
     }

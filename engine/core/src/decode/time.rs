@@ -1,17 +1,17 @@
 //! Times from their text, truncated to the millisecond. The only user of the tz database.
 //!
-//! RFC 3339 and local times such as `2024-01-15 10:30:00` are read here, other local times by jiff. A leap second
+//! RFC 3339 and plain local times such as `2024-01-15 10:30:00` are read here, other local times by jiff. A leap second
 //! counts as the second before it, and is valid only at the end of a UTC day.
 
+mod local;
+
+pub(super) use local::{LocalReader, LocalTime};
+
 use super::decimal::{Rounding, scaled};
-use super::mapping::{Ambiguous, Spanned, TimeFormat};
+use super::mapping::{Spanned, TimeFormat};
 use super::mapping_error::MappingErrorKind;
-use super::reject::Reason;
 use super::word::above_nine;
 use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};
-use jiff::civil::DateTime;
-use jiff::fmt::strtime::{self, BrokenDownTime};
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Reads times of one format.
@@ -25,29 +25,6 @@ pub(super) enum TimeReader {
     Fine { per_ms: u64 },
     /// By a pattern, in a zone.
     Local(Box<LocalReader>),
-}
-
-/// Reads local times.
-#[derive(Clone, Debug)]
-pub(super) struct LocalReader {
-    pattern: String,
-    /// The separator, if the pattern is a plain date, separator and time.
-    plain: Option<u8>,
-    zone: TimeZone,
-    /// The offset of the zone, if it has only one.
-    offset_ms: Option<i64>,
-    ambiguous: Ambiguous,
-    /// Whether the pattern reads a date alone.
-    is_date: bool,
-}
-
-/// A local time that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LocalTime {
-    /// Milliseconds since 1970.
-    pub(super) ms: i64,
-    /// Whether a clock change repeats or skips it, and the mapping chose.
-    pub(super) is_chosen: bool,
 }
 
 impl TimeReader {
@@ -87,92 +64,8 @@ impl TimeReader {
     }
 }
 
-impl LocalReader {
-    fn new(
-        pattern: &Spanned<String>,
-        zone: &Spanned<String>,
-        ambiguous: Ambiguous,
-    ) -> Result<LocalReader, Spanned<MappingErrorKind>> {
-        let tz = match offset(zone.as_bytes()) {
-            Some(ms) => {
-                let seconds = i32::try_from(ms / SECOND_MS).expect("an offset is below a day");
-                TimeZone::fixed(Offset::from_seconds(seconds).expect("an offset is below a day"))
-            }
-            None => TimeZoneDatabase::bundled().get(zone).map_err(|_| zone.to(MappingErrorKind::Zone))?,
-        };
-        let plain = match pattern.as_str() {
-            "%Y-%m-%d %H:%M:%S" | "%F %T" => Some(b' '),
-            "%Y-%m-%dT%H:%M:%S" | "%FT%T" => Some(b'T'),
-            _ => None,
-        };
-        let offset_ms = tz.to_fixed_offset().ok().map(|offset| i64::from(offset.seconds()) * SECOND_MS);
-        let pattern_text = pattern.value.clone();
-        let reader =
-            LocalReader { pattern: pattern_text, plain, zone: tz, offset_ms, ambiguous, is_date: false };
-        match reader.is_date() {
-            Some(is_date) => Ok(LocalReader { is_date, ..reader }),
-            None => Err(pattern.to(MappingErrorKind::Pattern)),
-        }
-    }
-
-    /// Whether the pattern reads a date alone, which is the first moment of its day; `None` if it does not read a date and
-    /// what it writes itself.
-    fn is_date(&self) -> Option<bool> {
-        let sample = jiff::civil::date(2024, 11, 23).at(16, 47, 38, 0);
-        let zoned = self.zone.to_zoned(sample).ok()?;
-        let written = strtime::format(&self.pattern, &zoned).ok()?;
-        let read = self.read(written.as_bytes()).ok()?.ms;
-        let day = self.zone.to_timestamp(sample.date().at(0, 0, 0, 0)).ok()?.as_millisecond();
-        (day..=zoned.timestamp().as_millisecond()).contains(&read).then_some(read == day)
-    }
-
-    /// Reads a time; an error is [`Reason::BadTime`] or [`Reason::AmbiguousTime`].
-    pub(super) fn read(&self, text: &[u8]) -> Result<LocalTime, Reason> {
-        let plain = self.plain.and_then(|separator| plain(text, separator));
-        let read = match (plain, self.offset_ms) {
-            (Some(civil_ms), Some(offset_ms)) => LocalTime { ms: civil_ms - offset_ms, is_chosen: false },
-            (Some(civil_ms), None) => self.in_zone(civil(civil_ms).ok_or(Reason::BadTime)?)?,
-            (None, _) => self.by_pattern(text)?,
-        };
-        in_range(read.ms).map(|_| read).ok_or(Reason::BadTime)
-    }
-
-    fn by_pattern(&self, text: &[u8]) -> Result<LocalTime, Reason> {
-        let text = std::str::from_utf8(text).map_err(|_| Reason::BadTime)?;
-        let bad = |_: jiff::Error| Reason::BadTime;
-        let read = BrokenDownTime::parse(&self.pattern, text).map_err(bad)?;
-        if read.offset().is_some() || read.timestamp().is_some() {
-            let ms = read.to_timestamp().map_err(bad)?.as_millisecond();
-            return Ok(LocalTime { ms, is_chosen: false });
-        }
-        let time = read.to_time().map_err(bad)?;
-        self.in_zone(read.to_date().map_err(bad)?.to_datetime(time))
-    }
-
-    fn in_zone(&self, at: DateTime) -> Result<LocalTime, Reason> {
-        let found = self.zone.to_ambiguous_timestamp(at);
-        let is_chosen = found.is_ambiguous() && !self.is_date;
-        let refused = match found.offset() {
-            AmbiguousOffset::Fold { .. } => Reason::AmbiguousTime,
-            AmbiguousOffset::Gap { .. } | AmbiguousOffset::Unambiguous { .. } => Reason::BadTime,
-        };
-        let chosen = match self.ambiguous {
-            _ if !is_chosen => found.compatible(),
-            Ambiguous::Earlier => found.earlier(),
-            Ambiguous::Later => found.later(),
-            Ambiguous::Reject => return Err(refused),
-        };
-        Ok(LocalTime { ms: chosen.map_err(|_| Reason::BadTime)?.as_millisecond(), is_chosen })
-    }
-}
-
 fn in_range(ms: i64) -> Option<i64> {
     (TIME_MS_MIN..=TIME_MS_MAX).contains(&ms).then_some(ms)
-}
-
-/// Civil date and time from milliseconds since 1970.
-fn civil(ms: i64) -> Option<DateTime> {
-    Some(Offset::UTC.to_datetime(jiff::Timestamp::from_millisecond(ms).ok()?))
 }
 
 /// `2024-01-15 10:30:00` as milliseconds, as if it were UTC.
@@ -300,7 +193,10 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mapping::Ambiguous;
+    use super::super::reject::Reason;
     use super::*;
+    use jiff::tz::{Offset, TimeZoneDatabase};
     use proptest::prelude::*;
 
     const ANY_RFC_3339: &str = "(19[1-9]|20[0-9])[0-9]-[0-9]{2}-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\

@@ -1,5 +1,5 @@
-//! A mapping tried on the first records of a file: what would be refused, as in `replay`, how often each field is missing,
-//! and what the event times are like.
+//! A mapping tried on the first records of a file: what would be refused, as in `replay`, how often each field is
+//! missing, and what the event times are like.
 
 use super::times::Times;
 use crate::cli::error::CliError;

@@ -30,8 +30,8 @@ impl FileFormat {
         }
     }
 
-    /// What a file is that begins like this, if it is not of the format as a whole, and what helps. Otherwise every line
-    /// of it would be a dead letter.
+    /// What a file is that begins like this, if it is not of the format as a whole, and what helps. Otherwise every
+    /// line of it would be a dead letter.
     fn foreign(self, begin: &[u8]) -> Option<&'static str> {
         let is_wide = begin.starts_with(&[0xff, 0xfe]) || begin.starts_with(&[0xfe, 0xff]);
         if is_wide

@@ -223,7 +223,8 @@ impl KafkaSettings {
     }
 }
 
-/// Why the client refuses a setting of its own, without the value: it may be a secret, and the client's messages quote it.
+/// Why the client refuses a setting of its own, without the value: it may be a secret, and the client's messages quote
+/// it.
 fn client_error(name: &str, value: &str) -> Option<String> {
     let refused = ClientConfig::new().set(name, value).create_native_config().err()?;
     Some(match refused {
