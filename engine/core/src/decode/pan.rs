@@ -31,7 +31,7 @@ pub(super) fn in_cell(cell: &[u8]) -> bool {
 /// Whether a number, as JSON writes it, is a card number before its decimal point or with its exponent.
 pub(super) fn in_number(number: &[u8]) -> bool {
     let whole = number.iter().position(|byte| matches!(byte, b'.' | b'e' | b'E')).unwrap_or(number.len());
-    in_many_digits(&number[..whole]) || in_exponent(number)
+    whole >= CARD_DIGITS_MIN && in_many_digits(&number[..whole]) || in_exponent(number)
 }
 
 /// Whether a text is a whole number, a point and decimals.
