@@ -30,9 +30,11 @@ fn field(config: &Config, name: &str) -> FieldMapping {
 
 const TIME: &str = "{from: /time, format: rfc3339}";
 const LOCAL: &str = "{from: /time, format: local, pattern: \"%d.%m.%Y %H:%M:%S\", zone: Asia/Tokyo}";
+const LATER: &str =
+    "{from: /time, format: local, pattern: \"%d.%m.%Y %H:%M:%S\", zone: Asia/Tokyo, ambiguous: later}";
 const LABELS: &str = "# labels: {when: IS_FRAUD, is: \"1\", outcome: fraud, after: 7d}";
 
-pub const EFFECTS: [Effect; 54] = [
+pub const EFFECTS: [Effect; 56] = [
     effect("stream", "stream: reference", "stream: other", |c| c.settings().stream.clone(), "other"),
     effect(
         "schema",
@@ -132,6 +134,13 @@ pub const EFFECTS: [Effect; 54] = [
         "true",
     ),
     effect(
+        "input.fields.*.ambiguous",
+        TIME,
+        LATER,
+        |c| format!("{:?}", field(c, "event.time").time).contains("ambiguous: Later").to_string(),
+        "true",
+    ),
+    effect(
         "input.fields.*.const",
         "{const: EUR}",
         "{const: USD}",
@@ -221,6 +230,13 @@ pub const EFFECTS: [Effect; 54] = [
         "lateness: 1h",
         |c| c.settings().lateness_ms.to_string(),
         "3600000",
+    ),
+    effect(
+        "time.jump",
+        "# jump: 24h",
+        "jump: 48h",
+        |c| format!("{:?}", c.settings().jump_ms),
+        "Some(172800000)",
     ),
     effect(
         "time.retention",
