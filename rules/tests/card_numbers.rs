@@ -1,6 +1,12 @@
 //! Card numbers in every disguise, IBANs of every country, and the rate of false alarms. The tables here are written
 //! apart from those of the crate.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    reason = "test code: what cannot be unwrapped has failed"
+)]
+
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;

@@ -152,7 +152,9 @@ mod tests {
     fn records_come_in_the_order_of_their_times_from_however_many_runs() {
         // Times that repeat, in an order that no run has.
         let records: Vec<(i64, i64, Vec<u8>)> = (0..2_000i64)
-            .map(|number| (number * 7_919 % 331 - 100, number, vec![b'x'; (number % 50) as usize]))
+            .map(|number| {
+                (number * 7_919 % 331 - 100, number, vec![b'x'; usize::try_from(number % 50).unwrap()])
+            })
             .collect();
         let mut expected = records.clone();
         expected.sort_by_key(|(time, ..)| *time);

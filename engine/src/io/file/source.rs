@@ -329,9 +329,12 @@ mod tests {
                 FileSource::open(std::slice::from_ref(&path), FileFormat::JsonLines, records_max).unwrap();
             let (mut batch, mut seen) = (Batch::new(SHARD), 0);
             while source.read(&mut batch).unwrap() {
-                seen += batch.records.len() as i64;
+                seen += i64::try_from(batch.records.len()).unwrap();
                 let ahead: Vec<i64> = batch.ahead.iter().flatten().map(|record| record.offset).collect();
-                assert_eq!(ahead, (seen..300.min(seen + Batch::AHEAD_MAX as i64)).collect::<Vec<i64>>());
+                assert_eq!(
+                    ahead,
+                    (seen..300.min(seen + i64::try_from(Batch::AHEAD_MAX).unwrap())).collect::<Vec<i64>>()
+                );
             }
             assert_eq!(seen, 300);
         }
