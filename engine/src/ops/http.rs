@@ -152,7 +152,10 @@ fn is_local(headers: &HeaderMap) -> bool {
     let (host, further) = (hosts.next(), hosts.next());
     let named = |host: &str| {
         let name = match host.strip_prefix('[') {
-            Some(rest) => rest.split_once(']').map_or("", |(name, _)| name),
+            Some(rest) => match rest.split_once(']') {
+                Some((name, port)) if port.is_empty() || port.starts_with(':') => name,
+                _ => "",
+            },
             None => host.rsplit_once(':').map_or(host, |(name, _)| name),
         };
         name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()

@@ -379,8 +379,8 @@ mod tests {
         let path = folder.path().join("cut.zst");
         let whole = zstd::encode_all(vec![b'{'; 100_000].as_slice(), 1).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
-        let mut source = FileSource::open(&[path], FileFormat::JsonLines, 10).unwrap();
-        let error = source.read(&mut Batch::new(SHARD)).unwrap_err();
+        let source = FileSource::open(&[path], FileFormat::JsonLines, 10);
+        let error = source.and_then(|mut source| source.read(&mut Batch::new(SHARD))).unwrap_err();
         assert!(error.to_string().contains("cut.zst"), "{error}");
     }
 }
