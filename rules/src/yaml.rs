@@ -3,6 +3,7 @@
 //! No other module uses the YAML parser. The reader of a node determines its type, never YAML: every scalar is text.
 //! Anchors, aliases, tags, merge keys, repeated keys and words that YAML versions read differently are errors.
 
+mod cause;
 mod keys;
 mod position;
 
@@ -87,9 +88,8 @@ pub fn parse(file: usize, diagnostics: &mut Diagnostics) -> Option<Node> {
                 }
             }
             Err(error) => {
-                let start = builder.byte(error.marker().index());
-                let span = Span { file, start, end: start };
-                builder.diagnostics.error("Y000", format!("not valid YAML: {}", error.info()), span);
+                let at = builder.byte(error.marker().index());
+                cause::report(&text, file, at, error.info(), builder.diagnostics);
                 return None;
             }
         }
