@@ -134,6 +134,28 @@ pub struct Diagnostics {
     pub nodes: usize,
 }
 
+/// How many problems are rendered in full: each costs time in proportion to its file, and nobody reads more at once.
+pub const SHOWN_MAX: usize = 100;
+
+/// A text and where its lines start.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl Lines<'_> {
+    fn of(text: &str) -> Lines<'_> {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Lines { text, starts }
+    }
+
+    /// Line and column of a byte, both from 1; columns count characters.
+    fn position(&self, at: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= at);
+        (line, self.text[self.starts[line - 1]..at].chars().count() + 1)
+    }
+}
+
 /// Whether output is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
@@ -197,6 +219,16 @@ impl Diagnostics {
         self.secrets.push(secret);
     }
 
+    /// Forgets those problems from position `from` on that repeat an earlier one.
+    pub(crate) fn forget_repeated(&mut self, from: usize) {
+        let later = self.list.split_off(from);
+        for problem in later {
+            if !self.list[..from].contains(&problem) {
+                self.list.push(problem);
+            }
+        }
+    }
+
     /// All problems, in the order of [`Diagnostics::sort`] once sorted.
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
@@ -231,14 +263,17 @@ impl Diagnostics {
         self.list.iter().any(|problem| span.holds(problem.span))
     }
 
-    /// Line and column of a span, both from 1; columns count characters.
-    pub fn position(&self, span: Span) -> (usize, usize) {
-        let before = &self.files[span.file].text[..span.start];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    /// Whether a span contains an error.
+    pub fn any_error_inside(&self, span: Span) -> bool {
+        self.list.iter().any(|problem| problem.level == Level::Error && span.holds(problem.span))
     }
 
-    /// Renders all problems, each followed by an empty line.
+    /// Line and column of a span, both from 1; columns count characters.
+    pub fn position(&self, span: Span) -> (usize, usize) {
+        Lines::of(&self.files[span.file].text).position(span.start)
+    }
+
+    /// Renders the first [`SHOWN_MAX`] problems, each followed by an empty line, and counts the rest.
     pub fn render(&self, paint: Paint) -> String {
         let renderer = match paint {
             Paint::Colour => Renderer::styled(),
@@ -246,9 +281,13 @@ impl Diagnostics {
         };
         let mut out = String::new();
         let sources: Vec<String> = (0..self.files.len()).map(|file| self.shown_source(file)).collect();
-        for problem in &self.list {
+        for problem in self.list.iter().take(SHOWN_MAX) {
             out.push_str(&renderer.render(&[self.group(problem, &sources)]));
             out.push_str("\n\n");
+        }
+        if let Some(more) = self.list.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "{more} more are not shown; `--json` lists all of them\n");
         }
         out
     }
@@ -290,10 +329,11 @@ impl Diagnostics {
     /// All problems as one JSON array; `line` and `column` count from 1, columns in characters.
     pub fn json(&self) -> String {
         let mut out = String::from("[");
+        let lines: Vec<Lines<'_>> = self.files.iter().map(|file| Lines::of(&file.text)).collect();
         for (at, problem) in self.list.iter().enumerate() {
-            let (line, column) = self.position(problem.span);
-            let (end_line, end_column) =
-                self.position(Span { start: problem.span.end, end: problem.span.end, ..problem.span });
+            let lines = &lines[problem.span.file];
+            let (line, column) = lines.position(problem.span.start);
+            let (end_line, end_column) = lines.position(problem.span.end);
             let level = match problem.level {
                 Level::Error => "error",
                 Level::Warning => "warning",
@@ -355,6 +395,22 @@ mod tests {
         assert!(
             problems.json().contains(r#""message":"no \"such\" name","file":"a.yaml","line":2,"column":17"#)
         );
+    }
+
+    #[test]
+    fn a_file_full_of_errors_is_rendered_in_bounded_time_and_listed_as_a_whole() {
+        let text = "key: 1\n".repeat(20_000);
+        let mut problems = Diagnostics::new(&[File::new("a.yaml", text)]);
+        for line in 1..20_000 {
+            let span = |line: usize| Span { file: 0, start: line * 7, end: line * 7 + 3 };
+            problems.error("Y003", "`key` is written twice", span(line)).context(span(0), "first here");
+        }
+        let shown = problems.render(Paint::Plain);
+        assert_eq!(shown.matches("error[Y003]").count(), SHOWN_MAX);
+        assert!(shown.ends_with("19899 more are not shown; `--json` lists all of them\n\n"), "{shown}");
+        let json = problems.json();
+        assert_eq!(json.matches("Y003").count(), 19_999);
+        assert!(json.contains(r#""line":20000,"column":1,"end_line":20000,"end_column":4"#));
     }
 
     #[test]
