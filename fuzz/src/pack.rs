@@ -30,8 +30,7 @@ pub fn expression(data: &[u8]) -> bool {
 
 fn compile(text: &str) -> bool {
     let list = |_: &str| Ok("code\nx\n".to_owned());
-    let options =
-        CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list, now: None };
+    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
     let (ruleset, diagnostics) = Ruleset::compile(&[File::new("pack.yaml", text)], schema(), &options);
     check(text, &diagnostics);
     assert_eq!(ruleset.is_none(), diagnostics.errors() > 0, "{}", diagnostics.summary());

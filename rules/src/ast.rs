@@ -108,6 +108,8 @@ pub enum ExprKind {
     Between(Box<Expr>, Box<Expr>, Box<Expr>),
     /// `a is missing`, or `a is not missing` (true).
     IsMissing(Box<Expr>, bool),
+    /// Not an expression, and reported: the words in it, which may be names.
+    Unread(Vec<String>),
 }
 
 impl Expr {
@@ -130,7 +132,7 @@ impl Expr {
     pub fn nodes(&self) -> usize {
         let own = match &self.kind {
             ExprKind::Number(_) | ExprKind::Duration(_) | ExprKind::Text(_) | ExprKind::Bool(_) => 0,
-            ExprKind::Array(_) => 0,
+            ExprKind::Array(_) | ExprKind::Unread(_) => 0,
             _ => 1,
         };
         own + self.children().into_iter().map(Expr::nodes).sum::<usize>()
@@ -140,5 +142,32 @@ impl Expr {
     pub fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Expr)) {
         visit(self);
         self.children().into_iter().for_each(|child| child.walk(visit));
+    }
+
+    /// A text that is equal for equal expressions, wherever they are written.
+    pub fn identity(&self) -> String {
+        let parts: Vec<String> = self.children().into_iter().map(Expr::identity).collect();
+        let own = match &self.kind {
+            ExprKind::Number(number) => return number.to_string(),
+            ExprKind::Duration(ms) => return format!("{ms}ms"),
+            ExprKind::Text(text) => return format!("{text:?}"),
+            ExprKind::Bool(truth) => return truth.to_string(),
+            ExprKind::Param(name) => return format!("${name}"),
+            ExprKind::List(name) => return format!("@{name}"),
+            ExprKind::Name(name) => return name.clone(),
+            ExprKind::Unread(names) => return format!("{names:?}"),
+            ExprKind::Call(name, ..) => name.clone(),
+            ExprKind::Array(_) => String::new(),
+            ExprKind::Not(_) => "not".to_owned(),
+            ExprKind::Negative(_) => "-".to_owned(),
+            ExprKind::And(..) => "and".to_owned(),
+            ExprKind::Or(..) => "or".to_owned(),
+            ExprKind::Compare(op, ..) => op.sign().to_owned(),
+            ExprKind::Arithmetic(op, ..) => op.sign().to_owned(),
+            ExprKind::In(_, _, not) => format!("in {not}"),
+            ExprKind::Between(..) => "between".to_owned(),
+            ExprKind::IsMissing(_, not) => format!("missing {not}"),
+        };
+        format!("{own}({})", parts.join(","))
     }
 }

@@ -34,7 +34,7 @@ impl Ruleset {
     /// let pack = File::new("pack.yaml", "version: 1\nrules:\n  - {id: LARGE, when: tx.amout > 1000}\n");
     /// let no_list = |path: &str| Err(format!("{path} does not exist"));
     /// let options =
-    ///     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list, now: None };
+    ///     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
     /// let (ruleset, problems) = Ruleset::compile(&[pack], &Schema::built_in(), &options);
     /// assert!(ruleset.is_none());
     /// assert_eq!(
@@ -75,7 +75,7 @@ impl Ruleset {
     /// Never: no packs give no errors.
     pub fn empty(schema: &Schema, key: TextKey) -> Ruleset {
         let no_list = |_: &str| Err(String::new());
-        let options = CompileOptions { key, models: &[], retention: None, list: &no_list, now: None };
+        let options = CompileOptions { key, models: &[], retention: None, list: &no_list };
         Ruleset::compile(&[], schema, &options).0.expect("no pack, no error")
     }
 }
@@ -104,8 +104,8 @@ fn compile(
         .collect();
     let signals = check_signals(&mut resolver, &packs);
     let features = check_features(&mut resolver, &packs);
-    check_unused(&mut resolver);
-    lint::run(&mut resolver, &rules, &signals, &features);
+    check_unused(&mut resolver, &packs);
+    lint::run(&mut resolver, &packs, &rules, &signals, &features);
     let ruleset = (resolver.problems.errors() == 0)
         .then(|| build::build(resolver, &packs, rules, &signals, &features, overrides));
     let ruleset = ruleset.and_then(|built| match built {

@@ -9,6 +9,7 @@ use crate::ast::{Arithmetic, Compare};
 use crate::function::{self, Extreme, Local, Unary};
 use crate::money::Decimal;
 use crate::pattern::TextTest;
+use crate::time::Ms;
 use crate::value::{Slot, number_word};
 use std::collections::BTreeMap;
 
@@ -45,6 +46,8 @@ pub enum Node {
     Same(NodeId, NodeId),
     /// Whether a word is in a set.
     Within(NodeId, u32),
+    /// Whether a word is in a list at the event's time.
+    Listed(NodeId, u32),
     /// Whether a value is known.
     Known(NodeId),
     /// The first, or the second where the first is missing.
@@ -73,9 +76,8 @@ impl Node {
         let (first, second) = match self {
             Node::Read(_) | Node::Const(_) | Node::Major(_) | Node::Missing => (None, None),
             Node::LocalIn(..) | Node::Text(..) => (None, None),
-            Node::Not(a) | Node::Within(a, _) | Node::Known(a) | Node::Unary(_, a) | Node::LocalOf(_, a) => {
-                (Some(a), None)
-            }
+            Node::Not(a) | Node::Within(a, _) | Node::Listed(a, _) | Node::Known(a) => (Some(a), None),
+            Node::Unary(_, a) | Node::LocalOf(_, a) => (Some(a), None),
             Node::And(a, b)
             | Node::Or(a, b)
             | Node::Compare(_, a, b)
@@ -96,6 +98,7 @@ impl Node {
             Node::LocalIn(..) | Node::Text(..) => self,
             Node::Not(a) => Node::Not(with(a)),
             Node::Within(a, set) => Node::Within(with(a), set),
+            Node::Listed(a, list) => Node::Listed(with(a), list),
             Node::Known(a) => Node::Known(with(a)),
             Node::Unary(op, a) => Node::Unary(op, with(a)),
             Node::LocalOf(what, a) => Node::LocalOf(what, with(a)),
@@ -119,7 +122,11 @@ pub struct Graph {
     known: BTreeMap<Node, NodeId>,
     sets: Vec<Box<[u64]>>,
     known_sets: BTreeMap<Box<[u64]>, u32>,
+    lists: Vec<Box<[Listed]>>,
 }
+
+/// A word in a list and the first instant at which it is no longer in it, in the order of words.
+pub type Listed = (u64, Ms);
 
 impl Graph {
     /// Adds a node, folded; an equal node is shared.
@@ -174,6 +181,26 @@ impl Graph {
         self.add(Node::Within(value, set))
     }
 
+    /// A node that tests whether a value is in a list at the event's time. Of equal words the last one to end counts;
+    /// `None` is never.
+    pub fn listed(&mut self, value: NodeId, entries: impl IntoIterator<Item = (u64, Option<Ms>)>) -> NodeId {
+        let mut ends: BTreeMap<u64, Ms> = BTreeMap::new();
+        for (word, end) in entries {
+            let (end, held) = (end.unwrap_or(Ms::MAX), ends.entry(word).or_insert(Ms::MIN));
+            *held = end.max(*held);
+        }
+        if ends.values().all(|end| *end == Ms::MAX) {
+            return self.within(value, ends.into_keys().collect());
+        }
+        let list: Box<[Listed]> = ends.into_iter().collect();
+        let at = self.lists.iter().position(|held| *held == list).unwrap_or_else(|| {
+            self.lists.push(list);
+            self.lists.len() - 1
+        });
+        let at = u32::try_from(at).expect("packs are bounded far below 2^32 lists");
+        self.add(Node::Listed(value, at))
+    }
+
     /// The node with this id.
     pub fn node(&self, id: NodeId) -> Node {
         self.nodes[id.index()]
@@ -185,6 +212,11 @@ impl Graph {
             Node::Const(word) => Some(word),
             _ => None,
         }
+    }
+
+    /// The entries of all lists in which some end.
+    pub fn lists(&self) -> &[Box<[Listed]>] {
+        &self.lists
     }
 
     /// The words of all sets.
@@ -202,7 +234,7 @@ impl Graph {
             }
             match self.node(id) {
                 Node::Read(slot) | Node::Text(_, slot, _) => visit(slot),
-                Node::LocalIn(..) | Node::LocalOf(..) => visit(crate::schema::EVENT_TIME),
+                Node::LocalIn(..) | Node::LocalOf(..) | Node::Listed(..) => visit(crate::schema::EVENT_TIME),
                 Node::Major(_) => {
                     visit(crate::schema::TX_CURRENCY);
                     visit(crate::schema::ACCOUNT_CURRENCY);

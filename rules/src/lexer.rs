@@ -39,13 +39,21 @@ const WORDS: [&str; 9] = ["and", "or", "not", "in", "between", "is", "missing", 
 const SIGNS: [&str; 16] =
     ["==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ",", "%"];
 /// Operators of other languages, and what to write instead.
-const HABITS: [(&str, &str); 5] = [
+const HABITS: [(&str, &str); 10] = [
+    ("≥", "write `>=` instead of `≥`"),
+    ("≤", "write `<=` instead of `≤`"),
+    ("≠", "write `!=` instead of `≠`"),
+    ("−", "write the hyphen `-` instead of the sign `−`"),
+    ("–", "write the hyphen `-` instead of the dash `–`"),
     ("&&", "write `and` instead of `&&`"),
     ("||", "write `or` instead of `||`"),
     ("<>", "write `!=` instead of `<>`"),
     ("=", "`=` does not compare; write `==`"),
     ("!", "write `not` instead of `!`"),
 ];
+/// Quotation marks of word processors. Each is one character, and none of them opens a text.
+const CURLY: [char; 9] = ['“', '”', '„', '‟', '«', '»', '‘', '’', '‚'];
+
 /// The text of an expression inside a scalar, with the places of its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Written<'a> {
@@ -115,12 +123,15 @@ fn token(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
         'a'..='z' | 'A'..='Z' | '_' => {
             let length = name_length(rest);
             let word = &rest[..length];
-            let token = match WORDS.iter().find(|known| **known == word) {
-                Some(known) => Token::Sign(known),
-                None => Token::Name(word.to_owned()),
+            let token = match WORDS.iter().find(|known| known.eq_ignore_ascii_case(word)) {
+                Some(known) if *known == word => Ok(Token::Sign(known)),
+                // No name has a capital letter, so nothing else can be meant.
+                Some(known) => wrong("E100", format!("write `{known}` instead of `{word}`")),
+                None => Ok(Token::Name(word.to_owned())),
             };
-            (Ok(token), length)
+            (token, length)
         }
+        _ if CURLY.contains(&first) => curly(rest, first),
         _ => sign(rest, first),
     }
 }
@@ -161,6 +172,21 @@ fn quoted(rest: &str, quote: char) -> (Result<Token, Wrong>, usize) {
     }
 }
 
+/// A text in the quotation marks of a word processor: one error for both of them.
+fn curly(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
+    let inside = &rest[first.len_utf8()..];
+    let (text, length) = match inside.char_indices().find(|(_, character)| CURLY.contains(character)) {
+        Some((end, mark)) => (Some(&inside[..end]), first.len_utf8() + end + mark.len_utf8()),
+        None => (None, first.len_utf8()),
+    };
+    let wrong = Wrong {
+        code: "E100",
+        message: format!("`{first}` is not a quotation mark of the language; write the straight `\"`"),
+        help: text.map(|text| format!("write \"{text}\"")),
+    };
+    (Err(wrong), length)
+}
+
 fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
     let digits = |text: &str| text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
     let mut length = digits(rest);
@@ -195,4 +221,13 @@ fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
 
 fn too_long() -> Wrong {
     Wrong { code: "E106", message: "this number has too many digits".to_owned(), help: None }
+}
+
+/// The words of a text that can be names: what an expression that cannot be read may refer to.
+pub fn names(text: &str) -> Vec<String> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || "_.".contains(character);
+    text.split(|character| !is_part(character))
+        .filter(|word| word.starts_with(|first: char| first.is_ascii_lowercase()))
+        .map(|word| word.trim_end_matches('.').to_owned())
+        .collect()
 }

@@ -16,6 +16,7 @@
 //! | 1 | [`text`], [`card_number`] | hidden characters; card numbers where none belong |
 //! | 1 | [`diagnostic`], `pattern`, `catalogue`, [`typology`] | problems; patterns; well-known fields; fraud types |
 //! | 2 | [`yaml`], `ast`, [`action`], `options` | YAML files; syntax tree; what a rule leads to; options |
+//! | 2 | [`zones`] | names of time zones |
 //! | 3 | [`schema`], `lexer`, `function` | fields and their kinds; tokens; arithmetic on plain numbers |
 //! | 4 | `parser`, [`aggregate`] | expressions from tokens; aggregates in normal form |
 //! | 5 | `reason`, `graph` | reason texts; typed expressions, equal parts once |
@@ -47,11 +48,12 @@
 //!   - id: BURST
 //!     event: purchase
 //!     when: card_tries_10m >= 6
+//!     action: review
 //!     reason: '{card_tries_10m} attempts in 10 minutes'
 //! ";
 //! let no_list = |path: &str| Err(format!("{path} does not exist"));
 //! let options =
-//!     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list, now: None };
+//!     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
 //! let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
 //! let ruleset = ruleset.expect("a pack without errors");
 //! assert_eq!(problems.list(), []);
@@ -102,3 +104,4 @@ pub mod time;
 pub mod typology;
 pub mod value;
 pub mod yaml;
+pub mod zones;

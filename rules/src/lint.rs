@@ -5,23 +5,29 @@
 mod average;
 mod constant;
 pub(crate) mod duplicate;
+mod effect;
+mod interval;
 mod label;
 mod missing;
 mod space;
 mod unused;
 
+use crate::pack::Pack;
 use crate::resolve::{CheckedFeature, CheckedRule, CheckedSignal, Resolver};
 
 /// Runs all checks.
 pub(crate) fn run(
     resolver: &mut Resolver<'_>,
+    packs: &[Pack],
     rules: &[CheckedRule<'_>],
     signals: &[CheckedSignal<'_>],
     features: &[CheckedFeature<'_>],
 ) {
     unused::check(resolver);
     space::check(resolver, rules, signals, features);
+    interval::check(resolver, rules);
     constant::check(resolver, rules);
+    effect::check(resolver, packs, rules);
     label::check(resolver, rules);
     missing::check(resolver, rules);
     average::check(resolver, rules);

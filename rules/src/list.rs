@@ -1,77 +1,125 @@
 //! Lists of values from CSV files, which `in @name` tests.
 //!
-//! It does not read files; it is given their text.
+//! It does not read files; it is given their text. Its messages name lines and columns and show no cell: a path may
+//! name any file.
 
 use crate::money::Decimal;
 use crate::pack::ListText;
-use crate::time::{DAY_MS, Ms};
+use crate::time::Ms;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use std::str::FromStr;
 
-/// The entries of a list as they are written; numbers as exact decimals.
+/// An entry of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry<T> {
+    /// The value as it is written.
+    pub value: T,
+    /// The first instant at which the value is no longer in the list; `None` when it stays.
+    pub end: Option<Ms>,
+}
+
+/// The entries of a list; numbers as exact decimals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entries {
     /// Texts.
-    Texts(Vec<String>),
+    Texts(Vec<Entry<String>>),
     /// Numbers.
-    Numbers(Vec<Decimal>),
+    Numbers(Vec<Entry<Decimal>>),
 }
 
-/// Reads the CSV text of a list. Entries whose `expires` day has passed at `now` (UTC) are left out.
+/// Reads the CSV text of a list. An entry with an `expires` day ends with that day in the zone.
 ///
 /// # Errors
 /// The first error in the file, one line.
-pub fn read(list: &ListText, text: &str, now: Option<Ms>) -> Result<Entries, String> {
+pub fn read(list: &ListText, text: &str, zone: &TimeZone) -> Result<Entries, String> {
+    let text = text.trim_start_matches('\u{feff}');
+    check_quotes(text)?;
     let mut csv = csv::ReaderBuilder::new().flexible(false).from_reader(text.as_bytes());
     let headers = csv.headers().map_err(|error| error.to_string())?.clone();
+    check_separator(headers.iter())?;
     let column = match &list.column {
         None if headers.is_empty() => return Err("the file is empty".to_owned()),
         None => 0,
         Some(name) => headers.iter().position(|header| header.trim() == name.text).ok_or_else(|| {
-            // The path may name any file, and its first line may hold a secret.
+            // The first line of another file may hold a secret.
             format!("the first line names no column `{}`; it has {} columns", name.text, headers.len())
         })?,
     };
     let expires = headers.iter().position(|header| header.trim() == "expires");
-    let (mut texts, mut lines) = (Vec::new(), Vec::new());
+    let mut entries: Vec<Entry<String>> = Vec::new();
+    let mut lines = Vec::new();
     for record in csv.records() {
         let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(0, csv::Position::line);
-        if let Some(day) = expires.and_then(|at| record.get(at)).map(str::trim).filter(|day| !day.is_empty())
-            && is_over(day, now)
-                .ok_or_else(|| format!("line {line}: `expires` is not a date such as 2027-01-31"))?
-        {
-            continue;
-        }
+        let day = expires.and_then(|at| record.get(at)).map(str::trim).filter(|day| !day.is_empty());
+        let end = match day {
+            None => None,
+            Some(day) => Some(
+                end_of(day, zone)
+                    .ok_or_else(|| format!("line {line}: `expires` is not a date such as 2027-01-31"))?,
+            ),
+        };
         match record.get(column).map(str::trim) {
-            Some(value) if !value.is_empty() => {
-                texts.push(value.to_owned());
-                lines.push(line);
-            }
+            Some(value) if !value.is_empty() => entries.push(Entry { value: value.to_owned(), end }),
             _ => return Err(format!("line {line}: empty entry")),
         }
-        if texts.len() > list.entries_max {
+        lines.push(line);
+        if entries.len() > list.entries_max {
             return Err(format!("more than {} entries", list.entries_max));
         }
     }
     if !list.numbers {
-        return Ok(Entries::Texts(texts));
+        return Ok(Entries::Texts(entries));
     }
-    let numbers: Result<Vec<Decimal>, String> = texts
-        .iter()
-        .zip(lines)
-        .map(|(text, line)| {
-            Decimal::parse(text).ok_or_else(|| format!("line {line}: the entry is not a number"))
-        })
-        .collect();
-    numbers.map(Entries::Numbers)
+    let number = |(entry, line): (Entry<String>, u64)| {
+        let value =
+            Decimal::parse(&entry.value).ok_or_else(|| format!("line {line}: the entry is not a number"))?;
+        Ok(Entry { value, end: entry.end })
+    };
+    entries.into_iter().zip(lines).map(number).collect::<Result<_, _>>().map(Entries::Numbers)
 }
 
-/// Whether a day has passed; `None` when it is not a date.
-fn is_over(day: &str, now: Option<Ms>) -> Option<bool> {
-    let date = Date::from_str(day).ok()?;
-    let start = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
-    Some(now.is_some_and(|now| now >= start + DAY_MS))
+/// The first instant after a day in a zone; `None` when the text is not a date.
+fn end_of(day: &str, zone: &TimeZone) -> Option<Ms> {
+    let next = Date::from_str(day).ok()?.tomorrow().ok()?;
+    Some(next.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond())
+}
+
+/// A single column whose name contains a separator of another kind.
+fn check_separator<'a>(mut headers: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let (Some(only), None) = (headers.next(), headers.next()) else { return Ok(()) };
+    for (separator, called) in [(';', "`;` (semicolons)"), ('\t', "tabs")] {
+        if only.contains(separator) {
+            return Err(format!("its columns are separated by {called}; save it as CSV with commas"));
+        }
+    }
+    Ok(())
+}
+
+/// A quoted entry that contains a line end: its quote is not closed where it was meant to be, and the entries of the
+/// next lines would be part of it.
+fn check_quotes(text: &str) -> Result<(), String> {
+    let (mut line, mut opened) = (1, None);
+    let mut at_start = true;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, opened) {
+            ('"', None) if at_start => opened = Some(line),
+            ('"', Some(_)) if characters.peek() == Some(&'"') => {
+                characters.next();
+            }
+            ('"', Some(_)) => opened = None,
+            ('\n', Some(line)) => return Err(format!("line {line}: a quote is not closed on its line")),
+            _ => {}
+        }
+        at_start = matches!(character, ',' | '\n' | '\r');
+        line += u64::from(character == '\n');
+    }
+    match opened {
+        Some(line) => Err(format!("line {line}: a quote is never closed")),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -82,35 +130,56 @@ mod tests {
 
     fn list(column: Option<&str>, numbers: bool) -> ListText {
         let name = |text: &str| Name { text: text.to_owned(), span: Span::default() };
-        ListText { name: name("l"), file: name("l.csv"), column: column.map(name), numbers, entries_max: 3 }
-    }
-
-    #[test]
-    fn an_entry_holds_through_its_last_day() {
-        let text = "terminal,expires\nT1,2027-01-31\nT2,\n";
-        let last = 1_801_439_999_999; // 2027-01-31T23:59:59.999Z
-        let all = Entries::Texts(vec!["T1".to_owned(), "T2".to_owned()]);
-        let list = list(Some("terminal"), false);
-        assert_eq!(read(&list, text, None), Ok(all.clone()));
-        assert_eq!(read(&list, text, Some(last)), Ok(all));
-        assert_eq!(read(&list, text, Some(last + 1)), Ok(Entries::Texts(vec!["T2".to_owned()])));
-    }
-
-    #[test]
-    fn an_invalid_file_is_refused_with_its_line() {
-        let texts = list(None, false);
-        assert!(read(&list(Some("x"), false), "a,b\n1,2\n", None).unwrap_err().contains("no column `x`"));
-        let secret = "hunter2-a,b\nhunter2-b,hunter2-c\n";
-        for (list, text) in [
-            (list(Some("x"), false), secret),
-            (list(None, true), secret),
-            (list(None, false), "a,expires\n1,hunter2\n"),
-        ] {
-            assert!(!read(&list, text, None).unwrap_err().contains("hunter2"));
+        ListText {
+            name: name("l"),
+            file: name("l.csv"),
+            column: column.map(name),
+            numbers,
+            entries_max: 3,
+            zone: None,
         }
-        assert!(read(&texts, "a,expires\n1,soon\n", None).unwrap_err().contains("line 2"));
-        assert!(read(&texts, "a\n1\n2\n3\n4\n", None).unwrap_err().contains("more than 3"));
-        assert!(read(&list(None, true), "a\nx\n", None).unwrap_err().contains("not a number"));
-        assert!(read(&texts, "a,b\n1\n", None).is_err());
+    }
+
+    fn entry(value: &str, end: Option<Ms>) -> Entry<String> {
+        Entry { value: value.to_owned(), end }
+    }
+
+    #[test]
+    fn an_entry_ends_with_its_day_in_the_zone() {
+        let text = "\u{feff}terminal,expires\nT1,2027-01-31\nT2,\n";
+        let list = list(Some("terminal"), false);
+        // Midnight after the day is 2027-02-01T00:00Z, and 23:00Z the day before in Oslo.
+        for (zone, end) in [("UTC", 1_801_440_000_000), ("Europe/Oslo", 1_801_436_400_000)] {
+            let zone = crate::function::zone(zone).unwrap();
+            let read = read(&list, text, &zone);
+            assert_eq!(read, Ok(Entries::Texts(vec![entry("T1", Some(end)), entry("T2", None)])));
+        }
+        // The night in which clocks go back has 25 hours, and a day without midnight ends all the same.
+        let lisbon = crate::function::zone("Europe/Lisbon").unwrap();
+        assert_eq!(end_of("2026-10-25", &lisbon), Some(1_792_972_800_000));
+        assert_eq!(end_of("2026-02-30", &lisbon), None);
+    }
+
+    #[test]
+    fn an_invalid_file_is_refused_with_its_line_and_without_its_content() {
+        let texts = || list(None, false);
+        for (list, text, message) in [
+            (list(Some("x"), false), "hunter2,b\n1,2\n", "no column `x`"),
+            (texts(), "a,expires\nhunter2,soon\n", "line 2"),
+            (texts(), "a,expires\n1,hunter2\n", "line 2"),
+            (texts(), "a\n1\n2\n3\nhunter2\n", "more than 3"),
+            (list(None, true), "a\nhunter2\n", "not a number"),
+            (texts(), "a,b\nhunter2\n", "1 fields"),
+            (texts(), "a;b\nhunter2;1\n", "semicolons"),
+            (texts(), "a\tb\nhunter2\t1\n", "tabs"),
+            (texts(), "a\n1\n\"hunter2\n3\n", "line 3: a quote"),
+            (texts(), "a\n\"hunter2\n\"3\n", "line 2: a quote"),
+            (texts(), "a\n\"hunter2", "line 2: a quote"),
+        ] {
+            let refused = read(&list, text, &TimeZone::UTC).unwrap_err();
+            assert!(refused.contains(message) && !refused.contains("hunter2"), "{text:?}: {refused}");
+        }
+        let quoted = read(&texts(), "a\n\"b, \"\"c\"\"\"\n5\" pipe\n", &TimeZone::UTC);
+        assert_eq!(quoted, Ok(Entries::Texts(vec![entry("b, \"c\"", None), entry("5\" pipe", None)])));
     }
 }

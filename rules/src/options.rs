@@ -18,8 +18,6 @@ pub struct CompileOptions<'a> {
     pub retention: Option<Ms>,
     /// The text of a list's file, by its path as written.
     pub list: &'a dyn Fn(&str) -> Result<String, String>,
-    /// Entries of lists that have expired at this time are left out.
-    pub now: Option<Ms>,
 }
 
 impl std::fmt::Debug for CompileOptions<'_> {
@@ -27,7 +25,6 @@ impl std::fmt::Debug for CompileOptions<'_> {
         f.debug_struct("CompileOptions")
             .field("models", &self.models)
             .field("retention", &self.retention)
-            .field("now", &self.now)
             .finish_non_exhaustive()
     }
 }

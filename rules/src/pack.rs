@@ -18,6 +18,7 @@ pub(crate) use sections::{as_decimal, parsed_value};
 
 use crate::ast::Expr;
 use crate::diagnostic::{Diagnostics, Span};
+use crate::lexer;
 use crate::yaml::{self, Keys, Node};
 
 const LATER: &[&str] = &["lookups", "segments", "marks", "tests", "sequences"];
@@ -30,6 +31,7 @@ pub(crate) fn read(file: usize, problems: &mut Diagnostics) -> Pack {
         if !problems.list().iter().any(|problem| problem.span.file == file) {
             problems.error("S002", "the pack is empty", start);
         }
+        pack.unread = lexer::names(&problems.files()[file].text);
         return pack;
     };
     root.content(&mut |bytes| pack.content.extend_from_slice(bytes));

@@ -2,7 +2,7 @@
 
 use crate::ast::{Arithmetic, Compare, Expr, ExprKind};
 use crate::diagnostic::{Diagnostics, Span};
-use crate::lexer::{Lexeme, Token, Written, tokens};
+use crate::lexer::{Lexeme, Token, Written, names, tokens};
 
 /// Maximum depth of an expression.
 pub const DEPTH_MAX: usize = 16;
@@ -11,8 +11,15 @@ pub const TOKENS_MAX: usize = 4_000;
 /// Bound of the parser's recursion, which includes brackets that add no node.
 const NESTING_MAX: usize = 64;
 
-/// Parses one expression and reports errors; `None` when it has no meaning.
-pub fn expression(written: Written<'_>, problems: &mut Diagnostics) -> Option<Expr> {
+/// Parses one expression and reports errors; [`ExprKind::Unread`] when it has no meaning.
+pub fn expression(written: Written<'_>, problems: &mut Diagnostics) -> Expr {
+    parsed(written, problems).unwrap_or_else(|| Expr {
+        kind: ExprKind::Unread(names(written.text)),
+        span: written.span(0, written.text.trim_end().len()),
+    })
+}
+
+fn parsed(written: Written<'_>, problems: &mut Diagnostics) -> Option<Expr> {
     let tokens = tokens(written, problems)?;
     let end = written.span(0, written.text.trim_end().len());
     if tokens.len() > TOKENS_MAX {
@@ -28,8 +35,8 @@ pub fn expression(written: Written<'_>, problems: &mut Diagnostics) -> Option<Ex
     let last = Span { start: end.end, end: end.end, ..end };
     let mut parser = Parser { tokens: &tokens, at: 0, end: last, nesting: 0, problems };
     let expr = parser.binary(0)?;
-    if let Some(extra) = tokens.get(parser.at) {
-        parser.unexpected(extra);
+    if parser.at < tokens.len() {
+        parser.unexpected(parser.at);
         return None;
     }
     if depth(&expr) > DEPTH_MAX {
@@ -39,6 +46,13 @@ pub fn expression(written: Written<'_>, problems: &mut Diagnostics) -> Option<Ex
         return None;
     }
     Some(expr)
+}
+
+/// Whether a comma stands between two numbers without a space, as in `0,5`.
+fn is_inside_number(tokens: &[Lexeme], at: usize) -> bool {
+    let number = |at: usize| tokens.get(at).filter(|lexeme| matches!(lexeme.token, Token::Number(_)));
+    let around = at.checked_sub(1).and_then(number).zip(number(at + 1));
+    around.is_some_and(|(before, after)| before.span.end + 1 == after.span.start)
 }
 
 /// Depth of a tree; a chain of `and` or of `or` counts once.
@@ -95,7 +109,8 @@ impl Parser<'_> {
         self.tokens.get(self.at).map_or(self.end, |lexeme| lexeme.span)
     }
 
-    fn unexpected(&mut self, lexeme: &Lexeme) {
+    fn unexpected(&mut self, at: usize) {
+        let Some(lexeme) = self.tokens.get(at) else { return };
         let what = match &lexeme.token {
             Token::Sign(sign) => format!("`{sign}`"),
             Token::Name(name) => format!("`{name}`"),
@@ -106,8 +121,17 @@ impl Parser<'_> {
         };
         let problem =
             self.problems.error("E103", format!("{what} is not expected here"), lexeme.span).label("here");
-        if lexeme.token == Token::Sign("%") {
-            problem.help("percentages are written `5%`, without a space");
+        match lexeme.token {
+            Token::Sign("%") => {
+                problem.help("percentages are written `5%`, without a space");
+            }
+            Token::Sign(",") if is_inside_number(self.tokens, at) => {
+                problem.help("decimals are written with a point, `0.5`; thousands without a sign, `1000`");
+            }
+            Token::Sign("missing") => {
+                problem.help("write `x is missing`");
+            }
+            _ => {}
         }
     }
 
@@ -190,7 +214,7 @@ impl Parser<'_> {
                     self.problems
                         .error("E103", "`missing` is expected after `is`", end)
                         .label("here")
-                        .help("use `==` to compare values");
+                        .help("write `x is missing` or `x is not missing`; values are compared with `==`");
                     return None;
                 }
                 (ExprKind::IsMissing(left, not), end)
@@ -205,9 +229,32 @@ impl Parser<'_> {
     }
 
     fn within(&mut self, left: Box<Expr>, not: bool) -> Option<(ExprKind, Span)> {
+        if self.sign() == Some("(") {
+            return self.within_round(left, not);
+        }
         let right = self.binary(SUM)?;
         let end = right.span;
         Some((ExprKind::In(left, Box::new(right), not), end))
+    }
+
+    /// Values in round brackets, as in SQL: reported, and read as the list that they are meant to be.
+    fn within_round(&mut self, left: Box<Expr>, not: bool) -> Option<(ExprKind, Span)> {
+        let open = self.here();
+        self.at += 1;
+        let (mut items, end) = self.items(")", open)?;
+        let span = open.to(end);
+        if let [Expr { kind: ExprKind::List(_) | ExprKind::Array(_), .. }] = &items[..] {
+            return Some((ExprKind::In(left, Box::new(items.remove(0)), not), span));
+        }
+        let text = &self.problems.files()[span.file].text;
+        let inside = text.get(open.end..end.start).filter(|inside| !inside.contains('\n'));
+        let help = inside.map(|inside| format!("write `[{inside}]`"));
+        self.problems
+            .error("E304", "a list of values stands in square brackets `[ ]`", span)
+            .label("round brackets")
+            .help_maybe(help);
+        let kind = ExprKind::Array(items);
+        Some((ExprKind::In(left, Box::new(Expr { kind, span }), not), span))
     }
 
     fn atom(&mut self) -> Option<Expr> {
@@ -245,7 +292,7 @@ impl Parser<'_> {
                 return Some(Expr { kind: ExprKind::Array(items), span: span.to(end) });
             }
             Token::Sign(_) => {
-                self.unexpected(lexeme);
+                self.unexpected(self.at - 1);
                 return None;
             }
         };

@@ -46,8 +46,8 @@ const FORMATS: [(&str, Format); 7] = [
 pub enum Part {
     /// Words.
     Words(String),
-    /// A value; `None` when its expression could not be read.
-    Value(Option<Expr>, Option<Format>),
+    /// A value.
+    Value(Expr, Option<Format>),
 }
 
 /// A reason as written.

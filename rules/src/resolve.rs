@@ -14,6 +14,7 @@ mod reason;
 mod resolver;
 mod rule;
 mod types;
+mod unquoted;
 mod unused;
 
 pub(crate) use header::{check_header, override_params};

@@ -14,6 +14,7 @@ pub use rule::{EventTypes, ReadFrom, ReadValue, Rule};
 
 use crate::action::Action;
 use crate::aggregate::FactSet;
+use crate::diagnostic::Span;
 use crate::program::{Block, Program, Shared, event_currency};
 use crate::reason;
 use crate::schema::Kind;
@@ -34,6 +35,8 @@ pub struct Ruleset {
     pub(crate) models: BTreeMap<String, Slot>,
     pub(crate) text_slots: BTreeSet<Slot>,
     pub(crate) field_slots: BTreeSet<Slot>,
+    pub(crate) read_slots: BTreeSet<Slot>,
+    pub(crate) derived_places: Vec<(String, Span)>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) hash: String,
 }
@@ -92,6 +95,16 @@ impl Ruleset {
     /// Fields of the event that anything reads.
     pub fn field_slots(&self) -> Vec<Slot> {
         self.field_slots.iter().copied().collect()
+    }
+
+    /// The fields without those that only identify the entities of key spaces not in use.
+    pub fn read_fields(&self) -> Vec<Slot> {
+        self.read_slots.iter().copied().collect()
+    }
+
+    /// The entity of every derived key space in use, and a place in the packs that needs it.
+    pub fn derived_places(&self) -> &[(String, Span)] {
+        &self.derived_places
     }
 
     /// Facts of a key space that features read.

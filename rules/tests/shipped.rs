@@ -37,13 +37,8 @@ fn compiled(example: &str, packs: &[&str], more: &[File]) -> Ruleset {
     files.extend_from_slice(more);
     let lists = root().join(folder).join("packs");
     let list = |path: &str| fs::read_to_string(lists.join(path)).map_err(|error| error.to_string());
-    let options = CompileOptions {
-        key: TextKey::default(),
-        models: &["profile"],
-        retention: None,
-        list: &list,
-        now: None,
-    };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &["profile"], retention: None, list: &list };
     let (ruleset, problems) = Ruleset::compile(&files, &schema, &options);
     spotless(&problems);
     ruleset.expect("packs without problems")

@@ -50,7 +50,7 @@
 //! ";
 //! let no_list = |path: &str| Err(format!("{path} does not exist"));
 //! let options =
-//!     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list, now: None };
+//!     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
 //! let (ruleset, _) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
 //! let ruleset = ruleset.expect("a pack without errors");
 //!

@@ -43,12 +43,7 @@ pub(super) fn compile_from(
         }
         Err(missing)
     };
-    let options = CompileOptions {
-        key: options.key,
-        models: &models,
-        retention: options.retention,
-        list: &list,
-        now: None,
-    };
+    let options =
+        CompileOptions { key: options.key, models: &models, retention: options.retention, list: &list };
     Ruleset::compile(files, schema, &options)
 }

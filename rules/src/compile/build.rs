@@ -7,6 +7,7 @@ use super::emit::Emitter;
 use super::hash::hash;
 use crate::action::{Cooldown, Mode};
 use crate::aggregate::{AggregatePlan, FactSet};
+use crate::diagnostic::Span;
 use crate::function::{self, Zones};
 use crate::graph::{Graph, NodeId};
 use crate::options::Overrides;
@@ -14,7 +15,8 @@ use crate::pack::{CooldownText, Pack, ParamValue, as_decimal};
 use crate::program::{Amounts, Block, Program, Shared, Types};
 use crate::reason::Printed;
 use crate::resolve::{
-    CheckedFeature, CheckedRule, CheckedSignal, Origin, Placed, PlanBuilder, Read, ResolvedPart, Resolver,
+    CheckedFeature, CheckedRule, CheckedSignal, Origin, Placed, PlanBuilder, Read, Resolution, ResolvedPart,
+    Resolver,
 };
 use crate::ruleset::{
     DecideLine, EventTypes, Feature, ReadFrom, ReadValue, ReasonPart, Rule, Ruleset, Signal,
@@ -59,6 +61,8 @@ pub(super) fn build(
     let rules: Vec<CheckedRule<'_>> = rules.into_iter().filter(|rule| mode(rule) != Mode::Off).collect();
     let spaces: Vec<Space> = std::mem::take(&mut resolver.plans).into_iter().map(Space::new).collect();
     let field_slots = field_slots(&resolver, &spaces, &rules, signals, features);
+    let derived_places = derived_places(&resolver, &spaces, &rules, signals);
+    let read_slots = read_slots(&field_slots, &derived_places, &spaces, &rules);
     let mut amounts = Amounts::new();
     let mut graph = std::mem::take(&mut resolver.graph);
     let mut compiled = Compiled {
@@ -104,6 +108,8 @@ pub(super) fn build(
         models: resolver.models,
         text_slots,
         field_slots,
+        read_slots,
+        derived_places,
         shared,
         hash,
     })
@@ -116,6 +122,7 @@ fn decision(line: &crate::pack::DecideText) -> DecideLine {
 fn shared(resolver: &Resolver<'_>, graph: &Graph, amounts: Amounts) -> Shared {
     Shared {
         sets: graph.sets().to_vec(),
+        lists: graph.lists().to_vec(),
         amounts,
         patterns: resolver.patterns.clone(),
         zones: resolver.zones.iter().map(|(_, zone)| zone.clone()).collect(),
@@ -299,6 +306,46 @@ fn read_value(read: &Read) -> ReadValue {
 }
 
 /// All fields of the event that are read.
+/// The entity of every derived key space in use, and the first rule, signal or aggregate that needs it.
+fn derived_places(
+    resolver: &Resolver<'_>,
+    spaces: &[Space],
+    rules: &[CheckedRule<'_>],
+    signals: &[CheckedSignal<'_>],
+) -> Vec<(String, Span)> {
+    let mut places = Vec::new();
+    for (at, space) in spaces.iter().enumerate().skip(1) {
+        let of_rules = rules.iter().filter(|rule| rule.space == at).filter_map(|rule| rule.text.by.as_ref());
+        let of_signals = signals.iter().filter(|signal| signal.space == at).map(|signal| &signal.text.name);
+        let of_facts = resolver.aggregates.values().filter_map(|entry| match &entry.fact {
+            Resolution::Done(Some(fact)) if fact.space == at && space.is_used() => Some(&entry.text.name),
+            _ => None,
+        });
+        let first = of_rules.chain(of_signals).chain(of_facts).next();
+        places.extend(first.map(|name| (space.plan.space.entity.clone(), name.span)));
+    }
+    places
+}
+
+/// The fields without those that only identify the entities of key spaces not in use.
+fn read_slots(
+    fields: &BTreeSet<Slot>,
+    derived: &[(String, Span)],
+    spaces: &[Space],
+    rules: &[CheckedRule<'_>],
+) -> BTreeSet<Slot> {
+    let idle = |slot: &Slot| {
+        let of = |space: &&Space| space.plan.space.key == *slot;
+        let used = |space: &Space| derived.iter().any(|(entity, _)| *entity == space.plan.space.entity);
+        spaces[1..].iter().find(of).is_some_and(|space| !used(space))
+    };
+    let named = |slot: &Slot| {
+        let is = |read: &Read| matches!(read.origin, Origin::Field(field, _) if field == *slot);
+        rules.iter().any(|rule| rule.reads.iter().any(is))
+    };
+    fields.iter().filter(|slot| !idle(slot) || named(slot)).copied().collect()
+}
+
 fn field_slots(
     resolver: &Resolver<'_>,
     spaces: &[Space],

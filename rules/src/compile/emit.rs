@@ -115,6 +115,7 @@ impl<'a> Emitter<'a> {
             Node::Not(a) => self.over(a, |to, a| Op::Not { to, a }),
             Node::Known(a) => self.over(a, |to, a| Op::Known { to, a }),
             Node::Within(a, set) => self.over(a, move |to, a| Op::Within { to, a, set }),
+            Node::Listed(a, list) => self.over(a, move |to, a| Op::Listed { to, a, list }),
             Node::Unary(op, a) => self.over(a, move |to, a| Op::Unary { to, op, a }),
             Node::LocalOf(what, a) => self.over(a, move |to, a| Op::LocalOf { to, what, a }),
             Node::LocalIn(what, zone) => Box::new(move |to| Op::LocalIn { to, what, zone }),

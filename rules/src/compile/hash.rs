@@ -4,6 +4,7 @@ use crate::list::Entries;
 use crate::options::Overrides;
 use crate::pack::Pack;
 use crate::resolve::{Resolution, Resolver};
+use crate::time::Ms;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 
@@ -18,12 +19,14 @@ pub(super) fn hash(packs: &[Pack], resolver: &Resolver<'_>, overrides: &Override
     for (name, entry) in &resolver.lists {
         eat(name.as_bytes());
         match &entry.entries {
-            Resolution::Done(Some(Entries::Texts(texts))) => {
-                texts.iter().for_each(|text| eat(text.as_bytes()))
-            }
-            Resolution::Done(Some(Entries::Numbers(numbers))) => {
-                numbers.iter().for_each(|number| eat(number.to_string().as_bytes()));
-            }
+            Resolution::Done(Some(Entries::Texts(texts))) => texts.iter().for_each(|entry| {
+                eat(entry.value.as_bytes());
+                eat(&ending(entry.end));
+            }),
+            Resolution::Done(Some(Entries::Numbers(numbers))) => numbers.iter().for_each(|entry| {
+                eat(entry.value.to_string().as_bytes());
+                eat(&ending(entry.end));
+            }),
             _ => {}
         }
     }
@@ -32,4 +35,9 @@ pub(super) fn hash(packs: &[Pack], resolver: &Resolver<'_>, overrides: &Override
         eat(value.as_bytes());
     }
     format!("{:032x}", hasher.finish128().as_u128())
+}
+
+/// The end of an entry as bytes; none without one.
+fn ending(end: Option<Ms>) -> Vec<u8> {
+    end.map_or(Vec::new(), |end| end.to_le_bytes().to_vec())
 }

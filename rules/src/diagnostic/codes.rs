@@ -29,6 +29,7 @@
 /// | `S020` | aggregate without an operation |
 /// | `S021` | aggregate without a window |
 /// | `S022` | aggregate with two operations |
+/// | `S023` | setting of an aggregate that its operation does not use |
 /// | `S030` | file of a list cannot be read |
 /// | `E100` | unexpected character, or another spelling is required |
 /// | `E101` | text without a closing quote |
@@ -79,6 +80,11 @@
 /// | `W404` | term that nothing reads |
 /// | `W501` | `not` over a value that may be missing |
 /// | `W502` | average that includes the amount it is compared with |
+/// | `W503` | part of a condition that never holds |
+/// | `W504` | part of a condition that holds whenever its values are known |
+/// | `W505` | line of `decide` that an earlier one hides |
+/// | `W506` | rule with neither a score nor an action |
+/// | `W507` | score without an action, and without `decide` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub &'static str);
 

@@ -25,6 +25,7 @@ impl Graph {
                 format!("{} {}", field.name, kind_text(&field.kind))
             }
             Node::Within(_, set) => format!("Within{:?}", self.sets().get(usize::try_from(set).ok()?)?),
+            Node::Listed(_, list) => format!("Listed{:?}", self.lists().get(usize::try_from(list).ok()?)?),
             Node::LocalIn(..) | Node::Text(..) => return None,
             // Operands have numbers of this graph; they are written as parts instead.
             other => format!("{:?}", other.over(|_| NodeId(0))),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
     for rule in rules {
         let (Some(when), Some(expr)) = (rule.when, &rule.text.when) else { continue };
-        if resolver.problems.any_inside(expr.span) {
+        if resolver.problems.any_error_inside(expr.span) {
             continue;
         }
         let what = match resolver.graph.node(when) {

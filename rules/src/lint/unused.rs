@@ -17,7 +17,11 @@ pub(super) fn check(resolver: &mut Resolver<'_>) {
             .help("remove it, or read it in a rule or a feature");
     }
     for (name, entry) in resolver.params.iter().filter(|(_, entry)| !entry.used) {
-        resolver.problems.warning("W402", format!("parameter `${name}` is used by nothing"), entry.span);
+        resolver.problems.warning(
+            "W402",
+            format!("parameter `${name}` is used by nothing"),
+            entry.text.name.span,
+        );
     }
     for (name, entry) in resolver.lists.iter().filter(|(_, entry)| !entry.used) {
         resolver.problems.warning("W403", format!("list `@{name}` is used by nothing"), entry.text.name.span);

@@ -34,7 +34,10 @@ const OPS: [(&str, OpText); 16] = [
 
 pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnostics) {
     for (key, value) in section(keys, "aggregates", problems) {
-        pack.aggregates.extend(aggregate(key, value, problems));
+        match aggregate(key, value, problems) {
+            Some(read) => pack.aggregates.push(read),
+            None => pack.lost(value, problems),
+        }
     }
 }
 
@@ -66,6 +69,21 @@ fn aggregate(key: &Node, node: &Node, problems: &mut Diagnostics) -> Option<Aggr
         problems
             .error("S021", format!("{called} has no window"), name.span)
             .label("add `over:`, e.g. `over: 24h`");
+    }
+    let is_rank_of_all =
+        matches!(op, Some(OpText::Rank)) && by.first().is_some_and(|name| name.text == "all");
+    for (key, ignored, why) in [
+        ("delay", is_rank_of_all, "a rank over all accounts reads whole days up to the event"),
+        ("include_current", is_rank_of_all, "a rank over all accounts never counts the event itself"),
+        ("include_current", !is_rank_of_all && delay > 0, "a window with a `delay` ends before the event"),
+        ("max_distinct", op.is_some_and(|op| op != OpText::Distinct), "it limits `distinct` only"),
+    ] {
+        if let Some(span) = keys.key_span(key).filter(|_| ignored) {
+            problems
+                .error("S023", format!("`{key}` has no effect in {called}: {why}"), span)
+                .label("without effect")
+                .help(format!("remove `{key}`"));
+        }
     }
     keys.finish(problems);
     Some(AggregateText {

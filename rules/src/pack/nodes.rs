@@ -34,7 +34,7 @@ pub(super) fn expression(node: &Node, what: &str, problems: &mut Diagnostics) ->
     let text = node.text(what, problems)?;
     let source = problems.files()[node.span.file].text.clone();
     let positions = Positions::new(node, &source);
-    parser::expression(Written { text, base: 0, positions: &positions }, problems)
+    Some(parser::expression(Written { text, base: 0, positions: &positions }, problems))
 }
 
 /// The entries of a section whose keys are names.

@@ -4,10 +4,12 @@
 
 use crate::action::{Action, Mode, Severity};
 use crate::ast::Expr;
-use crate::diagnostic::Span;
+use crate::diagnostic::{Diagnostics, Span};
+use crate::lexer;
 use crate::money::Decimal;
 use crate::reason::Template;
 use crate::time::Ms;
+use crate::yaml::Node;
 
 /// Maximum number of rules in a ruleset.
 pub const RULES_MAX: usize = 500;
@@ -36,6 +38,8 @@ pub(crate) struct ListText {
     pub(crate) numbers: bool,
     /// Maximum number of entries.
     pub(crate) entries_max: usize,
+    /// The pack's time zone, in which the days of `expires` end; UTC without one.
+    pub(crate) zone: Option<String>,
 }
 
 /// An entry of `params:`.
@@ -139,6 +143,8 @@ pub(crate) struct DecideText {
     pub(crate) score: i32,
     /// The action.
     pub(crate) action: Action,
+    /// Place of the score.
+    pub(crate) span: Span,
 }
 
 /// A cooldown as written.
@@ -170,6 +176,8 @@ pub(crate) struct RuleText {
     pub(crate) mode: Option<Mode>,
     /// Changes when the text of the rule changes.
     pub(crate) version: String,
+    /// Its place.
+    pub(crate) span: Span,
 }
 
 /// A whole pack.
@@ -185,6 +193,8 @@ pub(crate) struct Pack {
     pub(crate) features: Vec<NamedText>,
     pub(crate) signals: Vec<SignalText>,
     pub(crate) decide: Vec<DecideText>,
+    /// Whether a line of `decide` could not be read.
+    pub(crate) decide_lost: bool,
     pub(crate) default_cooldown: Option<CooldownText>,
     pub(crate) default_mode: Option<Mode>,
     pub(crate) rules: Vec<RuleText>,
@@ -194,4 +204,14 @@ pub(crate) struct Pack {
     pub(crate) nodes: usize,
     /// Bytes that are equal for equal content, independent of layout.
     pub(crate) content: Vec<u8>,
+    /// Words of the parts that could not be read: names that they may refer to.
+    pub(crate) unread: Vec<String>,
+}
+
+impl Pack {
+    /// Notes the words of a part that could not be read.
+    pub(crate) fn lost(&mut self, node: &Node, problems: &Diagnostics) {
+        let text = &problems.files()[node.span.file].text;
+        self.unread.extend(lexer::names(&text[node.span.start..node.span.end]));
+    }
 }

@@ -22,10 +22,14 @@ pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnost
     if let Some(extra) = written.get(RULES_MAX) {
         let span = Span { end: extra.span.start, ..extra.span };
         problems.error("S007", format!("a pack has at most {RULES_MAX} rules"), span);
+        written.iter().for_each(|node| pack.lost(node, problems));
         return;
     }
     for node in written {
-        pack.rules.extend(rule(node, problems));
+        match rule(node, problems) {
+            Some(rule) => pack.rules.push(rule),
+            None => pack.lost(node, problems),
+        }
     }
 }
 
@@ -74,6 +78,7 @@ fn rule(node: &Node, problems: &mut Diagnostics) -> Option<RuleText> {
         typology,
         mode,
         version: version(node),
+        span: node.span,
     })
 }
 

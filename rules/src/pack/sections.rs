@@ -17,22 +17,35 @@ const LIST_ENTRIES_MAX: usize = 1_000_000;
 
 pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnostics) {
     for (key, value) in section(keys, "lists", problems) {
-        pack.lists.extend(list(key, value, problems));
+        let zone = pack.timezone.as_ref().map(|zone| zone.text.clone());
+        pack.lists.extend(list(key, value, zone, problems));
     }
     for (key, value) in section(keys, "params", problems) {
         pack.params.extend(param(key, value, problems));
     }
     for (key, value) in section(keys, "terms", problems) {
-        pack.terms.extend(named(key, value, "a term", problems));
+        match named(key, value, "a term", problems) {
+            Some(read) => pack.terms.push(read),
+            None => pack.lost(value, problems),
+        }
     }
     for (key, value) in section(keys, "features", problems) {
-        pack.features.extend(named(key, value, "a feature", problems));
+        match named(key, value, "a feature", problems) {
+            Some(read) => pack.features.push(read),
+            None => pack.lost(value, problems),
+        }
     }
     for (key, value) in section(keys, "signals", problems) {
-        pack.signals.extend(signal(key, value, problems));
+        match signal(key, value, problems) {
+            Some(read) => pack.signals.push(read),
+            None => pack.lost(value, problems),
+        }
     }
     for item in items(keys, "decide", problems) {
-        pack.decide.extend(decide(item, problems));
+        match decide(item, problems) {
+            Some(line) => pack.decide.push(line),
+            None => pack.decide_lost = true,
+        }
     }
     if let Some(node) = keys.optional("defaults")
         && let Some(mut defaults) = Keys::of(node, "`defaults`", problems)
@@ -47,7 +60,7 @@ pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnost
     }
 }
 
-fn list(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<ListText> {
+fn list(key: &Node, value: &Node, zone: Option<String>, problems: &mut Diagnostics) -> Option<ListText> {
     let list = declared(key, "a list's name", problems)?;
     let mut keys = Keys::of(value, format!("list `@{}`", list.text), problems)?;
     let file = keys.required("file", list.span, problems).and_then(|node| name(node, "`file`", problems));
@@ -66,7 +79,7 @@ fn list(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<ListText
         doc.text("`doc`", problems);
     }
     keys.finish(problems);
-    Some(ListText { name: list, file: file?, column, numbers, entries_max })
+    Some(ListText { name: list, file: file?, column, numbers, entries_max, zone })
 }
 
 fn param(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<ParamText> {
@@ -152,11 +165,12 @@ fn signal(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<Signal
 fn decide(node: &Node, problems: &mut Diagnostics) -> Option<DecideText> {
     let mut keys = Keys::of(node, "a line of `decide`", problems)?;
     let at = crate::diagnostic::Span { end: node.span.start, ..node.span };
-    let score = keys.required("score", at, problems).and_then(|node| node.whole("`score`", 0, 100, problems));
+    let written = keys.required("score", at, problems);
+    let score = written.and_then(|node| node.whole("`score`", 0, 100, problems));
     let action = keys.required("action", at, problems).and_then(|node| action(node, problems));
     keys.finish(problems);
     let score = i32::try_from(score?).expect("between 0 and 100");
-    Some(DecideText { score, action: action? })
+    Some(DecideText { score, action: action?, span: written?.span })
 }
 
 /// A word, or `{do, target, for}`.
@@ -196,6 +210,15 @@ pub(super) fn mode(node: &Node, problems: &mut Diagnostics) -> Option<Mode> {
 
 /// `none`, or `{by: rule+card, for: 30m, unless: score_increases}`.
 pub(super) fn cooldown(node: &Node, problems: &mut Diagnostics) -> Option<Option<CooldownText>> {
+    if let Some(text) = node.scalar().filter(|text| parse_duration(text).is_some()) {
+        problems
+            .error("S003", "a cooldown names an entity and a duration", node.span)
+            .label("a duration alone")
+            .help(format!(
+                "write `cooldown: {{by: rule+account, for: {text}}}`, or `rule+card` for each card"
+            ));
+        return None;
+    }
     if node.scalar().is_some() {
         return node.word("`cooldown`", &[("none", ())], problems).map(|()| None);
     }

@@ -74,6 +74,12 @@ pub(crate) enum Op {
         a: Slot,
         set: u32,
     },
+    /// Whether a word is in a list at the event's time.
+    Listed {
+        to: Slot,
+        a: Slot,
+        list: u32,
+    },
     /// Always known.
     Known {
         to: Slot,

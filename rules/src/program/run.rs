@@ -7,6 +7,7 @@ use super::shared::Shared;
 use super::trace::{Fired, Trace};
 use crate::function::{self, Local};
 use crate::schema::EVENT_TIME;
+use crate::time::ms_as_f64;
 use crate::value::{Geo, Registers, Slot, TextSource, number_word};
 use jiff::tz::TimeZone;
 
@@ -96,6 +97,7 @@ fn rarer(op: Op, shared: &Shared, r: &Registers, texts: &dyn TextSource) -> (Slo
         }
         Op::Major { to, amount } => (to, number(shared.amount(amount, r))),
         Op::Within { to, a, set } => (to, r.get(a).and_then(|word| truth(contains(shared, set, word)))),
+        Op::Listed { to, a, list } => (to, r.get(a).and_then(|word| listed(shared, list, word, r))),
         Op::Unary { to, op, a } => (to, number(r.number(a).and_then(|a| function::unary(op, a)))),
         Op::Extreme { to, op, a, b } => {
             (to, number(numbers(r, a, b).map(|(a, b)| function::extreme(op, a, b))))
@@ -145,6 +147,14 @@ fn contains(shared: &Shared, set: u32, word: u64) -> bool {
         0..=8 => set.contains(&word),
         _ => set.binary_search(&word).is_ok(),
     }
+}
+
+/// Whether a word is in a list whose entries end, at the event's time.
+fn listed(shared: &Shared, list: u32, word: u64, r: &Registers) -> Option<u64> {
+    let list = &shared.lists[index(list)];
+    let at = r.number(EVENT_TIME)?;
+    let entry = list.binary_search_by_key(&word, |(held, _)| *held);
+    truth(entry.is_ok_and(|entry| at < ms_as_f64(list[entry].1)))
 }
 
 fn local(what: Local, zone: Option<&TimeZone>, r: &Registers) -> Option<f64> {

@@ -1,6 +1,7 @@
 //! What operations refer to by number, and the currency of an event's money.
 
 use crate::function::Zones;
+use crate::graph::Listed;
 use crate::money::{Currency, EXPONENT_MAX};
 use crate::pattern::Pattern;
 use crate::schema::{ACCOUNT_CURRENCY, TX_CURRENCY};
@@ -14,6 +15,7 @@ pub(crate) type Amounts = Vec<[f64; EXPONENT_MAX as usize + 1]>;
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) sets: Vec<Box<[u64]>>,
+    pub(crate) lists: Vec<Box<[Listed]>>,
     pub(crate) amounts: Amounts,
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) zones: Vec<TimeZone>,

@@ -5,7 +5,6 @@
 use super::resolver::Resolver;
 use crate::diagnostic::nearest;
 use crate::pack::{AggregateText, Name, OpText};
-use crate::schema::ACCOUNT_ID;
 use crate::value::Slot;
 
 /// The rows that an aggregate reads.
@@ -37,7 +36,7 @@ impl Resolver<'_> {
         let mut lane = Vec::new();
         for name in &text.by {
             let slot = self.by_field(name)?;
-            if slot != key && slot != ACCOUNT_ID && !self.kept(slot, name.span, &text.name.text) {
+            if slot != key && !self.kept(slot, name.span, &text.name.text) {
                 return None;
             }
             let whole = slot == key;

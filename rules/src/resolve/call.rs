@@ -2,6 +2,7 @@
 //!
 //! It does not compute them; most are composed of simpler nodes.
 
+use super::header::zone_help;
 use super::resolver::Resolver;
 use super::types::{Ty, Typed, called, is};
 use crate::ast::{Arithmetic, Compare, Expr, ExprKind};
@@ -56,6 +57,9 @@ impl Resolver<'_> {
             self.problems
                 .error("E305", format!("`{name}` takes {takes} arguments, not {}", args.len()), span)
                 .label("here");
+            args.iter().for_each(|arg| {
+                self.expr(arg);
+            });
             return self.invalid(span);
         }
         let result = match name {
@@ -162,7 +166,7 @@ impl Resolver<'_> {
                     self.problems
                         .error("E309", format!("no time zone named \"{name}\""), span)
                         .label("not in the tz database")
-                        .help("for example \"America/New_York\" or \"UTC\"");
+                        .help(zone_help(name));
                     return None;
                 };
                 self.zones.push((name.to_owned(), zone));

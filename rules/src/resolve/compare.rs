@@ -4,14 +4,35 @@ use super::resolver::Resolver;
 use super::types::{Resolution, Ty, Typed, called, is, unquote_help};
 use crate::ast::{Compare, Expr, ExprKind};
 use crate::diagnostic::{Span, nearest};
+use crate::function;
 use crate::graph::{Node, NodeId};
 use crate::list::{self, Entries};
 use crate::schema::{Codes, Kind};
+use crate::time::Ms;
 use crate::value::number_word;
+use jiff::tz::TimeZone;
 
 impl Resolver<'_> {
     pub(super) fn compare(&mut self, op: Compare, a: &Expr, b: &Expr, span: Span) -> Typed {
-        let (a, b) = (self.expr(a), self.expr(b));
+        if let Some((nothing, value)) =
+            self.nothing(b).map(|at| (at, a)).or(self.nothing(a).map(|at| (at, b)))
+        {
+            self.compared_with_nothing(op, nothing, value);
+            return self.invalid(span);
+        }
+        let (a, b) = match (self.is_unknown(a), self.is_unknown(b)) {
+            (false, true) => {
+                let a = self.expr(a);
+                let b = self.unquoted(b, &a.ty);
+                (a, b)
+            }
+            (true, false) => {
+                let b = self.expr(b);
+                let a = self.unquoted(a, &b.ty);
+                (a, b)
+            }
+            _ => (self.expr(a), self.expr(b)),
+        };
         match self.compared(op, a, b) {
             Some(node) => is(Kind::Bool, node, span),
             None => self.invalid(span),
@@ -155,7 +176,7 @@ impl Resolver<'_> {
         let mut tests: Vec<NodeId> = Vec::new();
         let mut fine = true;
         for item in items {
-            let item = self.expr(item);
+            let item = if self.is_unknown(item) { self.unquoted(item, &value.ty) } else { self.expr(item) };
             if value.ty == Ty::Invalid || item.ty == Ty::Invalid {
                 fine = false;
                 continue;
@@ -198,16 +219,18 @@ impl Resolver<'_> {
             Ty::Is(kind) => kind,
             Ty::Quoted(_) => &Kind::Text,
         };
-        let words: Vec<u64> = match (kind, &entries) {
+        let words: Vec<(u64, Option<Ms>)> = match (kind, &entries) {
             (Kind::Text, Entries::Texts(texts)) => {
-                texts.iter().map(|text| self.options.key.text(text.as_bytes())).collect()
+                let key = self.options.key;
+                texts.iter().map(|entry| (key.text(entry.value.as_bytes()), entry.end)).collect()
             }
             // Entries that the field never has are other fields' values: lists are shared.
-            (Kind::OneOf(codes), Entries::Texts(texts)) => {
-                texts.iter().filter_map(|text| codes.code(text)).map(u64::from).collect()
-            }
+            (Kind::OneOf(codes), Entries::Texts(texts)) => texts
+                .iter()
+                .filter_map(|entry| Some((u64::from(codes.code(&entry.value)?), entry.end)))
+                .collect(),
             (Kind::Number, Entries::Numbers(numbers)) => {
-                numbers.iter().map(|number| number_word(number.number())).collect()
+                numbers.iter().map(|entry| (number_word(entry.value.number()), entry.end)).collect()
             }
             _ => {
                 let of = if matches!(entries, Entries::Texts(_)) { "text" } else { "numbers" };
@@ -218,11 +241,11 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        Some(self.graph.within(value.node, words))
+        Some(self.graph.listed(value.node, words))
     }
 
     /// A list's entries, read once.
-    fn entries(&mut self, name: &str, span: Span) -> Option<Entries> {
+    pub(super) fn entries(&mut self, name: &str, span: Span) -> Option<Entries> {
         let Some(entry) = self.lists.get_mut(name) else {
             self.no_list(name, span);
             return None;
@@ -232,8 +255,8 @@ impl Resolver<'_> {
             return entries.clone();
         }
         let file = &entry.text.file;
-        let read =
-            (self.options.list)(&file.text).and_then(|text| list::read(entry.text, &text, self.options.now));
+        let zone = entry.text.zone.as_deref().and_then(function::zone).unwrap_or(TimeZone::UTC);
+        let read = (self.options.list)(&file.text).and_then(|text| list::read(entry.text, &text, &zone));
         let entries = match read {
             Ok(entries) => Some(entries),
             Err(error) => {

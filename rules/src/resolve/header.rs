@@ -5,6 +5,7 @@ use crate::diagnostic::Span;
 use crate::function;
 use crate::options::Overrides;
 use crate::pack::{self, CooldownText, Pack, ParamText, ParamValue};
+use crate::zones::nearest_zone;
 
 /// Replaces defaults of parameters by overrides, within the range of each parameter.
 pub(crate) fn override_params(resolver: &mut Resolver<'_>, packs: &[Pack], overrides: &Overrides) {
@@ -45,10 +46,18 @@ pub(crate) fn check_header(resolver: &mut Resolver<'_>, pack: &Pack) {
             .problems
             .error("E309", format!("no time zone named \"{}\"", zone.text), zone.span)
             .label("not in the tz database")
-            .help("for example \"America/New_York\" or \"UTC\"");
+            .help(zone_help(&zone.text));
     }
     if let Some(cooldown) = &pack.default_cooldown {
         check_cooldown(resolver, cooldown);
+    }
+}
+
+/// Help for a time zone that does not exist.
+pub(super) fn zone_help(wrong: &str) -> String {
+    match nearest_zone(wrong) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => "for example \"America/New_York\" or \"UTC\"".to_owned(),
     }
 }
 

@@ -73,9 +73,12 @@ impl Resolver<'_> {
     }
 
     fn term(&mut self, name: &str, span: Span) -> Typed {
+        let over_rows = self.over_rows;
         let entry = self.terms.get_mut(name).expect("the caller found it");
         entry.used = true;
-        let expr = match (&entry.typed, &entry.text.expr) {
+        let seen_before = entry.is_resolved();
+        let text = entry.text;
+        let expr = match (&*entry.typed(over_rows), &text.expr) {
             (Resolution::Done(typed), _) => return Typed { span, constant: None, ..typed.clone() },
             (Resolution::InProgress, _) => {
                 self.problems
@@ -92,15 +95,21 @@ impl Resolver<'_> {
                 .label("nested too deep");
             return self.invalid(span);
         }
-        entry.typed = Resolution::InProgress;
+        *entry.typed(over_rows) = Resolution::InProgress;
+        let problems = self.problems.list().len();
         self.term_depth += 1;
         let node = self.condition(expr);
         self.term_depth -= 1;
+        if seen_before {
+            // Errors that do not depend on the context have been reported in the other one.
+            self.problems.forget_repeated(problems);
+        }
         let typed = match node {
             Some(node) => is(Kind::Bool, node, span),
             None => self.invalid(span),
         };
-        self.terms.get_mut(name).expect("the caller found it").typed = Resolution::Done(typed.clone());
+        let entry = self.terms.get_mut(name).expect("the caller found it");
+        *entry.typed(over_rows) = Resolution::Done(typed.clone());
         typed
     }
 
@@ -204,8 +213,8 @@ impl Resolver<'_> {
                 ExprKind::Name(name) => match self.terms.get(name.as_str()) {
                     Some(term) => {
                         // A term without a type has been reported.
-                        let sound = matches!(&term.typed, Resolution::Done(typed) if typed.ty != Ty::Invalid);
-                        if let (true, Some(expr)) = (sound && seen.insert(name), &term.text.expr) {
+                        let collect = term.is_sound() && seen.insert(name);
+                        if let (true, Some(expr)) = (collect, &term.text.expr) {
                             self.collect(expr, Some(span), seen, reads);
                         }
                         return;

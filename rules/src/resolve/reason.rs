@@ -37,7 +37,7 @@ impl ResolvedPart {
 /// The expressions of a reason.
 pub(super) fn expressions(template: &Template) -> impl Iterator<Item = &Expr> {
     template.parts.iter().filter_map(|part| match part {
-        Part::Value(expr, _) => expr.as_ref(),
+        Part::Value(expr, _) => Some(expr),
         Part::Words(_) => None,
     })
 }
@@ -48,8 +48,7 @@ pub(super) fn check(resolver: &mut Resolver<'_>, template: &Template) -> Vec<Res
     for part in &template.parts {
         match part {
             Part::Words(words) => resolved.push(ResolvedPart::Words(words.clone())),
-            Part::Value(Some(expr), format) => resolved.extend(value(resolver, expr, *format)),
-            Part::Value(None, _) => {}
+            Part::Value(expr, format) => resolved.extend(value(resolver, expr, *format)),
         }
     }
     resolved

@@ -10,7 +10,7 @@ use crate::graph::{Graph, Node, NodeId};
 use crate::list::Entries;
 use crate::money::Decimal;
 use crate::options::CompileOptions;
-use crate::pack::{AggregateText, ListText, Name, NamedText, Pack, ParamValue, SignalText};
+use crate::pack::{AggregateText, ListText, Name, NamedText, Pack, ParamText, ParamValue, SignalText};
 use crate::pattern::Pattern;
 use crate::schema::{ACCOUNT_ID, CurrencyOf, Kind, Schema};
 use crate::time::Ms;
@@ -21,8 +21,34 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub(crate) struct TermEntry<'a> {
     pub(crate) text: &'a NamedText,
-    pub(crate) typed: Resolution<Typed>,
+    /// Its type over events.
+    pub(crate) over_events: Resolution<Typed>,
+    /// Its type in the condition of an aggregate, which reads less than the condition of a rule.
+    pub(crate) over_rows: Resolution<Typed>,
     pub(crate) used: bool,
+}
+
+impl<'a> TermEntry<'a> {
+    fn new(text: &'a NamedText) -> TermEntry<'a> {
+        TermEntry { text, over_events: Resolution::Pending, over_rows: Resolution::Pending, used: false }
+    }
+
+    /// The type in one of the two contexts.
+    pub(super) fn typed(&mut self, over_rows: bool) -> &mut Resolution<Typed> {
+        if over_rows { &mut self.over_rows } else { &mut self.over_events }
+    }
+
+    /// Whether it has been resolved in any context.
+    pub(crate) fn is_resolved(&self) -> bool {
+        [&self.over_events, &self.over_rows].iter().any(|typed| matches!(typed, Resolution::Done(_)))
+    }
+
+    /// Whether it has a type in any context.
+    pub(crate) fn is_sound(&self) -> bool {
+        let sound =
+            |typed: &&Resolution<Typed>| matches!(typed, Resolution::Done(typed) if typed.ty != Ty::Invalid);
+        [&self.over_events, &self.over_rows].iter().any(sound)
+    }
 }
 
 #[derive(Debug)]
@@ -33,9 +59,10 @@ pub(crate) struct AggregateEntry<'a> {
 }
 
 #[derive(Debug)]
-pub(crate) struct ParamEntry {
+pub(crate) struct ParamEntry<'a> {
     pub(crate) value: Option<ParamValue>,
-    pub(crate) span: Span,
+    /// The declaration, with the range.
+    pub(crate) text: &'a ParamText,
     pub(crate) used: bool,
 }
 
@@ -62,7 +89,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) graph: Graph,
     pub(crate) terms: BTreeMap<&'a str, TermEntry<'a>>,
     pub(crate) aggregates: BTreeMap<&'a str, AggregateEntry<'a>>,
-    pub(crate) params: BTreeMap<&'a str, ParamEntry>,
+    pub(crate) params: BTreeMap<&'a str, ParamEntry<'a>>,
     pub(crate) lists: BTreeMap<&'a str, ListEntry<'a>>,
     pub(crate) signals: BTreeMap<&'a str, SignalEntry<'a>>,
     pub(crate) plans: Vec<PlanBuilder>,
@@ -109,11 +136,7 @@ impl<'a> Resolver<'a> {
             options,
             problems,
             graph: Graph::default(),
-            terms: by_name(
-                packs,
-                |pack| &pack.terms,
-                |text| (&text.name, TermEntry { text, typed: Resolution::Pending, used: false }),
-            ),
+            terms: by_name(packs, |pack| &pack.terms, |text| (&text.name, TermEntry::new(text))),
             aggregates: by_name(
                 packs,
                 |pack| &pack.aggregates,
@@ -122,7 +145,7 @@ impl<'a> Resolver<'a> {
             params: by_name(
                 packs,
                 |pack| &pack.params,
-                |text| (&text.name, ParamEntry { value: text.default, span: text.name.span, used: false }),
+                |text| (&text.name, ParamEntry { value: text.default, text, used: false }),
             ),
             lists: by_name(
                 packs,
@@ -191,6 +214,10 @@ impl Resolver<'_> {
             ExprKind::Compare(op, a, b) => self.compare(*op, a, b, span),
             ExprKind::In(value, list, not) => self.within(value, list, *not, span),
             ExprKind::Between(value, low, high) => self.between(value, low, high, span),
+            ExprKind::Unread(names) => {
+                names.iter().for_each(|name| self.mark_used(name));
+                self.invalid(span)
+            }
             ExprKind::IsMissing(value, not) => {
                 let value = self.expr(value);
                 let known = (value.ty != Ty::Invalid).then_some(value.node);
@@ -211,6 +238,22 @@ impl Resolver<'_> {
                     .label(format!("this is {}", called(&other)));
                 None
             }
+        }
+    }
+
+    /// Counts everything of this name as read: something that cannot be read may refer to it.
+    pub(crate) fn mark_used(&mut self, name: &str) {
+        if let Some(term) = self.terms.get_mut(name) {
+            term.used = true;
+        }
+        if let Some(aggregate) = self.aggregates.get_mut(name) {
+            aggregate.used = true;
+        }
+        if let Some(param) = self.params.get_mut(name) {
+            param.used = true;
+        }
+        if let Some(list) = self.lists.get_mut(name) {
+            list.used = true;
         }
     }
 

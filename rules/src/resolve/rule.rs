@@ -3,7 +3,7 @@
 use super::header::check_cooldown;
 use super::reason::{self, ResolvedPart};
 use super::resolver::Resolver;
-use super::types::{Read, Resolution, Ty, Typed, called};
+use super::types::{Read, Ty, Typed, called};
 use crate::ast::{Expr, ExprKind};
 use crate::diagnostic::nearest;
 use crate::graph::NodeId;
@@ -161,12 +161,12 @@ impl Resolver<'_> {
 
     /// As [`Resolver::expanded_nodes`], with the counts of terms so far: a term is expanded once, and one that refers
     /// to itself counts as nothing there.
-    fn expanded<'t>(&'t self, expr: &'t Expr, known: &mut BTreeMap<&'t str, usize>) -> usize {
+    pub(crate) fn expanded<'t>(&'t self, expr: &'t Expr, known: &mut BTreeMap<&'t str, usize>) -> usize {
         let mut terms = 0usize;
         expr.walk(&mut |part| {
             let ExprKind::Name(name) = &part.kind else { return };
             let Some(term) = self.terms.get(name.as_str()) else { return };
-            if let (Resolution::Done(_), Some(expr)) = (&term.typed, &term.text.expr) {
+            if let (true, Some(expr)) = (term.is_resolved(), &term.text.expr) {
                 let nodes = known.get(name.as_str()).copied().unwrap_or_else(|| {
                     known.insert(name, 0);
                     self.expanded(expr, known)

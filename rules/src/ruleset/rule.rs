@@ -96,6 +96,13 @@ pub struct Rule {
     pub(crate) zone: TimeZone,
 }
 
+impl Rule {
+    /// Whether its condition or its reason reads a field, directly or through terms.
+    pub fn reads(&self, field: Slot) -> bool {
+        self.values.iter().any(|value| matches!(value.from, ReadFrom::Field(slot) if slot == field))
+    }
+}
+
 /// A part of a reason, ready to print.
 #[derive(Debug)]
 pub(crate) enum ReasonPart {

@@ -85,7 +85,6 @@ impl Demo {
             models: &["profile"],
             retention: settings.retention_ms,
             list: &list,
-            now: None,
         };
         let pack = File::new("cards.yaml", shipped!("packs/cards.yaml"));
         let (ruleset, errors) = Ruleset::compile(&[pack], &schema, &options);

@@ -57,8 +57,7 @@ fn compiled(packs: &[File], schema: &Schema) -> Arc<Ruleset> {
         "risky_mcc.csv" => Ok(RISKY_MCC.to_owned()),
         other => Err(format!("no list {other}")),
     };
-    let options =
-        CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list, now: None };
+    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
     let (ruleset, errors) = Ruleset::compile(packs, schema, &options);
     Arc::new(ruleset.unwrap_or_else(|| panic!("{errors:?}")))
 }
