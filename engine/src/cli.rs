@@ -13,6 +13,7 @@ mod evaluate;
 mod features;
 mod feed;
 mod paths;
+mod refused;
 mod replay;
 mod report;
 mod run;

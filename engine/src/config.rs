@@ -11,7 +11,7 @@ mod sections;
 
 pub use files::{Files, ReadError, on_disk, read};
 pub use packs::{PackOptions, compile};
-pub use sections::{Delivery, Http, Input, Kafka, Log};
+pub use sections::{Delivery, Http, Input, Kafka, Log, Places};
 
 use crate::settings::SnapshotSettings;
 use client::SecretFiles;
@@ -63,6 +63,10 @@ pub struct Loaded {
     pub config: Option<Config>,
     /// Errors and warnings of all files.
     pub problems: Diagnostics,
+    /// The section `kafka`, whatever else is wrong.
+    pub kafka: Kafka,
+    /// Where settings are written that only `check` and `run` judge.
+    pub places: Places,
 }
 
 /// Reads a configuration with everything it names.
@@ -85,16 +89,19 @@ pub fn load_from(path: &Path, files: &Files<'_>) -> Result<Loaded, ReadError> {
             problems.error("S002", "the configuration is empty", START);
         }
         client::hide_unread(&file, &mut problems);
-        return Ok(Loaded { config: None, problems });
+        return Ok(Loaded { config: None, problems, kafka: Kafka::default(), places: Places::default() });
     };
     let Some(mut keys) = Keys::of(&root, "the configuration", &mut problems) else {
-        return Ok(Loaded { config: None, problems });
+        return Ok(Loaded { config: None, problems, kafka: Kafka::default(), places: Places::default() });
     };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let config = Reader { keys: &mut keys, folder, files, problems: &mut problems }.read();
+    let sections = Sections::read(&mut keys, SecretFiles { folder, files }, &mut problems);
+    let places = Places::of(&keys);
+    let kafka = sections.kafka.clone();
+    let config = Reader { keys: &mut keys, folder, files, problems: &mut problems }.read(sections);
     keys.finish(&mut problems);
     problems.sort();
-    Ok(Loaded { config: config.filter(|_| problems.errors() == 0), problems })
+    Ok(Loaded { config: config.filter(|_| problems.errors() == 0), problems, kafka, places })
 }
 
 /// Reads one section after the other, and continues after an error.
@@ -109,15 +116,13 @@ struct Reader<'r, 'n> {
 const START: Span = Span { file: 0, start: 0, end: 0 };
 
 impl Reader<'_, '_> {
-    fn read(mut self) -> Option<Config> {
+    fn read(mut self, sections: Sections) -> Option<Config> {
         if let Some(version) = self.keys.required("version", START, self.problems) {
             version.form("configuration", self.problems);
         }
         let stream = self.keys.required("stream", START, self.problems);
         let stream = stream.and_then(|node| node.text("`stream`", self.problems)).map(str::to_owned);
         let models = self.models();
-        let from = SecretFiles { folder: self.folder, files: self.files };
-        let sections = Sections::read(self.keys, from, self.problems);
         let key = self.secret();
         let (schema, gaps) = self.schema();
         let schema = Arc::new(schema);
@@ -126,8 +131,11 @@ impl Reader<'_, '_> {
         // Errors of the schema hide no error of what reads it; what only follows from them is not reported.
         let input = input.and_then(|node| self.input(node, (&schema, &gaps)));
         let options = PackOptions { key, models: &models, retention: sections.time.retention_ms };
-        let ruleset = self.packs(packs, (&schema, &gaps), &options);
+        let ruleset = self.packs(packs, (&schema, &gaps), &options, sections.kafka.brokers.is_some());
         let (input, mapping, checked) = input?;
+        if let Some(ruleset) = &ruleset {
+            mapping::report_unmapped(&mapping, ruleset, &schema, self.problems);
+        }
         let Sections { time, limits, kafka, delivery, snapshots, http, log } = sections;
         let settings = Settings {
             topic: input.topic.clone(),
@@ -228,11 +236,22 @@ impl Reader<'_, '_> {
         node: Option<&Node>,
         (schema, gaps): (&Schema, &SchemaGaps),
         options: &PackOptions<'_>,
+        on_kafka: bool,
     ) -> Option<Ruleset> {
         let items = node.map_or(&[][..], |node| node.items("`packs`", self.problems));
         let files: Vec<File> = items.iter().filter_map(|item| self.file(item)).collect();
         let (ruleset, mut problems) = compile_from(&files, schema, options, self.files);
         problems.retain(|problem| !gaps.explains(problem));
+        for (entity, span) in ruleset.iter().filter(|_| on_kafka).flat_map(Ruleset::derived_places) {
+            problems
+                .warning(
+                    "C038",
+                    format!("`run` refuses this pack: it has a key space of its own by {entity}"),
+                    *span,
+                )
+                .label("`replay` and `demo` only")
+                .help("configure it without `kafka:`, or leave the pack out for `run`");
+        }
         self.problems.extend(problems);
         ruleset
     }

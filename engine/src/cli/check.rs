@@ -4,6 +4,7 @@ mod sample;
 mod times;
 
 use super::error::CliError;
+use super::refused::refused_by_run;
 use super::report::{Exit, Report, print, print_styled};
 use super::text;
 use crate::config::{self, MODELS, PackOptions};
@@ -64,9 +65,10 @@ impl Check {
     }
 
     fn configuration(&self, path: &Path) -> Result<bool, CliError> {
-        let loaded = config::load(path)?;
+        let mut loaded = config::load(path)?;
+        refused_by_run(&loaded.kafka, &loaded.places, &mut loaded.problems);
         self.print(&loaded.problems)?;
-        let Some(config) = loaded.config else { return Ok(false) };
+        let Some(config) = loaded.config.filter(|_| loaded.problems.errors() == 0) else { return Ok(false) };
         let mut report = Report::new(self.json);
         report.text(|| {
             let rules = config.ruleset().rules().len();

@@ -3,12 +3,16 @@
 
 use tripline_core::decode::{
     Ambiguous, AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping,
-    Mapping, MappingError, MappingSpans, Spanned, TimeFormat,
+    Mapping, MappingError, MappingErrorKind, MappingSpans, Spanned, TimeFormat,
 };
 use tripline_rules::diagnostic::{Diagnostics, nearest};
-use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema, SchemaGaps};
+use tripline_rules::ruleset::Ruleset;
+use tripline_rules::schema::{
+    ACCOUNT_CURRENCY, Kind, LABEL_OUTCOME, Schema, SchemaGaps, TX_CURRENCY, TX_REVERSED,
+};
 use tripline_rules::value::Slot;
 use tripline_rules::yaml::{Keys, Node, Value};
+use tripline_rules::zones::nearest_zone;
 
 /// The fields that a mapping can name.
 #[derive(Clone, Copy)]
@@ -61,7 +65,45 @@ pub(super) fn report(
     let undeclared = fields.filter(|(_, field)| known.gaps.field(&field.name)).map(|(slot, _)| slot);
     let explained: Vec<Slot> = undeclared.chain(unread.iter().copied()).collect();
     for error in errors.iter().filter(|error| !explained.iter().any(|slot| error.depends_on(*slot))) {
-        problems.error("C014", error.to_string(), error.span).label("here");
+        let help = match &error.kind {
+            MappingErrorKind::Zone(zone) => nearest_zone(zone).map(|near| format!("did you mean `{near}`?")),
+            _ => None,
+        };
+        problems.error("C014", error.to_string(), error.span).label("here").help_maybe(help);
+    }
+}
+
+/// Reports fields that the packs read and that no record can carry.
+pub(super) fn report_unmapped(
+    mapping: &Mapping,
+    ruleset: &Ruleset,
+    schema: &Schema,
+    problems: &mut Diagnostics,
+) {
+    let mapped = |slot: &Slot| mapping.fields.iter().any(|field| field.slot == *slot);
+    // An amount brings its currency, a reversal sets its mark, and `labels:` sets the outcome.
+    let set_elsewhere = |slot: &Slot| match *slot {
+        TX_CURRENCY | ACCOUNT_CURRENCY | TX_REVERSED => true,
+        LABEL_OUTCOME => mapping.labels.is_some(),
+        _ => false,
+    };
+    for slot in ruleset.read_fields().into_iter().filter(|slot| !mapped(slot) && !set_elsewhere(slot)) {
+        let name = &schema.field(slot).name;
+        let readers: Vec<&str> =
+            ruleset.rules().iter().filter(|rule| rule.reads(slot)).map(|rule| rule.id.as_str()).collect();
+        let by = match readers[..] {
+            [] => "the packs".to_owned(),
+            [one] => format!("rule {one}"),
+            _ => format!("rules {}", readers.join(", ")),
+        };
+        problems
+            .warning(
+                "C017",
+                format!("`{name}` is read by {by}, and no record can carry it"),
+                mapping.spans.fields,
+            )
+            .label("not mapped here")
+            .help(format!("map `{name}`; until then it is missing, and conditions that need it never hold"));
     }
 }
 
@@ -84,8 +126,19 @@ fn format(keys: &mut Keys<'_>, problems: &mut Diagnostics) -> Option<Format> {
             }
         },
     };
-    let Some(node) = keys.optional("format") else { return Some(Format::Json) };
-    node.word("the format", &[("json", Format::Json), ("csv", Format::Csv { delimiter })], problems)
+    let format = match keys.optional("format") {
+        None => Some(Format::Json),
+        Some(node) => {
+            node.word("the format", &[("json", Format::Json), ("csv", Format::Csv { delimiter })], problems)
+        }
+    };
+    if let (Some(Format::Json), Some(span)) = (format, keys.key_span("delimiter")) {
+        problems
+            .error("C015", "`delimiter` has no effect: the format is `json`", span)
+            .label("without effect")
+            .help("write `format: csv`, or remove `delimiter`");
+    }
+    format
 }
 
 fn fields(
@@ -246,7 +299,18 @@ fn time(keys: &mut Keys<'_>, problems: &mut Diagnostics) -> Option<TimeFormat> {
     let ambiguous = keys.optional("ambiguous");
     let ambiguous =
         ambiguous.and_then(|node| node.word("`ambiguous`", &choices, problems)).unwrap_or_default();
-    let Some(node) = keys.optional("format") else { return Some(TimeFormat::Rfc3339) };
+    let format = keys.optional("format");
+    if format.is_none_or(|format| format.scalar() != Some("local")) {
+        for key in ["pattern", "zone", "ambiguous"] {
+            if let Some(span) = keys.key_span(key) {
+                problems
+                    .error("C016", format!("`{key}` has no effect without `format: local`"), span)
+                    .label("without effect")
+                    .help("write `format: local`; other formats hold their own offset or none");
+            }
+        }
+    }
+    let Some(node) = format else { return Some(TimeFormat::Rfc3339) };
     match node.word("a time's format", &WORDS, problems)? {
         Written::Rfc3339 => Some(TimeFormat::Rfc3339),
         Written::Seconds => Some(TimeFormat::EpochSeconds),

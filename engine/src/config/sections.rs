@@ -7,8 +7,8 @@ use crate::settings::{
 use std::net::SocketAddr;
 use std::time::Duration;
 use tripline_core::settings::Settings;
-use tripline_rules::diagnostic::Diagnostics;
-use tripline_rules::yaml::{Keys, Node};
+use tripline_rules::diagnostic::{Diagnostics, Span, nearest};
+use tripline_rules::yaml::{Keys, Node, Value};
 
 /// `input:` beside the mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,34 @@ pub struct Log {
     pub format: LogFormat,
     /// A level, or a list of levels by module.
     pub level: String,
+}
+
+/// Where settings are written that the configuration alone cannot judge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The names under `kafka.client`.
+    pub client: BTreeMap<String, Span>,
+    /// The value of `snapshots.store`.
+    pub store: Option<(String, Span)>,
+}
+
+impl Places {
+    pub(super) fn of(keys: &Keys<'_>) -> Places {
+        let section = |name: &str| {
+            keys.entries().iter().find(|(key, _)| key.scalar() == Some(name)).map(|(_, value)| value)
+        };
+        let client = section("kafka").and_then(|kafka| kafka.value_of("client")).map(|client| &client.value);
+        let client = match client {
+            Some(Value::Map(entries)) => &entries[..],
+            _ => &[],
+        };
+        let client = client.iter().filter_map(|(key, _)| Some((key.scalar()?.to_owned(), key.span)));
+        let store = section("snapshots").and_then(|snapshots| snapshots.value_of("store"));
+        Places {
+            client: client.collect(),
+            store: store.and_then(|node| Some((node.scalar()?.to_owned(), node.span))),
+        }
+    }
 }
 
 /// All of them.
@@ -326,6 +354,15 @@ impl Http {
             }
             address.ok()
         });
+        let listen = self.settings.listen;
+        if let Some(span) = keys.key_span("listen").filter(|_| !listen.ip().is_loopback())
+            && !self.settings.allow_remote
+        {
+            problems
+                .error("C041", format!("{listen} is reachable from other machines"), span)
+                .label("refused by `run`")
+                .help("listen on 127.0.0.1, or allow it with `allow_remote: true`");
+        }
     }
 }
 
@@ -342,7 +379,27 @@ impl Log {
             node.word("the log's format", &formats, problems)
         });
         set(keys.optional("level"), &mut self.level, |node| {
-            node.text("`level`", problems).map(str::to_owned)
+            let text = node.text("`level`", problems)?;
+            let wrong = text.split(',').find_map(wrong_level);
+            if let Some(wrong) = wrong {
+                let near = nearest(wrong, LEVELS).map(|near| format!("did you mean `{near}`?"));
+                problems
+                    .error("C042", format!("`{wrong}` is not a level of the log"), node.span)
+                    .label("unknown `level`")
+                    .help(near.unwrap_or_else(|| {
+                        format!("one of {}, or a list such as `info,tripline=debug`", LEVELS.join(", "))
+                    }));
+            }
+            wrong.is_none().then(|| text.to_owned())
         });
     }
+}
+
+/// Levels of the log.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// The level of a directive (`info`, or `module=debug`), if there is no such level.
+fn wrong_level(directive: &str) -> Option<&str> {
+    let level = directive.rsplit('=').next().unwrap_or_default().trim();
+    (!LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level))).then_some(level)
 }

@@ -4,6 +4,7 @@
 
 mod at_least_once;
 mod client;
+mod client_setting;
 mod consumer;
 mod exactly_once;
 mod group;
@@ -23,6 +24,7 @@ mod topics;
 pub mod transfer;
 
 pub use at_least_once::AtLeastOnce;
+pub use client_setting::{FREQUENT_SETTINGS, SettingError, setting_error};
 pub use consumer::KafkaSource;
 pub use exactly_once::ExactlyOnce;
 pub use group::{BeginError, Group};

@@ -98,6 +98,60 @@ fn a_misspelt_key_is_pointed_at() {
 }
 
 #[test]
+fn a_setting_without_effect_is_refused() {
+    for (from, to, code) in [
+        ("  format: json", "  format: json\n  delimiter: \";\"", "C015"),
+        (
+            "event.time: {from: /time, format: rfc3339}",
+            "event.time: {from: /time, zone: Europe/Oslo}",
+            "C016",
+        ),
+    ] {
+        let example = Example::new();
+        example.change("tripline.yaml", from, to);
+        let faults = example.faults();
+        assert!(faults.contains(&format!("error[{code}]")) && faults.contains("has no effect"), "{faults}");
+    }
+}
+
+#[test]
+fn check_refuses_what_run_would_refuse_without_a_broker_and_shows_no_value() {
+    let example = Example::new();
+    fs::write(example.folder.path().join("file"), "").unwrap();
+    let file = example.folder.path().join("file").display().to_string();
+    let text = fs::read_to_string(example.path()).unwrap();
+    let kept: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("listen:")).collect();
+    let kept = kept.join("\n").replace("level: info", "level: inof");
+    let kept = kept.replace("http:", "http:\n  listen: 0.0.0.0:9464");
+    let kept =
+        kept.replace("kafka:", "kafka:\n  client: {sasl.passwrod: hush-hush, security.protocol: hush-tls}");
+    fs::write(example.path(), format!("{kept}\nsnapshots: {{store: {file}}}\n")).unwrap();
+    let faults = example.faults();
+    for part in [
+        "no setting `sasl.passwrod`",
+        "did you mean `sasl.password`?",
+        "refuses the value of `security.protocol`",
+        "0.0.0.0:9464 is reachable from other machines",
+        "did you mean `info`?",
+        "it is not a folder",
+    ] {
+        assert!(faults.contains(part), "{part}\n{faults}");
+    }
+}
+
+#[test]
+fn a_field_that_a_rule_reads_and_nothing_maps_is_warned_of() {
+    let example = Example::new();
+    let text = fs::read_to_string(example.path()).unwrap();
+    let kept: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("card.id:")).collect();
+    fs::write(example.path(), kept.join("\n")).unwrap();
+    let loaded = example.load();
+    let [problem] = loaded.problems.list() else { panic!("{}", loaded.problems.render(Paint::Plain)) };
+    assert_eq!(problem.code.0, "C017");
+    assert!(problem.message.contains("`card.id` is read by"), "{}", problem.message);
+}
+
+#[test]
 fn a_file_that_is_not_there_is_pointed_at() {
     for (from, to) in [
         ("schema: schema.yaml", "schema: nowhere.yaml"),

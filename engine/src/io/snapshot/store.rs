@@ -47,21 +47,27 @@ impl Store {
     /// When the store cannot be opened.
     pub fn open(place: &str) -> Result<Store, ObjectStoreError> {
         let unusable = |reason: String| ObjectStoreError::Place { place: place.to_owned(), reason };
-        let folder = match place.strip_prefix("file://") {
-            Some(folder) => Some(folder),
-            None => (!place.contains("://")).then_some(place),
-        };
-        if let Some(folder) = folder {
+        if let Some(folder) = folder(place) {
             std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
             let objects =
                 LocalFileSystem::new_with_prefix(folder).map_err(|error| unusable(error.to_string()))?;
             return Ok(Store::over(Arc::new(objects.with_fsync(true)), Path::default(), true));
         }
-        let url = url::Url::parse(place).map_err(|error| unusable(error.to_string()))?;
-        let given = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
-        let (objects, root) =
-            object_store::parse_url_opts(&url, given).map_err(|error| unusable(error.to_string()))?;
+        let (objects, root) = remote(place).map_err(unusable)?;
         Ok(Store::over(Arc::from(objects), root, false))
+    }
+
+    /// Why [`Store::open`] would refuse a store, without opening or creating it. A folder that is missing is created
+    /// when it is opened.
+    pub fn refusal(place: &str) -> Option<ObjectStoreError> {
+        let reason = match folder(place) {
+            Some(folder) => match std::fs::metadata(folder) {
+                Ok(found) if !found.is_dir() => "it is not a folder".to_owned(),
+                _ => return None,
+            },
+            None => remote(place).err()?,
+        };
+        Some(ObjectStoreError::Place { place: place.to_owned(), reason })
     }
 
     /// A store over these objects, under a root.
@@ -125,6 +131,21 @@ impl Store {
     pub fn delete(&self, name: &str) -> Result<(), ObjectStoreError> {
         self.runtime.block_on(self.objects.delete(&self.path(name))).map_err(error("delete", name))
     }
+}
+
+/// The folder of a store on this machine.
+fn folder(place: &str) -> Option<&str> {
+    match place.strip_prefix("file://") {
+        Some(folder) => Some(folder),
+        None => (!place.contains("://")).then_some(place),
+    }
+}
+
+/// The object store of a URL, with credentials from its usual environment.
+fn remote(place: &str) -> Result<(Box<dyn ObjectStore>, Path), String> {
+    let url = url::Url::parse(place).map_err(|error| error.to_string())?;
+    let given = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
+    object_store::parse_url_opts(&url, given).map_err(|error| error.to_string())
 }
 
 fn error(what: &'static str, name: &str) -> impl Fn(object_store::Error) -> ObjectStoreError {
