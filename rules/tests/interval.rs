@@ -181,8 +181,8 @@ fn claims(pack: &str, condition: &str, schema: &Schema) -> Vec<(Claim, String)> 
 fn what_is_said_of_a_condition_is_true_of_every_event() {
     let conditions: u32 = match std::env::var("TRIPLINE_CONDITIONS") {
         Ok(text) => text.parse().expect("TRIPLINE_CONDITIONS is a number"),
-        Err(_) if cfg!(debug_assertions) => 2_000,
-        Err(_) => 20_000,
+        Err(_) if cfg!(debug_assertions) => 10_000,
+        Err(_) => 50_000,
     };
     let (schema, problems) = Schema::load(&File::new("schema.yaml", SCHEMA));
     let schema = schema.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));

@@ -109,8 +109,8 @@ fn a_setting_without_effect_is_refused() {
     ] {
         let example = Example::new();
         example.change("tripline.yaml", from, to);
-        let faults = example.faults();
-        assert!(faults.contains(&format!("error[{code}]")) && faults.contains("has no effect"), "{faults}");
+        let errors = example.errors();
+        assert!(errors.contains(&format!("error[{code}]")) && errors.contains("has no effect"), "{errors}");
     }
 }
 
@@ -126,7 +126,7 @@ fn check_refuses_what_run_would_refuse_without_a_broker_and_shows_no_value() {
     let kept =
         kept.replace("kafka:", "kafka:\n  client: {sasl.passwrod: hush-hush, security.protocol: hush-tls}");
     fs::write(example.path(), format!("{kept}\nsnapshots: {{store: {file}}}\n")).unwrap();
-    let faults = example.faults();
+    let errors = example.errors();
     for part in [
         "no setting `sasl.passwrod`",
         "did you mean `sasl.password`?",
@@ -135,7 +135,7 @@ fn check_refuses_what_run_would_refuse_without_a_broker_and_shows_no_value() {
         "did you mean `info`?",
         "it is not a folder",
     ] {
-        assert!(faults.contains(part), "{part}\n{faults}");
+        assert!(errors.contains(part), "{part}\n{errors}");
     }
 }
 
