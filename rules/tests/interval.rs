@@ -1,7 +1,7 @@
 //! Findings that a condition, or a part of one, never or always holds: they are true of every event that is tried.
 //!
-//! Conditions are random, over a few fields, functions and facts. Each finding marks a text, which is evaluated by itself
-//! as a feature. The evaluator is checked against an independent one in `oracle`.
+//! Conditions are random, over a few fields, functions and facts. Each finding marks a text, which is evaluated by
+//! itself as a feature. The evaluator is checked against an independent one in `oracle`.
 
 use std::fmt::Write as _;
 use tripline_rules::compile::CompileOptions;

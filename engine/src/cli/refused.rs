@@ -1,4 +1,4 @@
-//! What `run` would refuse of a configuration and only its clients and stores can judge. Nothing is connected or created.
+//! What `run` would refuse of a configuration and only its clients and stores can judge. It connects to nothing.
 
 use crate::config::{Kafka, Places};
 use crate::io::kafka::{FREQUENT_SETTINGS, SettingError, setting_error};

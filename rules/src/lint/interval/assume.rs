@@ -1,7 +1,7 @@
 //! What is known of an event for which a condition holds, or a contradiction.
 //!
-//! A condition that is true has known operands: `unknown` never fires a rule. So a contradiction means that the condition
-//! is never true, and a contradiction of its negation that it is true whenever its values are known.
+//! A condition that is true has known operands: `unknown` never fires a rule. So a contradiction means that the
+//! condition is never true, and a contradiction of its negation that it is true whenever its values are known.
 
 use super::range::{Range, Words};
 use super::value::{Known, Values, is_test};

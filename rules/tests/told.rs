@@ -1,0 +1,162 @@
+//! What the linter says: the likely cause, what to write, and why a condition cannot change.
+
+use tripline_rules::compile::CompileOptions;
+use tripline_rules::diagnostic::{Diagnostics, File, Paint};
+use tripline_rules::ruleset::Ruleset;
+use tripline_rules::schema::Schema;
+use tripline_rules::value::TextKey;
+
+const SCHEMA: &str = include_str!("golden/schema.yaml");
+
+fn compile(pack: &str) -> (Option<Ruleset>, Diagnostics) {
+    let (schema, problems) = Schema::load(&File::new("schema.yaml", SCHEMA));
+    let schema = schema.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
+    let list = |path: &str| match path {
+        "mcc.csv" => Ok("code\n7995\n".to_owned()),
+        other => Err(format!("{other} does not exist")),
+    };
+    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options)
+}
+
+/// Codes found in a pack, in the order of their places.
+fn codes(pack: &str) -> Vec<&'static str> {
+    let (_, problems) = compile(pack);
+    problems.list().iter().map(|problem| problem.code.0).collect()
+}
+
+/// A pack with one rule for purchases.
+fn with_rule(when: &str) -> String {
+    format!(
+        "version: 1\naggregates:\n  tries: {{count: events, by: card, over: 10m}}\n  part: {{ratio: tx.declined, over: 1d}}\n\
+         params: {{share: {{default: 60, min: 1, max: 90}}}}\n\
+         features: {{f: tries + part + $share}}\nrules:\n  - {{id: R, event: purchase, action: alert, when: '{when}'}}\n"
+    )
+}
+
+/// Message, label and help of the one problem of a condition.
+fn told(when: &str) -> String {
+    let (_, problems) = compile(&with_rule(when));
+    let [problem] = problems.list() else { panic!("{when}\n{}", problems.render(Paint::Plain)) };
+    let parts = [Some(&problem.message), problem.label.as_ref(), problem.help.as_ref()];
+    let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    format!("{} {}", problem.code.0, parts.join("; "))
+}
+
+#[test]
+fn habits_of_other_languages_are_answered_with_what_to_write() {
+    for (when, parts) in [
+        ("tries > 1 AND tx.declined", &["write `and` instead of `AND`"][..]),
+        ("tries <> 1", &["write `!=` instead of `<>`"]),
+        ("tries ≥ 1", &["write `>=`"]),
+        ("merchant.id == null", &["`null` is not a value", "write `merchant.id is missing`"]),
+        ("merchant.id != NULL", &["write `merchant.id is not missing`"]),
+        ("merchant.id == “x”", &["straight", "write \"x\""]),
+        ("tx.amount > 0,5", &["decimals are written with a point"]),
+        ("tx.channel == ecom", &["write \"ecom\""]),
+        ("tx.channel in [atm, \"ecom\"]", &["write \"atm\""]),
+        ("tx.channel == ecmo", &["did you mean \"ecom\""]),
+        ("merchant.id == shop1", &["texts stand in quotes: \"shop1\""]),
+        ("merchant.mcc in (\"1\", \"2\")", &["square brackets", "write `[\"1\", \"2\"]`"]),
+        ("merchant.id is null", &["write `x is missing`"]),
+        ("local_hour(\"Europe/Berln\") > 5", &["did you mean \"Europe/Berlin\""]),
+    ] {
+        let told = told(when);
+        assert!(parts.iter().all(|part| told.contains(part)), "{when}: {told}");
+    }
+}
+
+#[test]
+fn a_condition_that_cannot_change_says_why() {
+    for (when, parts) in [
+        ("part > 50", &["E310", "`part` is a share, 0 to 1", "`50%`"][..]),
+        ("part < 2", &["W504", "`part` is a share, 0 to 1", "`2%`"]),
+        ("coverage(tries) >= 90", &["E310", "a share", "`90%`"]),
+        (
+            "local_hour(\"UTC\") between 22 and 5",
+            &["E310", "(local_hour(\"UTC\") >= 22 or local_hour(\"UTC\") <= 5)"],
+        ),
+        ("tx.amount between 50 and 10", &["E310", "between 10 and 50"]),
+        ("local_weekday(\"UTC\") == 0", &["E310", "1 (Monday) to 7 (Sunday)"]),
+        ("tries < 0 or tx.declined", &["W503", "`tries < 0` never holds", "never negative"]),
+        ("tries > 5 and tries < 6", &["E310", "at least 6", "`tries < 6`"]),
+        ("tx.amount > 500 and tx.amount < 100", &["E310", "more than 500", "`tx.amount < 100`"]),
+        ("tx.amount < 500 or tx.amount > 100", &["W504"]),
+        ("tx.channel == \"ecom\" and tx.channel == \"atm\"", &["E310", "is \"ecom\" here"]),
+        (
+            "event.type == \"transfer\" and tx.amount > 5",
+            &["E310", "`event.type == \"transfer\"`", "is \"purchase\" here"],
+        ),
+        ("tx.geo is missing and tx.amount is missing and tx.amount > 5", &["E310", "missing in one part"]),
+        ("part >= $share", &["W503", "with the present value of `$share`"]),
+    ] {
+        let told = told(when);
+        assert!(parts.iter().all(|part| told.contains(part)), "{when}: {told}");
+    }
+    for fine in [
+        "part > 50%",
+        "local_hour(\"UTC\") >= 22 or local_hour(\"UTC\") <= 5",
+        "tx.amount > 100 and tx.amount < 500",
+        "tries > 5 and tries < 7",
+        "$share > 3 and tx.declined",
+        "tx.declined == false and tx.amount > $share",
+    ] {
+        let codes = codes(&with_rule(fine));
+        assert!(!codes.iter().any(|code| ["E310", "W503", "W504"].contains(code)), "{fine}: {codes:?}");
+    }
+}
+
+#[test]
+fn what_an_unreadable_part_refers_to_is_not_unused() {
+    let declared = "version: 1\nparams: {p: {default: 1}}\nlists: {l: {file: mcc.csv}}\nterms: {t: tx.declined}\n\
+                    aggregates: {a: {count: events, over: 1h}}\n";
+    for (rules, code) in [
+        ("rules:\n  - {id: R, action: alert, when: 'a > $p AND t and merchant.mcc in @l'}\n", "E100"),
+        (
+            "rules:\n  - {id: R, action: alert, when: 'kmh(a + $p) > 1 and t and merchant.mcc in @l'}\n",
+            "E305",
+        ),
+        ("rules:\n  - {action: alert, when: 'a > $p and t and merchant.mcc in @l'}\n", "S002"),
+    ] {
+        assert_eq!(codes(&format!("{declared}{rules}")), [code], "{rules}");
+    }
+    let broken = format!("{declared}rules:\n  - {{id: R, when: a > $p and t and merchant.mcc in @l\n");
+    assert_eq!(codes(&broken), ["Y000"]);
+}
+
+#[test]
+fn a_list_that_nothing_reads_is_read() {
+    let rule = "rules:\n  - {id: R, when: tx.declined, action: alert}\n";
+    assert_eq!(codes(&format!("version: 1\nlists: {{l: {{file: gone.csv}}}}\n{rule}")), ["W403", "S030"]);
+}
+
+#[test]
+fn a_term_is_checked_in_every_context() {
+    for when in ["hit and hits >= 2", "hits >= 2 and hit"] {
+        let pack = format!(
+            "version: 1\nterms: {{hit: 'starts_with(tx.description, \"x\")'}}\n\
+             aggregates: {{hits: {{count: events, over: 1d, where: hit}}}}\nrules:\n  - {{id: R, action: alert, when: {when}}}\n"
+        );
+        assert_eq!(codes(&pack), ["E401"], "{when}");
+    }
+    // An error that does not depend on the context is reported once.
+    let pack = "version: 1\nterms: {hit: tx.amout > 5}\naggregates: {hits: {count: events, over: 1d, where: hit}}\n\
+                rules:\n  - {id: R, action: alert, when: hits >= 2 and hit}\n";
+    assert_eq!(codes(pack), ["E201"]);
+}
+
+#[test]
+fn rules_and_lines_of_decide_without_effect() {
+    let pack = |decide: &str, rule: &str| {
+        codes(&format!("version: 1\n{decide}rules:\n  - {{id: R, when: tx.declined{rule}}}\n"))
+    };
+    let decide = "decide:\n  - {score: 90, action: hold}\n  - {score: 75, action: review}\n";
+    let empty: [&str; 0] = [];
+    assert_eq!(pack("", ", action: alert"), empty);
+    assert_eq!(pack("", ""), ["W506"]);
+    assert_eq!(pack("", ", score: 50"), ["W507"]);
+    assert_eq!(pack("", ", score: 50, action: alert"), empty);
+    assert_eq!(pack(decide, ", score: 50"), empty);
+    let hidden = "decide:\n  - {score: 75, action: review}\n  - {score: 90, action: hold}\n";
+    assert_eq!(pack(hidden, ", score: 50"), ["W505"]);
+}
