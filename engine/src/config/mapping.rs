@@ -134,7 +134,7 @@ fn format(keys: &mut Keys<'_>, problems: &mut Diagnostics) -> Option<Format> {
     };
     if let (Some(Format::Json), Some(span)) = (format, keys.key_span("delimiter")) {
         problems
-            .error("C015", "`delimiter` has no effect: the format is `json`", span)
+            .error("C018", "`delimiter` has no effect: the format is `json`", span)
             .label("without effect")
             .help("write `format: csv`, or remove `delimiter`");
     }

@@ -4,6 +4,7 @@ use super::client::{self, SecretFiles};
 use crate::settings::{
     self, ClientSettings, Guarantee, HttpSettings, InputClock, LogFormat, SnapshotSettings, Start, owned_key,
 };
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tripline_core::settings::Settings;

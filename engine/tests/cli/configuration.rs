@@ -100,7 +100,7 @@ fn a_misspelt_key_is_pointed_at() {
 #[test]
 fn a_setting_without_effect_is_refused() {
     for (from, to, code) in [
-        ("  format: json", "  format: json\n  delimiter: \";\"", "C015"),
+        ("  format: json", "  format: json\n  delimiter: \";\"", "C018"),
         (
             "event.time: {from: /time, format: rfc3339}",
             "event.time: {from: /time, zone: Europe/Oslo}",
