@@ -105,6 +105,7 @@ impl AccountShard {
             self.scores.score();
             self.judge(piece, derived, out);
         }
+        self.counts.dropped = self.shard.dropped();
     }
 
     /// Inserts rows without judging them: how a shard is restored from its log.
@@ -146,6 +147,7 @@ impl AccountShard {
         if let Some(appended_at) = self.intake.begin(piece) {
             // The log begins here, whatever became of its first records.
             self.skip_before(appended_at);
+            derived.begin_at(Timestamp(appended_at.0.saturating_add(FUTURE_MS_MAX)));
         }
         let AccountShard { installation, intake, shard, scores, scratch, counts, .. } = self;
         let Scratch { records, labels, pending } = scratch;

@@ -35,12 +35,51 @@ pub struct Counts {
     pub unresolved_references: u64,
     /// Events with a local time that a clock change repeats or skips, as the mapping decided.
     pub ambiguous_times: u64,
+    /// State that was dropped for want of room.
+    pub dropped: Dropped,
     /// Dead letters and conflicts by reason.
     #[serde(skip)]
     pub reasons: BTreeMap<Reason, u64>,
     /// Firings by rule.
     #[serde(skip)]
     pub fired: FiredCounts,
+}
+
+/// State that was dropped because a limit was reached. What depends on it says so: coverage, `approximate`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// Keys that were evicted, by the limits on keys and bytes.
+    pub keys: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Rows of full ledgers.
+    pub capped_rows: u64,
+    /// Intervals of cooldowns beyond those held of a rule and key.
+    pub cooldowns: u64,
+    /// Incidents beyond those held of a key.
+    pub incidents: u64,
+}
+
+impl Dropped {
+    /// What was dropped, by kind.
+    pub fn by_kind(&self) -> [(&'static str, u64); 5] {
+        [
+            ("keys", self.keys),
+            ("rows", self.rows),
+            ("capped_rows", self.capped_rows),
+            ("cooldowns", self.cooldowns),
+            ("incidents", self.incidents),
+        ]
+    }
+
+    /// Adds what another shard dropped.
+    pub(crate) fn add(&mut self, other: &Dropped) {
+        self.keys += other.keys;
+        self.rows += other.rows;
+        self.capped_rows += other.capped_rows;
+        self.cooldowns += other.cooldowns;
+        self.incidents += other.incidents;
+    }
 }
 
 /// Firings by the id of the rule. Those of rules that another pack took away stay.
@@ -127,6 +166,7 @@ impl Counts {
             *self.reasons.entry(*reason).or_default() += count;
         }
         self.fired.add(&other.fired);
+        self.dropped.add(&other.dropped);
     }
 
     /// Counts a decision.

@@ -60,8 +60,10 @@ pub struct FiredRule {
     pub rule: usize,
     /// Key of its cooldown: the ledger's, or that of an entity inside it.
     pub(crate) cooldown_key: u128,
-    /// Whether an open cooldown silences it.
+    /// Whether a cooldown silences it.
     pub silenced: bool,
+    /// Whether an interval of its cooldown that is no longer held might have.
+    pub(crate) may_be_silenced: bool,
 }
 
 /// A model's score of the event.
@@ -90,7 +92,8 @@ pub struct RaisedAlert {
     pub evidence: Vec<Evidence>,
     /// The smallest covered share of a window, of all facts that the rules read; `None` if all windows are covered.
     pub coverage: Option<f64>,
-    /// Whether a fact that the rules read is approximate.
+    /// Whether state that the rules read, or their cooldowns and the incident, was dropped or is not held for as long
+    /// as they ask for, or a count stopped at its maximum.
     pub approximate: bool,
     /// Whether newer rows of the same key existed.
     pub out_of_order: bool,

@@ -1,6 +1,7 @@
 //! The other key spaces of an installation, as the step of an account's shard drives them where they run in the same
 //! process. It is independent of which key spaces exist.
 
+use crate::batch::Timestamp;
 use crate::counts::Counts;
 use crate::decision::Decision;
 use crate::event::Event;
@@ -15,6 +16,9 @@ use crate::signals::Signals;
 pub trait DerivedSpaces {
     /// The signals that rules read.
     fn signals(&self) -> &impl Signals;
+
+    /// The log of a partition begins here.
+    fn begin_at(&mut self, from: Timestamp);
 
     /// Brings the ledgers of events into the cache.
     fn prefetch<'a>(&mut self, events: impl Iterator<Item = &'a Event> + Clone);
@@ -67,6 +71,9 @@ impl<S: Signals> DerivedSpaces for AccountOnly<'_, S> {
     fn signals(&self) -> &impl Signals {
         self.signals
     }
+
+    #[inline]
+    fn begin_at(&mut self, _: Timestamp) {}
 
     #[inline]
     fn prefetch<'a>(&mut self, _: impl Iterator<Item = &'a Event> + Clone) {}

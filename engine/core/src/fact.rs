@@ -22,6 +22,7 @@ pub(crate) mod scan;
 pub(crate) mod totals;
 
 use crate::batch::Timestamp;
+use crate::fact::bound::BoundAggregate;
 use crate::row::Rows;
 use tripline_rules::aggregate::FactSet;
 
@@ -40,11 +41,29 @@ pub(crate) struct View<'a> {
     pub(crate) event: usize,
     /// Rows at or before this time have expired.
     pub(crate) retained_after: Timestamp,
-    /// Time of the newest row that the ledger's cap dropped.
+    /// The same for what reads rows without a window: it sees the row kept of a key asleep.
+    pub(crate) kept_after: Timestamp,
+    /// The greatest time of a row that the ledger lacks: the cap dropped it, or it left with an evicted key.
     pub(crate) dropped_at: Option<Timestamp>,
 }
 
 impl View<'_> {
+    /// The rows that a fact counts: after the first time, up to the second.
+    #[inline]
+    fn window(&self, fact: &BoundAggregate) -> (Timestamp, Timestamp) {
+        let to = Timestamp(self.at().0.saturating_sub(fact.delay));
+        match fact.over {
+            Some(over) => (Timestamp(to.0.saturating_sub(over)).max(self.retained_after), to),
+            None => (self.kept_after, to),
+        }
+    }
+
+    /// Whether a fact may depend on a row that the ledger lacks. Without a window any may be the one it is about.
+    #[inline]
+    fn lacks(&self, fact: &BoundAggregate, from: Timestamp) -> bool {
+        self.dropped_at.is_some_and(|dropped_at| fact.over.is_none() || dropped_at > from)
+    }
+
     /// When the event happened.
     fn at(&self) -> Timestamp {
         self.rows.at(self.event)

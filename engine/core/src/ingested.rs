@@ -28,8 +28,11 @@ pub struct InsertedRow {
     pub out_of_order: bool,
     /// Facts computed from fewer rows than their definition asks for.
     pub marks: FactMarks,
-    /// How far back the shard's rows reach.
+    /// Where the shard's log begins: all events after this time came in.
     pub held_from: Timestamp,
+    /// Rows of the ledger at or before this time may be gone: they have expired, a limit dropped them, or the key was
+    /// evicted since.
+    pub gone_until: Timestamp,
     /// Whether the event refers to none, or to one that is held.
     pub resolved: bool,
 }
@@ -43,6 +46,13 @@ pub(crate) enum KeySource {
     Field(Slot),
 }
 
+impl InsertedRow {
+    /// All rows of the ledger after this time are held.
+    pub(crate) fn rows_from(&self) -> Timestamp {
+        self.held_from.max(self.gone_until)
+    }
+}
+
 impl KeySource {
     /// The event's key, if it has one here.
     #[inline]
@@ -54,7 +64,8 @@ impl KeySource {
     }
 }
 
-/// Share of the window `(t - delay - over, t - delay]` that lies after the oldest row held; 1 without a window.
+/// Share of the window `(t - delay - over, t - delay]` that lies after the time from which rows are held; 1 without a
+/// window.
 pub(crate) fn covered(over: Option<i64>, delay: i64, at: Timestamp, held_from: Timestamp) -> f64 {
     let Some(over) = over.filter(|over| *over > 0) else { return 1.0 };
     let held = (at.0 - delay - held_from.0).clamp(0, over);

@@ -5,7 +5,6 @@
 use crate::batch::ACCOUNT_SPACE;
 use crate::decode::{CheckedMapping, DecodePlan, Format, Mapping, MappingError};
 use crate::ledger::LedgerLimits;
-use crate::limits::FUTURE_MS_MAX;
 use crate::scores::ModelRegistry;
 use crate::settings::Settings;
 use crate::suppress::INCIDENT_GAP_MS;
@@ -26,6 +25,8 @@ pub struct Installation {
     models: ModelRegistry,
     /// By key space, as the ruleset's programs.
     facts: Vec<FactSet>,
+    /// Registers of the models' scores that are read, and how far back each model reads, ms.
+    model_slots: Vec<(Slot, i64)>,
     lookback: Lookback,
 }
 
@@ -68,6 +69,7 @@ impl Installation {
         Installation {
             decode: Arc::new(decode_plan(schema, ruleset, &mapping, &settings)),
             lookback: Lookback::of(ruleset, &mapping, &models, &settings),
+            model_slots: models.slots(ruleset),
             models,
             facts: facts.collect(),
             schema: Arc::clone(schema),
@@ -119,6 +121,11 @@ impl Installation {
         &self.models
     }
 
+    /// Registers of the models' scores that are read, and how far back each model reads, ms.
+    pub(crate) fn model_slots(&self) -> &[(Slot, i64)] {
+        &self.model_slots
+    }
+
     /// How far back a shard reads.
     pub fn lookback(&self) -> Lookback {
         self.lookback
@@ -150,7 +157,7 @@ impl Lookback {
         settings: &Settings,
     ) -> Lookback {
         let packs = ruleset.programs().iter().map(|program| program.plan().look_back).max().unwrap_or(0);
-        let skew_ms = settings.lateness_ms + FUTURE_MS_MAX;
+        let skew_ms = settings.skew_ms();
         let row_retention_ms = settings.retention_ms.unwrap_or(packs.max(models.lookback_ms())) + skew_ms;
         let populations = ruleset.programs().iter().flat_map(|program| &program.plan().populations);
         let days = populations.map(Population::over_ms).max().unwrap_or(0);
@@ -163,8 +170,8 @@ impl Lookback {
     }
 }
 
-/// An event may be older than its record by the lateness, and newer by [`FUTURE_MS_MAX`]: together the skew. So the
-/// next events read rows of the lifetime and the skew before; and a label is available its delay after its record. Each
+/// An event may be older than its record by the lateness, and newer by `FUTURE_MS_MAX`: together the skew. So the next
+/// events read rows of the lifetime and the skew before; and a label is available its delay after its record. Each
 /// of these records must be restored as it was: a duplicate as one, with the fields of the row that it refers to.
 /// (That row, if it refers to a third one in turn, is not traced back further.)
 fn input_ms(row_retention_ms: i64, counted_ms: i64, skew_ms: i64, mapping: &CheckedMapping) -> i64 {
@@ -177,7 +184,7 @@ fn input_ms(row_retention_ms: i64, counted_ms: i64, skew_ms: i64, mapping: &Chec
 fn verdicts_ms(ruleset: &Ruleset, settings: &Settings) -> i64 {
     let cooldowns = ruleset.rules().iter().filter_map(|rule| rule.cooldown.as_ref());
     let longest = cooldowns.map(|cooldown| cooldown.length).max().unwrap_or(0);
-    longest.max(INCIDENT_GAP_MS) + settings.lateness_ms + FUTURE_MS_MAX
+    longest.max(INCIDENT_GAP_MS) + settings.skew_ms()
 }
 
 /// The fields that rules read, rows keep or key spaces are keyed by.

@@ -1,7 +1,7 @@
 //! The second half of a step: rules over registers, score and action, cooldowns and incidents of one event in one key
 //! space. It reads facts and scores, changes decision state, and never a ledger. Records are rendered elsewhere.
 
-use crate::batch::Timestamp;
+use crate::batch::{ACCOUNT_SPACE, Timestamp};
 use crate::decision::{
     AlertKind, Decision, Evidence, FiredRule, JudgedEvent, ModelResult, RaisedAlert, SCORE_MAX, verb,
 };
@@ -9,10 +9,9 @@ use crate::event::Event;
 use crate::ingested::{InsertedRow, KeySource, covered};
 use crate::installation::Installation;
 use crate::scores::EventScores;
-use crate::settings::Settings;
 use crate::suppress::Decisions;
 use tripline_rules::action::{Action, Cooldown, Mode, Verb};
-use tripline_rules::aggregate::AggregatePlan;
+use tripline_rules::aggregate::Aggregate;
 use tripline_rules::money::Currency;
 use tripline_rules::program::{Fired, Program};
 use tripline_rules::ruleset::{Described, ReadFrom, Rule, Ruleset};
@@ -58,6 +57,9 @@ impl Judge {
         fired.clear();
         context.program.judge(event.event_type, &mut event.registers, &event.texts, fired, &mut ());
         let key = if fired.rules.is_empty() { None } else { context.key.of(event) };
+        if key.is_some() {
+            state.advance(event.at, context.installation.settings().skew_ms());
+        }
         let decision = key.map(|key| Box::new(Case { context, key }.decide(fired, event, state)));
         Judged { unknown: fired.unknown.len(), decision }
     }
@@ -77,10 +79,11 @@ impl Case<'_, '_> {
         let (score, action) = score_and_action(ruleset, &live);
         for fired in &mut live {
             let rule = &ruleset.rules()[fired.rule];
-            fired.silenced = rule.cooldown.as_ref().is_some_and(|cooldown| {
+            if let Some(cooldown) = &rule.cooldown {
                 let lifted = cooldown.unless_score_increases;
-                state.is_silenced(&rule.id, fired.cooldown_key, event.at, score, lifted)
-            });
+                let silence = state.silence(&rule.id, fired.cooldown_key, event.at, score, lifted);
+                (fired.silenced, fired.may_be_silenced) = (silence.is_silenced, silence.is_approximate);
+            }
         }
         let entity = self.context.program.plan().space.key;
         let mut decision = Decision {
@@ -109,10 +112,12 @@ impl Case<'_, '_> {
             let rule = &self.context.installation.ruleset().rules()[*number];
             match rule.mode {
                 Mode::Live => {
-                    let cooldown_key = rule.cooldown.as_ref().map_or(self.key, |cooldown| {
-                        cooldown_key(self.context.installation.settings(), cooldown, self.key, event)
-                    });
-                    live.push(FiredRule { rule: *number, cooldown_key, silenced: false });
+                    let cooldown_key = rule
+                        .cooldown
+                        .as_ref()
+                        .map_or(self.key, |cooldown| self.cooldown_key(cooldown, event));
+                    let (silenced, may_be_silenced) = (false, false);
+                    live.push(FiredRule { rule: *number, cooldown_key, silenced, may_be_silenced });
                 }
                 Mode::Shadow | Mode::Off => shadow.push(*number),
             }
@@ -129,6 +134,7 @@ impl Case<'_, '_> {
         if is_suppressed && state.open_incident(self.key, event.at).is_none() {
             return;
         }
+        let may_lack_incident = state.may_lack_incident(self.key, event.at);
         let named = self.id(AlertKind::New, event);
         let (incident, change) = state.raise_incident(self.key, event.at, named);
         decision.changes.push(change);
@@ -139,15 +145,16 @@ impl Case<'_, '_> {
         let kind = if incident.seq == 1 { AlertKind::New } else { AlertKind::Update };
         let rules =
             || decision.live.iter().map(|fired| &self.context.installation.ruleset().rules()[fired.rule]);
-        let plan = self.context.program.plan();
+        let lacks_decisions =
+            incident.seq == 1 && may_lack_incident || decision.live.iter().any(|fired| fired.may_be_silenced);
         let alert = RaisedAlert {
             id: self.id(kind, event),
             kind,
             incident,
             severity: rules().map(|rule| rule.severity).max().expect("an alert has a live rule"),
             evidence: decision.live.iter().map(|fired| self.evidence(fired.rule, event)).collect(),
-            coverage: self.coverage(plan, rules(), event.at),
-            approximate: rules().any(|rule| self.reads_approximate(rule)),
+            coverage: self.coverage(rules(), event.at),
+            approximate: lacks_decisions || rules().any(|rule| self.reads_approximate(rule, event.at)),
             out_of_order: self.context.inserted.out_of_order,
         };
         self.explain_scores(&mut decision.models);
@@ -167,12 +174,29 @@ impl Case<'_, '_> {
         }
     }
 
+    /// What a cooldown is about: the ledger's key and, inside it, the entity of the event; without one the account.
+    fn cooldown_key(&self, cooldown: &Cooldown, event: &Event) -> u128 {
+        let space = self.context.program.plan().space.key;
+        let inside = event.registers.get(cooldown.key).filter(|_| cooldown.key != ACCOUNT_ID);
+        let (entity, kind) = match inside {
+            _ if cooldown.key == space => return self.key,
+            Some(word) => (u128::from(word), 0),
+            None if space == ACCOUNT_ID => return self.key,
+            None => (event.account, 1),
+        };
+        let mut id = [kind; 33];
+        id[..16].copy_from_slice(&self.key.to_le_bytes());
+        id[16..32].copy_from_slice(&entity.to_le_bytes());
+        self.context.installation.settings().key.entity(&id)
+    }
+
     fn open_cooldowns(&self, decision: &mut Decision, state: &mut Decisions) {
         for fired in decision.live.iter().filter(|fired| !fired.silenced) {
             let rule = &self.context.installation.ruleset().rules()[fired.rule];
             if let Some(cooldown) = &rule.cooldown {
                 let until = Timestamp(decision.at.0.saturating_add(cooldown.length));
-                let opened = state.open_cooldown(&rule.id, fired.cooldown_key, until, decision.score);
+                let (key, score) = (fired.cooldown_key, decision.score);
+                let opened = state.open_cooldown(&rule.id, key, decision.at, until, score);
                 decision.changes.push(opened);
             }
         }
@@ -203,31 +227,43 @@ impl Case<'_, '_> {
         Evidence { reason, values: values.map(|(name, value)| (name.to_owned(), json(value))).collect() }
     }
 
-    /// The smallest covered share of a window, of all windows that the rules read.
-    fn coverage<'r>(
-        &self,
-        plan: &AggregatePlan,
-        rules: impl Iterator<Item = &'r Rule>,
-        at: Timestamp,
-    ) -> Option<f64> {
-        let smallest = rules
-            .flat_map(facts)
-            .filter_map(|(slot, aggregate)| match aggregate.map(|fact| &plan.aggregates[fact]) {
-                Some(aggregate) => Some((aggregate.over, aggregate.delay)),
-                None => plan
-                    .populations
-                    .iter()
-                    .find(|rank| rank.slot == slot)
-                    .map(|rank| (Some(rank.over_ms()), 0)),
-            })
-            .map(|(over, delay)| covered(over, delay, at, self.context.inserted.held_from))
-            .fold(1.0, f64::min);
+    /// The smallest covered share of a window, of all windows that the rules read. Ranks among everybody count events
+    /// as they come, and lack those before the log alone.
+    fn coverage<'r>(&self, rules: impl Iterator<Item = &'r Rule>, at: Timestamp) -> Option<f64> {
+        let plan = self.context.program.plan();
+        let inserted = self.context.inserted;
+        let share = |(slot, aggregate): (Slot, Option<usize>)| match aggregate {
+            Some(fact) => {
+                let Aggregate { over, delay, .. } = plan.aggregates[fact];
+                covered(over, delay, at, inserted.rows_from())
+            }
+            None => plan
+                .populations
+                .iter()
+                .find(|rank| rank.slot == slot)
+                .map_or(1.0, |rank| covered(Some(rank.over_ms()), 0, at, inserted.held_from)),
+        };
+        let of_models = |rule| {
+            let lookbacks = self.model_lookbacks(rule);
+            lookbacks.map(|lookback| covered(Some(lookback), 0, at, inserted.rows_from()))
+        };
+        let shares = rules.flat_map(|rule| facts(rule).map(share).chain(of_models(rule)));
+        let smallest = shares.fold(1.0, f64::min);
         (smallest < 1.0).then_some(smallest)
     }
 
-    fn reads_approximate(&self, rule: &Rule) -> bool {
-        let marks = &self.context.inserted.marks;
+    /// Whether rows are gone that a fact or a model of the rule would have read, or a count stopped at its maximum.
+    fn reads_approximate(&self, rule: &Rule, at: Timestamp) -> bool {
+        let InsertedRow { marks, gone_until, .. } = self.context.inserted;
         facts(rule).any(|(_, aggregate)| aggregate.is_some_and(|fact| marks.approximate.has(fact)))
+            || self.model_lookbacks(rule).any(|lookback| at.0.saturating_sub(lookback) < gone_until.0)
+    }
+
+    /// How far back the models read whose scores the rule reads. They read the account's rows.
+    fn model_lookbacks(&self, rule: &Rule) -> impl Iterator<Item = i64> {
+        let models = if rule.space == ACCOUNT_SPACE { self.context.installation.model_slots() } else { &[] };
+        let reads = |slot| rule.values.iter().any(|value| value.from == ReadFrom::Other(slot));
+        models.iter().filter(move |(slot, _)| reads(*slot)).map(|(_, lookback)| *lookback)
     }
 }
 
@@ -262,17 +298,6 @@ fn facts(rule: &Rule) -> impl Iterator<Item = (Slot, Option<usize>)> {
     rule.values.iter().filter_map(|value| match value.from {
         ReadFrom::Fact { space, aggregate, slot } if space == rule.space => Some((slot, aggregate)),
         _ => None,
-    })
-}
-
-/// What a cooldown is about: the ledger's key and, inside it, the entity of the event; without one the ledger itself.
-fn cooldown_key(settings: &Settings, cooldown: &Cooldown, key: u128, event: &Event) -> u128 {
-    let inside = (cooldown.key != ACCOUNT_ID).then(|| event.registers.get(cooldown.key)).flatten();
-    inside.map_or(key, |word| {
-        let mut id = [0; 24];
-        id[..16].copy_from_slice(&key.to_le_bytes());
-        id[16..].copy_from_slice(&word.to_le_bytes());
-        settings.key.entity(&id)
     })
 }
 

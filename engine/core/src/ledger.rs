@@ -1,7 +1,7 @@
 //! Ledgers: every key's recent rows, in event-time order. The rows are the only state.
 //!
-//! It does not depend on rules or alerts: a plan lists the aggregates, a closure evaluates conditions over rows. A
-//! row's position among rows of the same time follows from its type and id, so any order of arrival gives one ledger.
+//! It does not depend on rules or alerts: a plan lists the aggregates, a closure evaluates conditions over rows. Rows
+//! of the same time keep the order of the log; otherwise any order of arrival gives one ledger.
 //!
 //! - `index`: from a key to its ledger
 //! - `store`: from a ledger to its rows
@@ -9,6 +9,8 @@
 //! - `prefetch`: ledgers into the processor's cache before their events
 //! - `expiry`: rows and keys within the retention, counted by hour
 //! - `evict`: retention and caps at work
+//! - `kept`: which expired row a ledger keeps, over the times of its rows
+//! - `lack`: what a ledger lacks because a limit dropped it
 //! - `caches`: running totals and ids of large ledgers
 //! - `save`, `saving`, `loading`: saving to a snapshot and loading from one
 //! - `install`: all rows under another plan
@@ -19,6 +21,8 @@ mod expiry;
 mod index;
 mod insert;
 mod install;
+mod kept;
+mod lack;
 mod loading;
 mod prefetch;
 mod save;
@@ -37,6 +41,7 @@ use crate::row::{Identity, Layout, Rows};
 use caches::Caches;
 use expiry::ExpiryCounts;
 use hashbrown::HashTable;
+use kept::{Lack, kept_after};
 use save::Save;
 use std::ops::Range;
 use store::Store;
@@ -55,7 +60,7 @@ pub const CLOCK_AHEAD_MS_MAX: Ms = FUTURE_MS_MAX;
 pub struct LedgerLimits {
     /// Rows of one ledger, at most [`ROWS_MAX`]; beyond it the oldest are dropped.
     pub rows_per_ledger: u16,
-    /// Keys of the shard with a row; beyond it those are evicted whose newest row is oldest.
+    /// Keys of the shard; beyond it those are evicted whose newest row is oldest.
     pub keys: usize,
     /// Bytes of the shard's rows and keys, by [`Ledgers::bytes_of`]; beyond it the same are evicted.
     pub bytes: usize,
@@ -148,8 +153,11 @@ pub struct Ledgers {
     store: Store,
     expiry: ExpiryCounts,
     watermark: Timestamp,
-    /// Capped ledgers and the time of their newest dropped row.
-    capped: HashTable<(u32, Timestamp)>,
+    /// Rows at or before this time left under an earlier, shorter retention.
+    gone_until: Timestamp,
+    /// The greatest time of a row that left with an evicted key; `None` before the first.
+    evicted_until: Option<Timestamp>,
+    lacking: HashTable<(u32, Lack)>,
     evicted: Evicted,
     /// The next ledger to be swept, and in how many events.
     sweep_at: u32,
@@ -178,7 +186,9 @@ impl Ledgers {
             store: Store::new(layout, limits.rows_per_ledger),
             expiry: ExpiryCounts::default(),
             watermark: Timestamp(i64::MIN),
-            capped: HashTable::new(),
+            gone_until: Timestamp(i64::MIN),
+            evicted_until: None,
+            lacking: HashTable::new(),
             evicted: Evicted::default(),
             sweep_at: 0,
             sweep_in: 0,
@@ -190,7 +200,7 @@ impl Ledgers {
         }
     }
 
-    /// Whether a key has a row, within the retention or not yet swept.
+    /// Whether a key is held: it had a row and was not evicted since.
     pub fn holds(&self, key: u128) -> bool {
         self.store.index.find(key).is_some()
     }
@@ -218,10 +228,14 @@ impl Ledgers {
 
     /// Computes the wanted facts of an event that was just inserted: each into its register, or its register unknown.
     pub fn facts(&mut self, event: RowRef, want: &FactSet, registers: &mut Registers, marks: &mut FactMarks) {
-        let retained_after = self.retained_after();
-        let dropped_at = self.dropped_at(event.ledger);
+        let (retained_after, dropped_at) = (self.retained_after(), self.lacks_until(event.ledger));
         let rows = self.store.rows(event.ledger);
-        let view = View { rows, event: event.position, retained_after, dropped_at };
+        let kept_after = if self.plan.has_unbounded {
+            kept_after(rows.len(), retained_after, |position| rows.at(position))
+        } else {
+            retained_after
+        };
+        let view = View { rows, event: event.position, retained_after, kept_after, dropped_at };
         let is_newest = || rows.at(rows.len() - 1) == rows.at(event.position);
         if let Some(cache) = self.caches.of_mut(event.ledger).filter(|_| is_newest())
             && cache.totals.is_ready()
@@ -233,12 +247,19 @@ impl Ledgers {
 
     /// A row's ledger, as the row's event sees it.
     pub(crate) fn view(&self, event: RowRef) -> View<'_> {
+        let (rows, retained_after) = (self.rows(event.ledger), self.retained_after());
         View {
-            rows: self.rows(event.ledger),
+            rows,
             event: event.position,
-            retained_after: self.retained_after(),
-            dropped_at: self.dropped_at(event.ledger),
+            retained_after,
+            kept_after: kept_after(rows.len(), retained_after, |position| rows.at(position)),
+            dropped_at: self.lacks_until(event.ledger),
         }
+    }
+
+    /// Rows of a row's ledger at or before this time may be gone.
+    pub(crate) fn gone_until(&self, row: RowRef) -> Timestamp {
+        self.retained_after().max(self.lacks_until(row.ledger).unwrap_or(Timestamp(i64::MIN)))
     }
 
     /// The layout of the rows.
@@ -334,7 +355,7 @@ impl Ledgers {
         true
     }
 
-    /// Keys with a row, within the retention or not yet swept.
+    /// Keys that had a row and were not evicted since: a function of the log alone.
     pub fn keys(&self) -> usize {
         self.store.index.len()
     }
@@ -351,14 +372,19 @@ impl Ledgers {
 
     /// Bytes of memory: rows, headers, tables, caches.
     pub fn counted_bytes(&self) -> usize {
-        let capped = self.capped.allocation_size();
+        let lacking = self.lacking.allocation_size();
         let caches = self.caches.counted_bytes();
-        self.store.counted_bytes() + self.expiry.counted_bytes() + capped + caches
+        self.store.counted_bytes() + self.expiry.counted_bytes() + lacking + caches
+    }
+
+    /// How far before the watermark rows are held, ms: less than the retention after a shorter one.
+    pub(crate) fn held_ms(&self) -> Ms {
+        self.watermark.0.saturating_sub(self.retained_after().0)
     }
 
     /// Rows at or before this time have expired.
-    fn retained_after(&self) -> Timestamp {
-        Timestamp(self.watermark.0.saturating_sub(self.limits.retention))
+    pub(crate) fn retained_after(&self) -> Timestamp {
+        Timestamp(self.watermark.0.saturating_sub(self.limits.retention)).max(self.gone_until)
     }
 
     fn rows(&self, ledger: u32) -> Rows<'_> {

@@ -1,6 +1,7 @@
 //! What a shard is set to, beside its packs. It does not depend on a configuration file.
 
 use crate::batch::Timestamp;
+use crate::limits::FUTURE_MS_MAX;
 use crate::scores::ModelRegistry;
 use tripline_rules::time::DAY_MS;
 use tripline_rules::value::TextKey;
@@ -38,6 +39,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How much older an event may be than one that came before it: late by the lateness, behind a clock that is ahead.
+    pub(crate) fn skew_ms(&self) -> i64 {
+        self.lateness_ms + FUTURE_MS_MAX
+    }
+
     /// Defaults for a stream: a day of lateness, 4,096 rows a ledger.
     pub fn new(stream: &str) -> Settings {
         Settings {

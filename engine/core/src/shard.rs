@@ -7,6 +7,7 @@ mod install;
 pub(crate) mod wire;
 
 use crate::batch::{ACCOUNT_SPACE, Timestamp};
+use crate::counts::Dropped;
 use crate::event::Event;
 use crate::fact::FactMarks;
 use crate::fact::populations::Populations;
@@ -14,7 +15,6 @@ use crate::ingested::{Ingested, InsertedRow, KeySource, covered};
 use crate::installation::Installation;
 use crate::judge::{Judge, JudgeContext, Judged};
 use crate::ledger::{Arrival, Inserted, Ledgers, RowRef};
-use crate::limits::FUTURE_MS_MAX;
 use crate::scores::EventScores;
 use crate::suppress::{Change, Decisions};
 use hashbrown::HashTable;
@@ -48,8 +48,7 @@ pub struct Shard {
     scratch: Registers,
     prefetched: Vec<u32>,
     watermark: Timestamp,
-    /// The greatest event time that was judged on which a rule fired.
-    judged: Timestamp,
+    /// Where the log begins: all events after this time came in.
     held_from: Option<Timestamp>,
 }
 
@@ -88,7 +87,6 @@ impl Shard {
             scratch: Registers::new(ruleset.registers()),
             prefetched: Vec::new(),
             watermark: Timestamp(i64::MIN),
-            judged: Timestamp(i64::MIN),
             held_from: None,
             program,
             number,
@@ -145,8 +143,9 @@ impl Shard {
             Inserted::Duplicate => return Ingested::Duplicate,
             Inserted::Conflict => return Ingested::Conflict,
         };
-        let held_from = self.held_from.map_or(event.at, |held| held.min(event.at));
-        self.held_from = Some(held_from);
+        // A log without append times begins with its first event. An older one that follows tells nothing of others.
+        let held_from = *self.held_from.get_or_insert(event.at);
+        let gone_until = self.ledgers.gone_until(row);
         self.amend(row, event);
         self.name(event);
         // Whether judged or not: a restored shard must forget the same days.
@@ -158,10 +157,10 @@ impl Shard {
             self.program.demand(event.event_type, &mut event.registers, &self.facts, |want, registers| {
                 ledgers.facts(row, want, registers, &mut marks);
             });
-            self.cover(event, held_from);
+            self.cover(event, held_from.max(gone_until));
         }
         self.populations.observe(event.at, &tags, &event.registers);
-        Ingested::New(InsertedRow { row, out_of_order, marks, held_from, resolved })
+        Ingested::New(InsertedRow { row, out_of_order, marks, held_from, gone_until, resolved })
     }
 
     /// The referring event takes over the kept fields of the event it refers to, where it does not carry them.
@@ -220,6 +219,11 @@ impl Shard {
         }
     }
 
+    /// The log of this shard begins here, unless it has begun.
+    pub(crate) fn begin_at(&mut self, from: Timestamp) {
+        self.held_from.get_or_insert(from);
+    }
+
     /// Every event of the shard after this time is held, or will be once it has been read.
     pub(crate) fn hold_from(&mut self, from: Timestamp) {
         self.held_from = Some(self.held_from.map_or(from, |held| held.min(from)));
@@ -229,33 +233,31 @@ impl Shard {
     pub fn judge(&mut self, event: &mut Event, inserted: &InsertedRow, scores: EventScores<'_>) -> Judged {
         let Shard { installation, number, program, judge, decisions, key, .. } = self;
         let context = JudgeContext { installation, number: *number, program, key: *key, inserted, scores };
-        let judged = judge.judge(&context, event, decisions);
-        if judged.decision.is_some() {
-            self.sweep_decisions(event.at);
+        judge.judge(&context, event, decisions)
+    }
+
+    /// Takes back in the changes of decision state that an earlier run committed with the verdict of an event.
+    pub fn fold(&mut self, at: Timestamp, changes: Vec<Change>) {
+        self.decisions.fold(at, changes, self.installation.settings().skew_ms());
+    }
+
+    /// What was dropped for want of room so far.
+    pub fn dropped(&self) -> Dropped {
+        let (ledgers, decisions) = (self.ledgers.evicted(), self.decisions.dropped());
+        Dropped {
+            keys: ledgers.keys,
+            rows: ledgers.rows,
+            capped_rows: ledgers.capped_rows,
+            cooldowns: decisions.cooldowns,
+            incidents: decisions.incidents,
         }
-        judged
     }
 
-    /// Takes back in the changes of decision state that an earlier run committed.
-    pub fn fold(&mut self, changes: Vec<Change>) {
-        changes.into_iter().for_each(|change| self.decisions.fold(change));
-    }
-
-    /// Forgets decision state that no event can meet any more.
-    ///
-    /// `at`: the event that was just judged. The watermark may be ahead of it: events are judged once all that go
-    /// through the stages with them are inserted.
-    fn sweep_decisions(&mut self, at: Timestamp) {
-        self.judged = self.judged.max(at);
-        let lateness_ms = self.installation.settings().lateness_ms;
-        self.decisions.sweep(self.judged, lateness_ms + FUTURE_MS_MAX);
-    }
-
-    fn cover(&self, event: &mut Event, held_from: Timestamp) {
+    fn cover(&self, event: &mut Event, rows_from: Timestamp) {
         let plan = self.program.plan();
         for coverage in &plan.coverages {
             let aggregate = &plan.aggregates[coverage.aggregate];
-            let share = covered(aggregate.over, aggregate.delay, event.at, held_from);
+            let share = covered(aggregate.over, aggregate.delay, event.at, rows_from);
             event.registers.set_number(coverage.slot, share);
         }
     }

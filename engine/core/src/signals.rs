@@ -1,7 +1,8 @@
 //! Signals: values about an entity that its key space publishes and other key spaces read.
 //!
 //! Inside one process they are a table. A value is published when it has moved by its step, and holds for its time; a
-//! reader meets what earlier events published, so the table is a function of the events in their order.
+//! reader meets what earlier events published, so the table is a function of the events in their order. An event that
+//! is older than the one which published tells nothing new.
 
 use crate::batch::Timestamp;
 use crate::event::Event;
@@ -44,6 +45,8 @@ pub(crate) fn read(signals: &impl Signals, ruleset: &Ruleset, event: &mut Event)
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Published {
     value: f64,
+    /// Time of the event that published it.
+    at: Timestamp,
     valid_until: Timestamp,
 }
 
@@ -51,11 +54,14 @@ struct Published {
 type SignalName = (String, String);
 
 /// What is published now, by signal and by the word of the entity's id.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct SignalTable {
     signals: BTreeMap<SignalName, BTreeMap<u64, Published>>,
     entries: usize,
     sweep_at: usize,
+    /// The greatest event time, and how much older an event may be that still comes.
+    newest: Timestamp,
+    skew_ms: i64,
 }
 
 impl Signals for SignalTable {
@@ -66,18 +72,29 @@ impl Signals for SignalTable {
 }
 
 impl SignalTable {
+    /// Nothing is published yet. `skew_ms`: how much older an event may be than one that came before it.
+    pub(crate) fn new(skew_ms: i64) -> SignalTable {
+        let newest = Timestamp(i64::MIN);
+        SignalTable { signals: BTreeMap::new(), entries: 0, sweep_at: 0, newest, skew_ms }
+    }
+
     /// Publishes what the signals of a key space have come to with this event.
     pub(crate) fn publish(&mut self, ruleset: &Ruleset, space: u8, event: &mut Event) {
+        self.newest = self.newest.max(event.at);
         for (number, signal) in
             ruleset.signals().iter().enumerate().filter(|(_, signal)| signal.space == space)
         {
             let Some(word) = event.registers.get(signal.key) else { continue };
             let Some(value) = ruleset.signal(number, &mut event.registers, &event.texts) else { continue };
-            let held = self.value(signal, word, event.at);
-            if held.is_none_or(|held| (value - held).abs() >= signal.step) {
+            let held = self.published(signal).and_then(|published| published.get(&word));
+            if held.is_some_and(|held| event.at < held.at) {
+                continue;
+            }
+            let held = held.filter(|held| event.at < held.valid_until);
+            if held.is_none_or(|held| (value - held.value).abs() >= signal.step) {
                 let valid_until = Timestamp(event.at.0.saturating_add(signal.valid_for));
-                self.insert(signal, word, Published { value, valid_until });
-                self.sweep(event.at);
+                self.insert(signal, word, Published { value, at: event.at, valid_until });
+                self.sweep();
             }
         }
     }
@@ -93,10 +110,11 @@ impl SignalTable {
         self.entries += usize::from(replaced.is_none());
     }
 
-    fn sweep(&mut self, now: Timestamp) {
+    fn sweep(&mut self) {
         if self.entries > self.sweep_at.max(SWEEP_FROM) {
+            let oldest = Timestamp(self.newest.0.saturating_sub(self.skew_ms));
             for published in self.signals.values_mut() {
-                published.retain(|_, published| published.valid_until > now);
+                published.retain(|_, published| published.valid_until > oldest);
             }
             self.entries = self.signals.values().map(BTreeMap::len).sum();
             self.sweep_at = self.entries * 2;

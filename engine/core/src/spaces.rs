@@ -66,6 +66,7 @@ impl Spaces {
     pub fn counts(&self) -> Counts {
         let mut sum = Counts::default();
         self.accounts.values().for_each(|account| sum.add(account.counts()));
+        self.derived.shards().for_each(|shard| sum.dropped.add(&shard.dropped()));
         sum
     }
 

@@ -95,6 +95,7 @@ impl Engines {
             }
         }
         self.report.counted(counts, &of.reported);
+        warn_dropped(of.shard, counts, &of.reported);
         of.reported.clone_from(counts);
         if of.size.at.elapsed() >= SIZE_EVERY {
             self.report_size(of);
@@ -108,6 +109,35 @@ impl Engines {
         of.size.set(whole(space.ledgers().keys()), whole(space.ledgers().counted_bytes()));
         if let Some(share) = space.coverage() {
             self.report.coverage(of.shard, share);
+        }
+    }
+}
+
+/// Says once of each kind of state that a shard has begun to drop it.
+fn warn_dropped(shard: ShardId, now: &Counts, before: &Counts) {
+    for ((kind, now), (_, before)) in now.dropped.by_kind().into_iter().zip(before.dropped.by_kind()) {
+        let limit = match kind {
+            "keys" => {
+                "keys are evicted: raise `limits.keys_per_shard` or `limits.bytes_per_shard`, or add partitions"
+            }
+            "capped_rows" => {
+                "the oldest rows of a key are dropped: raise `limits.rows_per_ledger` or shorten windows"
+            }
+            "cooldowns" => {
+                "a rule has opened more than 8 cooldowns on one key within the lateness; late events may alert again"
+            }
+            "incidents" => {
+                "a key has more than 8 incidents within the lateness; late alerts may open another"
+            }
+            _ => continue,
+        };
+        if now > 0 && before == 0 {
+            let partition = shard.partition;
+            tracing::warn!(
+                partition,
+                kind,
+                "{limit}. What depends on dropped state has less coverage and is marked approximate"
+            );
         }
     }
 }
@@ -192,7 +222,7 @@ impl Processor for Engines {
     fn fold_verdicts(&mut self, of: &mut ShardEngine, batch: &Batch) {
         for record in &batch.records {
             match serde_json::from_slice::<Recorded>(batch.value(record)) {
-                Ok(recorded) => of.engine.shard_mut().fold(recorded.changes),
+                Ok(recorded) => of.engine.shard_mut().fold(recorded.at, recorded.changes),
                 // Tripline did not write it. A foreign record in the topic must not stop the shard.
                 Err(error) => {
                     let error = JsonError::from(error);

@@ -1,9 +1,11 @@
 //! The input of a seed: accounts that overlap in cards, merchants and payees, with repeats, conflicts, late, reordered
 //! and spoiled records. No event refers to one that refers to a third: a shard filled from its log does not trace such
-//! chains. Where packs change, none refers to one that only the pack with the longest reach still holds: it keeps what
-//! it took over when a snapshot brings it under another pack, and would not have taken it over there.
+//! chains. No account sleeps for two days: such a shard does not know the last row before the sleep. Where packs
+//! change, none refers to one that only the pack with the longest reach still holds: it keeps what it took over when a
+//! snapshot brings it under another pack, and would not have taken it over there.
 
 use crate::dice::Dice;
+use std::collections::BTreeSet;
 
 pub const SECOND: i64 = 1_000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -32,6 +34,8 @@ struct Event {
     appended: i64,
     account: String,
     refers: bool,
+    /// Whether it happened when it was appended.
+    is_prompt: bool,
     id: String,
     json: String,
 }
@@ -46,7 +50,7 @@ const AMOUNTS: [&str; 10] = ["\"1.00\"", "1.5", "2", "10", "20.00", "90", "100.0
 /// milliseconds.
 pub fn records(dice: &mut Dice, partitions: u32, count: usize, reach: i64) -> Vec<Record> {
     let steps: &[i64] = match dice.below(4) {
-        0 => &[0, 0, MINUTE, HOUR, 6 * HOUR, 12 * HOUR, DAY, DAY - 5 * MINUTE, 2 * DAY],
+        0 => &[0, 0, MINUTE, HOUR, 6 * HOUR, 12 * HOUR, 20 * HOUR, 20 * HOUR - 5 * MINUTE],
         1 => &[0, 0, MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, 5 * MINUTE - 1, 12 * HOUR],
         _ => &[0, 0, 1, MINUTE, 5 * MINUTE, 5 * MINUTE, 7 * SECOND, 10 * MINUTE],
     };
@@ -54,7 +58,14 @@ pub fn records(dice: &mut Dice, partitions: u32, count: usize, reach: i64) -> Ve
     let mut sent: Vec<Event> = Vec::new();
     let mut records = Vec::with_capacity(count);
     for number in 0..count {
-        now += dice.pick(steps);
+        let step = dice.pick(steps);
+        if let Some(account) = overdue(&sent, now + step) {
+            let event = event(dice, (now, reach), Some(account), partitions, number, &sent);
+            sent.push(event.clone());
+            records.push(record(event.clone(), now, event.json.into_bytes()));
+            continue;
+        }
+        now += step;
         let (event, is_spoiled) = match (dice.below(100), sent.len()) {
             (0..9, 1..) => (sent[dice.below(sent.len())].clone(), false),
             (9..11, 1..) => {
@@ -63,23 +74,52 @@ pub fn records(dice: &mut Dice, partitions: u32, count: usize, reach: i64) -> Ve
                 event.json = event.json.replacen("\"t\":1", "\"points\":3,\"t\":1", 1);
                 (event, false)
             }
-            (11..14, _) => (event(dice, (now, reach), partitions, number, &sent), true),
+            (11..14, _) => (event(dice, (now, reach), None, partitions, number, &sent), true),
             _ => {
-                let event = event(dice, (now, reach), partitions, number, &sent);
+                let event = event(dice, (now, reach), None, partitions, number, &sent);
                 sent.push(event.clone());
                 (event, false)
             }
         };
-        let value = if is_spoiled { spoiled(dice, &event.json) } else { event.json.into_bytes() };
-        records.push(Record { partition: event.partition, at: now, key: event.account, value });
+        let value = if is_spoiled { spoiled(dice, &event.json) } else { event.json.clone().into_bytes() };
+        records.push(record(event, now, value));
     }
     records
 }
 
-fn event(dice: &mut Dice, (now, reach): (i64, i64), partitions: u32, number: usize, sent: &[Event]) -> Event {
-    let partition = u32::try_from(dice.below(partitions as usize)).expect("few partitions");
-    let account = format!("a{partition}{}", dice.below(2));
+fn record(event: Event, at: i64, value: Vec<u8>) -> Record {
+    Record { partition: event.partition, at, key: event.account, value }
+}
+
+/// The account whose newest event that is surely accepted would be more than 40 hours old.
+fn overdue(sent: &[Event], now: i64) -> Option<(u32, String)> {
+    let accounts: BTreeSet<(u32, &str)> =
+        sent.iter().map(|event| (event.partition, event.account.as_str())).collect();
+    let newest = |(_, account): &(u32, &str)| {
+        sent.iter()
+            .filter(|event| event.account == *account && event.is_prompt)
+            .map(|event| event.appended)
+            .max()
+    };
+    let late = accounts.into_iter().find(|account| newest(account).is_none_or(|at| now - at > 40 * HOUR));
+    late.map(|(partition, account)| (partition, account.to_owned()))
+}
+
+fn event(
+    dice: &mut Dice,
+    (now, reach): (i64, i64),
+    of: Option<(u32, String)>,
+    partitions: u32,
+    number: usize,
+    sent: &[Event],
+) -> Event {
+    let is_given = of.is_some();
+    let (partition, account) = of.unwrap_or_else(|| {
+        let partition = u32::try_from(dice.below(partitions as usize)).expect("few partitions");
+        (partition, format!("a{partition}{}", dice.below(2)))
+    });
     let back = match dice.below(100) {
+        _ if is_given => 0,
         0..70 => 0,
         70..90 => 5 * MINUTE * i64::try_from(dice.below(12)).expect("small"),
         90..93 => LATENESS,
@@ -124,7 +164,7 @@ fn event(dice: &mut Dice, (now, reach): (i64, i64), partitions: u32, number: usi
         _ => {}
     }
     json.push('}');
-    Event { partition, appended: now, account, refers, id, json }
+    Event { partition, appended: now, account, refers, is_prompt: back == 0, id, json }
 }
 
 /// A record that cannot be taken.

@@ -77,7 +77,7 @@ impl Judge<'_> {
         }
         for verdict in self.found.iter().filter(|found| found.topic == Topic::Verdicts) {
             let recorded: Recorded = serde_json::from_slice(&verdict.value).expect("a verdict reads back");
-            engine.shard_mut().fold(recorded.changes);
+            engine.shard_mut().fold(recorded.at, recorded.changes);
         }
         engine
     }

@@ -4,7 +4,6 @@ use super::{AccountShard, Scratch};
 use crate::decode::HeaderError;
 use crate::installation::Installation;
 use crate::ledger::MissingCurrency;
-use crate::limits::FUTURE_MS_MAX;
 use crate::snapshot::schema_fingerprint;
 use std::sync::Arc;
 use thiserror::Error;
@@ -27,12 +26,12 @@ pub enum InstallError {
     Header(#[from] HeaderError),
     /// Rows that a duplicate of the new lateness would repeat have expired.
     #[error(
-        "the new lateness requires the rows of the last {needed_ms} ms; the shard has kept {retained_ms} ms"
+        "the new lateness requires the rows of the last {needed_ms} ms; the shard holds those of the last {retained_ms} ms"
     )]
     Lateness {
         /// The new lateness and how far a clock may be ahead, ms.
         needed_ms: i64,
-        /// The old retention, ms.
+        /// How far before its watermark the shard holds rows, ms: no more than its shortest retention since.
         retained_ms: i64,
     },
     /// The rows lack what the new plan needs.
@@ -69,9 +68,8 @@ impl AccountShard {
         if let Some(name) = self.scores.lacks_state(new.models(), self.intake.has_begun()) {
             return Err(InstallError::Model(name));
         }
-        let (needed_ms, retained_ms) =
-            (new.settings().lateness_ms + FUTURE_MS_MAX, self.installation.lookback().row_retention_ms);
-        if needed_ms > retained_ms && self.intake.has_begun() {
+        let (needed_ms, retained_ms) = (new.settings().skew_ms(), self.shard.ledgers().held_ms());
+        if needed_ms > retained_ms && self.shard.ledgers().keys() > 0 {
             return Err(InstallError::Lateness { needed_ms, retained_ms });
         }
         self.shard.install(new)?;

@@ -98,7 +98,7 @@ pub(crate) fn answer(
         Op::TrimmedMean => order::trimmed_mean(values).map(|mean| mean / units),
         Op::Quantile(q) => order::quantile(values, q).map(|quantile| quantile / units),
         Op::Distinct { max } => Some(f64::from(gathered.hits.min(max))),
-        Op::Rate => fact.span.over.map(|over| rows * ms_as_f64(DAY_MS) / ms_as_f64(over)),
+        Op::Rate => fact.over.map(|over| rows * ms_as_f64(DAY_MS) / ms_as_f64(over)),
         Op::Ratio(_) => any.then(|| f64::from(gathered.hits) / rows),
         Op::Rank => own.and_then(|own| order::rank(values, own)),
         Op::Min | Op::Max | Op::Last | Op::First | Op::Nth(_) => {

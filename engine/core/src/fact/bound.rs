@@ -1,7 +1,6 @@
 //! A plan bound to a layout: for each aggregate the column of its value and which rows it admits, and for each lane the
 //! aggregates that share its rows.
 
-use crate::batch::Timestamp;
 use crate::row::{Bit, Column, GroupKey, Layout};
 use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, Op};
 use tripline_rules::time::Ms;
@@ -14,7 +13,10 @@ pub(crate) struct BoundAggregate {
     /// What is read of a row; 0 where the operation reads nothing.
     pub(crate) value: Column,
     pub(crate) lane: usize,
-    pub(crate) span: Span,
+    /// Length of the window; `None` for all rows kept.
+    pub(crate) over: Option<Ms>,
+    /// Distance from its end to the event.
+    pub(crate) delay: Ms,
     /// Set in the rows that are admitted: the filter's, and that the value is known.
     needs: [Bit; 2],
     /// Set in the rows that are a ratio's hits.
@@ -44,23 +46,6 @@ impl BoundAggregate {
     }
 }
 
-/// A window relative to its event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) over: Option<Ms>,
-    pub(crate) delay: Ms,
-}
-
-impl Span {
-    /// The window at an event: after the first time, up to and including the second.
-    #[inline]
-    pub(crate) fn at(&self, event: Timestamp, retained_after: Timestamp) -> (Timestamp, Timestamp) {
-        let to = event.0.saturating_sub(self.delay);
-        let from = self.over.map_or(i64::MIN, |over| to.saturating_sub(over));
-        (Timestamp(from).max(retained_after), Timestamp(to))
-    }
-}
-
 /// Aggregates that share a lane.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundLane {
@@ -79,6 +64,8 @@ pub(crate) struct BoundPlan {
     pub(crate) words: usize,
     /// Fields of all lanes.
     pub(crate) lane_fields: Vec<Slot>,
+    /// Whether an aggregate has no window.
+    pub(crate) has_unbounded: bool,
 }
 
 impl BoundPlan {
@@ -97,6 +84,7 @@ impl BoundPlan {
         BoundPlan {
             lanes: lanes.collect(),
             words: facts.len().div_ceil(64),
+            has_unbounded: facts.iter().any(|fact| fact.over.is_none()),
             lane_fields: plan.lanes.iter().flat_map(|lane| lane.fields.iter().copied()).collect(),
             facts,
         }
@@ -113,7 +101,8 @@ fn fact(aggregate: &Aggregate, layout: &Layout) -> BoundAggregate {
         op: aggregate.op,
         value,
         lane: aggregate.lane,
-        span: Span { over: aggregate.over, delay: aggregate.delay },
+        over: aggregate.over,
+        delay: aggregate.delay,
         needs: value.known().both(aggregate.filter.map_or(Bit::NONE, |tag| layout.tag(tag))),
         hit: if let Op::Ratio(tag) = aggregate.op { layout.tag(tag) } else { Bit::NONE },
         include_current: aggregate.include_current,

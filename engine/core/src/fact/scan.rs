@@ -53,13 +53,11 @@ impl Scan {
             let mut older = view.rows.words();
             each(plan, &asked, |index| {
                 let fact = &plan.facts[index];
-                let window = fact.span.at(row::at(event), view.retained_after);
+                let window = view.window(fact);
                 older = self.look_for(lane, older, event, window.0);
                 let gathered = self.gather(fact, view, window);
                 let own = if fact.op == Op::Rank { fact.value_of(event) } else { None };
-                if answer(fact, &gathered, &mut self.values, own, registers)
-                    || view.dropped_at.is_some_and(|dropped_at| dropped_at > window.0)
-                {
+                if answer(fact, &gathered, &mut self.values, own, registers) || view.lacks(fact, window.0) {
                     marks.approximate.insert(index);
                 }
             });

@@ -240,12 +240,10 @@ impl Totals {
                 running.iter_mut().zip(&bound.each).filter(|(_, index)| asked.has(**index))
             {
                 let fact = &plan.facts[*index];
-                let (from, to) = fact.span.at(view.at(), view.retained_after);
+                let (from, to) = view.window(fact);
                 let gathered = window.gather(fact, running, from, to, values);
                 let own = fact.value_of(event);
-                if answer(fact, &gathered, values, own, registers)
-                    || view.dropped_at.is_some_and(|dropped_at| dropped_at > from)
-                {
+                if answer(fact, &gathered, values, own, registers) || view.lacks(fact, from) {
                     marks.approximate.insert(*index);
                 }
             }

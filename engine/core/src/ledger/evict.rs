@@ -1,12 +1,16 @@
 //! Retention and caps at work: which rows and ledgers leave the memory.
 //!
-//! Reads see exactly the rows within the retention. Memory follows by whole hours: a ledger drops its expired rows when
-//! an event is inserted into it, and every sixteen events sixteen ledgers are swept, so that a round over all ledgers
-//! takes as many events as there are ledgers.
+//! Windows see exactly the rows within the retention. Memory follows by whole hours: a ledger drops its expired rows
+//! when an event is inserted into it, and every sixteen events sixteen ledgers are swept, so that a round over all
+//! ledgers takes as many events as there are ledgers.
+//!
+//! Of its expired rows a ledger keeps the newest if no row followed within two days, so that the last use of a key that
+//! is asleep stays known, also just after it woke: aggregates without a window read it. A key leaves by eviction only,
+//! and the number of keys is a function of the log.
 
 use super::Ledgers;
+use super::kept::{kept_after, leaving};
 use crate::batch::Timestamp;
-use crate::row::mix;
 use std::ops::Range;
 
 /// Each time a cap is exceeded, one of so many ledgers goes.
@@ -35,11 +39,16 @@ impl Ledgers {
         let expired = self.expired_rows(ledger);
         let rows = self.rows(ledger);
         let surplus = (rows.len() - expired).saturating_sub(usize::from(self.limits.rows_per_ledger));
+        self.forget_expired_lack(ledger, expired + surplus);
         if surplus > 0 {
+            let rows = self.rows(ledger);
+            let kept_after = kept_after(rows.len(), self.retained_after(), |position| rows.at(position));
             for position in expired..expired + surplus {
                 let at = self.rows(ledger).at(position);
                 self.expiry.remove_row(at);
-                self.note_dropped(ledger, at);
+                if at > kept_after {
+                    self.note_dropped(ledger, at);
+                }
             }
             self.evicted.capped_rows += surplus as u64;
         }
@@ -47,10 +56,14 @@ impl Ledgers {
         expired + surplus
     }
 
-    /// Number of oldest rows whose hour has expired.
+    /// Number of oldest rows that leave: their hour has expired, and none of them is kept.
     fn expired_rows(&self, ledger: u32) -> usize {
         let rows = self.rows(ledger);
-        if self.expiry.counts(rows.at(0)) { 0 } else { rows.until(self.expiry.expired_until()) }
+        if self.expiry.counts(rows.at(0)) {
+            return 0;
+        }
+        let expired = rows.until(self.expiry.expired_until());
+        leaving(rows.len(), expired, |position| rows.at(position))
     }
 
     /// The oldest rows leave their ledger.
@@ -62,34 +75,6 @@ impl Ledgers {
             cache.drop_oldest(&self.plan, &self.store.rows(ledger), dropped);
         }
         self.store.drop_front(ledger, dropped);
-    }
-
-    pub(super) fn note_dropped(&mut self, ledger: u32, at: Timestamp) {
-        self.store.index.header_mut(ledger).set_capped();
-        let rehash = |entry: &(u32, Timestamp)| mix(u64::from(entry.0));
-        let entry = self.capped.entry(mix(u64::from(ledger)), |entry| entry.0 == ledger, rehash);
-        let mut entry = entry.or_insert((ledger, at));
-        let held = entry.get_mut();
-        held.1 = held.1.max(at);
-    }
-
-    /// Forgets which rows of a ledger the cap dropped: the ledger goes.
-    pub(super) fn forget_capped(&mut self, ledger: u32) {
-        if self.store.index.header(ledger).is_capped() {
-            let hash = mix(u64::from(ledger));
-            if let Ok(entry) = self.capped.find_entry(hash, |entry| entry.0 == ledger) {
-                entry.remove();
-            }
-        }
-    }
-
-    /// Time of the newest row that the cap dropped.
-    pub(super) fn dropped_at(&self, ledger: u32) -> Option<Timestamp> {
-        if !self.store.index.header(ledger).is_capped() {
-            return None;
-        }
-        let hash = mix(u64::from(ledger));
-        self.capped.find(hash, |entry| entry.0 == ledger).map(|entry| entry.1)
     }
 
     /// Drops the expired rows of the next ledgers in turn, every so many events as many ledgers.
@@ -116,11 +101,10 @@ impl Ledgers {
     }
 
     fn sweep(&mut self, ledger: u32) {
-        self.before_change(ledger);
         let expired = self.expired_rows(ledger);
-        if expired == self.store.index.header(ledger).len() {
-            self.remove(ledger);
-        } else {
+        if expired > 0 {
+            self.before_change(ledger);
+            self.forget_expired_lack(ledger, expired);
             self.shift(ledger, expired);
             self.store.fit(ledger);
         }
@@ -128,16 +112,16 @@ impl Ledgers {
 
     fn remove(&mut self, ledger: u32) {
         self.before_change(ledger);
-        self.forget_capped(ledger);
+        self.forget_lack(ledger);
         self.caches.forget(ledger);
         self.store.remove(ledger);
     }
 
     /// When a cap is exceeded, ledgers go by the time of their newest row, then by key, a sixteenth at once.
     pub(super) fn keep_within_caps(&mut self) {
-        while self.expiry.keys() > self.limits.keys
-            || self.bytes_of(self.expiry.keys(), self.expiry.rows()) > self.limits.bytes
-        {
+        // A key whose rows have all expired has one row.
+        let rows = |ledgers: &Ledgers| ledgers.expiry.rows() + ledgers.keys() - ledgers.expiry.keys();
+        while self.keys() > self.limits.keys || self.bytes_of(self.keys(), rows(self)) > self.limits.bytes {
             self.evict_some();
         }
     }
@@ -149,14 +133,9 @@ impl Ledgers {
             if header.len() == 0 {
                 continue;
             }
-            let key = header.key();
             let rows = self.rows(ledger);
-            match rows.at(rows.len() - 1) {
-                newest if self.expiry.counts(newest) => held.push((newest, key, ledger)),
-                _ => self.remove(ledger),
-            }
+            held.push((rows.at(rows.len() - 1), header.key(), ledger));
         }
-        assert_eq!(held.len(), self.expiry.keys(), "every key counted is there");
         let count = held.len().div_ceil(EVICTED_SHARE);
         held.select_nth_unstable(count - 1);
         for (newest, _, ledger) in &held[..count] {
@@ -170,6 +149,7 @@ impl Ledgers {
         for position in expired..rows.len() {
             self.expiry.remove_row(rows.at(position));
         }
+        self.evicted_until = self.evicted_until.max(Some(newest));
         self.evicted.rows += (rows.len() - expired) as u64;
         self.evicted.keys += 1;
         self.expiry.remove_key(newest);

@@ -8,8 +8,8 @@ use hashbrown::HashTable;
 const TABLES: usize = 256;
 const SEGMENT: usize = 1024;
 const NONE: u32 = u32::MAX;
-/// Bit of [`Header::rows`]: rows of this ledger were dropped by the cap.
-const CAPPED: u16 = 1 << 15;
+/// Bit of [`Header::rows`]: this ledger lacks rows that were dropped.
+const LACKING: u16 = 1 << 15;
 
 /// What a ledger is beside its rows: 24 bytes, in this order.
 #[derive(Clone, Copy, Debug)]
@@ -48,22 +48,26 @@ impl Header {
     /// Number of rows; 0 for a vacant header and for one that was just made.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.rows & !CAPPED)
+        usize::from(self.rows & !LACKING)
     }
 
     pub(crate) fn set_len(&mut self, rows: usize) {
         let rows = u16::try_from(rows).expect("at most 32,001 rows");
-        self.rows = self.rows & CAPPED | rows;
+        self.rows = self.rows & LACKING | rows;
     }
 
-    /// Whether the cap ever dropped rows.
+    /// Whether the ledger lacks rows that were dropped.
     #[inline]
-    pub(crate) fn is_capped(&self) -> bool {
-        self.rows & CAPPED != 0
+    pub(crate) fn is_lacking(&self) -> bool {
+        self.rows & LACKING != 0
     }
 
-    pub(crate) fn set_capped(&mut self) {
-        self.rows |= CAPPED;
+    pub(crate) fn set_lacking(&mut self) {
+        self.rows |= LACKING;
+    }
+
+    pub(crate) fn clear_lacking(&mut self) {
+        self.rows &= !LACKING;
     }
 }
 

@@ -52,6 +52,7 @@ impl Ledgers {
     pub(super) fn insert_first(&mut self, key: u128, at: Timestamp) -> Inserted {
         let ledger = self.store.insert(key, &self.arriving);
         self.after_insertion(ledger);
+        self.note_evicted(ledger);
         self.expiry.add_row(at);
         self.expiry.add_key(at);
         self.admit(ledger);
@@ -69,7 +70,7 @@ impl Ledgers {
         let position = rows.position_for(&self.arriving);
         let may_drop =
             !self.expiry.counts(rows.at(0)) || rows.len() > usize::from(self.limits.rows_per_ledger);
-        // A ledger whose rows have all expired is a new key, whether it was swept or not.
+        // Keys are counted by the hour of their newest row; one whose rows have all expired is counted in none.
         if !self.expiry.counts(newest) {
             self.expiry.add_key(at);
         } else if at > newest {

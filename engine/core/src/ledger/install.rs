@@ -5,6 +5,7 @@
 
 use super::caches::Caches;
 use super::expiry::ExpiryCounts;
+use super::kept::{kept_after, leaving};
 use super::store::OldRows;
 use super::{LedgerLimits, Ledgers};
 use crate::batch::Timestamp;
@@ -26,8 +27,9 @@ impl Ledgers {
     /// truth of the new plan's conditions on each, the same counts of rows and keys; what was dropped by the cap stays
     /// known.
     ///
-    /// Rows that have expired under the old or the new retention go, and rows beyond a lower cap on the rows of a
-    /// ledger (`evicted` counts them). The caps on keys and bytes are applied with the next insertion, as always.
+    /// Rows that have expired under the old or the new retention stay expired, and rows beyond a lower cap on the rows
+    /// of a ledger go (`evicted` counts them). The caps on keys and bytes are applied with the next insertion, as
+    /// always.
     ///
     /// `retag` finds the truth of the conditions from the row's fields, `registers` are overwritten and must fit it.
     /// Every [`RowRef`](super::RowRef) of before is invalid. A save that is under way is given up: begin another.
@@ -57,8 +59,12 @@ impl Ledgers {
         self.plan = BoundPlan::new(plan, &layout);
         self.arriving = vec![0; layout.width()];
         self.label = schema.event_types().code("label");
+        if limits.retention > self.limits.retention {
+            // What the old retention had let go is not held, though the new one would have kept it.
+            self.gone_until = self.retained_after();
+        }
         self.limits = limits;
-        let old_expiry = std::mem::take(&mut self.expiry);
+        self.expiry = ExpiryCounts::default();
         if self.watermark > Timestamp(i64::MIN) {
             self.expiry.advance(self.retained_after());
         }
@@ -66,7 +72,7 @@ impl Ledgers {
         let mut rows = Vec::new();
         for ledger in 0..self.store.index.slots() {
             if self.store.index.header(ledger).len() > 0 {
-                self.convert(ledger, &mut old, &old_expiry, &mut rows, |row, layout| {
+                self.convert(ledger, &mut old, &mut rows, |row, layout| {
                     registers.clear();
                     layout.load(row, registers);
                     layout.set_tags(row, retag(registers));
@@ -81,27 +87,26 @@ impl Ledgers {
         &mut self,
         ledger: u32,
         old: &mut OldRows,
-        old_expiry: &ExpiryCounts,
         rows: &mut Vec<u64>,
         mut retag: impl FnMut(&mut [u64], &Layout),
     ) {
         let before = self.store.old_rows(old, ledger);
-        let expired_until = old_expiry.expired_until().max(self.expiry.expired_until());
-        let expired = before.until(expired_until);
+        let expired = before.until(self.expiry.expired_until());
+        let expired = leaving(before.len(), expired, |position| before.at(position));
         // One row over the cap is there until the next arrival.
         let surplus = (before.len() - expired).saturating_sub(usize::from(self.limits.rows_per_ledger) + 1);
-        let newest_dropped = (surplus > 0).then(|| before.at(expired + surplus - 1));
-        let (layout, first) = (self.store.layout(), expired + surplus);
+        let (retained_after, first) = (self.retained_after(), expired + surplus);
+        let at = |position: usize| before.at(position);
+        let newest_dropped = (surplus > 0).then(|| at(first - 1));
+        let newest_dropped =
+            newest_dropped.filter(|dropped| *dropped > kept_after(before.len(), retained_after, at));
+        let has_ended = self.lack(ledger).is_some_and(|lack| lack.ends(first, retained_after, at));
+        let layout = self.store.layout();
         rows.clear();
         rows.resize((before.len() - first) * layout.width(), 0);
         for (row, position) in rows.chunks_exact_mut(layout.width()).zip(first..) {
             layout.adopt(row, before.layout(), before.row(position));
             retag(row, layout);
-        }
-        if rows.is_empty() {
-            self.forget_capped(ledger);
-            self.store.remove_old(old, ledger);
-            return;
         }
         let mut newest = Timestamp(i64::MIN);
         for row in rows.chunks_exact(layout.width()) {
@@ -110,6 +115,10 @@ impl Ledgers {
         }
         self.expiry.add_key(newest);
         self.evicted.capped_rows += surplus as u64;
+        if has_ended {
+            self.forget_lack(ledger);
+            self.store.index.header_mut(ledger).clear_lacking();
+        }
         newest_dropped.into_iter().for_each(|at| self.note_dropped(ledger, at));
         self.store.replace_old(old, ledger, rows);
     }

@@ -1,7 +1,9 @@
 //! Loading ledgers from a snapshot: each gets one block and all its rows at once.
 
-use super::save::CAPPED;
-use super::{Ledgers, ROWS_MAX};
+use super::kept::Lack;
+use super::kept::{kept_after, leaving};
+use super::save::LACKING;
+use super::{CLOCK_AHEAD_MS_MAX, Ledgers, ROWS_MAX};
 use crate::batch::Timestamp;
 use crate::row::{self, RowForm};
 use crate::snapshot::bytes::Reader;
@@ -23,12 +25,23 @@ impl Ledgers {
     /// Begins to load: advances the watermark to that of the snapshot.
     ///
     /// # Errors
-    /// When conditions need the currency of rows and the snapshot's rows do not hold it.
+    /// When conditions need the currency of rows and the snapshot's rows do not hold it, or when the lateness needs
+    /// rows from before those that the snapshot holds.
     pub(crate) fn begin_load(&mut self, summary: &LedgersSummary) -> Result<(), SnapshotError> {
         if self.store.layout().holds_currency() && !summary.currency {
             return Err(SnapshotError::NoCurrency);
         }
+        self.evicted_until = summary.evicted_until.map(Timestamp);
+        self.gone_until = Timestamp(summary.gone_until.unwrap_or(i64::MIN));
         if let Some(watermark) = summary.watermark {
+            let held_ms = summary.held_ms();
+            let needed_ms = self.limits.lateness + CLOCK_AHEAD_MS_MAX;
+            if needed_ms > held_ms {
+                return Err(SnapshotError::ShortRetention { needed_ms, held_ms });
+            }
+            if self.limits.retention > summary.retention {
+                self.gone_until = Timestamp(watermark.saturating_sub(held_ms));
+            }
             self.advance_watermark(Timestamp(watermark));
         }
         Ok(())
@@ -49,25 +62,27 @@ impl Ledgers {
         if count == 0 || count > usize::from(ROWS_MAX) + 1 || count > from.left() / form.row_bytes_min() {
             return Err(SnapshotError::malformed("a ledger has no rows or too many"));
         }
-        let dropped_at = if head & CAPPED == 0 { None } else { Some(from.time()?) };
+        let lack = if head & LACKING == 0 { None } else { Some(read_lack(from)?) };
         self.read_rows(form, from, count, rows)?;
         let width = self.store.layout().width();
         // Expired rows stay out, as they would be swept; so do rows beyond a cap that is lower now.
         let expired = rows.chunks_exact(width).take_while(|row| !self.expiry.counts(row::at(row))).count();
+        let expired = leaving(count, expired, |position| row::at(&rows[position * width..]));
         let surplus = (count - expired).saturating_sub(usize::from(self.limits.rows_per_ledger) + 1);
-        let dropped_at = match surplus {
-            0 => dropped_at,
-            _ => dropped_at.max(Some(row::at(&rows[(expired + surplus - 1) * width..]))),
-        };
-        let held = &mut rows[(expired + surplus) * width..];
+        let (retained_after, leaving) = (self.retained_after(), expired + surplus);
+        let at = |position: usize| row::at(&rows[position * width..]);
+        let lack = lack.filter(|lack| !lack.ends(leaving, retained_after, at));
+        let dropped_at = (surplus > 0).then(|| at(leaving - 1));
+        let dropped_at = dropped_at.filter(|dropped_at| *dropped_at > kept_after(count, retained_after, at));
+        let held = &mut rows[leaving * width..];
         for row in held.chunks_exact_mut(width) {
             registers.clear();
             self.store.layout().load(row, registers);
             self.store.layout().set_tags(row, retag(registers));
         }
-        if !held.is_empty() {
-            self.add(key, held, dropped_at)?;
-        }
+        let ledger = self.add(key, held)?;
+        lack.into_iter().for_each(|lack| self.note_lack(ledger, lack));
+        dropped_at.into_iter().for_each(|dropped_at| self.note_dropped(ledger, dropped_at));
         Ok(Loaded { ledgers: 1, rows: count as u64 })
     }
 
@@ -90,17 +105,16 @@ impl Ledgers {
             before = at.0;
             row::set_at(row, at);
             self.store.layout().read(form, from, row)?;
-            let order = self.store.layout().order(row);
-            if at > self.watermark || last.is_some_and(|last| last > order) {
+            if at > self.watermark || last.is_some_and(|last| last > at) {
                 return Err(SnapshotError::malformed("the rows of a ledger are not in order"));
             }
-            last = Some(order);
+            last = Some(at);
         }
         Ok(())
     }
 
     /// Adds a ledger with its rows.
-    fn add(&mut self, key: u128, rows: &[u64], dropped_at: Option<Timestamp>) -> Result<(), SnapshotError> {
+    fn add(&mut self, key: u128, rows: &[u64]) -> Result<u32, SnapshotError> {
         if self.store.index.find(key).is_some() || self.store.index.slots() == LEDGERS_MAX {
             return Err(SnapshotError::malformed("a repeated key, or too many keys"));
         }
@@ -111,8 +125,7 @@ impl Ledgers {
             self.expiry.add_row(newest);
         }
         self.expiry.add_key(newest);
-        dropped_at.into_iter().for_each(|dropped_at| self.note_dropped(ledger, dropped_at));
-        Ok(())
+        Ok(ledger)
     }
 
     /// Compares rows and keys with those of the snapshot, as far as limits are the same.
@@ -130,8 +143,16 @@ impl Ledgers {
         }
     }
 
-    /// How far before the watermark rows are retained, ms.
+    /// How far before the watermark rows are retained from now on, ms.
     pub(crate) fn retention(&self) -> i64 {
         self.limits.retention
+    }
+}
+
+fn read_lack(from: &mut Reader<'_>) -> Result<Lack, SnapshotError> {
+    let (until, is_evicted) = (from.time()?, from.number()?);
+    match is_evicted {
+        0 | 1 => Ok(Lack { until, is_evicted: is_evicted == 1 }),
+        _ => Err(SnapshotError::malformed("what a ledger lacks is of no known kind")),
     }
 }

@@ -4,8 +4,8 @@ use crate::row::RowForm;
 use crate::snapshot::LedgersSummary;
 use crate::snapshot::chunk::ChunkWriter;
 
-/// Flag beside the number of rows: the cap dropped some.
-pub(super) const CAPPED: u64 = 1;
+/// Flag beside the number of rows: the ledger lacks some that were dropped.
+pub(super) const LACKING: u64 = 1;
 
 /// A save in progress.
 #[derive(Debug)]

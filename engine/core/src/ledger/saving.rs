@@ -4,7 +4,8 @@
 //! While nothing is saved, a change pays one branch for it.
 
 use super::Ledgers;
-use super::save::{CAPPED, Save};
+use super::kept::Lack;
+use super::save::{LACKING, Save};
 use crate::row::{RowForm, at};
 use crate::snapshot::bytes::{put_key, put_number, put_signed};
 use crate::snapshot::chunk::{ChunkWriter, ItemKind};
@@ -18,6 +19,8 @@ impl Ledgers {
         let summary = LedgersSummary {
             watermark: (self.watermark.0 > i64::MIN).then_some(self.watermark.0),
             retention: self.limits.retention,
+            gone_until: (self.gone_until.0 > i64::MIN).then_some(self.gone_until.0),
+            evicted_until: self.evicted_until.map(|until| until.0),
             rows_per_ledger: self.limits.rows_per_ledger,
             currency: self.store.layout().holds_currency(),
             ledgers: 0,
@@ -90,20 +93,23 @@ impl Ledgers {
         }
     }
 
-    /// One ledger: its key, its rows, and the time of the newest that the cap dropped.
+    /// One ledger: its key, its rows, and what it lacks.
     fn write(&self, saving: &mut Save, ledger: u32) {
         let header = self.store.index.header(ledger);
         if header.len() == 0 {
             return;
         }
         let rows = self.store.rows(ledger);
-        let dropped_at = self.dropped_at(ledger);
+        let lack = self.lack(ledger);
         let form = &saving.form;
         saving.writer.put(|out| {
             put_key(out, header.key());
-            let flag = if dropped_at.is_some() { CAPPED } else { 0 };
+            let flag = if lack.is_some() { LACKING } else { 0 };
             put_number(out, (rows.len() as u64) << 1 | flag);
-            dropped_at.into_iter().for_each(|dropped_at| put_signed(out, dropped_at.0));
+            if let Some((until, is_evicted)) = lack.map(Lack::words) {
+                put_signed(out, until);
+                put_number(out, is_evicted);
+            }
             let mut before = 0;
             for position in 0..rows.len() {
                 let row = rows.row(position);
@@ -202,13 +208,13 @@ mod tests {
             let arrival = Arrival { key: 5, at: noon(hour), event_type: 0, id: hour.into(), inherited: &[] };
             held.insert(&arrival, &registers, Tags::default(), noon(hour));
         }
-        assert_eq!(held.dropped_at(0), Some(noon(2)), "nine of twelve rows are in memory");
+        assert_eq!(held.lacks_until(0), Some(noon(2)), "nine of twelve rows are in memory");
         held.begin_save(&schema);
         let mut chunks = Vec::new();
         let summary = held.save_some(1, &mut chunks).unwrap();
         for (cap, dropped_at) in [(8, noon(2)), (100, noon(2)), (3, noon(7))] {
             let loaded = load(&schema, &summary, &chunks[0], cap);
-            assert_eq!(loaded.dropped_at(0), Some(dropped_at), "under a cap of {cap}");
+            assert_eq!(loaded.lacks_until(0), Some(dropped_at), "under a cap of {cap}");
             let mut rows = 0;
             loaded.for_each_row(&mut Registers::new(schema.fields().len()), |_| rows += 1);
             assert_eq!(rows, cap.min(9), "under a cap of {cap}");

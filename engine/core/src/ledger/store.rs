@@ -124,8 +124,7 @@ impl Store {
         release(&mut self.pool, &mut self.index, block);
     }
 
-    /// From now on rows are written in another layout. The headers refer to the old rows until each ledger was replaced
-    /// or removed.
+    /// From now on rows are written in another layout. The headers refer to the old rows until each ledger is replaced.
     pub(super) fn begin_conversion(&mut self, layout: Layout, rows_per_ledger: u16) -> OldRows {
         let pool = pool_for(&layout, rows_per_ledger);
         OldRows {
@@ -144,13 +143,6 @@ impl Store {
         let block = self.index.header(ledger).block();
         release(&mut old.pool, &mut self.index, block);
         self.allocate(ledger, rows);
-    }
-
-    /// Forgets a ledger that was not converted.
-    pub(super) fn remove_old(&mut self, old: &mut OldRows, ledger: u32) {
-        let block = self.index.header(ledger).block();
-        self.index.remove(ledger);
-        release(&mut old.pool, &mut self.index, block);
     }
 
     /// Gives a ledger a block of its own with these rows.

@@ -160,12 +160,6 @@ impl Layout {
         u16::try_from(row[self.event_type.word] & self.event_type.mask).expect("codes are 16 bits")
     }
 
-    /// The order of rows in a ledger: a function of the events, not of their arrival.
-    #[inline]
-    pub(crate) fn order(&self, row: &[u64]) -> (i64, u16, u64) {
-        (at(row).0, self.event_type(row), row[ID])
-    }
-
     /// The bit that says whether a condition holds.
     pub(crate) fn tag(&self, tag: TagId) -> Bit {
         Bit::at(self.tags_from + usize::from(tag.0))

@@ -1,4 +1,4 @@
-//! The rows of one ledger, to be read: adjacent words, oldest first, in the order of time, type and id.
+//! The rows of one ledger, to be read: adjacent words, oldest first; those of one time in the order of the log.
 
 use super::layout::{Layout, at, id};
 use crate::batch::Timestamp;
@@ -64,13 +64,13 @@ impl<'a> Rows<'a> {
         self.layout
     }
 
-    /// Number of rows that go before the given one.
+    /// Number of rows that go before one that arrives now: those of its time came before it.
     pub(crate) fn position_for(&self, row: &[u64]) -> usize {
-        let own = self.layout.order(row);
+        let own = at(row);
         let mut position = self.len();
         // Nearly every row is the newest; the others are near the end, or anywhere in a long ledger.
         while position > 0 && self.len() - position < NEWEST_FIRST {
-            if self.layout.order(self.row(position - 1)) <= own {
+            if self.at(position - 1) <= own {
                 return position;
             }
             position -= 1;
@@ -78,7 +78,7 @@ impl<'a> Rows<'a> {
         let mut from = 0;
         while from < position {
             let middle = usize::midpoint(from, position);
-            if self.layout.order(self.row(middle)) <= own {
+            if self.at(middle) <= own {
                 from = middle + 1;
             } else {
                 position = middle;

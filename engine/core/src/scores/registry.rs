@@ -10,7 +10,9 @@ use crate::snapshot::{ProfileSummary, SnapshotError};
 use std::sync::Arc;
 use tripline_models::model::Model;
 use tripline_models::profile::Profile;
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
+use tripline_rules::value::Slot;
 
 /// Reads a model's inputs of one shard's events: what a model knows beside the rows.
 pub(crate) trait InputReader: Send {
@@ -121,6 +123,14 @@ impl ModelRegistry {
     /// How far back rows are read, ms.
     pub fn lookback_ms(&self) -> i64 {
         self.models.iter().map(|registered| registered.lookback_ms).max().unwrap_or(0)
+    }
+
+    /// Registers of the scores that a ruleset reads, and how far back each model reads rows, ms.
+    pub(crate) fn slots(&self, ruleset: &Ruleset) -> Vec<(Slot, i64)> {
+        let slot = |registered: &RegisteredModel| {
+            Some((ruleset.model_slot(registered.model.name())?, registered.lookback_ms))
+        };
+        self.models.iter().filter_map(slot).collect()
     }
 
     /// How far back all events are counted, ms.

@@ -1,7 +1,6 @@
 //! Another installation on the shard of a key space.
 
 use super::Shard;
-use crate::batch::Timestamp;
 use crate::installation::Installation;
 use crate::ledger::MissingCurrency;
 use std::sync::Arc;
@@ -17,7 +16,6 @@ impl Shard {
         let program = Arc::clone(&ruleset.programs()[self.number]);
         let plan = program.plan();
         let limits = new.ledger_limits();
-        let expired = Timestamp(self.watermark.0.saturating_sub(self.ledgers.retention()));
         let is_longer = limits.retention > self.ledgers.retention();
         let mut registers = Registers::new(ruleset.registers());
         self.ledgers.install(plan, schema, limits, &mut registers, |row| program.tags(row))?;
@@ -25,8 +23,7 @@ impl Shard {
             self.ledgers.for_each_row(&mut registers, |row| count(row.at, row.registers, &row.tags));
         });
         if let Some(held_from) = self.held_from.as_mut().filter(|_| is_longer) {
-            // What the old retention had let go is not held, though the new one would have kept it.
-            *held_from = (*held_from).max(expired);
+            *held_from = (*held_from).max(self.ledgers.retained_after());
         }
         // Kept fields are the same by name; their slots are positions in the schema.
         self.keep = schema.keep().to_vec();

@@ -49,7 +49,7 @@ impl Shard {
         SpaceSummary {
             entity: plan.space.entity.clone(),
             watermark: known(self.watermark),
-            judged: known(self.judged),
+            judged: self.decisions.judged().map(|judged| judged.0),
             held_from: self.held_from.map(|held_from| held_from.0),
             ledgers: LedgersSummary::default(),
             decisions_added,
@@ -83,16 +83,13 @@ impl Shard {
             return Err(SnapshotError::ForeignSpace { found, expected });
         }
         self.ledgers.begin_load(&cut.ledgers)?;
-        self.decisions.begin_load(cut.decisions_added);
+        self.decisions.begin_load(cut.decisions_added, cut.judged.map(Timestamp));
         self.watermark = or_never(cut.watermark);
-        self.judged = or_never(cut.judged);
         self.held_from = cut.held_from.map(Timestamp);
         if let Some(held_from) = &mut self.held_from
             && self.ledgers.retention() > cut.ledgers.retention
         {
-            // What the cut's retention had let go is not held, though this one would have kept it.
-            let gone = Timestamp(or_never(cut.ledgers.watermark).0.saturating_sub(cut.ledgers.retention));
-            *held_from = (*held_from).max(gone);
+            *held_from = (*held_from).max(self.ledgers.retained_after());
         }
         Ok(ShardLoading {
             form: RowForm::new(schema),

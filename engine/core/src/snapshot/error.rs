@@ -90,6 +90,17 @@ pub enum SnapshotError {
         /// The one asked for.
         expected: String,
     },
+    /// Rows that a duplicate of the lateness would repeat are not held.
+    #[error(
+        "the lateness needs rows of {needed_ms} ms, and the snapshot holds {held_ms} ms; the shard must be restored from \
+         the log"
+    )]
+    ShortRetention {
+        /// The lateness and how far a clock may be ahead, ms.
+        needed_ms: i64,
+        /// How far before its watermark the snapshot holds rows, ms.
+        held_ms: i64,
+    },
     /// The pack's conditions compare amounts in major units, and rows were kept without their currency.
     #[error("the pack compares amounts in major units, but the rows of the snapshot have no currency")]
     NoCurrency,

@@ -59,6 +59,10 @@ pub(crate) struct SpaceSummary {
 pub(crate) struct LedgersSummary {
     pub(crate) watermark: Option<i64>,
     pub(crate) retention: i64,
+    /// Rows at or before this time left under an earlier, shorter retention.
+    pub(crate) gone_until: Option<i64>,
+    /// The greatest time of a row that left with an evicted key.
+    pub(crate) evicted_until: Option<i64>,
     pub(crate) rows_per_ledger: u16,
     /// Whether rows tell the currency of their money.
     pub(crate) currency: bool,
@@ -68,6 +72,16 @@ pub(crate) struct LedgersSummary {
     /// Rows and keys within the retention, by [`ExpiryCounts`](crate::ledger).
     pub(crate) held_rows: u64,
     pub(crate) held_keys: u64,
+}
+
+impl LedgersSummary {
+    /// How far before the watermark rows are held, ms: less than the retention after a shorter one.
+    pub(crate) fn held_ms(&self) -> i64 {
+        match (self.watermark, self.gone_until) {
+            (Some(watermark), Some(gone_until)) => self.retention.min(watermark.saturating_sub(gone_until)),
+            _ => self.retention,
+        }
+    }
 }
 
 /// The same of one population.
@@ -199,9 +213,9 @@ impl Manifest {
         self.summary.space.watermark.map(Timestamp)
     }
 
-    /// How far before the watermark rows are retained, ms.
+    /// How far before the watermark it holds rows, ms.
     pub fn retention_ms(&self) -> i64 {
-        self.summary.space.ledgers.retention
+        self.summary.space.ledgers.held_ms()
     }
 
     /// Keys and rows.
@@ -241,7 +255,9 @@ impl StateSummary {
         let days = populations.iter().map(|population| population.today);
         let profile = self.profile.iter().flat_map(|profile| [profile.today, profile.population.today]);
         let days = days.chain(profile).map(|day| day.map(|day| day.saturating_mul(DAY_MS)));
-        let times = [self.clock, *watermark, *judged, *held_from, ledgers.watermark, Some(ledgers.retention)];
-        times.into_iter().chain(days).flatten().try_for_each(|ms| bytes::time(ms).map(drop))
+        let LedgersSummary { watermark: newest, retention, gone_until, evicted_until, .. } = *ledgers;
+        let ledgers = [newest, Some(retention), gone_until, evicted_until];
+        let times = [self.clock, *watermark, *judged, *held_from].into_iter().chain(ledgers);
+        times.chain(days).flatten().try_for_each(|ms| bytes::time(ms).map(drop))
     }
 }

@@ -1,5 +1,6 @@
 //! The key spaces beside the account's, each as one shard for all partitions, and what they publish.
 
+use crate::batch::Timestamp;
 use crate::decision::EventOutcome;
 use crate::derived::{AccountJudged, DecisionSink, DerivedSpaces};
 use crate::event::Event;
@@ -38,7 +39,7 @@ impl DerivedShards {
             .map(|number| DerivedShard { shard: Shard::new(installation, number), pending: VecDeque::new() });
         DerivedShards {
             shards: shards.collect(),
-            signals: SignalTable::default(),
+            signals: SignalTable::new(installation.settings().skew_ms()),
             installation: Arc::clone(installation),
         }
     }
@@ -57,6 +58,10 @@ impl DerivedShards {
 impl DerivedSpaces for Collecting<'_> {
     fn signals(&self) -> &impl Signals {
         &self.derived.signals
+    }
+
+    fn begin_at(&mut self, from: Timestamp) {
+        self.derived.shards.iter_mut().for_each(|derived| derived.shard.begin_at(from));
     }
 
     fn prefetch<'a>(&mut self, events: impl Iterator<Item = &'a Event> + Clone) {

@@ -13,6 +13,7 @@ use tripline_core::installation::Installation;
 use tripline_core::outputs::{Outputs, Topic};
 use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_core::settings::Settings;
+use tripline_core::signals::NoSignals;
 use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
 use tripline_core::spaces::DerivedShards;
 use tripline_core::suppress::Change;
@@ -207,8 +208,8 @@ impl Steady {
         }
         again.restore(&batch(&self.events[read..cut], read));
         let journal = after(demo.installation.lookback().verdicts_ms);
-        for (_, changes) in self.changes.iter().filter(|(number, _)| (journal..cut).contains(number)) {
-            again.shard_mut().fold(changes.clone());
+        for (number, changes) in self.changes.iter().filter(|(number, _)| (journal..cut).contains(number)) {
+            again.shard_mut().fold(self.events[*number].at, changes.clone());
         }
         let until = (cut + 40).min(self.events.len());
         let (resumed, scores) = stepped(&mut again, &self.events[cut..until], cut, 1 + cut % 50);
@@ -223,6 +224,54 @@ impl Steady {
         assert_eq!(scores, expected_scores.concat(), "profile scores, filled again before {cut}");
         read > 0
     }
+}
+
+/// One purchase as the demo's feed has it.
+fn bought(account: &str, id: &str, at: i64, amount: &str) -> Vec<u8> {
+    let time = Timestamp(at);
+    format!(
+        r#"{{"id":"{id}","type":"purchase","time":"{time}","account":{{"id":"{account}","currency":"USD"}},"tx":{{"amount":"{amount}","channel":"pos","present":true}},"card":{{"id":"{account}k"}}}}"#
+    )
+    .into_bytes()
+}
+
+/// CARD-404 is about accounts without activity for 60 days or longer: however much longer.
+#[test]
+fn a_large_amount_on_a_dormant_account_is_found_however_long_it_slept() {
+    let demo = Demo::new(Settings::new("demo"));
+    let mut engine = demo.open();
+    let mut records = Vec::new();
+    let sleeps = [59i64, 61, 95, 300];
+    for days in sleeps {
+        records.push((NOON, bought(&format!("S{days}"), &format!("s{days}"), NOON, "20.00")));
+        let wake = NOON + days * DAY;
+        let login = format!(
+            r#"{{"id":"l{days}","type":"login","time":"{}","account":{{"id":"S{days}"}}}}"#,
+            Timestamp(wake - 60_000)
+        );
+        records.push((wake - 60_000, login.into_bytes()));
+        records.push((wake, bought(&format!("S{days}"), &format!("wake{days}"), wake, "900.00")));
+    }
+    records.extend((1..310).map(|day| {
+        let at = NOON + day * DAY;
+        (at, bought("BUSY", &format!("b{day}"), at, "20.00"))
+    }));
+    records.sort();
+    let mut found = Vec::new();
+    for (number, (at, value)) in records.iter().enumerate() {
+        let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+        batch.push(number as i64, Some(Timestamp(*at)), b"k", value);
+        let mut out = Outputs::default();
+        engine.step(&batch, &NoSignals, &mut out);
+        for record in published(&out).iter().filter(|record| record.topic == Topic::Alerts) {
+            let alert = record.json();
+            let rules = alert["rules"].as_array().unwrap();
+            if rules.iter().any(|rule| rule["id"] == "CARD-404") {
+                found.push(alert["event"]["id"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert_eq!(found, ["wake61", "wake95", "wake300"]);
 }
 
 #[test]

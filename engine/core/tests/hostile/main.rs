@@ -15,6 +15,7 @@ mod cards;
 mod coverage;
 mod demo;
 mod files;
+mod model;
 #[path = "../shared/mutation.rs"]
 mod mutation;
 

@@ -62,7 +62,7 @@ fn fold(engine: &mut AccountShard, published: Vec<&Published>) {
     for verdict in published.into_iter().filter(|record| record.topic == Topic::Verdicts) {
         let recorded: tripline_core::verdict::Recorded =
             serde_json::from_slice(&verdict.value).expect("a verdict");
-        engine.shard_mut().fold(recorded.changes);
+        engine.shard_mut().fold(recorded.at, recorded.changes);
     }
 }
 

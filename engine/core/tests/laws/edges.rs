@@ -59,7 +59,7 @@ fn an_event_does_not_inherit_from_a_row_that_it_makes_pass() {
         let label = event("2", "label", NOON + later, r#","ref":"1","outcome":"fraud""#);
         newest(
             &engine_after(settings(), &[event("1", "purchase", NOON, r#","amount":5"#), label]),
-            "acct_first_amount",
+            "acct_median_2h",
         )
     };
     assert_eq!(amount_of(lifetime - 1), 5.0);

@@ -1,7 +1,7 @@
 //! The same events in two orders of arrival, both within the lateness.
 //!
 //! Identities are unique and references come after their targets. The events that refer to one target keep their order,
-//! for each sees what the one before made of it.
+//! for each sees what the one before made of it; so do events of one time, whose order is that of the log.
 
 use crate::generator::{Case, Dice, Draft, Record, fill};
 use crate::oracle::{DAY, HOUR, MINUTE, Settings};
@@ -79,8 +79,8 @@ fn order(events: &[Draft], lateness: i64, dice: &mut Dice) -> Vec<(usize, i64)> 
             _ => lateness,
         };
         let mut arrival = event.at + delay.min(lateness);
-        // What must have arrived before: the target and all that refers to it.
-        let chains = [Some(event.id.clone()), event.reference.clone()];
+        // What must have arrived before: the target and all that refers to it, and the earlier ones of its time.
+        let chains = [Some(event.id.clone()), event.reference.clone(), Some(format!("at {}", event.at))];
         for chain in chains.iter().flatten() {
             arrival = arrival.max(after.get(chain).copied().unwrap_or(arrival));
         }

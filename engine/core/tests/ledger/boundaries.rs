@@ -50,14 +50,15 @@ fn an_event_sees_rows_of_its_own_time_that_came_before_it_and_none_that_come_lat
 }
 
 #[test]
-fn the_last_of_equal_times_does_not_depend_on_who_came_first() {
+fn the_last_of_equal_times_is_the_last_in_the_log() {
     let last = || Aggregate { include_current: false, ..aggregate(Op::Last, Some(TX_AMOUNT)) };
     for ids in [[1, 2], [2, 1]] {
         let mut bank = bank(last());
         for id in ids {
             bank.insert(&purchase(T, id, i64::try_from(id).unwrap()), &[]);
         }
-        assert_eq!(bank.first(&purchase(T + 1, 7, 0)), Some(2.0));
+        let last = Some(ids[1] as f64);
+        assert_eq!(bank.first(&purchase(T + 1, 7, 0)), last);
     }
 }
 
@@ -194,4 +195,86 @@ fn beyond_the_cap_on_keys_the_longest_silent_go_first() {
     let gone: Vec<u128> = (0..33).filter(|key| !bank.ledgers.holds(*key)).collect();
     assert_eq!(gone, [0, 7, 14], "of equal times the smallest keys: a sixteenth of 33 ledgers");
     assert_eq!((bank.ledgers.evicted().keys, bank.ledgers.evicted().rows), (3, 3));
+}
+
+const DAY: i64 = 86_400_000;
+
+/// The time of the last event before this one, and how many there were within a day.
+fn last_use() -> Vec<Aggregate> {
+    let last = Aggregate { include_current: false, ..aggregate(Op::Last, Some(EVENT_TIME)) };
+    let filtered = Aggregate { filter: Some(TagId(1)), ..last.clone() };
+    let count = Aggregate { over: Some(DAY), include_current: false, ..aggregate(Op::Count, None) };
+    vec![last, count, filtered]
+}
+
+fn asleep(limits: LedgerLimits) -> Bank {
+    let limits = LedgerLimits { lateness: 0, retention: DAY, ..limits };
+    Bank::new(plan(last_use(), 3), limits)
+}
+
+#[test]
+fn the_last_use_of_a_key_is_known_however_long_it_slept_and_windows_do_not_see_it() {
+    for days in [3i64, 8, 61, 95, 300, 3_000] {
+        let mut bank = asleep(limits());
+        bank.insert(&Event { declined: Some(true), ..purchase(T, 1, 100) }, &[]);
+        // Others wake meanwhile, so that its ledger is swept many times.
+        for id in 0..days.cast_unsigned() {
+            let at = T + i64::try_from(id).unwrap() * DAY;
+            bank.insert(&Event { key: 2 + u128::from(id % 5), ..purchase(at, id, 100) }, &[]);
+        }
+        assert_eq!(i64::try_from(bank.ledgers.keys()), Ok(1 + days.min(5)), "every key is held");
+        let slept = Some((T as f64).to_bits());
+        // A login comes before the purchase: it does not hide how long the key slept.
+        let login = Event { event_type: LOGIN, ..purchase(T + days * DAY, 1_000, 0) };
+        assert_eq!(bank.take(&login), [(slept, false), (Some(0), false), (slept, false)], "{days} days");
+        let answers = bank.take(&purchase(T + days * DAY + 60_000, 1_001, 100));
+        assert_eq!(answers[2], (slept, false), "the last declined one");
+        assert_eq!(
+            answers[1],
+            (Some(1f64.to_bits()), false),
+            "the login is in the window, the old row is not"
+        );
+        assert_eq!(answers[0].0, Some(((T + days * DAY) as f64).to_bits()));
+        // Once the login has expired too, the row before it goes.
+        let answers = bank.take(&purchase(T + days * DAY + 2 * DAY, 1_002, 100));
+        assert_eq!(answers[2], (None, false));
+    }
+}
+
+#[test]
+fn a_key_that_may_have_been_evicted_does_not_look_new() {
+    let limits = LedgerLimits { keys: 16, ..limits() };
+    let mut bank = asleep(limits);
+    let of = |key: u128, at: i64| Event { key, ..purchase(at, at.cast_unsigned(), 100) };
+    bank.insert(&of(1, T), &[]);
+    let first = bank.take(&of(2, T + 1));
+    assert_eq!(first, [(None, false), (Some(0), false), (None, false)], "nothing was evicted yet");
+    for other in 0..20u128 {
+        bank.insert(&of(100 + other, T + 60_000 + i64::try_from(other).unwrap()), &[]);
+    }
+    assert!(!bank.ledgers.holds(1) && bank.ledgers.evicted().keys > 2);
+    let again = bank.take(&of(1, T + 120_000));
+    assert_eq!(again, [(None, true), (Some(0), true), (None, true)]);
+    let never_seen = bank.take(&of(7, T + 120_001));
+    assert_eq!(never_seen, again, "nobody can tell them apart");
+    let stayed = bank.take(&of(110, T + 120_002));
+    assert_eq!((stayed[0].1, stayed[1]), (false, (Some(1f64.to_bits()), false)), "it lost nothing");
+    // A day later all that was evicted would have left its window; what it was last used for stays unknown.
+    let later = bank.take(&of(7, T + 120_000 + DAY));
+    assert_eq!((later[1].1, later[2]), (false, (None, true)));
+    // Once its own rows have expired, a row before them would have as well.
+    bank.take(&of(7, T + 3 * DAY));
+    assert_eq!(bank.take(&of(7, T + 3 * DAY + 1))[2], (None, false));
+}
+
+#[test]
+fn sleeping_keys_are_evicted_first_and_under_the_same_cap() {
+    let mut bank = asleep(LedgerLimits { keys: 32, ..limits() });
+    for key in 0..33u128 {
+        bank.insert(&Event { key, ..purchase(T + i64::try_from(key).unwrap() * DAY, 1, 100) }, &[]);
+    }
+    assert_eq!((bank.ledgers.keys(), bank.ledgers.evicted().keys), (33, 0), "asleep, but for the last two");
+    bank.insert(&Event { key: 99, ..purchase(T + 40 * DAY, 1, 100) }, &[]);
+    let gone: Vec<u128> = (0..33).filter(|key| !bank.ledgers.holds(*key)).collect();
+    assert_eq!(gone, [0, 1, 2], "a sixteenth, those that slept longest");
 }

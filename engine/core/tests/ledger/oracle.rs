@@ -17,8 +17,38 @@ pub enum Verdict {
 #[derive(Default)]
 struct Ledger {
     rows: Vec<Event>,
-    /// Time of the newest row that the cap dropped.
+    /// Time of the newest row that the cap dropped, until a newer row has expired.
     dropped: Option<i64>,
+}
+
+const ASLEEP: i64 = 2 * 86_400_000;
+
+impl Ledger {
+    /// The time at or before which rows are gone, for whoever reads all rows: that of the retention, but before the
+    /// newest expired row if no row followed within two days.
+    fn kept_after(&self, retained_after: i64) -> i64 {
+        let times = || self.rows.iter().map(|row| row.at);
+        let Some(newest) = times().filter(|at| *at <= retained_after).max() else { return retained_after };
+        match times().filter(|at| *at > newest).min() {
+            Some(next) if next - newest < ASLEEP => retained_after,
+            _ => newest - 1,
+        }
+    }
+
+    /// Whether a row of that time, if it were there, would be held or kept.
+    fn would_keep(&self, at: i64, retained_after: i64) -> bool {
+        let next = self.rows.iter().map(|row| row.at).filter(|next| *next > at).min();
+        at > retained_after || next.is_none_or(|next| next > retained_after && next - at >= ASLEEP)
+    }
+
+    fn expire(&mut self, retained_after: i64) {
+        let expired = self.rows.iter().map(|row| row.at).filter(|at| *at <= retained_after).max();
+        if expired > self.dropped {
+            self.dropped = None;
+        }
+        let kept_after = self.kept_after(retained_after);
+        self.rows.retain(|row| row.at > kept_after);
+    }
 }
 
 pub struct Oracle {
@@ -68,14 +98,14 @@ impl Oracle {
         if let Some(row) = ledger.rows.iter().filter(|row| row.at > recognised_after).find(identity) {
             return if row == event { Verdict::Duplicate } else { Verdict::Conflict };
         }
-        // An event sees the newest rows that were held before it, and itself.
-        ledger.rows.sort_by_key(|row| (row.at, row.event_type, row.id));
+        // An event sees the newest rows that were held before it, and itself; of one time, in the order of the log.
+        ledger.expire(self.watermark - self.limits.retention);
         while ledger.rows.len() > cap {
             ledger.dropped = ledger.dropped.max(Some(ledger.rows.remove(0).at));
         }
         let out_of_order = ledger.rows.iter().any(|row| row.at > event.at);
         ledger.rows.push(event.clone());
-        ledger.rows.sort_by_key(|row| (row.at, row.event_type, row.id));
+        ledger.rows.sort_by_key(|row| row.at);
         Verdict::New { out_of_order }
     }
 
@@ -106,8 +136,11 @@ impl Oracle {
             return (None, false);
         }
         let to = event.at - aggregate.delay;
-        let from = aggregate.over.map_or(i64::MIN, |over| to - over).max(self.held_after());
         let ledger = &self.ledgers[&event.key];
+        let from = match aggregate.over {
+            Some(over) => (to - over).max(self.held_after()),
+            None => ledger.kept_after(self.held_after()),
+        };
         let rows: Vec<&Event> = ledger
             .rows
             .iter()
@@ -120,7 +153,9 @@ impl Oracle {
             })
             .filter(|row| aggregate.value.is_none_or(|slot| value(row, slot).is_some()))
             .collect();
-        let capped = ledger.dropped.is_some_and(|dropped| dropped > from);
+        let capped = ledger.dropped.is_some_and(|dropped| {
+            dropped > from || aggregate.over.is_none() && ledger.would_keep(dropped, self.held_after())
+        });
         if rows.len() < aggregate.at_least as usize {
             return (None, capped);
         }

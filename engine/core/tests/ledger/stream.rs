@@ -81,9 +81,10 @@ pub enum Next {
     Clash { which: usize, later: i64 },
 }
 
+const ASLEEP: i64 = 2 * 86_400_000;
+
 pub fn next() -> impl Strategy<Value = Next> {
-    let step =
-        prop_oneof![3 => Just(0i64), 2 => 1..3i64, 2 => 1..2000i64, 2 => 1..90_000i64, 1 => 1..2_000_000i64];
+    let step = prop_oneof![9 => Just(0i64), 6 => 1..3i64, 6 => 1..2000i64, 6 => 1..90_000i64, 2 => 1..2_000_000i64, 1 => select(vec![ASLEEP - 1, ASLEEP, 2 * ASLEEP])];
     let back = prop_oneof![5 => Just(0i64), 1 => Just(1i64), 1 => 1..1000i64, 1 => 1..LATENESS];
     let amount =
         prop_oneof![1 => Just(None), 8 => (-200..20_000i64).prop_map(Some), 1 => Just(Some(1i64 << 53))];

@@ -1,8 +1,9 @@
 //! The format stays: snapshots that were written by an earlier version of the code (`written/`) are loaded, and the
-//! engine goes on as one that never stopped. A change that cannot read them needs another format version.
+//! engine goes on as one that never stopped. A change that cannot read them needs another format version; then
+//! `TRIPLINE_BLESS=1` writes new ones.
 
 use crate::generator::Dice;
-use crate::shop::{Sealed, Shop};
+use crate::shop::{Sealed, Shop, save_now};
 use crate::town::stream;
 use tripline_core::settings::Settings;
 
@@ -23,6 +24,18 @@ fn objects(mut bytes: &[u8]) -> Sealed {
     Sealed { manifest: objects.remove(0), chunks: objects }
 }
 
+/// Writes the objects of a snapshot, each after its length.
+fn bless(seed: u64, Sealed { manifest, chunks }: &Sealed) {
+    let objects = std::iter::once(manifest).chain(chunks);
+    let bytes: Vec<u8> = objects
+        .flat_map(|object| {
+            [&u32::try_from(object.len()).expect("a small object").to_le_bytes(), &object[..]].concat()
+        })
+        .collect();
+    let path = format!("{}/tests/snapshot/written/{seed}.bin", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(path, bytes).expect("the folder of written snapshots can be written");
+}
+
 #[test]
 fn snapshots_of_an_earlier_version_of_the_code_are_loaded() {
     for (seed, written) in WRITTEN {
@@ -33,6 +46,10 @@ fn snapshots_of_an_earlier_version_of_the_code_are_loaded() {
         let mut steady = shop.open();
         before.iter().for_each(|record| steady.step(std::slice::from_ref(record)));
         let (published, rows) = (steady.published.len(), steady.rows.len());
+        if std::env::var_os("TRIPLINE_BLESS").is_some() {
+            bless(seed, &save_now(&mut steady.engine, before.len() as i64));
+            continue;
+        }
         steady.step(after);
         let loaded = shop.load(&objects(written), &mut Dice::new(seed));
         let mut loaded = loaded.unwrap_or_else(|error| panic!("seed {seed}: {error}"));

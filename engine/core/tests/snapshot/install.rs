@@ -1,10 +1,10 @@
 //! A running shard that takes over another pack goes on as a new shard of that pack over the same rows, histograms and
 //! decision state: the one that loads the snapshot of that moment.
 
-use crate::generator::Dice;
+use crate::generator::{Dice, Record};
 use crate::mapping::{Installed, installed};
 use crate::packs::{next_pack, pack};
-use crate::shop::{Shop, origin, save_now};
+use crate::shop::{EngineRun, Shop, origin, save_now};
 use crate::town::stream;
 use std::sync::Arc;
 use tripline_core::account_shard::{AccountShard, InstallError};
@@ -14,6 +14,7 @@ use tripline_core::installation::Installation;
 use tripline_core::outputs::Outputs;
 use tripline_core::settings::Settings;
 use tripline_core::signals::NoSignals;
+use tripline_core::snapshot::{Manifest, SnapshotError};
 use tripline_rules::diagnostic::File;
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
@@ -126,6 +127,61 @@ fn a_lateness_that_the_old_retention_does_not_cover_is_refused() {
     assert_eq!(run.engine.install(longer(3_600_000).engine().installation()), Ok(()));
     // A shard without rows has nothing that a duplicate could repeat.
     assert_eq!(shop.open().engine.install(longer(2 * 3_600_000).engine().installation()), Ok(()));
+}
+
+/// A long retention, a short one, and a long one again: what the short one let go is not held, for the next
+/// installation, for a snapshot, and for whoever loads it.
+#[test]
+fn rows_that_a_short_retention_let_go_stay_gone_through_further_installations_and_snapshots() {
+    const HOUR: i64 = 3_600_000;
+    let stream = stream(9_000_003);
+    let records = &stream.case.records;
+    let mut dice = Dice::new(3);
+    let long = Shop::of(&stream, &mut dice).with(|settings| {
+        settings.models.clear();
+        settings.lateness_ms = HOUR;
+        settings.retention_ms = Some(5 * 24 * HOUR);
+    });
+    let short = long.with(|settings| settings.retention_ms = Some(0));
+    let later = long.with(|settings| settings.lateness_ms = 6 * HOUR);
+    let (held_ms, needed_ms) = (HOUR + 300_000, 6 * HOUR + 300_000);
+    let retained = |run: &mut EngineRun| {
+        Manifest::open(&save_now(&mut run.engine, 1).manifest).expect("it was just sealed").retention_ms()
+    };
+    let install = |run: &mut EngineRun, shop: &Shop| run.engine.install(shop.engine().installation());
+
+    let mut run = long.open();
+    run.step(records);
+    assert_eq!(retained(&mut run), 5 * 24 * HOUR + held_ms);
+    assert_eq!(install(&mut run, &short), Ok(()));
+    assert_eq!(retained(&mut run), held_ms);
+    let short_sealed = save_now(&mut run.engine, 1);
+    assert_eq!(install(&mut run, &long), Ok(()));
+    assert_eq!(retained(&mut run), held_ms, "the rows did not come back with the retention");
+    let refused = InstallError::Lateness { needed_ms, retained_ms: held_ms };
+    assert_eq!(install(&mut run, &later), Err(refused.clone()));
+
+    // A snapshot of either moment says the same, and so does a shard that was loaded from one.
+    let long_sealed = save_now(&mut run.engine, 1);
+    for sealed in [&short_sealed, &long_sealed] {
+        let error = later.load(sealed, &mut dice).err();
+        assert_eq!(error, Some(SnapshotError::ShortRetention { needed_ms, held_ms }));
+        let mut loaded = long.load(sealed, &mut dice).expect("the lateness is covered");
+        assert_eq!(retained(&mut loaded), held_ms);
+        assert_eq!(install(&mut loaded, &later), Err(refused.clone()));
+    }
+
+    // Six hours of events later the rows that the lateness needs are there.
+    let newest = run.engine.shard().watermark().0;
+    let event = |id: i64, at: i64| {
+        let value = format!(r#"{{"id":"later-{id}","kind":"login","t":{at},"account":"a00"}}"#).into_bytes();
+        Record { partition: 0, offset: 1_000 + id, appended: Some(at), key: "a00".to_owned(), value }
+    };
+    run.step(&[event(1, newest + 4 * HOUR)]);
+    assert!(matches!(install(&mut run, &later), Err(InstallError::Lateness { .. })));
+    run.step(&[event(2, newest + 5 * HOUR)]);
+    assert_eq!(retained(&mut run), needed_ms);
+    assert_eq!(install(&mut run, &later), Ok(()));
 }
 
 #[test]

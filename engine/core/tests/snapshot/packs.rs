@@ -93,7 +93,7 @@ fn a_rank_that_nothing_counted_sends_the_shard_to_its_log() {
     run.step(&stream.case.records);
     let sealed = save_now(&mut run.engine, 0);
     let asks = shop.with(|settings| settings.models = Settings::new("").models);
-    let none = Some(SnapshotError::NoPopulation { name: "profile".to_owned() });
+    let none = Some(SnapshotError::NoModel { name: "profile".to_owned() });
     assert_eq!(asks.load(&sealed, &mut dice).err(), none);
 }
 

@@ -174,7 +174,7 @@ impl EngineRun {
         for (_, _, said) in verdicts.filter(|(_, cause, _)| offsets.contains(cause)) {
             let json = &said[said.find('{').expect("a verdict is JSON")..];
             let recorded: Recorded = serde_json::from_str(json).expect("a verdict reads back");
-            self.engine.shard_mut().fold(recorded.changes);
+            self.engine.shard_mut().fold(recorded.at, recorded.changes);
         }
     }
 

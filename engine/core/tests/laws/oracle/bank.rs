@@ -244,18 +244,19 @@ impl Shard {
         let held_after = watermark - settings.row_lifetime();
         let rows = self.ledgers.entry(key.to_owned()).or_default();
         let before = rows.len();
-        rows.retain(|row| row.at > held_after);
+        let asleep: Vec<usize> = asleep(rows, held_after).iter().map(|row| row.arrival).collect();
+        rows.retain(|row| row.at > held_after || asleep.contains(&row.arrival));
         tally.expired += (before - rows.len()) as u64;
         // A repeat in time is no older than this, whatever clocks are ahead; an id that comes again later is a new
         // event.
         let repeatable = watermark - settings.lateness - FUTURE_MAX;
         let is_known = |row: &&Row| row.kind == sent.kind && row.id == sent.id && row.at >= repeatable;
-        if let Some(known) = rows.iter().filter(is_known).max_by_key(|row| (row.at, row.place)) {
+        if let Some(known) = rows.iter().filter(is_known).max_by_key(|row| (row.at, row.arrival)) {
             let said = |fields: &Fields| known.amended.unchanged(fields);
             let is_same = known.at == sent.at && said(&known.sent) == said(&sent.fields);
             return if is_same { Placed::Duplicate } else { Placed::Conflict };
         }
-        let target = |rows: &[Row]| sent.reference.as_ref().and_then(|id| newest_with(rows, id));
+        let target = |rows: &[Row]| sent.reference.as_ref().and_then(|id| newest_with(rows, id, held_after));
         let mut fields = sent.fields.clone();
         if let Some(target) = target(rows) {
             tally.references += 1;
@@ -263,7 +264,7 @@ impl Shard {
         }
         // The event before may have made a full ledger one too long.
         while rows.len() > settings.rows_max {
-            let oldest = (0..rows.len()).min_by_key(|at| (rows[*at].at, rows[*at].place));
+            let oldest = (0..rows.len()).min_by_key(|at| (rows[*at].at, rows[*at].arrival));
             rows.remove(oldest.expect("a full ledger has rows"));
             tally.capped += 1;
         }
@@ -277,7 +278,6 @@ impl Shard {
         let own = Box::new(Row {
             arrival: self.arrivals,
             at: sent.at,
-            place: sent.place(),
             kind: sent.kind.clone(),
             id: sent.id.clone(),
             account: sent.account.clone(),
@@ -300,8 +300,11 @@ impl Shard {
         let mut facts = Facts::default();
         let oldest = self.watermark.unwrap_or(own.at) - settings.row_lifetime();
         let held: Vec<&Row> = self.ledgers[key].iter().filter(|row| row.at > oldest).collect();
+        let asleep = asleep(&self.ledgers[key], oldest);
+        tally.woken += u64::from(!asleep.is_empty());
+        let kept: Vec<&Row> = asleep.into_iter().chain(held.iter().copied()).collect();
         for look in &space.looks {
-            look.at(own, &held, &mut facts);
+            look.at(own, if look.over.is_some() { &held } else { &kept }, &mut facts);
             let edge = look.over.map(|over| own.at - look.delay - over);
             tally.edges += u64::from(edge.is_some_and(|edge| held.iter().any(|row| row.at == edge)));
         }
@@ -359,15 +362,19 @@ impl Shard {
         let score = f64::from(live.iter().map(|rule| rule.score).sum::<i32>().clamp(0, 100));
         let action = live.iter().map(|rule| rule.action).fold(decide(score), Action::max);
         let about = |about| match (about, &own.fields.card) {
-            (About::Card, Some(card)) => format!("card {card}"),
-            (About::Card, None) => format!("account {}", own.account),
+            (About::Card, Some(card)) => format!("card {card} of {} {key}", space.name),
+            (About::Card, None) | (About::Account, _) => {
+                format!("account {} of {} {key}", own.account, space.name)
+            }
             (About::Key, _) => format!("{} {key}", space.name),
         };
         let silenced: Vec<&'static str> = live
             .iter()
             .filter_map(|rule| Some((rule.id, rule.cooldown?)))
             .filter(|(id, cooldown)| {
-                self.decisions.is_silent(id, &about(cooldown.about), *cooldown, own.at, score)
+                let about = about(cooldown.about);
+                tally.before_cooldown += u64::from(self.decisions.is_about_later(id, &about, own.at));
+                self.decisions.is_silent(id, &about, *cooldown, own.at, score)
             })
             .map(|(id, _)| id)
             .collect();
@@ -376,7 +383,7 @@ impl Shard {
         let suppressed = action > Action::None && !live.is_empty() && !alert;
         let seq = (alert || suppressed).then(|| self.decisions.raise(key, own.at));
         for (rule, cooldown) in unsilenced.filter_map(|rule| Some((rule, rule.cooldown?))).filter(|_| alert) {
-            self.decisions.open(rule.id, about(cooldown.about), own.at + cooldown.length, score);
+            self.decisions.open(rule.id, about(cooldown.about), own.at, own.at + cooldown.length, score);
         }
         live.iter().for_each(|rule| *tally.fired.entry(rule.id).or_default() += 1);
         shadow.iter().for_each(|rule| *tally.fired.entry(rule).or_default() += 1);
@@ -401,10 +408,24 @@ impl Shard {
     }
 }
 
-/// The newest row with this id, labels aside.
-fn newest_with(rows: &[Row], id: &str) -> Option<usize> {
-    let with_id = (0..rows.len()).filter(|at| rows[*at].id == id && rows[*at].kind != "label");
-    with_id.max_by_key(|at| (rows[*at].at, rows[*at].place))
+/// The newest row with this id after a time, labels aside.
+fn newest_with(rows: &[Row], id: &str, after: i64) -> Option<usize> {
+    let is_meant = |row: &Row| row.id == id && row.kind != "label" && row.at > after;
+    let with_id = (0..rows.len()).filter(|at| is_meant(&rows[*at]));
+    with_id.max_by_key(|at| (rows[*at].at, rows[*at].arrival))
+}
+
+/// Rows at or before a time that are kept beyond it: those of the newest such time, if the ledger's next row came no
+/// sooner than two days after, or not yet.
+fn asleep(rows: &[Row], held_after: i64) -> Vec<&Row> {
+    let Some(newest) = rows.iter().map(|row| row.at).filter(|at| *at <= held_after).max() else {
+        return Vec::new();
+    };
+    let next = rows.iter().map(|row| row.at).filter(|at| *at > newest).min();
+    if next.is_some_and(|next| next - newest < 2 * DAY) {
+        return Vec::new();
+    }
+    rows.iter().filter(|row| row.at == newest).collect()
 }
 
 /// Whether the event changed the row it refers to.

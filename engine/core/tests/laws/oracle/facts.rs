@@ -27,11 +27,9 @@ impl Amended {
 /// One accepted event.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    /// Number of its arrival in its key space.
+    /// Number of its arrival in its key space: the order among rows of one time.
     pub arrival: usize,
     pub at: i64,
-    /// Among rows of one time: code of the type, then keyed hash of the id, so that no order of arrival matters.
-    pub place: (usize, u64),
     pub kind: String,
     pub id: String,
     pub account: String,
@@ -116,7 +114,7 @@ impl Look {
             .filter(|row| (self.filter)(row) == Some(true))
             .filter(|row| self.has_value(row))
             .collect();
-        rows.sort_by_key(|row| (row.at, row.place));
+        rows.sort_by_key(|row| (row.at, row.arrival));
         if rows.len() < self.at_least {
             return;
         }

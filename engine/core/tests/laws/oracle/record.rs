@@ -1,7 +1,6 @@
 //! Records as the stream carries them, read by hand.
 
 use serde_json::Value;
-use tripline_rules::value::TextKey;
 
 /// What a row remembers of an event. Money in cents, risk points in millionths.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,7 +57,7 @@ pub(crate) struct Sent {
     pub reported: bool,
 }
 
-/// The event types in the schema's order.
+/// The event types.
 const KINDS: [&str; 9] =
     ["purchase", "cash_withdrawal", "transfer", "p2p", "login", "outcome", "reversal", "clearing", "label"];
 const CHANNELS: [&str; 3] = ["pos", "ecom", "atm"];
@@ -76,12 +75,6 @@ impl Sent {
             fields: Fields { label: Some("fraud".to_owned()), ..Fields::default() },
             reported: false,
         }
-    }
-
-    /// Its place among the rows of its time.
-    pub(crate) fn place(&self) -> (usize, u64) {
-        let code = KINDS.iter().position(|kind| *kind == self.kind).expect("it was read as one of these");
-        (code, TextKey::default().text(self.id.as_bytes()))
     }
 }
 

@@ -224,7 +224,7 @@ pub(crate) fn terminal() -> Vec<Rule> {
                 and(ge(f.number("term_fraud_2d"), 1.0), gt(rate, 0.25))
             },
         ),
-        rule("TERM-LARGE", &["purchase"], 25, Alert, NONE, |row, f| {
+        rule("TERM-LARGE", &["purchase"], 25, Alert, cooldown(About::Account, HOUR), |row, f| {
             let usual = f.number("term_avg_1h").map(|avg| 2.0 * avg);
             and(exceeds(amount(row), usual), ge(f.number("term_card_1h"), 10_000.0))
         }),

@@ -23,6 +23,10 @@ pub(crate) struct Tally {
     pub amended: u64,
     pub references: u64,
     pub terminal_alerts: u64,
+    /// Events that saw a row of before the retention, of a key that was asleep.
+    pub woken: u64,
+    /// Firings within what a later event's cooldown would last, but before that event.
+    pub before_cooldown: u64,
     /// Firings by rule.
     pub fired: BTreeMap<&'static str, u64>,
     /// Silences by rule.
@@ -37,10 +41,11 @@ impl Tally {
     pub(crate) fn assert_none_is_idle(&self) {
         let Tally { rows, duplicates, conflicts, late, dead_letters, alerts, suppressed, .. } = *self;
         let Tally { out_of_order, equal_times, capped, expired, edges, amended, references, .. } = *self;
-        let Tally { terminal_alerts, labels, .. } = *self;
+        let Tally { terminal_alerts, labels, woken, before_cooldown, .. } = *self;
         let all =
             [rows, duplicates, conflicts, late, dead_letters, alerts, suppressed, out_of_order, equal_times];
-        let more = [capped, expired, edges, amended, references, terminal_alerts, labels];
+        let more =
+            [capped, expired, edges, amended, references, terminal_alerts, labels, woken, before_cooldown];
         assert!(all.iter().chain(&more).all(|count| *count > 0), "a kind of record never occurred: {self:?}");
         for rule in rules::account().iter().chain(&rules::terminal()) {
             assert!(self.fired.contains_key(rule.id), "{} never fired", rule.id);
@@ -70,6 +75,8 @@ impl Tally {
         self.amended += other.amended;
         self.references += other.references;
         self.terminal_alerts += other.terminal_alerts;
+        self.woken += other.woken;
+        self.before_cooldown += other.before_cooldown;
         other.fired.iter().for_each(|(rule, count)| *self.fired.entry(rule).or_default() += count);
         other.silenced.iter().for_each(|(rule, count)| *self.silenced.entry(rule).or_default() += count);
     }
