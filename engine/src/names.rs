@@ -92,6 +92,8 @@ pub mod metric {
     pub const LATE: &str = "tripline_late_total";
     /// Records that were there already.
     pub const DUPLICATES: &str = "tripline_duplicates_total";
+    /// State dropped because a limit was reached, by kind.
+    pub const DROPPED: &str = "tripline_dropped_state_total";
     /// Records not yet judged, by partition.
     pub const LAG: &str = "tripline_lag_records";
     /// Records that cannot be read yet because an upstream transaction before them is open, by partition.

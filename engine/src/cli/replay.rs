@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use tripline_core::batch::Timestamp;
-use tripline_core::counts::Counts;
+use tripline_core::counts::{Counts, Dropped};
 use tripline_core::installation::Installation;
 use tripline_core::outputs::{Outputs, Topic, header};
 use tripline_core::results::{Collect, EventResult, EventResults};
@@ -69,6 +69,8 @@ struct Summary {
     labels: u64,
     alerts: u64,
     suppressed: u64,
+    /// State that was dropped because a limit was reached, by kind.
+    dropped: Dropped,
     seconds: f64,
     cpu_seconds: f64,
     events_per_core_second: f64,
@@ -122,6 +124,7 @@ impl Summary {
             labels: counts.labels,
             alerts: counts.alerts,
             suppressed: counts.suppressed,
+            dropped: counts.dropped,
             seconds: spent.seconds,
             cpu_seconds: spent.cpu_seconds,
             events_per_core_second: spent.per_cpu_second(counts.records),
@@ -150,6 +153,9 @@ impl Summary {
         line("labels", self.labels);
         line("alerts", self.alerts);
         line("suppressed", self.suppressed);
+        for (kind, count) in self.dropped.by_kind().iter().filter(|(_, count)| *count > 0) {
+            line(&format!("dropped {}", kind.replace('_', " ")), *count);
+        }
         let fired = |at: usize, rule: &Rule| counts.fired.of(&rule.id, at);
         let rules = ruleset.rules().iter().enumerate().map(|(at, rule)| (rule, fired(at, rule)));
         for (rule, fired) in rules.filter(|(_, fired)| *fired > 0) {

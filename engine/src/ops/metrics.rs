@@ -33,6 +33,7 @@ pub struct Metrics {
     dead_letters: IntCounterVec,
     late: IntCounter,
     duplicates: IntCounter,
+    dropped: IntCounterVec,
     lag: IntGaugeVec,
     open_transaction: IntGaugeVec,
     step: Histogram,
@@ -92,6 +93,11 @@ impl Metrics {
             dead_letters: counters(metric::DEAD_LETTERS, "Refused records by reason", "reason"),
             late: counter(metric::LATE, "Records that arrived later than the lateness"),
             duplicates: counter(metric::DUPLICATES, "Duplicate records"),
+            dropped: counters(
+                metric::DROPPED,
+                "State dropped because a limit was reached: keys and their rows, rows beyond a key's cap, cooldowns, incidents",
+                "kind",
+            ),
             lag: gauges(metric::LAG, "Records not yet judged", "partition"),
             open_transaction: gauges(
                 metric::OPEN_TRANSACTION,
@@ -171,6 +177,9 @@ impl Metrics {
         self.duplicates.inc_by(now.duplicates - before.duplicates);
         self.suppressed.inc_by(now.suppressed - before.suppressed);
         self.unresolved.inc_by(now.unresolved_references - before.unresolved_references);
+        for ((kind, now), (_, before)) in now.dropped.by_kind().into_iter().zip(before.dropped.by_kind()) {
+            self.dropped.with_label_values(&[kind]).inc_by(now - before);
+        }
     }
 
     /// Records of a shard not yet judged.
@@ -315,6 +324,19 @@ mod tests {
         assert!(text.contains("tripline_outputs_total{topic=\"dead_letters\"} 1"), "{text}");
         assert!(text.contains("tripline_events_total 5"), "{text}");
         assert!(text.contains("tripline_end_to_end_seconds_bucket{le=\"0.01\"} 1"), "{text}");
+    }
+
+    #[test]
+    fn dropped_state_is_counted_under_its_kind() {
+        let metrics = Metrics::new();
+        let (before, mut now) = (Counts::default(), Counts::default());
+        (now.dropped.keys, now.dropped.cooldowns) = (7, 2);
+        metrics.counted(&now, &before);
+        metrics.counted(&now, &now.clone());
+        let text = metrics.text();
+        assert!(text.contains("tripline_dropped_state_total{kind=\"keys\"} 7"), "{text}");
+        assert!(text.contains("tripline_dropped_state_total{kind=\"cooldowns\"} 2"), "{text}");
+        assert!(text.contains("tripline_dropped_state_total{kind=\"incidents\"} 0"), "{text}");
     }
 
     #[test]

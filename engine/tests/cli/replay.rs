@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// The keys that `--json` promises, in the order in which they are written.
-const SUMMARY_KEYS: [&str; 13] = [
+const SUMMARY_KEYS: [&str; 14] = [
     "records",
     "rows",
     "duplicates",
@@ -18,6 +18,7 @@ const SUMMARY_KEYS: [&str; 13] = [
     "labels",
     "alerts",
     "suppressed",
+    "dropped",
     "seconds",
     "cpu_seconds",
     "events_per_core_second",
