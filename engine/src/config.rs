@@ -23,10 +23,12 @@ use std::path::Path;
 use std::sync::Arc;
 use tripline_core::decode::{CheckedMapping, Mapping};
 use tripline_core::installation::Installation;
+use tripline_core::scores::ModelRegistry;
 use tripline_core::settings::Settings;
 use tripline_rules::diagnostic::{Diagnostics, File, Span};
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::{Schema, SchemaGaps};
+use tripline_rules::time::{DAY_MS, HOUR_MS};
 use tripline_rules::value::TextKey;
 use tripline_rules::yaml::{self, Keys, Node};
 
@@ -123,6 +125,7 @@ impl Reader<'_, '_> {
         let stream = self.keys.required("stream", START, self.problems);
         let stream = stream.and_then(|node| node.text("`stream`", self.problems)).map(str::to_owned);
         let models = self.models();
+        self.check_models(&models, sections.time.retention_ms);
         let key = self.secret();
         let (schema, gaps) = self.schema();
         let schema = Arc::new(schema);
@@ -159,6 +162,27 @@ impl Reader<'_, '_> {
         let words = MODELS.map(|name| (name, name));
         let items = node.items("`models`", self.problems).iter();
         items.filter_map(|item| item.word("a model", &words, self.problems)).map(str::to_owned).collect()
+    }
+
+    /// Whether rows are kept for as long as the models read them.
+    fn check_models(&mut self, models: &[String], retention_ms: Option<i64>) {
+        let (Some(node), Some(retention_ms)) = (self.keys.optional("models"), retention_ms) else { return };
+        for name in models {
+            let reads_ms = ModelRegistry::of(std::slice::from_ref(name)).lookback_ms();
+            if retention_ms < reads_ms {
+                let (reads, kept) = (reads_ms / DAY_MS, retention_ms / HOUR_MS);
+                self.problems
+                    .warning(
+                        "C045",
+                        format!(
+                            "the model `{name}` reads rows of {reads} days, and the retention is {kept} h"
+                        ),
+                        node.span,
+                    )
+                    .label("its scores rest on fewer rows")
+                    .help(format!("set `time: {{retention: {reads}d}}` or longer, or leave `retention` out"));
+            }
+        }
     }
 
     /// The key of all hashes: from a file, never from the configuration itself.

@@ -9,6 +9,7 @@ mod effect;
 mod interval;
 mod label;
 mod missing;
+mod reach;
 mod space;
 mod unused;
 
@@ -31,4 +32,5 @@ pub(crate) fn run(
     label::check(resolver, rules);
     missing::check(resolver, rules);
     average::check(resolver, rules);
+    reach::check(resolver, rules);
 }

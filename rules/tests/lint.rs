@@ -190,6 +190,29 @@ fn an_average_that_holds_the_amount_and_not_over_missing_are_warned_of() {
 }
 
 #[test]
+fn a_time_that_reaches_beyond_the_rows_held_is_warned_of() {
+    let warned = |aggregate: &str, when: &str| {
+        codes(&format!(
+            "version: 1\nparams:\n  n: {{default: 10, min: 1, max: 120}}\n\
+             aggregates:\n  last_use: {aggregate}\n  tries_30d: {{count: events, by: account, over: 30d}}\n\
+             rules:\n  - {{id: A, when: {when} and tries_30d > 1 and $n > 0, action: review, reason: x}}\n"
+        ))
+    };
+    let kept = "{last: event.time, by: account, include_current: false}";
+    let filtered = "{last: event.time, by: account, include_current: false, where: event.type == 'purchase'}";
+    let window = "{last: event.time, by: account, over: 48h, include_current: false}";
+    let oldest = "{first: event.time, by: account}";
+    assert_eq!(warned(kept, "days_since(last_use) >= $n"), [""; 0], "the newest row of a key is always held");
+    assert_eq!(warned(filtered, "days_since(last_use) >= $n"), ["W510"]);
+    assert_eq!(warned(filtered, "days_since(last_use) >= 90"), [""; 0]);
+    assert_eq!(warned(filtered, "91 <= days_since(last_use)"), ["W510"]);
+    assert_eq!(warned(filtered, "days_since(last_use) < 91"), [""; 0], "what is known is never more");
+    assert_eq!(warned(window, "hours_since(last_use) > 49"), ["W510"]);
+    assert_eq!(warned(window, "hours_since(last_use) > 47"), [""; 0]);
+    assert_eq!(warned(oldest, "days_since(last_use) >= 91"), ["W510"]);
+}
+
+#[test]
 fn labels_and_other_key_spaces_are_not_seen_from_a_purchase() {
     assert_eq!(condition("label.outcome == 'fraud'"), ["E409"]);
     assert_eq!(condition("terminal_tries > 5"), ["E403"]);

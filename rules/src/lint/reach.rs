@@ -1,0 +1,120 @@
+//! A time since an earlier event that is compared with more than the rows that are held can tell.
+
+use crate::ast::{Compare, Expr, ExprKind};
+use crate::diagnostic::Span;
+use crate::pack::{AggregateText, OpText, ParamValue};
+use crate::resolve::{CheckedRule, Resolver};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Ms, ms_as_f64};
+
+/// One comparison that reaches too far.
+struct Found {
+    span: Span,
+    fact: String,
+    /// How far back the fact is known, ms.
+    known: Ms,
+    /// The largest value compared with, ms, and the parameter that it is of.
+    asked: f64,
+    param: Option<String>,
+    has_window: bool,
+}
+
+pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
+    let conditions = rules.iter().filter_map(|rule| rule.text.when.as_ref());
+    let terms = resolver.terms.values().filter(|term| term.used).filter_map(|term| term.text.expr.as_ref());
+    let mut found = Vec::new();
+    for expr in conditions.chain(terms) {
+        expr.walk(&mut |part| found.extend(too_far(part, resolver)));
+    }
+    for Found { span, fact, known, asked, param, has_window } in found {
+        let (known, asked) = (words(ms_as_f64(known)), words(asked));
+        let whose = param.map_or(String::new(), |param| format!(" by the range of `${param}`"));
+        let (label, help) = if has_window {
+            (
+                format!("the window of `{fact}` is {known}"),
+                format!("make the window of `{fact}` longer, or compare with less"),
+            )
+        } else {
+            (
+                format!("rows are held for {known}"),
+                "compare with less, or keep rows longer (`time: {retention: …}`): beyond it the fact is known only of a \
+                 key that had no event of any kind since"
+                    .to_owned(),
+            )
+        };
+        resolver
+            .problems
+            .warning(
+                "W510",
+                format!("`{fact}` is not known for {asked}, which this comparison asks for{whose}"),
+                span,
+            )
+            .label(label)
+            .help(help);
+    }
+}
+
+fn too_far(part: &Expr, resolver: &Resolver<'_>) -> Option<Found> {
+    let ExprKind::Compare(op, a, b) = &part.kind else { return None };
+    let (since, limit) = match op {
+        Compare::Ge | Compare::Gt => (a, b),
+        Compare::Le | Compare::Lt => (b, a),
+        Compare::Eq | Compare::Ne => return None,
+    };
+    let ExprKind::Call(function, _, args) = &since.kind else { return None };
+    let unit = match function.as_str() {
+        "days_since" => DAY_MS,
+        "hours_since" => HOUR_MS,
+        "minutes_since" => MINUTE_MS,
+        _ => return None,
+    };
+    let ExprKind::Name(fact) = &args.first()?.kind else { return None };
+    let aggregate = resolver.aggregates.get(fact.as_str())?.text;
+    let known = known_for(aggregate, resolver)?;
+    let (number, param) = match &limit.kind {
+        ExprKind::Number(number) => (*number, None),
+        ExprKind::Param(name) => {
+            let param = resolver.params.get(name.as_str())?;
+            let Some(ParamValue::Number(default, _)) = param.value else { return None };
+            (param.text.max.unwrap_or(default), Some(name.clone()))
+        }
+        _ => return None,
+    };
+    let asked = number.number() * ms_as_f64(unit);
+    let has_window = aggregate.over.is_some();
+    (asked > ms_as_f64(known)).then(|| Found {
+        span: part.span,
+        fact: fact.clone(),
+        known,
+        asked,
+        param,
+        has_window,
+    })
+}
+
+/// How far back an aggregate can tell the time of an event; `None` where it always can, or tells no time.
+fn known_for(aggregate: &AggregateText, resolver: &Resolver<'_>) -> Option<Ms> {
+    if !matches!(aggregate.op, Some(OpText::Last | OpText::First | OpText::Nth(_))) {
+        return None;
+    }
+    if let Some(over) = aggregate.over {
+        return Some(over.saturating_add(aggregate.delay));
+    }
+    // The newest row of a key is kept whatever its age.
+    if aggregate.op == Some(OpText::Last) && aggregate.filter.is_none() && aggregate.by.len() <= 1 {
+        let whole = aggregate
+            .by
+            .first()
+            .is_none_or(|by| by.text == "account" || resolver.schema.entities().contains(&by.text));
+        if whole {
+            return None;
+        }
+    }
+    let windows = resolver.aggregates.values().filter(|entry| entry.used).map(|entry| entry.text);
+    let longest = windows.map(|text| text.over.unwrap_or(0).saturating_add(text.delay)).max().unwrap_or(0);
+    Some(resolver.options.retention.unwrap_or(longest))
+}
+
+fn words(ms: f64) -> String {
+    let (days, hours) = (ms / ms_as_f64(DAY_MS), ms / ms_as_f64(HOUR_MS));
+    if days >= 2.0 || days == days.trunc() { format!("{days} days") } else { format!("{hours} h") }
+}
