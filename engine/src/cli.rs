@@ -13,6 +13,8 @@ mod evaluate;
 mod features;
 mod feed;
 mod paths;
+mod places;
+mod refusals;
 mod refused;
 mod replay;
 mod report;

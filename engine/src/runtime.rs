@@ -17,6 +17,7 @@ pub mod processor;
 pub mod recovery;
 pub mod report;
 pub mod restore;
+mod share;
 pub mod shutdown;
 pub mod sink;
 pub mod snapshot;

@@ -93,6 +93,15 @@ impl Target {
             Target::Payee => "payee",
         }
     }
+
+    /// The field whose value names the target of an event.
+    pub fn field(self) -> &'static str {
+        match self {
+            Target::Card => "card.id",
+            Target::Account => "account.id",
+            Target::Payee => "payee.id",
+        }
+    }
 }
 
 /// An action. It applies to later events: the judged one has already happened.

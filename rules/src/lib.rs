@@ -81,7 +81,7 @@ pub mod action;
 pub mod aggregate;
 mod ast;
 pub mod card_number;
-mod catalogue;
+pub mod catalogue;
 pub mod compile;
 pub mod diagnostic;
 mod function;

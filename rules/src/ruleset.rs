@@ -6,7 +6,7 @@ mod describe;
 mod output;
 mod rule;
 
-pub use describe::Described;
+pub use describe::{Described, describe_field};
 pub(crate) use output::DecideLine;
 pub use output::{Feature, Signal};
 pub(crate) use rule::ReasonPart;
@@ -65,6 +65,12 @@ impl Ruleset {
     /// The action for a sum of scores: that of the first line of `decide:` that applies.
     pub fn decide(&self, score: f64) -> Option<&Action> {
         self.decide.iter().find(|line| score >= f64::from(line.score)).map(|line| &line.action)
+    }
+
+    /// The actions of rules and of the lines of `decide:`.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        let rules = self.rules.iter().filter_map(|rule| rule.action.as_ref());
+        rules.chain(self.decide.iter().map(|line| &line.action))
     }
 
     /// The features, in the order of their packs.

@@ -10,7 +10,7 @@ pub use gaps::SchemaGaps;
 
 use crate::money::Currency;
 use crate::value::Slot;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Id of the event, unique within its type.
@@ -43,12 +43,14 @@ pub const BUILT_IN_FIELDS: usize = 11;
 pub struct Codes {
     values: Vec<String>,
     index: BTreeMap<String, u16>,
+    /// Codes of the values that records may have; `None` for all.
+    listed: Option<BTreeSet<u16>>,
 }
 
 impl Codes {
     /// A closed set; a value's code is its position. Repeated values keep their first position.
     pub fn new<S: Into<String>>(values: impl IntoIterator<Item = S>) -> Codes {
-        let mut codes = Codes { values: Vec::new(), index: BTreeMap::new() };
+        let mut codes = Codes { values: Vec::new(), index: BTreeMap::new(), listed: None };
         for value in values {
             let value: String = value.into();
             if !codes.index.contains_key(&value) {
@@ -69,6 +71,19 @@ impl Codes {
     /// The value of a code.
     pub fn value(&self, code: u16) -> Option<&str> {
         self.values.get(usize::from(code)).map(String::as_str)
+    }
+
+    /// The same set, of which records may have these values only. Codes stay.
+    #[must_use]
+    pub(crate) fn listing(mut self, values: &[String]) -> Codes {
+        self.listed = Some(values.iter().filter_map(|value| self.code(value)).collect());
+        self
+    }
+
+    /// The values that records may have, with their codes.
+    pub fn listed(&self) -> impl Iterator<Item = (&str, u16)> {
+        let is_listed = |code: &u16| self.listed.as_ref().is_none_or(|listed| listed.contains(code));
+        self.values.iter().map(String::as_str).zip(0u16..).filter(move |(_, code)| is_listed(code))
     }
 
     /// All values in the order of their codes.

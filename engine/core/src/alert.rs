@@ -99,6 +99,9 @@ pub struct ActionPart<'a> {
     /// What it applies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<&'a str>,
+    /// Id of that card, account or payee, as the event contains it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<&'a str>,
     /// For how long, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub for_ms: Option<i64>,

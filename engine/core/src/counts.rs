@@ -37,6 +37,10 @@ pub struct Counts {
     pub ambiguous_times: u64,
     /// State that was dropped for want of room.
     pub dropped: Dropped,
+    /// Accepted records whose place was compared with their account.
+    pub placed: u64,
+    /// Those that are in another partition than their account's, or under another key.
+    pub misplaced: u64,
     /// Dead letters and conflicts by reason.
     #[serde(skip)]
     pub reasons: BTreeMap<Reason, u64>,
@@ -159,6 +163,8 @@ impl Counts {
             (&mut self.unknown, &other.unknown),
             (&mut self.unresolved_references, &other.unresolved_references),
             (&mut self.ambiguous_times, &other.ambiguous_times),
+            (&mut self.placed, &other.placed),
+            (&mut self.misplaced, &other.misplaced),
         ] {
             *ours += theirs;
         }

@@ -28,6 +28,8 @@ pub struct Decision {
     pub score: i32,
     /// The highest action, if any rule or the score asks for one.
     pub action: Option<Action>,
+    /// Id of the action's target, as the event contains it.
+    pub target: Option<String>,
     /// Live rules that fired, in pack order.
     pub live: Vec<FiredRule>,
     /// Shadow rules that fired, in pack order.
@@ -154,11 +156,13 @@ pub struct EventOutcome {
     pub action: Verb,
     /// Live rules that fired, silenced ones included, as positions in the ruleset.
     pub live: Vec<usize>,
+    /// Shadow rules that fired, as positions in the ruleset.
+    pub shadow: Vec<usize>,
 }
 
 impl Default for EventOutcome {
     fn default() -> EventOutcome {
-        EventOutcome { score: 0, action: Verb::None, live: Vec::new() }
+        EventOutcome { score: 0, action: Verb::None, live: Vec::new(), shadow: Vec::new() }
     }
 }
 
@@ -168,5 +172,6 @@ impl EventOutcome {
         self.score = (self.score + decision.score).min(SCORE_MAX);
         self.action = self.action.max(decision.verb());
         self.live.extend(decision.live.iter().map(|fired| fired.rule));
+        self.shadow.extend(&decision.shadow);
     }
 }

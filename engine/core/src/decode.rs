@@ -36,7 +36,6 @@
 mod capture;
 mod checked;
 mod convert;
-mod coverage;
 mod csv;
 mod decimal;
 mod fields;
@@ -57,7 +56,6 @@ mod time;
 mod word;
 
 pub use checked::CheckedMapping;
-pub use coverage::{Coverage, FieldCoverage};
 pub use csv::HeaderError;
 pub use mapping::{
     Ambiguous, AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping,
@@ -80,7 +78,7 @@ use std::sync::Arc;
 use steps::Required;
 
 /// Whether bytes that no decoder reads, such as a record's key, contain what looks like a card number.
-pub(crate) fn holds_card_number(bytes: &[u8]) -> bool {
+pub fn holds_card_number(bytes: &[u8]) -> bool {
     pan::in_record(bytes)
 }
 

@@ -105,10 +105,10 @@ impl Installation {
         &self.decode
     }
 
-    /// How records are read by whom these fields are all that matters; the event carries the texts of its id and
-    /// account.
-    pub fn decode_of(&self, fields: &[Slot]) -> DecodePlan {
-        DecodePlan::new(&self.mapping, fields, &[], self.settings.key)
+    /// How records are read by whom these fields are all that matters; the event carries the texts of its id, its
+    /// account and of `texts`.
+    pub fn decode_of(&self, fields: &[Slot], texts: &[Slot]) -> DecodePlan {
+        DecodePlan::new(&self.mapping, fields, texts, self.settings.key)
     }
 
     /// What a record is.
@@ -199,6 +199,9 @@ fn decode_plan(
     let mut texts = ruleset.text_slots();
     let keys = ruleset.programs().iter().map(|program| program.plan().space.key);
     texts.extend(keys.filter(|key| *key != ACCOUNT_ID));
+    // An alert names the target of its action.
+    let targets = ruleset.actions().filter_map(|action| schema.slot(action.target?.field()));
+    texts.extend(targets.filter(|target| *target != ACCOUNT_ID));
     wanted.extend(&texts);
     DecodePlan::new(mapping, &wanted, &texts, settings.key)
 }

@@ -93,6 +93,7 @@ impl Case<'_, '_> {
             entity: event.texts.get(entity).unwrap_or_default().to_owned(),
             event: judged_event(event),
             score,
+            target: action.and_then(|action| self.target(action, event)),
             action: action.cloned(),
             live,
             shadow,
@@ -147,12 +148,13 @@ impl Case<'_, '_> {
             || decision.live.iter().map(|fired| &self.context.installation.ruleset().rules()[fired.rule]);
         let lacks_decisions =
             incident.seq == 1 && may_lack_incident || decision.live.iter().any(|fired| fired.may_be_silenced);
+        let ruleset = self.context.installation.ruleset();
         let alert = RaisedAlert {
             id: self.id(kind, event),
             kind,
             incident,
             severity: rules().map(|rule| rule.severity).max().expect("an alert has a live rule"),
-            evidence: decision.live.iter().map(|fired| self.evidence(fired.rule, event)).collect(),
+            evidence: decision.live.iter().map(|fired| evidence(ruleset, fired.rule, event)).collect(),
             coverage: self.coverage(rules(), event.at),
             approximate: lacks_decisions || rules().any(|rule| self.reads_approximate(rule, event.at)),
             out_of_order: self.context.inserted.out_of_order,
@@ -219,12 +221,10 @@ impl Case<'_, '_> {
         self.context.installation.settings().key.entity(&identity)
     }
 
-    fn evidence(&self, rule: usize, event: &mut Event) -> Evidence {
-        let ruleset = self.context.installation.ruleset();
-        let mut reason = String::new();
-        ruleset.reason(rule, &mut event.registers, &event.texts, &mut reason);
-        let values = ruleset.values(rule, &event.registers, &event.texts);
-        Evidence { reason, values: values.map(|(name, value)| (name.to_owned(), json(value))).collect() }
+    /// Id of the target of an action, if the event has one.
+    fn target(&self, action: &Action, event: &Event) -> Option<String> {
+        let field = self.context.installation.schema().slot(action.target?.field())?;
+        event.texts.get(field).map(str::to_owned)
     }
 
     /// The smallest covered share of a window, of all windows that the rules read. Ranks among everybody count events
@@ -265,6 +265,14 @@ impl Case<'_, '_> {
         let reads = |slot| rule.values.iter().any(|value| value.from == ReadFrom::Other(slot));
         models.iter().filter(move |(slot, _)| reads(*slot)).map(|(_, lookback)| *lookback)
     }
+}
+
+/// Why a rule fired: its reason, and the values that it read.
+pub(crate) fn evidence(ruleset: &Ruleset, rule: usize, event: &mut Event) -> Evidence {
+    let mut reason = String::new();
+    ruleset.reason(rule, &mut event.registers, &event.texts, &mut reason);
+    let values = ruleset.values(rule, &event.registers, &event.texts);
+    Evidence { reason, values: values.map(|(name, value)| (name.to_owned(), json(value))).collect() }
 }
 
 /// The sum of the live rules' scores, and the highest action. Of equally high actions the first rule's has target and

@@ -104,6 +104,7 @@ pub mod ledger;
 pub mod limits;
 pub mod lookahead;
 pub mod outputs;
+pub mod placement;
 pub mod profile;
 pub mod render;
 pub mod results;

@@ -9,7 +9,7 @@ use crate::decision::{Decision, Evidence, FiredRule, ModelResult, RaisedAlert};
 use crate::installation::Installation;
 use crate::outputs::{Outputs, Topic, header};
 use crate::verdict::{ModelScores, Verdict};
-use tripline_rules::action::{Action, Target, Verb};
+use tripline_rules::action::{Target, Verb};
 
 /// Position of the record that a decision is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ struct Rendering<'a> {
 
 impl<'a> Rendering<'a> {
     fn alert(&self, alert: &RaisedAlert, out: &mut Outputs) {
-        let Decision { at, account, action, score, .. } = self.decision;
+        let Decision { at, account, score, .. } = self.decision;
         let id = alert_id(alert);
         let headers = vec![
             (header::CE_SPECVERSION, "1.0".to_owned()),
@@ -57,7 +57,7 @@ impl<'a> Rendering<'a> {
             account,
             entity: self.entity(),
             event: self.event(),
-            action: action_part(action.as_ref()),
+            action: self.action(),
             severity: alert.severity.name(),
             score: *score,
             rules: self.rules(alert),
@@ -84,7 +84,7 @@ impl<'a> Rendering<'a> {
             account: &decision.account,
             entity: self.entity(),
             score: decision.score,
-            action: action_part(decision.action.as_ref()),
+            action: self.action(),
             rules: decision.live.iter().map(|fired| id(fired.rule)).collect(),
             shadow: decision.shadow.iter().map(|rule| id(*rule)).collect(),
             silenced: silenced.map(|fired| id(fired.rule)).collect(),
@@ -138,6 +138,16 @@ impl<'a> Rendering<'a> {
         }
     }
 
+    fn action(&self) -> ActionPart<'a> {
+        let action = self.decision.action.as_ref();
+        ActionPart {
+            verb: action.map_or(Verb::None, |action| action.verb).name(),
+            target: action.and_then(|action| action.target).map(Target::name),
+            id: self.decision.target.as_deref(),
+            for_ms: action.and_then(|action| action.length),
+        }
+    }
+
     fn entity(&self) -> Entity<'a> {
         let program = &self.installation.ruleset().programs()[self.decision.program];
         Entity { kind: &program.plan().space.entity, id: &self.decision.entity }
@@ -155,12 +165,4 @@ impl<'a> Rendering<'a> {
 /// An alert's id as records contain it.
 fn alert_id(alert: &RaisedAlert) -> String {
     format!("{:032x}", alert.id)
-}
-
-fn action_part(action: Option<&Action>) -> ActionPart<'static> {
-    ActionPart {
-        verb: action.map_or(Verb::None, |action| action.verb).name(),
-        target: action.and_then(|action| action.target).map(Target::name),
-        for_ms: action.and_then(|action| action.length),
-    }
 }

@@ -2,12 +2,13 @@
 //! `evaluate` read. Nothing of it feeds back into the engine.
 
 use crate::batch::Timestamp;
-use crate::decision::EventOutcome;
+use crate::decision::{EventOutcome, Evidence};
 use crate::event::Event;
+use crate::judge::evidence;
 use std::ops::Range;
 use tripline_rules::action::Verb;
 use tripline_rules::ruleset::Ruleset;
-use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, TX_AMOUNT};
+use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, LABEL_OUTCOME, TX_AMOUNT};
 
 /// What is collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub struct EventResults {
     rows: Vec<EventResult>,
     texts: String,
     rules: Vec<usize>,
+    shadow: Vec<(usize, Evidence)>,
     features: Vec<f64>,
     scores: Vec<f64>,
 }
@@ -37,10 +39,17 @@ pub struct EventResult {
     event: Range<usize>,
     account: Range<usize>,
     rules: Range<usize>,
+    shadow: Range<usize>,
     features: Range<usize>,
     scores: Range<usize>,
     /// Keyed hash of the account.
     pub account_key: u128,
+    /// Keyed hash of the event's id.
+    pub id: u64,
+    /// Keyed hash of the id of the earlier event that it is about.
+    pub reference: Option<u64>,
+    /// Code of `label.outcome`, if the event says what an earlier one turned out to be.
+    pub outcome: Option<u16>,
     /// Event time.
     pub at: Timestamp,
     /// Sum of the live rules' scores over all key spaces, at most 100.
@@ -49,8 +58,8 @@ pub struct EventResult {
     pub action: Verb,
     /// Money of the event, minor units; NaN without.
     pub amount: f64,
-    /// Whether the record carries a label that will become known later.
-    pub labelled: bool,
+    /// The code of `label.outcome` that the record carries and that becomes known later.
+    pub labelled: Option<u16>,
 }
 
 impl EventResults {
@@ -61,6 +70,7 @@ impl EventResults {
             rows: Vec::new(),
             texts: String::new(),
             rules: Vec::new(),
+            shadow: Vec::new(),
             features: Vec::new(),
             scores: Vec::new(),
         }
@@ -71,6 +81,7 @@ impl EventResults {
         self.rows.clear();
         self.texts.clear();
         self.rules.clear();
+        self.shadow.clear();
         self.features.clear();
         self.scores.clear();
     }
@@ -93,6 +104,11 @@ impl EventResults {
     /// Live rules that fired, as positions in the ruleset.
     pub fn rules(&self, result: &EventResult) -> &[usize] {
         &self.rules[result.rules.clone()]
+    }
+
+    /// Shadow rules that fired, as positions in the ruleset, each with its reason and values.
+    pub fn shadow(&self, result: &EventResult) -> &[(usize, Evidence)] {
+        &self.shadow[result.shadow.clone()]
     }
 
     /// Features, `[F]`, NaN is missing.
@@ -122,6 +138,8 @@ impl EventResults {
         self.texts.push_str(event.texts.get(ACCOUNT_ID).unwrap_or_default());
         let rules = self.rules.len();
         self.rules.extend(&outcome.live);
+        let shadow = self.shadow.len();
+        self.shadow.extend(outcome.shadow.iter().map(|rule| (*rule, evidence(ruleset, *rule, event))));
         let features = self.features.len();
         if self.collect == Collect::Features {
             self.features.resize(features + ruleset.features().len(), f64::NAN);
@@ -133,14 +151,18 @@ impl EventResults {
             event: texts..middle,
             account: middle..self.texts.len(),
             rules: rules..self.rules.len(),
+            shadow: shadow..self.shadow.len(),
             features: features..self.features.len(),
             scores: first_score..self.scores.len(),
             account_key: event.account,
+            id: event.id,
+            reference: event.reference,
+            outcome: event.registers.get(LABEL_OUTCOME).and_then(|code| u16::try_from(code).ok()),
             at: event.at,
             score: outcome.score,
             action: outcome.action,
             amount: event.registers.number(TX_AMOUNT).unwrap_or(f64::NAN),
-            labelled: event.label.is_some(),
+            labelled: event.label.map(|label| label.outcome),
         });
     }
 }

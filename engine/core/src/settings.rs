@@ -2,6 +2,7 @@
 
 use crate::batch::Timestamp;
 use crate::limits::FUTURE_MS_MAX;
+use crate::placement::Placement;
 use crate::scores::ModelRegistry;
 use tripline_rules::time::DAY_MS;
 use tripline_rules::value::TextKey;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub judge_from: Option<Timestamp>,
     /// Whether the facts of features are wanted.
     pub features: bool,
+    /// What the partition of a record is compared with; changes no answer.
+    pub placement: Placement,
 }
 
 impl Settings {
@@ -60,6 +63,7 @@ impl Settings {
             models: ModelRegistry::names().into_iter().map(str::to_owned).collect(),
             judge_from: None,
             features: false,
+            placement: Placement::Unchecked,
         }
     }
 }

@@ -99,6 +99,7 @@ impl Bootstrap {
         let config = configured(&self.config)?;
         run::refuse_derived(&config)?;
         refuse_numbers(&config)?;
+        let partitioner = config.input.partitioner.ok_or(SetupError::NoPartitioner)?;
         let settings = broker::of_config(&config)?;
         let catalogue = run::snapshots(&config)?.ok_or(SetupError::NoSnapshots)?;
         let report: Arc<dyn runtime::report::Report> = Arc::<Reporter>::default();
@@ -118,6 +119,7 @@ impl Bootstrap {
             report: &report,
             begun_at: now,
             threads,
+            partitioner,
         };
         let filled = plan.fill(records, self.offsets == Offsets::Committed)?;
         // Only whole snapshots are of any use: the group begins when all of them lie there.

@@ -1,7 +1,12 @@
 //! `tripline check`: every error and warning of a configuration, a schema or packs, and the coverage of a mapping.
 
+mod described;
+mod missing;
+mod order;
+mod record;
 mod sample;
-mod times;
+mod shown;
+mod suspicious;
 
 use super::error::CliError;
 use super::refused::refused_by_run;
@@ -67,6 +72,10 @@ impl Check {
     fn configuration(&self, path: &Path) -> Result<bool, CliError> {
         let mut loaded = config::load(path)?;
         refused_by_run(&loaded.kafka, &loaded.places, &mut loaded.problems);
+        let is_readable = loaded.problems.errors() == 0;
+        if let (Some(config), Some(sample), true) = (&loaded.config, &self.sample, self.json && is_readable) {
+            return self.findings_with_sample(config, sample, &loaded.problems);
+        }
         self.print(&loaded.problems)?;
         let Some(config) = loaded.config.filter(|_| loaded.problems.errors() == 0) else { return Ok(false) };
         let mut report = Report::new(self.json);
@@ -79,11 +88,26 @@ impl Check {
         match &self.sample {
             Some(path) => {
                 let sample = Sample::read(&config, path)?;
-                report.text(|| format!("{}: {sample}", path.display()))?;
+                report.text(|| sample.text())?;
                 Ok(sample.is_fine())
             }
             None => Ok(true),
         }
+    }
+
+    /// The problems of the files and of the sample in one JSON array.
+    fn findings_with_sample(
+        &self,
+        config: &config::Config,
+        path: &Path,
+        problems: &Diagnostics,
+    ) -> Result<bool, CliError> {
+        let sample = Sample::read(config, path)?;
+        let mut findings: Vec<serde_json::Value> =
+            serde_json::from_str(&problems.json()).map_err(io::Error::from)?;
+        findings.extend(sample.findings());
+        Report::new(true).json(&findings)?;
+        Ok(sample.is_fine())
     }
 
     fn schema(&self, file: &File) -> Result<bool, CliError> {

@@ -145,8 +145,16 @@ pub enum SetupError {
     /// Nothing to write a matrix of.
     #[error("the packs define no features: add `features:` to a pack")]
     NoFeatures,
+    /// The place of an account is not known.
+    #[error(
+        "`bootstrap` puts each account into the partition that its producers choose: set `input.partitioner` to their \
+         partitioner instead of `none`"
+    )]
+    NoPartitioner,
     /// Nothing to compare scores with.
-    #[error("the mapping has no labels: add `labels:` to `input:`")]
+    #[error(
+        "the mapping has no labels: add `labels:` to `input:`, or map `event.ref` and `label.outcome` of label events"
+    )]
     NoLabels,
     /// Settings of the Kafka client that it refuses.
     #[error("`kafka:` cannot be used: {}", .0.join("; "))]

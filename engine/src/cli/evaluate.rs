@@ -1,11 +1,12 @@
 //! `tripline evaluate`: detection metrics of scores over a labelled history.
 //!
-//! Labels come from `labels:` of the mapping; the engine reads each label only when it becomes known.
+//! Labels come from `labels:` of the mapping or from events with `event.ref` and `label.outcome`. The engine reads each
+//! label only when it becomes known; the metrics use all of them.
 
 use super::configured::configured;
 use super::error::{CliError, SetupError};
 use super::feed::{Feed, Order, Progress};
-use super::report::{Exit, Report};
+use super::report::{Exit, Report, note};
 use crate::config::Config;
 use clap::Args;
 use jiff::civil::Date;
@@ -14,10 +15,10 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 use tripline_core::outputs::Outputs;
-use tripline_core::results::{Collect, EventResults};
+use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_models::metrics::{Scored, auc, average_precision, card_precision_at, recall_at};
 use tripline_models::protocol::{WEEK_DAYS, in_stream, test_week, threshold_at};
-use tripline_rules::schema::{CurrencyOf, Kind, TX_AMOUNT};
+use tripline_rules::schema::{CurrencyOf, EVENT_REF, Kind, LABEL_OUTCOME, TX_AMOUNT};
 use tripline_rules::time::DAY_MS;
 
 /// Accounts inspected per day.
@@ -37,7 +38,7 @@ const RECALL_SHARE: f64 = 0.01;
     after_help = "Example:\n  tripline evaluate --config deploy/examples/handbook/tripline.yaml \\\n    --input deploy/examples/handbook/sample.csv --fold 2018-07-25"
 )]
 pub struct Evaluate {
-    /// Configuration file; its mapping must have `labels:`.
+    /// Configuration file; its mapping has `labels:`, or `event.ref` and `label.outcome`.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Files of records, read in the given order.
@@ -90,6 +91,9 @@ struct Stream {
     alerts_per_10k_accounts_day: f64,
 }
 
+/// The outcome of an event that was what it seemed.
+const GENUINE: &str = "genuine";
+
 /// The model that is evaluated.
 const PROFILE: &str = "profile";
 
@@ -98,6 +102,42 @@ const PROFILE: &str = "profile";
 struct Scores {
     profile: Vec<Scored>,
     rules: Vec<Scored>,
+    /// Outcomes that were found, of whatever kind.
+    outcomes: u64,
+}
+
+/// What label events say of earlier events.
+struct LabelEvents {
+    /// The outcome of events that were not fraud.
+    genuine: Option<u16>,
+    /// By account and event id: positions of the event in the scores, while label events can follow.
+    events: HashMap<(u128, u64), [Option<usize>; 2]>,
+    is_mapped: bool,
+}
+
+impl LabelEvents {
+    fn of(config: &Config) -> LabelEvents {
+        let genuine = match &config.schema().field(LABEL_OUTCOME).kind {
+            Kind::OneOf(outcomes) => outcomes.code(GENUINE),
+            _ => None,
+        };
+        let is_mapped = config.mapping.fields.iter().any(|field| field.slot == LABEL_OUTCOME);
+        LabelEvents { genuine, events: HashMap::new(), is_mapped }
+    }
+
+    /// Whether an outcome means that the event was unwanted: fraud, a scam, first-party fraud.
+    fn is_fraud(&self, outcome: Option<u16>) -> bool {
+        outcome.is_some() && outcome != self.genuine
+    }
+
+    /// Writes what a label event says into the scores of its event. A later label replaces an earlier one.
+    fn apply(&self, line: &EventResult, scores: &mut Scores) {
+        let event = line.reference.and_then(|id| self.events.get(&(line.account_key, id)));
+        let Some([profile, rules]) = event else { return };
+        let fraud = self.is_fraud(line.outcome);
+        profile.iter().for_each(|at| scores.profile[*at].fraud = fraud);
+        rules.iter().for_each(|at| scores.rules[*at].fraud = fraud);
+    }
 }
 
 impl Evaluate {
@@ -107,10 +147,14 @@ impl Evaluate {
     /// When a file cannot be read, the configuration has errors, or its mapping has no labels.
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
-        if config.mapping.labels.is_none() {
+        let maps = |slot| config.mapping.fields.iter().any(|field| field.slot == slot);
+        if config.mapping.labels.is_none() && !(maps(EVENT_REF) && maps(LABEL_OUTCOME)) {
             return Err(SetupError::NoLabels.into());
         }
         let scores = score(&config, &self.input, Order::of(self.sort))?;
+        if scores.outcomes == 0 {
+            note("warning: no record of the input has a label: every event counts as genuine");
+        }
         let mut report = Report::new(self.json);
         let all = [(PROFILE, &scores.profile), ("rules", &scores.rules)];
         for (name, scored) in all.into_iter().filter(|(_, scored)| !scored.is_empty()) {
@@ -159,9 +203,15 @@ fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, Cli
     let mut results = EventResults::new(Collect::Verdicts);
     let mut numbers: HashMap<u128, u64> = HashMap::new();
     let mut scores = Scores::default();
+    let mut labels = LabelEvents::of(config);
     let progress = Progress::begin();
     while feed.step(&mut out, &mut results)? {
         for line in results.rows() {
+            scores.outcomes += u64::from(line.labelled.or(line.outcome).is_some());
+            if line.outcome.is_some() && line.reference.is_some() {
+                labels.apply(line, &mut scores);
+                continue;
+            }
             let next = numbers.len() as u64;
             // An account's own number, where it has one: it breaks ties between accounts.
             let number = results.account(line).parse().unwrap_or(next);
@@ -170,15 +220,21 @@ fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, Cli
                 day: line.at.0.div_euclid(DAY_MS),
                 account,
                 score: f64::from(line.score),
-                fraud: line.labelled,
+                fraud: labels.is_fraud(line.labelled.or(line.outcome)),
                 amount: if line.amount.is_nan() { 0.0 } else { line.amount / minor },
             };
+            let mut places = [None, None];
             let score = profile.map(|model| results.scores(line)[model]);
             if let Some(score) = score.filter(|score| !score.is_nan()) {
+                places[0] = Some(scores.profile.len());
                 scores.profile.push(Scored { score, ..row });
             }
             if has_rules {
+                places[1] = Some(scores.rules.len());
                 scores.rules.push(row);
+            }
+            if labels.is_mapped {
+                labels.events.insert((line.account_key, line.id), places);
             }
         }
         out.clear();
@@ -186,6 +242,7 @@ fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, Cli
         progress.at(feed.counts().records);
     }
     progress.end();
+    feed.warn_of_keys();
     Ok(scores)
 }
 

@@ -2,6 +2,7 @@
 
 use super::dumped::{self, Dumped};
 use super::error::{CliError, InputError};
+use super::report::note;
 use crate::config::Config;
 use crate::io::file::{FileFormat, FileSource, open};
 use crate::runtime::clock::not_ahead;
@@ -16,6 +17,7 @@ use tripline_core::counts::Counts;
 use tripline_core::decode::{Decoder, HeaderError};
 use tripline_core::event::Event;
 use tripline_core::outputs::Outputs;
+use tripline_core::placement::Placement;
 use tripline_core::results::EventResults;
 use tripline_core::settings::Settings;
 use tripline_core::spaces::Spaces;
@@ -73,7 +75,7 @@ impl Records {
     }
 
     fn sort(&mut self, config: &Config) -> Result<(), CliError> {
-        let mut decoder = Decoder::new(Arc::new(config.installation.decode_of(&[])));
+        let mut decoder = Decoder::new(Arc::new(config.installation.decode_of(&[], &[])));
         self.take_header(|line| decoder.set_header(line))?;
         let mut event = Event::new(config.schema().fields().len());
         let mut dumped = None;
@@ -138,11 +140,12 @@ impl Feed {
     /// When it cannot be read, or its header does not fit the mapping.
     pub fn open(
         config: &Config,
-        settings: Settings,
+        mut settings: Settings,
         paths: &[PathBuf],
         order: Order,
     ) -> Result<Feed, CliError> {
         let records = Records::open(config, paths, order)?;
+        settings.placement = config.input.partitioner.map_or(Placement::Unchecked, |_| Placement::ByKey);
         let mut spaces = Spaces::new(&Arc::new(config.installation.with_settings(settings)));
         records.take_header(|line| spaces.set_header(line))?;
         Ok(Feed { records, spaces })
@@ -156,6 +159,28 @@ impl Feed {
         let Some((batch, _)) = self.records.next()? else { return Ok(false) };
         self.spaces.step(batch, out, results);
         Ok(true)
+    }
+
+    /// The records of the last step.
+    pub fn batch(&self) -> &Batch {
+        &self.records.batch
+    }
+
+    /// The CSV header; none where the records are not CSV.
+    pub fn header(&self) -> Option<&[u8]> {
+        self.records.header()
+    }
+
+    /// A warning if dumped records have other keys than their accounts.
+    pub fn warn_of_keys(&self) {
+        let Counts { placed, misplaced, .. } = self.spaces.counts();
+        if misplaced > 0 {
+            note(&format!(
+                "warning: {misplaced} of {placed} records have another key than their `account.id`: in the topic, records \
+                 of one account may be in several partitions, and each part is judged alone. Key the topic by `account.id`, \
+                 or set `input.partitioner: none` if each account is in one partition for another reason"
+            ));
+        }
     }
 
     /// Counts of all records so far.

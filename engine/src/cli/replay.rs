@@ -1,11 +1,15 @@
 //! `tripline replay`: the engine over files, deterministic and without Kafka.
 
+mod alerts;
+
 use super::configured::configured;
 use super::error::CliError;
 use super::feed::{Feed, Order, Progress};
 use super::paths::refuse_overwrites;
+use super::refusals::{self, Refusals, Refused};
 use super::report::{Exit, Report};
 use super::usage::{Spent, Usage};
+use alerts::AlertList;
 use clap::Args;
 use serde::Serialize;
 use std::fs::File;
@@ -13,6 +17,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use tripline_core::batch::Timestamp;
 use tripline_core::counts::{Counts, Dropped};
+use tripline_core::decision::Evidence;
 use tripline_core::installation::Installation;
 use tripline_core::outputs::{Outputs, Topic, header};
 use tripline_core::results::{Collect, EventResult, EventResults};
@@ -71,6 +76,10 @@ struct Summary {
     suppressed: u64,
     /// State that was dropped because a limit was reached, by kind.
     dropped: Dropped,
+    /// Dumped records with another key than their account's.
+    misplaced: u64,
+    /// Dead letters and conflicts by field and reason.
+    refused: Vec<Refused>,
     seconds: f64,
     cpu_seconds: f64,
     events_per_core_second: f64,
@@ -95,25 +104,32 @@ impl Replay {
         let progress = Progress::begin();
         let mut out = Outputs::default();
         let mut results = EventResults::new(collect);
+        let mut refusals = Refusals::default();
+        let mut alerts = AlertList::default();
         while feed.step(&mut out, &mut results)? {
             files.write(&config.installation, &out, &results)?;
+            refusals.take(feed.batch(), &out);
+            if !self.json {
+                alerts.take(&config.installation, &out);
+            }
             out.clear();
             results.clear();
             progress.at(feed.counts().records);
         }
         files.flush()?;
         progress.end();
+        feed.warn_of_keys();
         let counts = feed.counts();
-        let summary = Summary::of(&counts, usage.end());
+        let summary = Summary::of(&counts, refusals.found(), usage.end());
         let mut report = Report::new(self.json);
         report.json(&summary)?;
-        report.text(|| summary.text(&counts, config.ruleset()))?;
+        report.text(|| alerts.text() + &summary.text(&counts, config.ruleset()))?;
         Ok(Exit::Success)
     }
 }
 
 impl Summary {
-    fn of(counts: &Counts, spent: Spent) -> Summary {
+    fn of(counts: &Counts, refused: Vec<Refused>, spent: Spent) -> Summary {
         Summary {
             records: counts.records,
             rows: counts.rows,
@@ -125,6 +141,8 @@ impl Summary {
             alerts: counts.alerts,
             suppressed: counts.suppressed,
             dropped: counts.dropped,
+            misplaced: counts.misplaced,
+            refused,
             seconds: spent.seconds,
             cpu_seconds: spent.cpu_seconds,
             events_per_core_second: spent.per_cpu_second(counts.records),
@@ -132,7 +150,7 @@ impl Summary {
         }
     }
 
-    /// The summary as text, with dead letters by reason and fired rules.
+    /// The summary as text, with dead letters by field and reason, and fired rules.
     fn text(&self, counts: &Counts, ruleset: &Ruleset) -> String {
         let mut text = String::new();
         let mut line = |name: &str, count: u64| {
@@ -144,9 +162,6 @@ impl Summary {
         line("  conflicts", self.conflicts);
         line("  late", self.late);
         line("  dead letters", self.dead_letters);
-        for (reason, count) in &counts.reasons {
-            line(&format!("    {}", reason.name()), *count);
-        }
         if counts.ambiguous_times > 0 {
             line("ambiguous times", counts.ambiguous_times);
         }
@@ -160,6 +175,12 @@ impl Summary {
         let rules = ruleset.rules().iter().enumerate().map(|(at, rule)| (rule, fired(at, rule)));
         for (rule, fired) in rules.filter(|(_, fired)| *fired > 0) {
             text.push_str(&format!("{fired:>12}  {:<12}{}\n", rule.id, rule.title));
+        }
+        if !self.refused.is_empty() {
+            text.push_str("refused: dead letters and conflicts\n");
+        }
+        for line in refusals::lines(&self.refused) {
+            text.push_str(&format!("{line}\n"));
         }
         text.push_str(&format!(
             "{:.1} s, {:.1} CPU s, {:.0} events per core-second, {} MB peak memory\n",
@@ -265,7 +286,7 @@ fn write_dead_letter(
     file.write_all(b"\n")
 }
 
-/// `{"event":…,"at":…,"account":…,"score":…,"action":…,"rules":[…],"models":{…}}`
+/// `{"event":…,"at":…,"account":…,"score":…,"action":…,"rules":[…],"models":{…},"shadow":[…]}`
 fn write_line(
     file: &mut impl Write,
     installation: &Installation,
@@ -282,7 +303,19 @@ fn write_line(
         action: &'a str,
         rules: Vec<&'a str>,
         models: ModelScores<'a>,
+        shadow: Vec<ShadowFiring<'a>>,
     }
+    #[derive(Serialize)]
+    struct ShadowFiring<'a> {
+        id: &'a str,
+        reason: &'a str,
+        values: &'a serde_json::Map<String, serde_json::Value>,
+    }
+    let shadow = results.shadow(line).iter().map(|(rule, Evidence { reason, values })| ShadowFiring {
+        id: &rules[*rule].id,
+        reason,
+        values,
+    });
     let written = Written {
         event: results.event(line),
         at: line.at,
@@ -291,6 +324,7 @@ fn write_line(
         action: line.action.name(),
         rules: results.rules(line).iter().map(|rule| rules[*rule].id.as_str()).collect(),
         models: ModelScores::of(results.scores(line).iter().copied().enumerate(), installation),
+        shadow: shadow.collect(),
     };
     serde_json::to_writer(&mut *file, &written)?;
     file.write_all(b"\n")

@@ -3,9 +3,11 @@
 use super::configured::configured;
 use super::error::CliError;
 use super::report::{Exit, print};
+use super::text::wrapped;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use tripline_rules::schema::{CurrencyOf, Field, Kind, Schema};
+use tripline_rules::catalogue::{EVENT_TYPES, FIELDS, WellKnown};
+use tripline_rules::schema::{CurrencyOf, Field, Kind};
 
 /// Show the fields of a schema, or the JSON Schema of a file or message format.
 ///
@@ -43,6 +45,13 @@ enum What {
     Schema,
 }
 
+/// The width of a terminal.
+const LINE_CHARS: usize = 80;
+/// The least width of what a field means, however wide the other columns are.
+const DOC_CHARS_MIN: usize = 24;
+/// Values of a closed set that are listed; there are more currencies.
+const LISTED_VALUES_MAX: usize = 60;
+
 /// The published schema of alerts; tests validate every alert against it.
 pub const ALERT_SCHEMA: &str = include_str!("../../../deploy/schemas/alert.schema.json");
 /// The published schema of verdicts.
@@ -66,32 +75,106 @@ impl SchemaCommand {
             What::Pack => print(PACK_SCHEMA)?,
             What::Config => print(CONFIG_SCHEMA)?,
             What::Schema => print(SCHEMA_SCHEMA)?,
-            What::Fields { config: None } => print(&listed(Schema::built_in().fields()))?,
-            What::Fields { config: Some(path) } => print(&listed(configured(&path)?.schema().fields()))?,
+            What::Fields { config: None } => {
+                let rows: Vec<Row> = FIELDS.iter().map(Row::of_well_known).collect();
+                print(&listed(&rows))?;
+            }
+            What::Fields { config: Some(path) } => {
+                let config = configured(&path)?;
+                let rows: Vec<Row> = config.schema().fields().iter().map(Row::of_field).collect();
+                print(&listed(&rows))?;
+            }
         }
         Ok(Exit::Success)
     }
 }
 
-fn listed(fields: &[Field]) -> String {
-    let line = |field: &Field| {
-        let element = field.iso8583.map(|element| format!("DE {element}")).unwrap_or_default();
-        format!("{:<24}{:<28}{element:<8}{}\n", field.name, kind(&field.kind), field.doc)
-    };
-    fields.iter().map(line).collect()
+/// A field as it is listed. Values of a closed set follow what the field means.
+struct Row {
+    name: String,
+    kind: String,
+    element: String,
+    doc: String,
+}
+
+impl Row {
+    fn of_well_known(field: &WellKnown) -> Row {
+        let (kind, values) = match field.kind.split_once("one of ") {
+            Some((_, values)) => ("one of", values.to_owned()),
+            None if field.kind == "one of" => ("one of", EVENT_TYPES.join("|")),
+            None => (field.kind, String::new()),
+        };
+        Row::new(field.name, kind, &values, field.iso8583, field.doc)
+    }
+
+    fn of_field(field: &Field) -> Row {
+        let values = match &field.kind {
+            Kind::OneOf(codes) if codes.values().len() <= LISTED_VALUES_MAX => {
+                codes.listed().map(|(value, _)| value).collect::<Vec<_>>().join("|")
+            }
+            _ => String::new(),
+        };
+        Row::new(&field.name, &kind(&field.kind), &values, field.iso8583, &field.doc)
+    }
+
+    fn new(name: &str, kind: &str, values: &str, element: Option<&str>, doc: &str) -> Row {
+        let colon = if doc.is_empty() || values.is_empty() { "" } else { ": " };
+        Row {
+            name: name.to_owned(),
+            kind: kind.replace(" in account.currency", ""),
+            element: element.unwrap_or_default().to_owned(),
+            doc: format!("{doc}{colon}{values}"),
+        }
+    }
+}
+
+/// Columns as wide as their widest word; the last one is broken, so that lines fit a terminal.
+fn listed(rows: &[Row]) -> String {
+    let width = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
+    let widths = [width(|row| &row.name), width(|row| &row.kind), width(|row| &row.element)];
+    let indent = widths.iter().sum::<usize>() + 2 * widths.len();
+    let mut text = String::new();
+    for row in rows {
+        let [name, kind, element] = widths;
+        let mut lines = wrapped(&row.doc, LINE_CHARS.saturating_sub(indent).max(DOC_CHARS_MIN)).into_iter();
+        let first = lines.next().unwrap_or_default();
+        let line = format!("{:<name$}  {:<kind$}  {:<element$}  {first}", row.name, row.kind, row.element);
+        text.push_str(line.trim_end());
+        text.push('\n');
+        lines.for_each(|line| text.push_str(&format!("{:indent$}{line}\n", "")));
+    }
+    text
 }
 
 fn kind(kind: &Kind) -> String {
     match kind {
         Kind::Bool => "yes/no".to_owned(),
         Kind::Number => "number".to_owned(),
-        Kind::Money(CurrencyOf::Account) => "money in account.currency".to_owned(),
-        Kind::Money(CurrencyOf::Fixed(_)) => "money".to_owned(),
-        Kind::OneOf(codes) if codes.values().len() > 6 => format!("one of {} values", codes.values().len()),
-        Kind::OneOf(codes) => format!("one of {}", codes.values().join("|")),
+        Kind::Money(CurrencyOf::Account) => "money".to_owned(),
+        Kind::Money(CurrencyOf::Fixed(currency)) => format!("money in {}", currency.code()),
+        Kind::OneOf(codes) if codes.values().len() > LISTED_VALUES_MAX => "currency".to_owned(),
+        Kind::OneOf(_) => "one of".to_owned(),
         Kind::Text => "text".to_owned(),
         Kind::Time => "time".to_owned(),
         Kind::Duration => "duration".to_owned(),
         Kind::Geo => "location".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_well_known_field_is_listed_in_lines_of_a_terminal() {
+        let rows: Vec<Row> = FIELDS.iter().map(Row::of_well_known).collect();
+        let text = listed(&rows);
+        for field in FIELDS {
+            let line =
+                text.lines().find(|line| line.split(' ').next() == Some(field.name)).expect(field.name);
+            assert!(line.chars().count() <= LINE_CHARS, "{line}");
+        }
+        // A list of values without a blank is broken at its bars.
+        assert!(text.lines().all(|line| line.chars().count() <= LINE_CHARS), "{text}");
     }
 }

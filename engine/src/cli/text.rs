@@ -16,6 +16,38 @@ pub fn duration(ms: i64) -> String {
     if parts.is_empty() { format!("{ms} ms") } else { parts.join(" ") }
 }
 
+/// `1,234,567`
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Lines of at most so many characters, broken at blanks and after `|`; a longer word has a line of its own.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ').flat_map(|word| word.split_inclusive('|').enumerate()) {
+        let (part, word) = word;
+        let line = lines.last_mut().expect("never empty");
+        let blank = usize::from(part == 0 && !line.is_empty());
+        if !line.is_empty() && line.chars().count() + blank + word.chars().count() > width {
+            lines.push(word.to_owned());
+            continue;
+        }
+        if blank == 1 {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines
+}
+
 /// Rows in columns as wide as their widest word, two blanks apart, each row on a line.
 pub fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -39,6 +71,14 @@ mod tests {
         assert_eq!(duration(180_000), "3 min");
         assert_eq!(duration(86_400_000 + 1_500), "1 d 1 s");
         assert_eq!(duration(250), "250 ms");
+    }
+
+    #[test]
+    fn lines_break_at_blanks_and_behind_bars() {
+        assert_eq!(wrapped("how it was made: pos|ecom|atm", 20), ["how it was made: pos|", "ecom|atm"]);
+        assert_eq!(wrapped("how it was made: pos|ecom|atm", 80), ["how it was made: pos|ecom|atm"]);
+        assert_eq!(wrapped("unbreakable", 3), ["unbreakable"]);
+        assert_eq!(wrapped("", 3), [""]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::settings::{
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tripline_core::placement::Partitioner;
 use tripline_core::settings::Settings;
 use tripline_rules::diagnostic::{Diagnostics, Span, nearest};
 use tripline_rules::yaml::{Keys, Node, Value};
@@ -20,6 +21,8 @@ pub struct Input {
     pub clock: InputClock,
     /// Where a new consumer group begins.
     pub start: Start,
+    /// How producers choose the partition of an account; `None` if that is not checked.
+    pub partitioner: Option<Partitioner>,
 }
 
 /// `time:`.
@@ -168,8 +171,12 @@ fn set<T>(node: Option<&Node>, into: &mut T, read: impl FnOnce(&Node) -> Option<
 
 impl Input {
     pub(super) fn read(keys: &mut Keys<'_>, problems: &mut Diagnostics) -> Input {
-        let mut input =
-            Input { topic: "events".to_owned(), clock: InputClock::default(), start: Start::default() };
+        let mut input = Input {
+            topic: "events".to_owned(),
+            clock: InputClock::default(),
+            start: Start::default(),
+            partitioner: Some(Partitioner::default()),
+        };
         set(keys.optional("topic"), &mut input.topic, |node| {
             node.text("`topic`", problems).map(str::to_owned)
         });
@@ -180,6 +187,14 @@ impl Input {
         });
         let starts = [("earliest", Start::Earliest), ("latest", Start::Latest), ("error", Start::Error)];
         set(keys.optional("start"), &mut input.start, |node| node.word("`start`", &starts, problems));
+        let partitioners = [
+            ("murmur2", Some(Partitioner::Murmur2)),
+            ("consistent", Some(Partitioner::Consistent)),
+            ("none", None),
+        ];
+        set(keys.optional("partitioner"), &mut input.partitioner, |node| {
+            node.word("the partitioner", &partitioners, problems)
+        });
         input
     }
 }

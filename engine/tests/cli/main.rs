@@ -17,6 +17,7 @@ mod metrics;
 mod operations;
 mod profile;
 mod replay;
+mod sample;
 mod schemas;
 mod service;
 mod tripline;

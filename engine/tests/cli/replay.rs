@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// The keys that `--json` promises, in the order in which they are written.
-const SUMMARY_KEYS: [&str; 14] = [
+const SUMMARY_KEYS: [&str; 16] = [
     "records",
     "rows",
     "duplicates",
@@ -19,6 +19,8 @@ const SUMMARY_KEYS: [&str; 14] = [
     "alerts",
     "suppressed",
     "dropped",
+    "misplaced",
+    "refused",
     "seconds",
     "cpu_seconds",
     "events_per_core_second",
@@ -148,7 +150,7 @@ fn a_verdict_line_has_exactly_the_documented_keys() {
     let replayed = replay(DEMO, DEMO_SAMPLE, &[]);
     let first = replayed.verdicts.lines().next().unwrap();
     let mut at = 0;
-    for key in ["event", "at", "account", "score", "action", "rules", "models"] {
+    for key in ["event", "at", "account", "score", "action", "rules", "models", "shadow"] {
         let place = first.find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("no {key} in {first}"));
         assert!(place >= at, "{key} stands too early in {first}");
         at = place;
@@ -160,7 +162,7 @@ fn a_verdict_line_has_exactly_the_documented_keys() {
     let mut scored = 0;
     for line in objects(&replayed.verdicts) {
         let line = line.as_object().unwrap();
-        assert_eq!(line.len(), 7, "{line:?}");
+        assert_eq!(line.len(), 8, "{line:?}");
         let record = &records[line["event"].as_str().unwrap()];
         assert_eq!(line["account"], record["account"]["id"]);
         assert_eq!(line["at"], record["time"]);

@@ -50,6 +50,17 @@ pub(super) fn described<'a>(
     })
 }
 
+/// The value of a field of an event, for output.
+pub fn describe_field<'a>(
+    kind: &'a Kind,
+    slot: Slot,
+    registers: &Registers,
+    texts: &'a dyn TextSource,
+) -> Described<'a> {
+    let described = describe(kind, slot, registers);
+    described.unwrap_or_else(|| texts.text(slot).map_or(Described::Missing, Described::Text))
+}
+
 /// The value of a register; `None` for the hash of a text.
 fn describe<'a>(kind: &'a Kind, slot: Slot, registers: &Registers) -> Option<Described<'a>> {
     let Some(word) = registers.get(slot) else { return Some(Described::Missing) };

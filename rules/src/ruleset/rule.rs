@@ -101,6 +101,11 @@ impl Rule {
     pub fn reads(&self, field: Slot) -> bool {
         self.values.iter().any(|value| matches!(value.from, ReadFrom::Field(slot) if slot == field))
     }
+
+    /// The time zone of its pack.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
 }
 
 /// A part of a reason, ready to print.

@@ -201,7 +201,8 @@ fn built_in_field(name: &Node, kind: Kind, at: usize, fields: &mut [Field], prob
     match (&field.kind, kind) {
         (Kind::OneOf(known), Kind::OneOf(own)) if at == EVENT_TYPE.index() => {
             let all = known.values().iter().chain(own.values()).cloned().collect::<Vec<_>>();
-            field.kind = Kind::OneOf(Arc::new(Codes::new(all)));
+            // Codes of built-in types are the same everywhere; records have the listed types only.
+            field.kind = Kind::OneOf(Arc::new(Codes::new(all).listing(own.values())));
         }
         // `tx.amount` can be in one currency; a currency can be declared as text.
         (Kind::Money(_), money @ Kind::Money(_)) => field.kind = money,

@@ -9,10 +9,11 @@ use crate::ingested::{Ingested, InsertedRow};
 use crate::installation::Installation;
 use crate::intake::{Admission, Decoded, Intake, Rejection, write_dead_letter, write_late};
 use crate::outputs::Outputs;
+use crate::placement::Placement;
 use crate::scores::Scores;
 use crate::shard::Shard;
 use crate::signals;
-use tripline_rules::schema::EVENT_ID;
+use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID};
 
 /// Labels that became known in this piece, as events.
 #[derive(Default)]
@@ -77,6 +78,7 @@ impl<D: DerivedSpaces> Ingest<'_, D> {
         }
         match from.intake.admit(piece, number, decoded) {
             Admission::Accepted => {
+                self.note_place(number, &decoded.event);
                 self.take_labels(from, decoded.event.at, number);
                 self.take_record(from.intake, number, &mut decoded.event);
             }
@@ -136,6 +138,22 @@ impl<D: DerivedSpaces> Ingest<'_, D> {
             }
         }
         ingested
+    }
+
+    /// Counts whether a record is where the records of its account belong.
+    #[inline]
+    fn note_place(&mut self, number: usize, event: &Event) {
+        let placement = self.installation.settings().placement;
+        if placement == Placement::Unchecked {
+            return;
+        }
+        let batch = self.piece.batch;
+        let account = event.texts.get(ACCOUNT_ID).unwrap_or_default().as_bytes();
+        let key = batch.key(&self.piece.records[number]);
+        if let Some(fits) = placement.fits(account, key, batch.shard.partition) {
+            self.counts.placed += 1;
+            self.counts.misplaced += u64::from(!fits);
+        }
     }
 
     fn note_reference(&mut self, event: &Event, inserted: &InsertedRow) {

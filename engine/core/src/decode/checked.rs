@@ -229,7 +229,7 @@ impl Checker<'_> {
                     Some((raw.value.clone(), codes.code(value)?))
                 };
                 let mapped = field.values.iter().filter_map(code);
-                let own = codes.values().iter().cloned().zip(0u16..);
+                let own = codes.listed().map(|(value, code)| (value.to_owned(), code));
                 FieldConversion::Value(Conversion::OneOf(CodeTable::new(mapped.chain(own))))
             }
             Kind::Money(of) => FieldConversion::Money(self.money(field, &of)?),
@@ -310,7 +310,7 @@ impl Checker<'_> {
         for text in written {
             let valid = match (conversion, &self.schema.field(field.slot).kind) {
                 // A raw value of the value map is not a value of the field.
-                (_, Kind::OneOf(codes)) => codes.code(text).is_some(),
+                (_, Kind::OneOf(codes)) => codes.listed().any(|(value, _)| value == text.value),
                 (FieldConversion::Value(conversion), _) => {
                     conversion.read(Raw::constant(text), &mut String::new()).is_ok()
                 }

@@ -3,8 +3,8 @@
 use crate::fixture::{FULL, Feed, full, json, pointer, slot, with};
 use std::sync::Arc;
 use tripline_core::decode::{
-    Ambiguous, AmountForm, CheckedMapping, Coverage, CurrencySource, DecodePlan, Decoder, Fallback,
-    FieldMapping, FieldSource, LabelMapping, Reason, TimeFormat,
+    Ambiguous, AmountForm, CheckedMapping, CurrencySource, DecodePlan, Decoder, Fallback, FieldMapping,
+    FieldSource, LabelMapping, Reason, TimeFormat,
 };
 use tripline_rules::money::Currency;
 use tripline_rules::value::{Geo, TextKey};
@@ -354,19 +354,4 @@ fn references_rows_constants_and_labels_are_filled() {
     assert_eq!(feed.event.label.map(|label| (label.outcome, label.after)), Some((1, 5)));
     feed.decode(with(r#","fraud":false"#)).unwrap();
     assert_eq!((feed.event.reference, feed.event.label), (None, None));
-}
-
-#[test]
-fn coverage_says_how_often_a_mapped_field_was_missing() {
-    let mapping = full();
-    let mut feed = Feed::new(&mapping);
-    let mut coverage =
-        Coverage::new(mapping.fields.iter().map(|field| field.slot), &crate::fixture::schema());
-    for record in 0..10_000 {
-        let record = if record % 6 == 0 { FULL.to_owned() } else { FULL.replace("59.3293", "null") };
-        feed.decode(record).unwrap();
-        coverage.add(&feed.event);
-    }
-    assert_eq!(coverage.to_string(), "tx.geo: missing in 83 % of 10,000 records\n");
-    assert_eq!((coverage.fields[10].seen, coverage.fields[10].missing), (1667, 8333));
 }

@@ -7,7 +7,6 @@ use crate::cli::error::{CliError, InputError};
 use crate::cli::feed::{Progress, Records};
 use crate::config::Config;
 use crate::io::kafka::KafkaSettings;
-use crate::io::kafka::murmur2::partition_of;
 use crate::io::kafka::transfer::read_topic;
 use crate::io::snapshot::Catalogue;
 use crate::runtime::report::Report;
@@ -21,6 +20,7 @@ use tripline_core::clock::{IntakeClock, Timing};
 use tripline_core::decode::Decoder;
 use tripline_core::event::Event;
 use tripline_core::lookahead::Lookahead;
+use tripline_core::placement::Partitioner;
 use tripline_core::verdict::Recorded;
 use tripline_rules::schema::ACCOUNT_ID;
 
@@ -48,6 +48,8 @@ pub struct Plan<'a> {
     pub begun_at: Timestamp,
     /// How many workers restore shards.
     pub threads: usize,
+    /// How producers choose the partition of an account.
+    pub partitioner: Partitioner,
 }
 
 impl Plan<'_> {
@@ -168,6 +170,7 @@ fn send(way: &SyncSender<Job>, job: Job) {
 /// Routes each record to the shard of its account.
 struct Router<'a> {
     ways: &'a [SyncSender<Job>],
+    partitioner: Partitioner,
     decoder: Decoder,
     event: Event,
     clock: IntakeClock,
@@ -184,13 +187,14 @@ struct Router<'a> {
 impl<'a> Router<'a> {
     fn new(plan: &Plan<'_>, records: &Records, ways: &'a [SyncSender<Job>]) -> Result<Router<'a>, CliError> {
         let installation = &plan.config.installation;
-        let decode = installation.decode_of(&[ACCOUNT_ID]);
+        let decode = installation.decode_of(&[ACCOUNT_ID], &[]);
         let mut decoder = Decoder::new(Arc::new(decode));
         records.take_header(|line| decoder.set_header(line))?;
         let (settings, registers) = (installation.settings(), installation.schema().fields().len());
         let shards = (0..).map(ShardId::account).take(plan.positions.len());
         Ok(Router {
             ways,
+            partitioner: plan.partitioner,
             decoder,
             event: Event::new(registers),
             clock: IntakeClock::new(settings.lateness_ms, settings.jump_ms),
@@ -226,8 +230,9 @@ impl<'a> Router<'a> {
         }
         let partitions = u32::try_from(self.pending.len()).expect("partitions are counted by 32 bits");
         let account = self.event.texts.get(ACCOUNT_ID).filter(|_| is_read).map(str::as_bytes);
-        let whose = if key.is_empty() { account } else { Some(key) };
-        let partition = whose.map_or(0, |key| partition_of(key, partitions)) as usize;
+        // As producers place the account's records, whatever key the record of the history has.
+        let whose = account.or(Some(key).filter(|key| !key.is_empty()));
+        let partition = whose.map_or(0, |key| self.partitioner.partition(key, partitions)) as usize;
         self.put(partition, (record.offset, time), key, value);
     }
 

@@ -81,25 +81,12 @@ impl std::fmt::Display for Money {
         let unit = 10_u64.pow(u32::from(exponent));
         let minor = self.minor.unsigned_abs();
         let sign = if self.minor < 0 { "-" } else { "" };
-        write!(f, "{} {sign}{}", self.currency, grouped(minor / unit))?;
+        write!(f, "{} {sign}{}", self.currency, crate::cli::text::grouped(minor / unit))?;
         if exponent > 0 {
             write!(f, ".{:0width$}", minor % unit, width = usize::from(exponent))?;
         }
         Ok(())
     }
-}
-
-/// `1,234,567`
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

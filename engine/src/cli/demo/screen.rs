@@ -1,9 +1,10 @@
 //! The output of the demo: lines, in colour where the terminal and `NO_COLOR` allow it. The cursor is never moved.
 
-use super::alert::{Alert, Rule, grouped};
+use super::alert::{Alert, Rule};
 use super::campaign_counts::{Assessment, CampaignCounts, oddity_name};
 use super::scenario::{LIVE, ScenarioSettings};
 use super::summary::Summary;
+use crate::cli::text::grouped;
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};

@@ -1,8 +1,8 @@
 //! The summary of a demo: campaigns caught and missed, money, false alarms. As a table and as JSON.
 
-use super::alert::grouped;
 use super::campaign_counts::{CampaignCounts, oddity_name};
 use super::scenario::ScenarioSettings;
+use crate::cli::text::grouped;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
