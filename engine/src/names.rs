@@ -114,9 +114,9 @@ pub mod metric {
     pub const RESTORED: &str = "tripline_restored_records_total";
     /// Shards by phase.
     pub const SHARDS: &str = "tripline_shards";
-    /// Records whose key was compared with their partition.
+    /// Records whose partition was compared with their account.
     pub const KEYS_SAMPLED: &str = "tripline_partition_samples_total";
-    /// Sampled records that lie in another partition than their key's.
+    /// Records that are in another partition than their account's.
     pub const KEYS_MISPLACED: &str = "tripline_partition_mismatches_total";
     /// Time the source was slowed because the producer's queue was full.
     pub const STALLED: &str = "tripline_stalled_seconds_total";

@@ -4,6 +4,7 @@ use super::broker;
 use super::configured::configured;
 use super::error::{CliError, SetupError};
 use super::report::Exit;
+use super::topics;
 use crate::config::Config;
 use crate::io::kafka;
 use crate::io::snapshot::{Catalogue, Store, Writer};
@@ -19,6 +20,7 @@ use crate::runtime::snapshots::Snapshots;
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tripline_core::placement::Placement;
 
 /// Run the service: consume events from Kafka and publish alerts, until SIGTERM.
 #[derive(Debug, Args)]
@@ -52,16 +54,23 @@ impl Run {
         let writer =
             snapshots.as_ref().map(|snapshots| Writer::start(snapshots.clone(), Arc::clone(&report)));
         let make = {
-            let (report, installation) = (Arc::clone(&report), Arc::clone(&config.installation));
+            let report = Arc::clone(&report);
+            let (installation, partitioner) = (Arc::clone(&config.installation), config.input.partitioner);
             let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
             let writer = writer.map(Arc::new).zip(every);
             move |_worker, partitions| {
                 let snapshots = writer
                     .clone()
                     .map(|(writer, every)| Snapshots::new(writer, every, partitions, Clock::default()));
-                Engines::new(Arc::clone(&installation), Arc::clone(&report), partitions, snapshots)
+                let mut settings = installation.settings().clone();
+                settings.placement = partitioner.map_or(Placement::Unchecked, |partitioner| {
+                    Placement::ByPartition { partitioner, partitions }
+                });
+                let installation = Arc::new(installation.with_settings(settings));
+                Engines::new(installation, Arc::clone(&report), partitions, snapshots)
             }
         };
+        topics::warn(&settings, config.snapshots.as_ref().map(|snapshots| snapshots.every));
         kafka::run(&settings, &report, &shutdown, snapshots, make)?;
         Ok(Exit::Success)
     }

@@ -8,6 +8,8 @@ use crate::io::kafka::{AuditedTopic, KafkaSettings, Problem, audit_topics, creat
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 /// Partitions of a new input: enough for as many workers, and easy to spread.
 const PARTITIONS: u32 = 48;
@@ -81,6 +83,32 @@ impl Topics {
         }
         Ok(missing)
     }
+}
+
+/// Logs every problem of the topics of a service that starts, without delaying it: on a thread of its own. Brokers that
+/// do not answer are reported by the service itself.
+///
+/// # Panics
+/// When the system cannot start a thread.
+pub fn warn(settings: &KafkaSettings, snapshots_every: Option<Duration>) {
+    let settings = settings.clone();
+    let work = move || {
+        let Ok(topics) = audit_topics(&settings, snapshots_every) else { return };
+        for topic in &topics {
+            for finding in &topic.findings {
+                let (problem, solution) = explained(topic, &finding.problem, &settings.brokers);
+                let name = topic.topic.as_str();
+                match finding.is_error {
+                    true => tracing::error!(topic = name, solution, "recovery would fail: {problem}"),
+                    false => tracing::warn!(topic = name, solution, "{problem}"),
+                }
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("tripline-topics".to_owned())
+        .spawn(work)
+        .expect("the system can start a thread");
 }
 
 fn text(brokers: &str, created: &[String], topics: &[AuditedTopic]) -> String {

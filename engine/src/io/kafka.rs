@@ -10,7 +10,6 @@ mod exactly_once;
 mod group;
 mod lag;
 pub mod mock;
-pub mod murmur2;
 mod note;
 mod producer;
 mod rebalance;

@@ -122,11 +122,11 @@ impl Metrics {
             shards: gauges(metric::SHARDS, "Owned shards by phase", "phase"),
             keys_sampled: counter(
                 metric::KEYS_SAMPLED,
-                "Records whose key was compared with their partition",
+                "Records whose partition was compared with their account",
             ),
             keys_misplaced: counter(
                 metric::KEYS_MISPLACED,
-                "Sampled records in another partition than that of their key",
+                "Records in another partition than their account belongs to",
             ),
             stalled: registered(
                 r,
@@ -180,6 +180,8 @@ impl Metrics {
         for ((kind, now), (_, before)) in now.dropped.by_kind().into_iter().zip(before.dropped.by_kind()) {
             self.dropped.with_label_values(&[kind]).inc_by(now - before);
         }
+        self.keys_sampled.inc_by(now.placed - before.placed);
+        self.keys_misplaced.inc_by(now.misplaced - before.misplaced);
     }
 
     /// Records of a shard not yet judged.
@@ -258,19 +260,6 @@ impl Metrics {
     pub fn shards(&self, restoring: usize, live: usize) {
         self.shards.with_label_values(&["restoring"]).set(i64::try_from(restoring).unwrap_or(i64::MAX));
         self.shards.with_label_values(&["live"]).set(i64::try_from(live).unwrap_or(i64::MAX));
-    }
-
-    /// A record's key was compared with its partition.
-    pub fn key_sampled(&self, fits: bool) {
-        self.keys_sampled.inc();
-        if !fits {
-            self.keys_misplaced.inc();
-        }
-    }
-
-    /// Records sampled so far, and how many of them lay in a wrong partition.
-    pub fn samples(&self) -> (u64, u64) {
-        (self.keys_sampled.get(), self.keys_misplaced.get())
     }
 
     /// The source was slowed for so long.

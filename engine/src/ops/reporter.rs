@@ -130,7 +130,7 @@ impl Report for Reporter {
         self.metrics.broker_error();
     }
 
-    fn key_sampled(&self, fits: bool) {
-        self.metrics.key_sampled(fits);
+    fn refusing(&self, shard: ShardId, reason: Option<String>) -> bool {
+        self.status.refusing(shard, reason)
     }
 }

@@ -14,6 +14,8 @@ pub struct Status {
     conditions: DashMap<(usize, Condition), String>,
     /// Shards whose records cannot be read, and why.
     blocked: DashMap<ShardId, String>,
+    /// Shards of which too many records are dead letters, and why.
+    refusing: DashMap<ShardId, String>,
     is_assigned: AtomicBool,
     shutdown: Shutdown,
 }
@@ -67,6 +69,15 @@ impl Status {
     pub fn released(&self, shard: ShardId) {
         self.shards.remove(&shard);
         self.blocked.remove(&shard);
+        self.refusing.remove(&shard);
+    }
+
+    /// Too many recent records of a shard are dead letters; `None`: no longer. True if that is a change.
+    pub fn refusing(&self, shard: ShardId, reason: Option<String>) -> bool {
+        match reason {
+            Some(reason) => self.refusing.insert(shard, reason).is_none(),
+            None => self.refusing.remove(&shard).is_some(),
+        }
     }
 
     /// Records of a shard cannot be read for a reason outside this process; `None`: they can be read again. True if
@@ -122,7 +133,8 @@ impl Status {
             reasons
                 .push(format!("partition {} is being restored by worker {}", shard.partition, status.worker));
         }
-        let mut blocked: Vec<_> = self.blocked.iter().map(|one| (*one.key(), one.value().clone())).collect();
+        let of_shards = self.blocked.iter().chain(self.refusing.iter());
+        let mut blocked: Vec<_> = of_shards.map(|one| (*one.key(), one.value().clone())).collect();
         blocked.retain(|(shard, _)| self.shards.contains_key(shard));
         blocked.sort();
         let line = |(shard, reason): (ShardId, String)| format!("partition {}: {reason}", shard.partition);

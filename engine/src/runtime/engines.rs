@@ -4,6 +4,7 @@ use crate::json::JsonError;
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::{History, SnapshotPart};
 use crate::runtime::report::Report;
+use crate::runtime::share::{RecentShare, Threshold};
 use crate::runtime::snapshots::{ShardSnapshots, Snapshots};
 use crate::runtime::source::Position;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,13 @@ use tripline_core::verdict::Recorded;
 
 /// How often the size of a shard is reported: counting its caches takes a moment.
 const SIZE_EVERY: Duration = Duration::from_secs(1);
+
+/// Records in another partition than their account's from which on a shard stops. Fewer are counted by the metric.
+const MISPLACED: Threshold = Threshold { records: 20, percent: 5 };
+/// Dead letters and conflicts from which on a process is not ready.
+const REFUSED: Threshold = Threshold { records: 100, percent: 10 };
+/// The share below which it is ready again.
+const REFUSED_OVER: Threshold = Threshold { records: 1, percent: 5 };
 
 /// The processing of the shards that a worker owns.
 pub struct Engines {
@@ -38,6 +46,10 @@ pub struct ShardEngine {
     loading: Option<Loading>,
     snapshots: Option<ShardSnapshots>,
     reported: Counts,
+    /// Records that are in another partition than their account's.
+    misplaced: RecentShare,
+    /// Dead letters and conflicts.
+    refused: RecentShare,
     size: ReportedSize,
 }
 
@@ -102,6 +114,36 @@ impl Engines {
         }
     }
 
+    /// Looks at what became of the records since the last report.
+    fn watch(&self, of: &mut ShardEngine) {
+        let (now, before) = (of.engine.counts(), &of.reported);
+        let refused = |counts: &Counts| counts.dead_letters + counts.conflicts;
+        of.misplaced.add(now.placed - before.placed, now.misplaced - before.misplaced);
+        of.refused.add(now.records - before.records, refused(now) - refused(before));
+        let partition = of.shard.partition;
+        if of.refused.reaches(REFUSED) {
+            let (refused, records) = of.refused.counts();
+            let newest = now.reasons.iter().max_by_key(|(reason, count)| {
+                **count - before.reasons.get(reason).copied().unwrap_or_default()
+            });
+            let reason = newest.map_or("", |(reason, _)| reason.name());
+            let text = format!(
+                "{refused} of the last {records} records are dead letters, most of the newest ones for {reason}"
+            );
+            if self.report.refusing(of.shard, Some(text)) {
+                tracing::warn!(
+                    partition,
+                    refused,
+                    records,
+                    reason,
+                    "many records are dead letters: try the mapping on some of them with `tripline check --sample`"
+                );
+            }
+        } else if !of.refused.reaches(REFUSED_OVER) && self.report.refusing(of.shard, None) {
+            tracing::info!(partition, "few records are dead letters again");
+        }
+    }
+
     /// Reports how much a shard holds, and how far back.
     fn report_size(&self, of: &mut ShardEngine) {
         let space = of.engine.shard();
@@ -140,6 +182,17 @@ fn warn_dropped(shard: ShardId, now: &Counts, before: &Counts) {
             );
         }
     }
+}
+
+/// Why a shard stops, and what to do.
+fn misplaced(share: &RecentShare) -> String {
+    let (misplaced, records) = share.counts();
+    format!(
+        "{misplaced} of its last {records} records are in another partition than their `account.id` belongs to, so accounts \
+         are split over partitions. Key the topic by `account.id`, with the murmur2 partitioner (librdkafka: \
+         partitioner=murmur2_random). If partitions were added to the topic, re-key it (runbook). If the producers use another partitioner, set `input.partitioner` to it; if each \
+         account is in one partition for another reason, set `input.partitioner: none`"
+    )
 }
 
 /// What is kept beside a committed offset.
@@ -188,6 +241,8 @@ impl Processor for Engines {
             loading: None,
             snapshots: None,
             reported: Counts::default(),
+            misplaced: RecentShare::default(),
+            refused: RecentShare::default(),
             size: ReportedSize { report, entity, keys: 0, bytes: 0, at: at_once },
         }
     }
@@ -245,7 +300,12 @@ impl Processor for Engines {
 
     fn step(&mut self, of: &mut ShardEngine, batch: &Batch, out: &mut Outputs) {
         of.engine.step(batch, &NoSignals, out);
+        self.watch(of);
         self.report(of);
+    }
+
+    fn obstacle(&self, of: &ShardEngine) -> Option<String> {
+        of.misplaced.reaches(MISPLACED).then(|| misplaced(&of.misplaced))
     }
 
     fn idle(&mut self, of: &mut ShardEngine) {

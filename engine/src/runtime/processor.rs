@@ -40,6 +40,11 @@ pub trait Processor {
     /// Judges a batch. `out` is empty.
     fn step(&mut self, shard: &mut Self::Shard, batch: &Batch, out: &mut Outputs);
 
+    /// Why the shard cannot continue after a step, and what to do; nothing of the step is then published.
+    fn obstacle(&self, _shard: &Self::Shard) -> Option<String> {
+        None
+    }
+
     /// Called about once a second for a shard of which every record has been judged.
     fn idle(&mut self, shard: &mut Self::Shard);
 

@@ -152,6 +152,6 @@ pub trait Report: Debug + Send + Sync {
     /// A broker or the client reported an error.
     fn broker_error(&self);
 
-    /// A record's key was compared with the partition it lies in.
-    fn key_sampled(&self, fits: bool);
+    /// Too many recent records of a shard are dead letters, and why; `None`: no longer. True when that is new.
+    fn refusing(&self, shard: ShardId, reason: Option<String>) -> bool;
 }

@@ -65,7 +65,8 @@ pub enum SourceError {
     /// The records carry the producers' clock.
     #[error(
         "{topic} is stamped by its producers (message.timestamp.type=CreateTime), not by the broker: set the topic to \
-         LogAppendTime, or set `clock: create_time` explicitly"
+         LogAppendTime, or set `clock: create_time` explicitly. Records from before the topic was changed keep their \
+         stamp: use `clock: create_time` until recovery reads none of them (runbook: Take over an existing topic)"
     )]
     Clock {
         /// The input topic.

@@ -59,6 +59,14 @@ pub enum WorkerError {
         /// The obstacle, and what to do.
         reason: String,
     },
+    /// A shard cannot continue without a decision of the operator.
+    #[error("partition {partition} cannot continue: {reason}")]
+    Stopped {
+        /// The shard's partition.
+        partition: u32,
+        /// The obstacle, and what to do.
+        reason: String,
+    },
     /// It was asked to stop, but the last commit was refused, or not answered in time. What is not committed is judged
     /// again.
     #[error("stopped with uncommitted records: {0}")]
@@ -192,6 +200,9 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         let began = self.timings.clock.now();
         self.out.clear();
         self.processor.step(&mut live.processing, &self.batch, &mut self.out);
+        if let Some(reason) = self.processor.obstacle(&live.processing) {
+            return Err(WorkerError::Stopped { partition: shard.partition, reason });
+        }
         let step = self.since(began);
         reached("judged");
         self.publish(shard)?;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use tripline::io::kafka::KafkaSettings;
-use tripline::io::kafka::murmur2::partition_of;
 use tripline::io::kafka::transfer::TopicWriter;
 use tripline_core::batch::Timestamp;
+use tripline_core::placement::Partitioner;
 
 /// Runs the binary. It must end with this status; gives standard output.
 pub fn tripline(code: i32, arguments: &[&str]) -> String {
@@ -122,9 +122,9 @@ fn size() -> (usize, usize) {
 
 /// A line of the simulated bank.
 pub struct Line {
-    text: String,
-    account: String,
-    time: String,
+    pub text: String,
+    pub account: String,
+    pub time: String,
 }
 
 pub fn bank(folder: &Path) -> Vec<Line> {
@@ -279,7 +279,7 @@ impl Installation {
     /// The history as `dump` would have written it.
     fn past(&self) -> Vec<String> {
         let dumped = |(number, line): (usize, &Line)| {
-            let partition = partition_of(line.account.as_bytes(), PARTITIONS);
+            let partition = Partitioner::Murmur2.partition(line.account.as_bytes(), PARTITIONS);
             let (key, value) = (&line.account, &line.text);
             json!({"partition": partition, "offset": number, "appended_at": null, "key": key, "value": value})
                 .to_string()

@@ -9,6 +9,7 @@ mod simulation {
     pub mod memory;
 }
 mod tally;
+mod watched;
 
 use simulation::memory::{Entry, Log, MemoryRecovery, MemorySink, MemorySource};
 use std::cell::Cell;

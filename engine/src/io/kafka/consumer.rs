@@ -1,7 +1,6 @@
 //! The input topic as a source: one consumer and the shards it owns.
 
 use super::client::{Health, PlainContext, is_retriable, retry};
-use super::murmur2::partition_of;
 use super::rebalance::{Change, GroupContext, unassign};
 use super::settings::KafkaSettings;
 use crate::runtime::clock::not_ahead;
@@ -15,9 +14,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, ShardId, Timestamp};
-
-/// One of so many records of a partition is sampled: its key is compared with the partition.
-const SAMPLE_EVERY: i64 = 64;
 
 /// Time-out of fetching the committed offsets of assigned shards; the worker is blocked meanwhile.
 const LEAST_WITHIN: Duration = Duration::from_secs(2);
@@ -42,7 +38,6 @@ pub struct KafkaSource {
     /// Records of another shard than the batch of their poll.
     carried: VecDeque<Batch>,
     paused: bool,
-    warned: bool,
 }
 
 fn index(partition: i32) -> usize {
@@ -110,7 +105,6 @@ impl KafkaSource {
             ended: vec![false; count],
             carried: VecDeque::new(),
             paused: false,
-            warned: false,
         })
     }
 
@@ -168,9 +162,6 @@ impl KafkaSource {
         let time = appended_at(message, self.settings.clock)?;
         let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
         let shard = shard(partition);
-        if offset % SAMPLE_EVERY == 0 {
-            self.sample(shard, key);
-        }
         if into.records.is_empty() {
             into.shard = shard;
         }
@@ -182,21 +173,6 @@ impl KafkaSource {
         batch.push(offset, time, key, value);
         self.carried.push_back(batch);
         Ok(false)
-    }
-
-    /// Compares a key with its partition: a wrong partitioner upstream would split accounts.
-    fn sample(&mut self, shard: ShardId, key: &[u8]) {
-        let fits = !key.is_empty() && partition_of(key, self.partitions) == shard.partition;
-        self.health.report.key_sampled(fits);
-        if !fits && !self.warned {
-            self.warned = true;
-            tracing::warn!(
-                topic = self.settings.topic,
-                partition = shard.partition,
-                "a record's key does not belong to its partition: key the input by account with Java's murmur2 \
-                 partitioner (librdkafka: partitioner=murmur2_random); further records are counted by the metric"
-            );
-        }
     }
 
     /// Retriable errors are ignored, because the client retries; permanent ones end the source.

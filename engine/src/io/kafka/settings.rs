@@ -10,6 +10,9 @@ use rdkafka::types::RDKafkaConfRes;
 use std::time::Duration;
 use tripline_core::installation::Lookback;
 
+/// How often a consumer looks for changes of its topics.
+const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
+
 /// Settings of Kafka input and output.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
@@ -156,6 +159,10 @@ impl KafkaSettings {
         config.set("group.id", &self.group);
         config.set("group.instance.id", format!("{}-{worker}", self.instance));
         config.set("partition.assignment.strategy", "cooperative-sticky");
+        if !self.client.names().any(|name| name == METADATA_REFRESH) {
+            // Partitions that are added move accounts: the process must notice it within seconds, not minutes.
+            config.set(METADATA_REFRESH, "5000");
+        }
         // The end of a partition is reported, so that an idle shard is known to be idle.
         config.set("enable.partition.eof", "true");
         reading(&mut config);
