@@ -3,6 +3,7 @@
 use super::error::{ArgumentError, CliError};
 use super::paths::refuse_overwrites;
 use super::report::{Exit, note};
+use super::text::duration;
 use crate::io::kafka::KafkaSettings;
 use crate::io::kafka::transfer::TopicWriter;
 use clap::Args;
@@ -12,6 +13,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tripline_core::batch::Timestamp;
 use tripline_core::simulate::{Campaigns, Faults, SimulatedEvent, Simulation, SimulationSettings};
+use tripline_rules::time::{DAY_MS, HOUR_MS};
+
+/// First event of a file: 2026-01-01T00:00:00Z.
+const FILE_START_MS: i64 = 1_767_225_600_000;
+/// The longest span that is looked back from now: about 30 years.
+const SPAN_MS_MAX: f64 = 1e12;
 
 /// Bounds of the mean number of events of an account per day.
 const EVENTS_PER_DAY: (f64, f64) = (0.001, 1_000.0);
@@ -37,9 +44,10 @@ pub struct Simulate {
     /// Seed of the simulation; the same seed gives the same events.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Time of the first event (RFC 3339).
-    #[arg(long, value_name = "TIME", default_value = "2026-01-01T00:00:00Z")]
-    start: jiff::Timestamp,
+    /// Time of the first event (RFC 3339). By default 2026-01-01T00:00:00Z for a file; for Kafka so long ago that the
+    /// last event is about now.
+    #[arg(long, value_name = "TIME")]
+    start: Option<jiff::Timestamp>,
     /// Fraud campaigns per day.
     #[arg(long, value_name = "N", default_value_t = 20.0)]
     campaigns_per_day: f64,
@@ -98,7 +106,10 @@ impl Simulate {
                 return Err(ArgumentError::Range { name, least, most }.into());
             }
         }
-        if !(1900..=2150).contains(&self.start.to_zoned(jiff::tz::TimeZone::UTC).year()) {
+        if self
+            .start
+            .is_some_and(|start| !(1900..=2150).contains(&start.to_zoned(jiff::tz::TimeZone::UTC).year()))
+        {
             return Err(ArgumentError::Start.into());
         }
         refuse_overwrites([], [&self.output, &self.truth].into_iter().flatten())?;
@@ -123,6 +134,7 @@ impl Simulate {
             destination.write(&event)?;
         }
         destination.finish()?;
+        self.note_of_late_events();
         if let Some((path, file)) = &mut truth {
             file.flush().map_err(CliError::file(&**path))?;
         }
@@ -131,8 +143,19 @@ impl Simulate {
         Ok(Exit::Success)
     }
 
+    /// Events that lie far back when they are published are late for an engine with the default lateness.
+    fn note_of_late_events(&self) {
+        if self.brokers.is_some() && self.start.is_none() && self.span_ms() > DAY_MS {
+            note(&format!(
+                "note: the events span {}: those older than `time.lateness` (24 h by default) are late. Simulate fewer \
+                 events, or more accounts",
+                duration(self.span_ms())
+            ));
+        }
+    }
+
     fn settings(&self) -> SimulationSettings {
-        let start = Timestamp(self.start.as_millisecond());
+        let start = self.start();
         SimulationSettings {
             events_per_account_day: self.events_per_account_day,
             campaigns: Campaigns::poisson(self.campaigns_per_day),
@@ -145,6 +168,27 @@ impl Simulate {
             },
             ..SimulationSettings::new(self.seed, self.accounts, start)
         }
+    }
+
+    /// The first event: as given, fixed for a file, so that a seed gives the same bytes; for Kafka such that the events
+    /// end now. A record with a time far from that of its append would be late or a dead letter.
+    fn start(&self) -> Timestamp {
+        let given = self.start.map(|start| Timestamp(start.as_millisecond()));
+        given.unwrap_or_else(|| match self.brokers {
+            Some(_) => Timestamp(jiff::Timestamp::now().as_millisecond().saturating_sub(self.span_ms())),
+            None => Timestamp(FILE_START_MS),
+        })
+    }
+
+    /// About how long the events last, with room for chance: no event is later than now.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "an estimate, and bounded"
+    )]
+    fn span_ms(&self) -> i64 {
+        let days = self.events as f64 / (f64::from(self.accounts) * self.events_per_account_day);
+        (days * 1.2 * DAY_MS as f64 + HOUR_MS as f64).clamp(0.0, SPAN_MS_MAX) as i64
     }
 
     fn destination(&self) -> Result<Destination, CliError> {
