@@ -64,8 +64,8 @@ impl Missing {
 }
 
 impl MissingField {
-    /// `tx.geo: missing in 83 % of 10,000 records (always in login; purchase 5 %)`. Whole per cent, rounded down, but at
-    /// least `under 1 %`. A field that all events lack has no list.
+    /// `tx.geo: missing in 83 % of 10,000 records (always in login; purchase 5 %)`. Whole per cent, rounded down, but
+    /// at least `under 1 %`. A field that all events lack has no list.
     pub fn line(&self) -> String {
         let MissingField { field, missing, events, by_type } = self;
         let mut line =
@@ -77,7 +77,11 @@ impl MissingField {
             if !always.is_empty() {
                 let names: Vec<&str> = always.iter().map(|(name, _)| name.as_str()).take(TYPES_MAX).collect();
                 let more = always.len().saturating_sub(TYPES_MAX);
-                let more = if more > 0 { format!(" and {more} more types") } else { String::new() };
+                let more = match more {
+                    0 => String::new(),
+                    1 => " and 1 more type".to_owned(),
+                    more => format!(" and {more} more types"),
+                };
                 parts.push(format!("always in {}{more}", names.join(", ")));
             }
             parts.extend(

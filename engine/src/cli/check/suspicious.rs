@@ -1,5 +1,6 @@
 //! Values that were mapped without an error and still look wrong: amounts in another unit, ids that do not tell events
-//! apart, country codes of two alphabets, labels that never match. Each finding is a guess, with the figures it rests on.
+//! apart, country codes of two alphabets, labels that never match. Each finding is a guess, with the figures it rests
+//! on.
 
 use super::record::Written;
 use super::shown;
