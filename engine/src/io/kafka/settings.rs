@@ -208,7 +208,7 @@ impl KafkaSettings {
             }
             Guarantee::ExactlyOnce { timeout, .. } => {
                 // The same after a restart: a random one would leave the dead one's transaction to its time-out.
-                config.set("transactional.id", format!("{}-{}-{worker}", self.group, self.instance));
+                config.set("transactional.id", self.transactional_id(worker));
                 let ms = timeout.as_millis().to_string();
                 config.set("transaction.timeout.ms", &ms);
                 config.set("message.timeout.ms", &ms);
@@ -222,6 +222,13 @@ impl KafkaSettings {
             }
         }
         config
+    }
+
+    /// The id of a worker's transactions, which are the cluster's: two groups or instances never have the same, whatever
+    /// their names. It begins with the group's name, unless that contains `/` or `%`.
+    fn transactional_id(&self, worker: usize) -> String {
+        let part = |name: &str| name.replace('%', "%25").replace('/', "%2F");
+        format!("{}/{}/{worker}", part(&self.group), part(&self.instance))
     }
 
     /// A client for requests only.
@@ -273,6 +280,24 @@ mod tests {
         assert_eq!(settings.producer(0).get("linger.ms"), Some("0"));
         settings.client.insert("linger.ms".to_owned(), "5".to_owned());
         assert_eq!(settings.producer(0).get("linger.ms"), Some("5"));
+    }
+
+    #[test]
+    fn groups_and_instances_never_share_a_transactional_id() {
+        let names =
+            ["a", "b", "a-b", "b-a", "a/b", "b/a", "a/", "/b", "a%2Fb", "a%", "%2F", "2F", "a/b/0", "0"];
+        let mut ids = std::collections::BTreeMap::new();
+        for (group, instance) in names.iter().flat_map(|group| names.map(|instance| (group, instance))) {
+            for worker in [0, 1, 10] {
+                let mut settings = settings();
+                (settings.group, settings.instance) = ((*group).to_owned(), instance.to_owned());
+                let config = settings.producer(worker);
+                let id = config.get("transactional.id").unwrap().to_owned();
+                let other = ids.insert(id.clone(), (*group, instance, worker));
+                assert_eq!(other, None, "{id} is also that of {group}, {instance}, {worker}");
+            }
+        }
+        assert_eq!(settings().producer(0).get("transactional.id"), Some("tripline/0/0"));
     }
 
     #[test]
