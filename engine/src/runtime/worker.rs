@@ -17,7 +17,7 @@ use crate::runtime::report::{Condition, Rebalance, Report};
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::{Generation, Polled, Source, SourceError};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 pub use timings::Timings;
@@ -109,6 +109,8 @@ pub struct Worker<S, K, P: Processor, R> {
     out: Outputs,
     ticked: Instant,
     was_idle: bool,
+    /// Conditions that this worker raised and has not cleared.
+    raised: BTreeSet<Condition>,
 }
 
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
@@ -131,6 +133,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             out: Outputs::default(),
             ticked: now,
             was_idle: false,
+            raised: BTreeSet::new(),
         }
     }
 
@@ -167,6 +170,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             Polled::End => return Ok(false),
         }
         self.commit_when_due()?;
+        self.settle();
         self.tick()?;
         self.write_snapshot();
         Ok(true)
@@ -336,6 +340,31 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             self.roll_back()?;
         }
         Ok(())
+    }
+
+    /// Raises a condition of this worker. True when it is new.
+    fn raise(&mut self, condition: Condition, reason: String) -> bool {
+        self.raised.insert(condition);
+        self.report.raise(self.timings.worker, condition, reason)
+    }
+
+    /// Clears the conditions whose cause is gone, whether it was overcome or its shards were: a quiet log brings no
+    /// further commit, and shards that were lost are not restored here.
+    fn settle(&mut self) {
+        if self.raised.is_empty() {
+            return;
+        }
+        let restores = self.shards.values().any(|owned| owned.live().is_none());
+        let waits = || self.shards.values().any(|owned| owned.uncommitted != Uncommitted::Nothing);
+        let is_committing = self.commits.is_under_way() || waits();
+        let is_over = |condition: &Condition| match condition {
+            Condition::Commit => !is_committing && !restores,
+            Condition::Restore => !restores,
+            _ => false,
+        };
+        for condition in self.raised.extract_if(.., is_over) {
+            self.report.clear(self.timings.worker, condition);
+        }
     }
 
     fn release(&mut self, shards: &[ShardId]) {

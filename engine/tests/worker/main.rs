@@ -287,6 +287,29 @@ fn after_an_aborted_commit_the_shards_are_filled_anew_and_the_alerts_are_the_sam
 }
 
 #[test]
+fn a_worker_whose_shards_were_lost_is_ready_again_on_a_quiet_topic() {
+    let log = Log::new("events", PARTITIONS);
+    let expected = written(&log, 20);
+    let refuse = |sink: &mut MemorySink| {
+        let again = || CommitError::Again("the broker is away".to_owned());
+        sink.refusals = std::iter::repeat_with(again).take(100_000).collect();
+    };
+    let (mut first, lost) = member(&log, true, refuse);
+    turns(&mut first, 10);
+    assert!(lost.reporter.status.reasons().iter().any(|reason| reason.contains("the broker is away")));
+    log.expel(lost.number);
+    let (mut second, _) = member(&log, true, |_| {});
+    turns(&mut second, 60);
+    assert_eq!(alerts(&log), expected, "everything is judged and committed, and nothing more comes");
+    for _ in 0..60 {
+        turns(&mut first, 1);
+        turns(&mut second, 1);
+    }
+    assert!(first.live().count() > 0, "it has shards again");
+    assert!(lost.reporter.status.reasons().is_empty(), "{:?}", lost.reporter.status.reasons());
+}
+
+#[test]
 fn a_stop_that_cannot_commit_says_so_within_its_bound() {
     let log = Log::new("events", PARTITIONS);
     written(&log, 20);

@@ -26,7 +26,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         }
         if self.commits.has_no_room(self.timings.clock.now()) {
             let reason = "not yet committed: outputs wait for room in the producer's queue";
-            self.report.raise(self.timings.worker, Condition::Commit, reason.to_owned());
+            self.raise(Condition::Commit, reason.to_owned());
         }
         Ok(())
     }
@@ -103,17 +103,18 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                         self.processor.committed(&mut live.processing, at);
                     }
                 }
+                self.raised.remove(&Condition::Commit);
                 self.report.clear(worker, Condition::Commit);
                 Ok(true)
             }
             Answer::Retry(error) => {
-                if self.report.raise(worker, Condition::Commit, error.to_string()) {
+                if self.raise(Condition::Commit, error.to_string()) {
                     tracing::warn!(worker, reason = %error, "the commit did not succeed; the worker retries it");
                 }
                 Ok(false)
             }
             Answer::Rollback(error) => {
-                self.report.raise(worker, Condition::Commit, error.to_string());
+                self.raise(Condition::Commit, error.to_string());
                 tracing::warn!(worker, reason = %error, "the commit failed; the shards go back to their committed positions");
                 self.abort()?;
                 self.roll_back()?;

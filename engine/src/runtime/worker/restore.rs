@@ -115,7 +115,6 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         self.source.resume(&at)?;
         owned.state = ShardState::Live(Live { next: at.next, processing });
         owned.report.live(at.next, history.held_from, history.snapshot.map(|(_, begun_at)| begun_at));
-        self.report.clear(self.timings.worker, Condition::Restore);
         self.report.restored(history.rows + history.verdicts, self.since(since));
         let (partition, rows) = (shard.partition, history.rows);
         let snapshot = history.snapshot.map(|(offset, _)| offset);
@@ -141,7 +140,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             "the shard could not be restored; the worker retries"
         );
         let line = format!("partition {partition} cannot be restored: {reason}");
-        self.report.raise(self.timings.worker, Condition::Restore, line);
+        self.raise(Condition::Restore, line);
         self.restart(shard, tries, without);
         Ok(())
     }
