@@ -2,8 +2,8 @@
 //! (rule LOAD-207 of the load pack). Each probe has its own account, so each alerts once.
 
 use crate::kafka::{Failure, PARTITIONS, Writer};
-use tripline::io::kafka::murmur2::partition_of;
 use tripline_core::batch::Timestamp;
+use tripline_core::placement::Partitioner;
 
 /// Resets before the one that alerts.
 const BEFORE: u32 = 2;
@@ -25,8 +25,9 @@ fn event_id(number: u32, reset: u32) -> String {
 /// An account of the probe's partition that no simulated bank has.
 fn account(number: u32) -> String {
     let named = (0_u32..).map(|salt| format!("P{number}x{salt}"));
-    let mut fitting =
-        named.filter(|name| partition_of(name.as_bytes(), PARTITIONS.unsigned_abs()) == partition(number));
+    let mut fitting = named.filter(|name| {
+        Partitioner::Murmur2.partition(name.as_bytes(), PARTITIONS.unsigned_abs()) == partition(number)
+    });
     fitting.next().expect("one name in twelve lies in any partition")
 }
 
@@ -111,7 +112,7 @@ mod tests {
     #[test]
     fn probes_lie_in_one_partition_after_the_other() {
         for number in 0..40 {
-            let found = partition_of(account(number).as_bytes(), PARTITIONS.unsigned_abs());
+            let found = Partitioner::Murmur2.partition(account(number).as_bytes(), PARTITIONS.unsigned_abs());
             assert_eq!(found, number % 12, "{}", account(number));
         }
     }

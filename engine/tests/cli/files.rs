@@ -20,7 +20,7 @@ fn a_command_ends_quietly_when_the_reader_of_its_output_leaves() {
         format!("check {DEMO}"),
         format!("check {DEMO} --json"),
         format!("check {DEMO} --sample {DEMO_SAMPLE}"),
-        format!("check --schema deploy/examples/demo/schema.yaml deploy/examples/demo/packs/cards.yaml"),
+        "check --schema deploy/examples/demo/schema.yaml deploy/examples/demo/packs/cards.yaml".to_owned(),
         "schema alert".to_owned(),
         "schema fields".to_owned(),
         "completions bash".to_owned(),

@@ -37,7 +37,9 @@ impl Watched {
                  event.time: {from: /at, format: epoch_ms}, account.id: /account}}\n",
             ),
         ];
-        files.map(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
         let loaded = config::load(&folder.path().join("tripline.yaml")).unwrap();
         let config = loaded.config.unwrap_or_else(|| panic!("{}", loaded.problems.json()));
         let mut settings = config.settings().clone();

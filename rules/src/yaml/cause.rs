@@ -105,7 +105,7 @@ fn quote(text: &str, at: usize, found: &str) -> Option<Cause> {
     if is_open && found.contains("quoted scalar") {
         let start =
             text[..at].rfind(['"', '\'']).filter(|start| text[*start..at].contains('\n')).unwrap_or(at);
-        let open = text[at..].starts_with(['"', '\'']).then_some(at).unwrap_or(start);
+        let open = if text[at..].starts_with(['"', '\'']) { at } else { start };
         return Some(Cause::new(
             "a quote is never closed",
             (open, (open + 1).min(text.len())),

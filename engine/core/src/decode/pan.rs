@@ -25,7 +25,7 @@ fn in_long_text(text: &[u8]) -> bool {
 /// Whether a cell of CSV contains a card number: it may be a number or a text.
 #[inline]
 pub(super) fn in_cell(cell: &[u8]) -> bool {
-    in_text(cell) && !(is_decimal(cell) && !in_number(cell))
+    in_text(cell) && (!is_decimal(cell) || in_number(cell))
 }
 
 /// Whether a number, as JSON writes it, is a card number before its decimal point or with its exponent.
