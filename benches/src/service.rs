@@ -80,6 +80,7 @@ impl Installation<'_> {
             "time:",
             "delivery:",
             "snapshots:",
+            "secret:",
             "  topic:",
             "  clock:",
         ];
@@ -93,7 +94,7 @@ impl Installation<'_> {
         }
         writeln!(
             written,
-            "packs: [{}]\nschema: {}\ntime: {{lateness: {}}}\ndelivery: {{guarantee: {}}}\nhttp: {{listen: \"127.0.0.1:{}\"}}\n\
+            "secret: built_in\npacks: [{}]\nschema: {}\ntime: {{lateness: {}}}\ndelivery: {{guarantee: {}}}\nhttp: {{listen: \"127.0.0.1:{}\"}}\n\
              kafka: {{brokers: \"{}\", group: {group}, instance: {}, prefix: {prefix}, workers: {}, client: {}}}",
             packs.join(", "),
             given.with_file_name("schema.yaml").display(),

@@ -34,14 +34,27 @@ use tripline_rules::yaml::{self, Keys, Node};
 
 /// Models that a configuration may name.
 pub const MODELS: [&str; 1] = ["profile"];
-/// How many bytes of a secret are used; a shorter one is refused.
-const SECRET_BYTES: usize = 16;
+/// Bytes of a secret, at least; all of them are used.
+const SECRET_BYTES_MIN: usize = 16;
+
+/// The secret that the keys of all hashes are derived from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// None is configured: the built-in one is used, and `run` refuses to start.
+    Unset,
+    /// The built-in one, by `secret: built_in`. Everybody knows it.
+    BuiltIn,
+    /// That of a file.
+    File,
+}
 
 /// A configuration without errors.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What the shards run: schema, packs, mapping and settings, compiled.
     pub installation: Arc<Installation>,
+    /// Where its secret comes from.
+    pub secret: Secret,
     /// How records become events, as configured.
     pub mapping: Mapping,
     /// The input.
@@ -126,7 +139,15 @@ impl Reader<'_, '_> {
         let stream = stream.and_then(|node| node.text("`stream`", self.problems)).map(str::to_owned);
         let models = self.models();
         self.check_models(&models, sections.time.retention_ms);
-        let key = self.secret();
+        let (secret, key) = self.secret();
+        if let (Secret::Unset, Some(kafka)) = (secret, self.keys.key_span("kafka")) {
+            self.problems
+                .warning("C023", "no `secret` is configured, and `run` does not start without one", kafka)
+                .help(
+                    "create one with `head -c 32 /dev/urandom > tripline.key`, and name it: `secret: {file: tripline.key}`; \
+                     for demos and tests, `secret: built_in`",
+                );
+        }
         let (schema, gaps) = self.schema();
         let schema = Arc::new(schema);
         let input = self.keys.required("input", START, self.problems);
@@ -154,7 +175,7 @@ impl Reader<'_, '_> {
         };
         let installation = Installation::new(&schema, &Arc::new(ruleset?), Arc::new(checked), settings);
         let installation = Arc::new(installation);
-        Some(Config { installation, mapping, input, kafka, delivery, snapshots, http, log })
+        Some(Config { installation, secret, mapping, input, kafka, delivery, snapshots, http, log })
     }
 
     fn models(&mut self) -> Vec<String> {
@@ -185,33 +206,40 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// The key of all hashes: from a file, never from the configuration itself.
-    fn secret(&mut self) -> TextKey {
-        let Some(node) = self.keys.optional("secret") else { return TextKey::default() };
-        let Some(mut keys) = Keys::of(node, "`secret`", self.problems) else { return TextKey::default() };
+    /// The keys of all hashes: from a file, never from the configuration itself.
+    fn secret(&mut self) -> (Secret, TextKey) {
+        let Some(node) = self.keys.optional("secret") else { return (Secret::Unset, TextKey::default()) };
+        if node.scalar().is_some() {
+            node.word("the secret", &[("built_in", ())], self.problems);
+            return (Secret::BuiltIn, TextKey::default());
+        }
+        (Secret::File, self.secret_file(node).unwrap_or_default())
+    }
+
+    /// The keys of the secret in a file; `None` when that is reported as an error.
+    fn secret_file(&mut self, node: &Node) -> Option<TextKey> {
+        let mut keys = Keys::of(node, "`secret`", self.problems)?;
         let file = keys.required("file", node.span, self.problems);
         keys.finish(self.problems);
-        let Some(file) = file else { return TextKey::default() };
-        let Some(name) = file.text("a file", self.problems) else { return TextKey::default() };
-        let bytes = match (self.files)(&self.folder.join(name)) {
-            Ok(bytes) => bytes,
+        let file = file?;
+        let name = file.text("a file", self.problems)?;
+        match (self.files)(&self.folder.join(name)) {
             Err(cause) => {
                 self.problems.error("C020", format!("the secret cannot be read: {cause}"), file.span);
-                return TextKey::default();
+                None
             }
-        };
-        match bytes.first_chunk::<SECRET_BYTES>() {
-            Some(key) => TextKey::new(*key),
-            None => {
+            Ok(bytes) if bytes.len() < SECRET_BYTES_MIN => {
+                let found = bytes.len();
                 self.problems
                     .error(
                         "C021",
-                        format!("the secret has {} bytes, {SECRET_BYTES} are needed", bytes.len()),
+                        format!("the secret has {found} bytes, at least {SECRET_BYTES_MIN} are needed"),
                         file.span,
                     )
-                    .help("create one with `head -c 16 /dev/urandom`");
-                TextKey::default()
+                    .help("create one with `head -c 32 /dev/urandom`");
+                None
             }
+            Ok(bytes) => Some(TextKey::derive(&bytes)),
         }
     }
 

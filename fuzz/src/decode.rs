@@ -4,6 +4,7 @@
 use crate::seen::Seen;
 use std::cell::RefCell;
 use std::sync::Arc;
+use tripline_core::batch::SourceRecord;
 use tripline_core::decode::{
     CheckedMapping, CurrencySource, DecodePlan, Decoder, FieldMapping, FieldSource, Format, Mapping, Reason,
     Reject,
@@ -13,6 +14,9 @@ use tripline_core::limits::{DEPTH_MAX, EVENT_BYTES_MAX};
 use tripline_rules::diagnostic::File;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::{Slot, TextKey};
+
+/// Where every record lies.
+const SOURCE: SourceRecord = SourceRecord { partition: 0, offset: 42 };
 
 /// The fields that both feeds carry beside the required ones.
 const SCHEMA: &str = include_str!("schema.yaml");
@@ -181,8 +185,8 @@ impl Feed {
 
     /// Decodes a record twice: what a decoder has learned of a record's shape must not change what it reads.
     fn decode(&mut self, record: &[u8]) -> Result<(), Reject> {
-        let first = self.decoder.decode(record, 42, &mut self.event);
-        let again = self.decoder.decode(record, 42, &mut self.again);
+        let first = self.decoder.decode(record, SOURCE, &mut self.event);
+        let again = self.decoder.decode(record, SOURCE, &mut self.again);
         assert_eq!(first, again, "the second time");
         if first.is_ok() {
             assert_eq!(self.event.registers, self.again.registers, "the second time");

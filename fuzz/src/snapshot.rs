@@ -10,7 +10,7 @@ use tripline_core::outputs::Outputs;
 use tripline_core::settings::Settings;
 use tripline_core::signals::NoSignals;
 use tripline_core::snapshot::{
-    Chunk, Content, Listed, Manifest, Origin, SnapshotError, StateSummary, open, seal,
+    Chunk, Content, InputTopic, Listed, Manifest, Origin, SnapshotError, StateSummary, open, seal,
 };
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::File;
@@ -68,7 +68,8 @@ pub fn snapshot_parts() -> Vec<Vec<u8>> {
 }
 
 fn load(manifest: &Manifest, chunks: &[Vec<u8>]) -> Result<AccountShard, SnapshotError> {
-    let mut loading = Loading::new(AccountShard::new(&reference().installation), manifest, PARTITION)?;
+    let mut loading =
+        Loading::new(AccountShard::new(&reference().installation), manifest, (PARTITION.0, &input()))?;
     for (number, chunk) in chunks.iter().enumerate() {
         loading.take(&manifest.open_chunk(number, chunk)?)?;
     }
@@ -77,9 +78,17 @@ fn load(manifest: &Manifest, chunks: &[Vec<u8>]) -> Result<AccountShard, Snapsho
 
 fn save(shard: &mut AccountShard) -> (StateSummary, Vec<Chunk>) {
     let mut chunks = Vec::new();
-    shard.begin_save(Origin { partition: PARTITION.0, partitions: PARTITION.1, offset: RECORDS });
+    shard.begin_save(origin());
     let summary = shard.save_some(usize::MAX, &mut chunks).expect("everything is written at once");
     (summary, chunks)
+}
+
+fn input() -> InputTopic {
+    InputTopic::new("cluster", "fuzz.events", PARTITION.1)
+}
+
+fn origin() -> Origin {
+    Origin { input: input(), partition: PARTITION.0, offset: RECORDS, last: None }
 }
 
 fn reference() -> &'static Reference {

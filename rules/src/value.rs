@@ -14,6 +14,8 @@
 //!
 //! [`Registers::word`] reads an unknown register as 0.
 
+use hkdf::Hkdf;
+use sha2::Sha256;
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::SipHasher13 as SipHasher13x128;
 
@@ -187,20 +189,45 @@ impl TextSource for NoTexts {
     }
 }
 
-/// The secret key for hashes of texts and entities. An installation has one; the same key gives the same state.
+/// The secret keys of all hashes, one for each purpose. An installation has one secret; the same secret gives the same
+/// state and the same ids.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct TextKey([u8; 16]);
+pub struct TextKey {
+    texts: [u8; KEY_BYTES],
+    entities: [u8; KEY_BYTES],
+    parts: [u8; KEY_BYTES],
+    ids: [u8; KEY_BYTES],
+    check: [u8; KEY_BYTES],
+}
+
+/// Bytes of a key of SipHash.
+const KEY_BYTES: usize = 16;
 
 impl TextKey {
-    /// A key from 16 secret bytes.
-    pub fn new(bytes: [u8; 16]) -> TextKey {
-        TextKey(bytes)
+    /// The keys of a secret: every byte of it counts, and no key tells anything of another (HKDF-SHA-256, RFC 5869).
+    ///
+    /// # Panics
+    /// Never: HKDF gives up to 8,160 bytes.
+    pub fn derive(secret: &[u8]) -> TextKey {
+        let extracted = Hkdf::<Sha256>::new(Some(b"tripline"), secret);
+        let key = |purpose: &str| {
+            let mut key = [0; KEY_BYTES];
+            extracted.expand(purpose.as_bytes(), &mut key).expect("HKDF gives up to 8,160 bytes");
+            key
+        };
+        TextKey {
+            texts: key("tripline 2 texts"),
+            entities: key("tripline 2 entities"),
+            parts: key("tripline 2 parts"),
+            ids: key("tripline 2 ids"),
+            check: key("tripline 2 check"),
+        }
     }
 
     /// 64-bit keyed hash of a text, as registers and rows hold it.
     #[inline]
     pub fn text(&self, text: &[u8]) -> u64 {
-        let hash = SipHasher13::new_with_key(&self.0).hash(text);
+        let hash = SipHasher13::new_with_key(&self.texts).hash(text);
         // One text in 2⁶⁴ shares the hash of another, as any two texts may.
         if hash == UNKNOWN { hash ^ 1 } else { hash }
     }
@@ -208,14 +235,39 @@ impl TextKey {
     /// 128-bit keyed hash of the id of an entity.
     #[inline]
     pub fn entity(&self, id: &[u8]) -> u128 {
-        SipHasher13x128::new_with_key(&self.0).hash(id).as_u128()
+        SipHasher13x128::new_with_key(&self.entities).hash(id).as_u128()
+    }
+
+    /// 128-bit keyed hash of what is known by a word inside an entity, such as a card of an account.
+    #[inline]
+    pub fn part(&self, entity: u128, word: u64) -> u128 {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(&entity.to_le_bytes());
+        bytes[16..].copy_from_slice(&word.to_le_bytes());
+        SipHasher13x128::new_with_key(&self.parts).hash(&bytes).as_u128()
+    }
+
+    /// 128-bit keyed hash of an identity: of parts in their order, each with its length, so that no two lists of parts
+    /// are the same bytes.
+    pub fn id(&self, parts: &[&[u8]]) -> u128 {
+        let mut bytes = Vec::with_capacity(256);
+        for part in parts {
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(part);
+        }
+        SipHasher13x128::new_with_key(&self.ids).hash(&bytes).as_u128()
+    }
+
+    /// A value that two keys share only if their secret is the same, and that reveals nothing of it.
+    pub fn check(&self) -> u128 {
+        u128::from_le_bytes(self.check)
     }
 }
 
 impl Default for TextKey {
-    /// The key of tests, demos and replays without a configured secret.
+    /// The keys of the built-in secret, for tests, demos and replays without a configured one.
     fn default() -> TextKey {
-        TextKey(*b"tripline default")
+        TextKey::derive(b"tripline built-in secret")
     }
 }
 
@@ -235,6 +287,43 @@ mod tests {
         assert_eq!(Geo::unpack(geo.pack().unwrap()), geo);
         assert_eq!(Geo { latitude: 90.1, longitude: 0.0 }.pack(), None);
         assert_eq!(Geo { latitude: f64::NAN, longitude: 0.0 }.pack(), None);
+    }
+
+    #[test]
+    fn every_byte_of_a_secret_counts_and_every_purpose_has_its_own_key() {
+        let secret: Vec<u8> = (0..64).collect();
+        let key = TextKey::derive(&secret);
+        assert_eq!(key, TextKey::derive(&secret));
+        for place in 0..secret.len() {
+            let mut other = secret.clone();
+            other[place] ^= 1;
+            let other = TextKey::derive(&other);
+            assert_ne!(key.text(b"a"), other.text(b"a"), "byte {place}");
+            assert_ne!(key.entity(b"a"), other.entity(b"a"), "byte {place}");
+            assert_ne!(key.part(7, 9), other.part(7, 9), "byte {place}");
+            assert_ne!(key.id(&[b"a"]), other.id(&[b"a"]), "byte {place}");
+            assert_ne!(key.check(), other.check(), "byte {place}");
+        }
+        assert_ne!(key, TextKey::derive(&secret[..63]));
+        let keys = [key.texts, key.entities, key.parts, key.ids, key.check];
+        for (at, one) in keys.iter().enumerate() {
+            assert!(!keys[at + 1..].contains(one), "key {at} is that of another purpose");
+        }
+    }
+
+    #[test]
+    fn the_derivation_is_that_of_rfc_5869() {
+        // Computed with Python's hmac and hashlib: HKDF-SHA-256, salt `tripline`, info `tripline 2 check`.
+        let key = TextKey::derive(b"0123456789abcdef0123456789abcdef");
+        assert_eq!(format!("{:032x}", key.check().swap_bytes()), "8ee2534b925c5b0c08e74c98123476f9");
+    }
+
+    #[test]
+    fn parts_of_an_identity_do_not_run_into_each_other() {
+        let key = TextKey::default();
+        assert_ne!(key.id(&[b"ab", b"c"]), key.id(&[b"a", b"bc"]));
+        assert_ne!(key.id(&[b"a", b""]), key.id(&[b"", b"a"]));
+        assert_ne!(key.id(&[b"a"]), key.id(&[b"a", b""]));
     }
 
     #[test]

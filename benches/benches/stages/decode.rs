@@ -15,7 +15,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         bencher.iter(|| {
             for batch in &batches {
                 for record in &batch.records {
-                    let decoded = feed.decoder.decode(batch.value(record), record.offset, &mut event);
+                    let decoded = feed.decoder.decode(batch.value(record), batch.source(record), &mut event);
                     black_box(decoded).expect("the simulator's records are whole");
                 }
             }

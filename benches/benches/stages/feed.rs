@@ -41,7 +41,7 @@ impl Feed {
             events.extend(batch.records.iter().map(|record| {
                 let mut event = Event::new(self.config.ruleset().registers());
                 self.decoder
-                    .decode(batch.value(record), record.offset, &mut event)
+                    .decode(batch.value(record), batch.source(record), &mut event)
                     .expect("the simulator's records are whole");
                 event
             }));

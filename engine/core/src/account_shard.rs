@@ -18,11 +18,11 @@ use crate::installation::Installation;
 use crate::intake::{Decoded, Intake};
 use crate::limits::FUTURE_MS_MAX;
 use crate::outputs::Outputs;
-use crate::render::SourceRecord;
 use crate::scores::Scores;
 use crate::shard::Shard;
 use crate::signals::{NoSignals, Signals};
-use crate::snapshot::{Chunk, StateSummary};
+use crate::snapshot::{Chunk, LastRecord, StateSummary};
+use crate::verdict::Recorded;
 use ingest::{EventPlace, Ingest, LabelEvents, Pending, RecordIntake};
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ pub struct AccountShard {
     scores: Scores,
     scratch: Scratch,
     counts: Counts,
+    /// The last record that was taken.
+    last: Option<LastRecord>,
     save: Option<Save>,
 }
 
@@ -74,6 +76,7 @@ impl AccountShard {
             shard,
             scratch: Scratch::default(),
             counts: Counts { fired: FiredCounts::new(installation.ruleset()), ..Counts::default() },
+            last: None,
             save: None,
             installation: Arc::clone(installation),
         }
@@ -106,6 +109,7 @@ impl AccountShard {
             self.judge(piece, derived, out);
         }
         self.counts.dropped = self.shard.dropped();
+        self.last = LastRecord::of(batch).or(self.last);
     }
 
     /// Inserts rows without judging them: how a shard is restored from its log.
@@ -113,6 +117,21 @@ impl AccountShard {
         for piece in batch.pieces(RECORDS_AT_ONCE) {
             self.ingest(piece, &mut AccountOnly { signals: &NoSignals }, None);
         }
+        self.last = LastRecord::of(batch).or(self.last);
+    }
+
+    /// The last record that was taken, whatever became of it.
+    pub fn last(&self) -> Option<LastRecord> {
+        self.last
+    }
+
+    /// Takes a committed verdict of the partition back in: every change of decision state that it records. Gives how
+    /// many cannot be taken over, because an earlier version hashed their keys otherwise.
+    pub fn fold(&mut self, recorded: Recorded) -> usize {
+        let at = recorded.at;
+        let (changes, lost) = recorded.into_changes(&self.installation.settings().key);
+        self.shard.fold(at, changes);
+        lost
     }
 
     /// Marks a restored shard whose log has older records: all records appended from `since` on are read, so the rows
@@ -174,8 +193,7 @@ impl AccountShard {
                 EventPlace::Record(number) => (&mut scratch.records[number].event, false),
                 EventPlace::Label(number) => (&mut scratch.labels.events[number], true),
             };
-            let partition = piece.batch.shard.partition;
-            let source = SourceRecord { partition, offset: piece.records[pending.record].offset };
+            let source = piece.batch.source(&piece.records[pending.record]);
             let mut sink = DecisionSink { installation, source, out, counts };
             let scores = scores.of(number);
             scores.write(event);

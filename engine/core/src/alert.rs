@@ -15,7 +15,8 @@ pub const ALERT_VALID_MS: i64 = DAY_MS;
 /// An alert.
 #[derive(Debug, Serialize)]
 pub struct Alert<'a> {
-    /// Keyed hash of stream, key space, kind and the event's identity: it does not depend on the pack.
+    /// Keyed hash of stream, key space, entity, kind and the event's identity (account, type, id): it does not depend
+    /// on the pack.
     pub id: &'a str,
     /// What it is in its incident.
     pub kind: AlertKind,

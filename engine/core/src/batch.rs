@@ -54,6 +54,15 @@ impl ShardId {
     }
 }
 
+/// Position of a record in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceRecord {
+    /// Partition of the input.
+    pub partition: u32,
+    /// Offset in it.
+    pub offset: i64,
+}
+
 /// Where one record lies in its batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -87,6 +96,11 @@ impl Batch {
     /// No records yet.
     pub fn new(shard: ShardId) -> Batch {
         Batch { shard, bytes: Vec::new(), records: Vec::new(), ahead: None }
+    }
+
+    /// Position of one of its records in the input.
+    pub fn source(&self, record: &Record) -> SourceRecord {
+        SourceRecord { partition: self.shard.partition, offset: record.offset }
     }
 
     /// Takes a record in. Its append time may be a producer's: one outside the years of events becomes the first or

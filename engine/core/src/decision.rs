@@ -82,7 +82,7 @@ pub struct ModelResult {
 /// What an alert contains beside its decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RaisedAlert {
-    /// Keyed hash of stream, key space, kind and the event's identity.
+    /// Keyed hash of stream, key space, entity, kind and the event's identity.
     pub id: u128,
     /// Position of the alert in its incident.
     pub kind: AlertKind,

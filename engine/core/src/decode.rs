@@ -65,6 +65,7 @@ pub use mapping_error::{MappingError, MappingErrorKind};
 pub use plan::DecodePlan;
 pub use reject::{Reason, Reject};
 
+use crate::batch::SourceRecord;
 use crate::event::{DerivedLabel, Event};
 use crate::limits::EVENT_BYTES_MAX;
 use capture::Captures;
@@ -87,6 +88,7 @@ pub fn holds_card_number(bytes: &[u8]) -> bool {
 ///
 /// ```
 /// use std::sync::Arc;
+/// use tripline_core::batch::SourceRecord;
 /// use tripline_core::decode::{
 ///     CheckedMapping, DecodePlan, Decoder, FieldMapping, FieldSource, Format, Mapping, Reason,
 /// };
@@ -111,12 +113,13 @@ pub fn holds_card_number(bytes: &[u8]) -> bool {
 /// let mut event = Event::new(schema.fields().len());
 /// let record = r#"{"id": "e-1", "type": "purchase", "time": "2024-01-15T10:30:00Z",
 ///                  "account": {"id": "a-7"}, "declined": true}"#;
-/// decoder.decode(record.as_bytes(), 0, &mut event).expect("a valid record");
+/// let first = SourceRecord { partition: 0, offset: 0 };
+/// decoder.decode(record.as_bytes(), first, &mut event).expect("a valid record");
 /// assert_eq!(event.at.0, 1_705_314_600_000);
 /// assert_eq!(event.texts.get(slot("account.id")), Some("a-7"));
 /// assert_eq!(event.registers.get(slot("tx.declined")), Some(1));
 ///
-/// let reject = decoder.decode(b"{}", 1, &mut event).expect_err("required fields are missing");
+/// let reject = decoder.decode(b"{}", SourceRecord { offset: 1, ..first }, &mut event).expect_err("required fields are missing");
 /// assert_eq!(reject.reason, Reason::MissingField);
 /// ```
 #[derive(Clone, Debug)]
@@ -157,13 +160,13 @@ impl Decoder {
         }
     }
 
-    /// Reads one record into `event`. `offset` is the number of the record; a mapping may use it as `event.id`.
+    /// Reads one record into `event`. `source` is its partition and number; a mapping may use them as `event.id`.
     ///
     /// # Errors
     /// Why the record is rejected; `event` is then incomplete.
-    pub fn decode(&mut self, value: &[u8], offset: i64, event: &mut Event) -> Result<(), Reject> {
+    pub fn decode(&mut self, value: &[u8], source: SourceRecord, event: &mut Event) -> Result<(), Reject> {
         event.clear();
-        self.read(value, offset, event).map_err(|reject| match reject.reason {
+        self.read(value, source, event).map_err(|reject| match reject.reason {
             // A record that is too large is not searched for card numbers, and not forwarded either.
             Reason::TooLarge => reject,
             Reason::CardNumber => Reject { card_number: true, ..reject },
@@ -171,7 +174,7 @@ impl Decoder {
         })
     }
 
-    fn read(&mut self, value: &[u8], offset: i64, event: &mut Event) -> Result<(), Reject> {
+    fn read(&mut self, value: &[u8], source: SourceRecord, event: &mut Event) -> Result<(), Reject> {
         let plan = &*self.plan;
         let reject = |error: ReadError| {
             let field = error.source.and_then(|source| plan.slots[usize::from(source)]);
@@ -193,7 +196,7 @@ impl Decoder {
             Reader::Csv(reader) => reader.read(value, captures),
         }
         .map_err(reject)?;
-        let captured = CapturedRecord { record: value, offset, captures };
+        let captured = CapturedRecord { record: value, source, captures };
         convert_captured(plan, &captured, &mut fields);
         if let Some(FieldError { reason, slot, at, .. }) = fields.error {
             return Err(Reject { reason, field: Some(slot), at, card_number: false });

@@ -1,14 +1,14 @@
 //! The other key spaces of an installation, as the step of an account's shard drives them where they run in the same
 //! process. It is independent of which key spaces exist.
 
-use crate::batch::Timestamp;
+use crate::batch::{SourceRecord, Timestamp};
 use crate::counts::Counts;
 use crate::decision::Decision;
 use crate::event::Event;
 use crate::installation::Installation;
 use crate::judge::Judged;
 use crate::outputs::Outputs;
-use crate::render::{SourceRecord, render};
+use crate::render::render;
 use crate::scores::EventScores;
 use crate::signals::Signals;
 

@@ -15,16 +15,25 @@ pub struct Event {
     pub at: Timestamp,
     /// Code of its type in the schema's event types.
     pub event_type: u16,
-    /// Keyed hash of its id. Identity is (`event_type`, `id`).
+    /// Keyed hash of its id. Identity is (`account`, `event_type`, `id`).
     pub id: u64,
-    /// Keyed hash of the id it refers to (`event.ref`).
-    pub reference: Option<u64>,
+    /// The event of the same account that it refers to.
+    pub reference: Option<Reference>,
     /// Keyed hash of the account.
     pub account: u128,
     /// The label that the mapping derives from this record, due that many ms after `at`.
     pub label: Option<DerivedLabel>,
     /// Whether it has a local time that a clock change repeats or skips, which the mapping decided.
     pub has_ambiguous_time: bool,
+}
+
+/// An earlier event of the same account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Keyed hash of its id.
+    pub id: u64,
+    /// Code of its type. `event.ref` does not name it: then the newest event with the id is meant, labels aside.
+    pub event_type: Option<u16>,
 }
 
 /// `labels: {when, after}` of a mapping: the record says what it turned out to be.

@@ -128,7 +128,8 @@ impl Intake {
         }
         for (record, decoded) in piece.records.iter().zip(decoded) {
             let value = piece.batch.value(record);
-            decoded.reject = self.decoder.decode(value, record.offset, &mut decoded.event).err();
+            let source = piece.batch.source(record);
+            decoded.reject = self.decoder.decode(value, source, &mut decoded.event).err();
         }
     }
 
@@ -175,7 +176,8 @@ impl Intake {
     #[inline]
     pub(crate) fn keep_label(&mut self, event: &Event) {
         if let Some(label) = event.label {
-            self.labels.add(event, label);
+            let installation = &*self.installation;
+            self.labels.add(event, label, installation.schema().event_types(), &installation.settings().key);
         }
     }
 
@@ -203,7 +205,8 @@ impl Intake {
 
     /// Takes the next pending label of a snapshot; `outcomes`: how many the schema has.
     pub(crate) fn load_label(&mut self, outcomes: usize, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        self.labels.load(outcomes, from)
+        let types = self.installation.schema().event_types().values().len();
+        self.labels.load((types, outcomes), from)
     }
 
     /// How many labels are pending.

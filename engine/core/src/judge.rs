@@ -18,6 +18,11 @@ use tripline_rules::ruleset::{Described, ReadFrom, Rule, Ruleset};
 use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, TX_AMOUNT, TX_CURRENCY};
 use tripline_rules::value::Slot;
 
+/// Part of every id, so that ids of another composition are others.
+const ID_VERSION: &[u8] = b"tripline alert 2";
+/// The same of the keys of cooldowns.
+const COOLDOWN_VERSION: &[u8] = b"tripline cooldown 2";
+
 /// One event in one key space, and what it is judged by.
 pub(crate) struct JudgeContext<'a> {
     pub(crate) installation: &'a Installation,
@@ -186,10 +191,8 @@ impl Case<'_, '_> {
             None if space == ACCOUNT_ID => return self.key,
             None => (event.account, 1),
         };
-        let mut id = [kind; 33];
-        id[..16].copy_from_slice(&self.key.to_le_bytes());
-        id[16..32].copy_from_slice(&entity.to_le_bytes());
-        self.context.installation.settings().key.entity(&id)
+        let (key, entity) = (self.key.to_le_bytes(), entity.to_le_bytes());
+        self.context.installation.settings().key.id(&[COOLDOWN_VERSION, &key, &entity, &[kind]])
     }
 
     fn open_cooldowns(&self, decision: &mut Decision, state: &mut Decisions) {
@@ -204,21 +207,20 @@ impl Case<'_, '_> {
         }
     }
 
-    /// Keyed hash of stream, key space, kind and the event's identity.
+    /// Keyed hash of the key space, the entity in it, kind and the event's identity: account, type and id.
     fn id(&self, kind: AlertKind, event: &Event) -> u128 {
-        let mut identity = Vec::with_capacity(128);
-        let types = self.context.installation.schema().event_types();
-        for part in [
-            self.context.installation.settings().stream.as_str(),
-            &self.context.program.plan().space.entity,
-            kind.name(),
-            types.value(event.event_type).unwrap_or_default(),
-            event.texts.get(EVENT_ID).unwrap_or_default(),
-        ] {
-            identity.extend_from_slice(part.as_bytes());
-            identity.push(0);
-        }
-        self.context.installation.settings().key.entity(&identity)
+        let (settings, types) =
+            (self.context.installation.settings(), self.context.installation.schema().event_types());
+        settings.key.id(&[
+            ID_VERSION,
+            settings.stream.as_bytes(),
+            self.context.program.plan().space.entity.as_bytes(),
+            &self.key.to_le_bytes(),
+            kind.name().as_bytes(),
+            &event.account.to_le_bytes(),
+            types.value(event.event_type).unwrap_or_default().as_bytes(),
+            event.texts.get(EVENT_ID).unwrap_or_default().as_bytes(),
+        ])
     }
 
     /// Id of the target of an action, if the event has one.

@@ -33,6 +33,7 @@ pub use install::MissingCurrency;
 pub(crate) use loading::Loaded;
 
 use crate::batch::Timestamp;
+use crate::event::Reference;
 use crate::fact::bound::BoundPlan;
 use crate::fact::scan::Scan;
 use crate::fact::{FactMarks, View};
@@ -267,22 +268,30 @@ impl Ledgers {
         self.store.layout()
     }
 
-    /// The newest row of a key with that id, labels aside.
-    pub fn find(&self, key: u128, id: u64) -> Option<RowRef> {
+    /// The newest row of a key that a reference means.
+    pub fn find(&self, key: u128, reference: Reference) -> Option<RowRef> {
         let ledger = self.store.index.find(key)?;
         let rows = self.rows(ledger);
-        let is_no_label = |position: usize| Some(rows.event_type(position)) != self.label;
-        self.newest_with(ledger, &rows, id, self.retained_after(), is_no_label)
+        let is_meant = |position: usize| self.is_meant(reference, rows.event_type(position));
+        self.newest_with(ledger, &rows, reference.id, self.retained_after(), is_meant)
             .map(|position| RowRef { ledger, position })
     }
 
-    /// The newest other row of the row's key with that id, labels aside.
-    pub fn find_beside(&self, own: RowRef, id: u64) -> Option<RowRef> {
+    /// The newest other row of the row's key that a reference means.
+    pub fn find_beside(&self, own: RowRef, reference: Reference) -> Option<RowRef> {
         let rows = self.rows(own.ledger);
         let is_meant =
-            |position: usize| position != own.position && Some(rows.event_type(position)) != self.label;
-        self.newest_with(own.ledger, &rows, id, self.retained_after(), is_meant)
+            |position: usize| position != own.position && self.is_meant(reference, rows.event_type(position));
+        self.newest_with(own.ledger, &rows, reference.id, self.retained_after(), is_meant)
             .map(|position| RowRef { position, ..own })
+    }
+
+    /// Whether a reference may mean an event of a type: that which it names, or any but a label.
+    fn is_meant(&self, reference: Reference, event_type: u16) -> bool {
+        match reference.event_type {
+            Some(named) => event_type == named,
+            None => Some(event_type) != self.label,
+        }
     }
 
     /// Positions of the rows within the retention and the cap.

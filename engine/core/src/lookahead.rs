@@ -40,7 +40,9 @@ impl Lookahead {
             let time = self.time(
                 position,
                 record,
-                |event: &mut Event| decoder.decode(value, record.offset, event).ok().map(|()| event.at),
+                |event: &mut Event| {
+                    decoder.decode(value, batch.source(record), event).ok().map(|()| event.at)
+                },
                 registers,
             );
             events += u32::from(time.is_some());

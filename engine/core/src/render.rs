@@ -4,21 +4,12 @@ use crate::alert::{
     ALERT_VALID_MS, ActionPart, Alert, ContributionPart, Entity, EventPart, ModelPart, Money, RulePart,
     SourcePart,
 };
-use crate::batch::Timestamp;
+use crate::batch::{SourceRecord, Timestamp};
 use crate::decision::{Decision, Evidence, FiredRule, ModelResult, RaisedAlert};
 use crate::installation::Installation;
 use crate::outputs::{Outputs, Topic, header};
-use crate::verdict::{ModelScores, Verdict};
+use crate::verdict::{ModelScores, VERDICT_VERSION, Verdict};
 use tripline_rules::action::{Target, Verb};
-
-/// Position of the record that a decision is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceRecord {
-    /// Partition of the input.
-    pub partition: u32,
-    /// Offset in it.
-    pub offset: i64,
-}
 
 /// Adds the records of a decision under this installation to the outputs: the alert, then the verdict.
 pub fn render(decision: &Decision, installation: &Installation, source: SourceRecord, out: &mut Outputs) {
@@ -79,6 +70,7 @@ impl<'a> Rendering<'a> {
         let alert = decision.alert.as_ref().map(alert_id);
         let scores = decision.models.iter().map(|result| (result.model, result.score));
         let verdict = Verdict {
+            version: VERDICT_VERSION,
             event: self.event(),
             at: decision.at,
             account: &decision.account,

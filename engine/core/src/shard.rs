@@ -8,7 +8,7 @@ pub(crate) mod wire;
 
 use crate::batch::{ACCOUNT_SPACE, Timestamp};
 use crate::counts::Dropped;
-use crate::event::Event;
+use crate::event::{Event, Reference};
 use crate::fact::FactMarks;
 use crate::fact::populations::Populations;
 use crate::ingested::{Ingested, InsertedRow, KeySource, covered};
@@ -16,7 +16,7 @@ use crate::installation::Installation;
 use crate::judge::{Judge, JudgeContext, Judged};
 use crate::ledger::{Arrival, Inserted, Ledgers, RowRef};
 use crate::scores::EventScores;
-use crate::suppress::{Change, Decisions};
+use crate::suppress::{Change, Decisions, Horizon};
 use hashbrown::HashTable;
 use std::sync::Arc;
 use tripline_rules::aggregate::FactSet;
@@ -48,6 +48,7 @@ pub struct Shard {
     scratch: Registers,
     prefetched: Vec<u32>,
     watermark: Timestamp,
+    horizon: Horizon,
     /// Where the log begins: all events after this time came in.
     held_from: Option<Timestamp>,
 }
@@ -87,6 +88,7 @@ impl Shard {
             scratch: Registers::new(ruleset.registers()),
             prefetched: Vec::new(),
             watermark: Timestamp(i64::MIN),
+            horizon: Horizon::default(),
             held_from: None,
             program,
             number,
@@ -134,7 +136,7 @@ impl Shard {
             key,
             at: event.at,
             event_type: event.event_type,
-            id: event.id,
+            id: self.row_id(event, event.id),
             inherited: &self.inherited,
         };
         let (row, out_of_order) = match self.ledgers.insert(&arrival, &event.registers, tags, self.watermark)
@@ -163,11 +165,26 @@ impl Shard {
         Ingested::New(InsertedRow { row, out_of_order, marks, held_from, gone_until, resolved })
     }
 
+    /// An id as rows of this key space hold it. An id is unique within its account, and a ledger of another entity
+    /// holds events of many accounts.
+    fn row_id(&self, event: &Event, id: u64) -> u64 {
+        match self.key {
+            KeySource::Account => id,
+            #[expect(clippy::cast_possible_truncation, reason = "half of a hash is a hash")]
+            KeySource::Field(_) => self.installation.settings().key.part(event.account, id) as u64,
+        }
+    }
+
+    /// What an event refers to, as rows of this key space hold it.
+    fn reference(&self, event: &Event) -> Option<Reference> {
+        event.reference.map(|reference| Reference { id: self.row_id(event, reference.id), ..reference })
+    }
+
     /// The referring event takes over the kept fields of the event it refers to, where it does not carry them.
     /// False when it is not held.
     fn inherit(&mut self, key: u128, event: &mut Event) -> bool {
         self.inherited.clear();
-        let Some(reference) = event.reference else { return true };
+        let Some(reference) = self.reference(event) else { return true };
         let missing = self.keep.iter().copied().filter(|slot| !event.registers.is_known(*slot));
         self.inherited.extend(missing);
         let Some(target) = self.ledgers.find(key, reference) else { return false };
@@ -203,7 +220,7 @@ impl Shard {
 
     /// Outcome, reversal and clearing change the row they refer to.
     fn amend(&mut self, own: RowRef, event: &Event) {
-        let Some(reference) = event.reference else { return };
+        let Some(reference) = self.reference(event) else { return };
         let own_type = Some(event.event_type);
         let (slot, word) = match own_type {
             _ if own_type == self.amendments.outcome => (TX_DECLINED, event.registers.get(TX_DECLINED)),
@@ -233,11 +250,36 @@ impl Shard {
     pub fn judge(&mut self, event: &mut Event, inserted: &InsertedRow, scores: EventScores<'_>) -> Judged {
         let Shard { installation, number, program, judge, decisions, key, .. } = self;
         let context = JudgeContext { installation, number: *number, program, key: *key, inserted, scores };
-        judge.judge(&context, event, decisions)
+        let judged = judge.judge(&context, event, decisions);
+        if let Some(decision) = &judged.decision {
+            self.note_cooldowns(event.at, &decision.changes);
+        }
+        judged
+    }
+
+    /// The cooldowns that may be open, under whichever pack they were opened.
+    pub fn horizon(&self) -> &Horizon {
+        &self.horizon
+    }
+
+    /// Adds cooldowns that may be open although no verdict of them is taken back in.
+    pub fn add_horizon(&mut self, other: &Horizon) {
+        other.lengths().iter().for_each(|(length_ms, until)| self.horizon.opened(*length_ms, *until));
+    }
+
+    /// Takes note of the cooldowns that changes of an event at this time open.
+    fn note_cooldowns(&mut self, at: Timestamp, changes: &[Change]) {
+        self.horizon.forget(Timestamp(at.0.saturating_sub(self.installation.settings().skew_ms())));
+        for change in changes {
+            if let Change::Cooldown { until, .. } = change {
+                self.horizon.opened(until.saturating_sub(at.0), Timestamp(*until));
+            }
+        }
     }
 
     /// Takes back in the changes of decision state that an earlier run committed with the verdict of an event.
     pub fn fold(&mut self, at: Timestamp, changes: Vec<Change>) {
+        self.note_cooldowns(at, &changes);
         self.decisions.fold(at, changes, self.installation.settings().skew_ms());
     }
 

@@ -17,11 +17,13 @@ pub(crate) mod chunk;
 mod error;
 mod fingerprint;
 mod manifest;
+mod origin;
 mod seal;
 
 pub use chunk::{CHUNK_BYTES, Chunk};
 pub use error::SnapshotError;
 pub(crate) use fingerprint::{fingerprint, key_check, kind_text, schema_fingerprint};
-pub use manifest::{CHUNKS_MAX, Listed, Manifest, OpenedChunk, Origin, StateSummary};
+pub use manifest::{CHUNKS_MAX, Listed, Manifest, OpenedChunk, StateSummary};
 pub(crate) use manifest::{LedgersSummary, PopulationSummary, ProfileSummary, SpaceSummary};
+pub use origin::{InputTopic, LastRecord, Origin};
 pub use seal::{CONTENT_BYTES_MAX, Content, FORMAT_VERSION, open, seal};

@@ -4,7 +4,10 @@
 //! nothing that is newer. Every change is part of the verdict that caused it, so that a restore applies committed
 //! verdicts ([`Decisions::fold`]) and judges nothing again. It suppresses alerts only, and no scores or actions.
 
+mod horizon;
 mod wire;
+
+pub use horizon::Horizon;
 
 use crate::batch::Timestamp;
 use serde::{Deserialize, Serialize};

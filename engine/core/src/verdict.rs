@@ -7,10 +7,16 @@ use crate::batch::Timestamp;
 use crate::installation::Installation;
 use crate::suppress::Change;
 use serde::{Deserialize, Serialize, Serializer};
+use tripline_rules::value::TextKey;
+
+/// Version of what verdicts record: how keys and ids are hashed.
+pub const VERDICT_VERSION: u8 = 2;
 
 /// A verdict.
 #[derive(Debug, Serialize)]
 pub struct Verdict<'a> {
+    /// [`VERDICT_VERSION`].
+    pub version: u8,
     /// The judged event.
     pub event: EventPart<'a>,
     /// When it happened.
@@ -68,12 +74,47 @@ impl Serialize for ModelScores<'_> {
 /// What recovery reads of a committed verdict.
 #[derive(Debug, Deserialize)]
 pub struct Recorded {
+    /// Version of its keys; those of the first version said none.
+    #[serde(default = "first_version")]
+    pub version: u8,
+    /// The account.
+    pub account: String,
     /// Event time, ISO 8601.
     pub at: Timestamp,
     /// The changes to fold.
     pub changes: Vec<Change>,
     /// Where the event was read.
     pub source: RecordedSource,
+}
+
+fn first_version() -> u8 {
+    1
+}
+
+impl Recorded {
+    /// The changes with their keys hashed as now, and how many cannot be taken over.
+    ///
+    /// The first version hashed keys otherwise. Its incident is that of the account, which the verdict names, and so
+    /// are the cooldowns of the same key; the key of any other cooldown (of a card, say) cannot be known.
+    pub fn into_changes(self, key: &TextKey) -> (Vec<Change>, usize) {
+        if self.version >= VERDICT_VERSION {
+            return (self.changes, 0);
+        }
+        let account = key.entity(self.account.as_bytes());
+        let incident = self.changes.iter().find_map(|change| match change {
+            Change::Incident { key, .. } => Some(*key),
+            Change::Cooldown { .. } => None,
+        });
+        let all = self.changes.len();
+        let rehashed = self.changes.into_iter().filter_map(|mut change| {
+            let (Change::Incident { key, .. } | Change::Cooldown { key, .. }) = &mut change;
+            (Some(*key) == incident).then(|| *key = account)?;
+            Some(change)
+        });
+        let changes: Vec<Change> = rehashed.collect();
+        let lost = all - changes.len();
+        (changes, lost)
+    }
 }
 
 /// Where a recorded verdict's event was read.

@@ -9,7 +9,7 @@ use tripline_core::installation::Installation;
 use tripline_core::outputs::Outputs;
 use tripline_core::results::{Collect, EventResults};
 use tripline_core::settings::Settings;
-use tripline_core::snapshot::{Chunk, Manifest, Origin, SnapshotError};
+use tripline_core::snapshot::{Chunk, InputTopic, Manifest, Origin, SnapshotError};
 use tripline_core::spaces::DerivedShards;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
@@ -133,12 +133,12 @@ fn an_amount_over_rows_means_each_rows_own_currency() {
 
 /// A new engine of a bank from a snapshot of another engine.
 fn through_a_snapshot(mut from: AccountShard, bank: &Bank) -> Result<AccountShard, SnapshotError> {
-    let mut chunks = Vec::new();
-    from.begin_save(Origin { partition: 0, partitions: 1, offset: 2 });
+    let (mut chunks, input) = (Vec::new(), InputTopic::new("", "events", 1));
+    from.begin_save(Origin { input: input.clone(), partition: 0, offset: 2, last: None });
     let cut = from.save_some(usize::MAX, &mut chunks).expect("all is written");
     let (sealed, listed): (Vec<Vec<u8>>, Vec<_>) = chunks.iter().map(Chunk::seal).unzip();
     let manifest = Manifest::new(cut, listed, Timestamp(NOON));
-    let mut loading = Loading::new(engine(bank), &manifest, (0, 1))?;
+    let mut loading = Loading::new(engine(bank), &manifest, (0, &input))?;
     for (number, sealed) in sealed.iter().enumerate() {
         loading.take(&manifest.open_chunk(number, sealed)?)?;
     }

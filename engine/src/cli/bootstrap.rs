@@ -98,6 +98,7 @@ impl Bootstrap {
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         run::refuse_derived(&config)?;
+        run::require_secret(&config)?;
         refuse_numbers(&config)?;
         let partitioner = config.input.partitioner.ok_or(SetupError::NoPartitioner)?;
         let settings = broker::of_config(&config)?;
@@ -113,6 +114,7 @@ impl Bootstrap {
         let plan = Plan {
             config: &config,
             settings: &settings,
+            input: &group.input(),
             catalogue: &catalogue,
             extents: &extents,
             positions: &positions,

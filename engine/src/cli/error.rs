@@ -162,6 +162,12 @@ pub enum SetupError {
     /// No broker to talk to.
     #[error("the configuration names no brokers: set `kafka: {{brokers: host:port}}`")]
     NoBrokers,
+    /// The ids of alerts and the hashes of accounts would be those of every installation.
+    #[error(
+        "the configuration has no secret: set `secret: {{file: …}}`, the same file for all processes of the group, or for \
+         demos and tests `secret: built_in`"
+    )]
+    NoSecret,
     /// Nowhere to write snapshots to.
     #[error("the configuration has no snapshot store: set `snapshots: {{store: …}}`")]
     NoSnapshots,

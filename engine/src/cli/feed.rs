@@ -12,7 +12,7 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tripline_core::batch::{Batch, ShardId};
+use tripline_core::batch::{Batch, ShardId, SourceRecord};
 use tripline_core::counts::Counts;
 use tripline_core::decode::{Decoder, HeaderError};
 use tripline_core::event::Event;
@@ -81,7 +81,8 @@ impl Records {
         let mut dumped = None;
         self.source.sort(|value, number| {
             dumped.get_or_insert_with(|| dumped::is_dumped(value));
-            decoder.decode(value, number, &mut event).ok().map(|()| event.at.0)
+            let source = SourceRecord { partition: 0, offset: number };
+            decoder.decode(value, source, &mut event).ok().map(|()| event.at.0)
         })?;
         if dumped == Some(true) { Err(InputError::SortedDump.into()) } else { Ok(()) }
     }

@@ -5,7 +5,7 @@ use super::configured::configured;
 use super::error::{CliError, SetupError};
 use super::report::Exit;
 use super::topics;
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::io::kafka;
 use crate::io::snapshot::{Catalogue, Store, Writer};
 use crate::ops::control::Control;
@@ -20,7 +20,12 @@ use crate::runtime::snapshots::Snapshots;
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tripline_core::placement::Placement;
+use tripline_core::snapshot::InputTopic;
+
+/// How long the last snapshots may take to be written once every worker has ended.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Run the service: consume events from Kafka and publish alerts, until SIGTERM.
 #[derive(Debug, Args)]
@@ -39,6 +44,7 @@ impl Run {
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         refuse_derived(&config)?;
+        require_secret(&config)?;
         let settings = broker::of_config(&config)?;
         log::start(config.log.format, &config.log.level)?;
         let reporter = Arc::<Reporter>::default();
@@ -53,25 +59,30 @@ impl Run {
         let snapshots = snapshots(&config)?;
         let writer =
             snapshots.as_ref().map(|snapshots| Writer::start(snapshots.clone(), Arc::clone(&report)));
+        let written = writer.clone();
         let make = {
             let report = Arc::clone(&report);
             let (installation, partitioner) = (Arc::clone(&config.installation), config.input.partitioner);
             let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
             let writer = writer.map(Arc::new).zip(every);
-            move |_worker, partitions| {
+            move |_worker, input: &InputTopic| {
                 let snapshots = writer
                     .clone()
-                    .map(|(writer, every)| Snapshots::new(writer, every, partitions, Clock::default()));
+                    .map(|(writer, every)| Snapshots::new(writer, every, input.clone(), Clock::default()));
                 let mut settings = installation.settings().clone();
                 settings.placement = partitioner.map_or(Placement::Unchecked, |partitioner| {
-                    Placement::ByPartition { partitioner, partitions }
+                    Placement::ByPartition { partitioner, partitions: input.partitions }
                 });
                 let installation = Arc::new(installation.with_settings(settings));
-                Engines::new(installation, Arc::clone(&report), partitions, snapshots)
+                Engines::new(installation, Arc::clone(&report), input.clone(), snapshots)
             }
         };
         topics::warn(&settings, config.snapshots.as_ref().map(|snapshots| snapshots.every));
-        kafka::run(&settings, &report, &shutdown, snapshots, make)?;
+        let ended = kafka::run(&settings, &report, &shutdown, snapshots, make);
+        if written.is_some_and(|writer| !writer.wait(WRITTEN_WITHIN)) {
+            tracing::warn!("the last snapshots could not be written in time; the previous ones stay");
+        }
+        ended?;
         Ok(Exit::Success)
     }
 }
@@ -87,6 +98,17 @@ pub fn refuse_derived(config: &Config) -> Result<(), CliError> {
         return Ok(());
     }
     Err(SetupError::KeySpaces(derived).into())
+}
+
+/// Refuses a configuration that does not say which secret it has: state and ids are of that secret for good.
+///
+/// # Errors
+/// When it says nothing of it.
+pub fn require_secret(config: &Config) -> Result<(), CliError> {
+    match config.secret {
+        Secret::Unset => Err(SetupError::NoSecret.into()),
+        Secret::BuiltIn | Secret::File => Ok(()),
+    }
 }
 
 /// The snapshots of the configured group, if configured.

@@ -46,9 +46,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use tripline_core::snapshot::InputTopic;
 
 /// Time a worker has beyond [`KafkaSettings::stop_within`] to leave its group and end.
 const LEAVE_MARGIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the process is asked to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Why the service could not start, or ended without a shutdown request.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +79,7 @@ pub enum RunError {
 
 /// Checks topics and group, then runs all workers until [`Shutdown::request`] is called or one of them fails; then the
 /// others commit and leave. `make` creates the processor of a worker, in the worker's thread, from its number and the
-/// number of the input's partitions. Shards are restored from `snapshots` and the log, or from the log alone.
+/// input. Shards are restored from `snapshots` and the log, or from the log alone.
 ///
 /// # Errors
 /// When it cannot start, a worker fails, or workers do not end in time.
@@ -84,7 +88,7 @@ pub fn run<P: Processor>(
     report: &Arc<dyn Report>,
     shutdown: &Shutdown,
     snapshots: Option<Catalogue>,
-    make: impl Fn(usize, u32) -> P + Send + Sync + 'static,
+    make: impl Fn(usize, &InputTopic) -> P + Send + Sync + 'static,
 ) -> Result<(), RunError> {
     let errors = settings.errors();
     if !errors.is_empty() {
@@ -94,16 +98,17 @@ pub fn run<P: Processor>(
     let health = |worker| Health { worker, report: Arc::clone(report), shutdown: shutdown.clone() };
     // Numbered behind the workers, so that its conditions are distinct from theirs.
     let supervisor = health(settings.workers);
-    let partitions = group::prepare(&settings, &supervisor)?;
+    let Some(input) = prepared(&settings, &supervisor)? else { return Ok(()) };
     supervisor.answered();
     let make = Arc::new(make);
     let (ended, endings) = channel();
     for worker in 0..settings.workers {
         let (settings, health) = (Arc::clone(&settings), health(worker));
         let (make, ended, snapshots) = (Arc::clone(&make), ended.clone(), snapshots.clone());
+        let input = input.clone();
         let work = move || {
             let guard = Ending { worker, ended };
-            let result = work(&settings, &health, partitions, snapshots, &*make);
+            let result = work(&settings, &health, &input, snapshots, &*make);
             guard.send(result);
         };
         let name = format!("tripline-worker-{worker}");
@@ -119,13 +124,43 @@ pub fn run<P: Processor>(
     supervise(&settings, shutdown, &endings)
 }
 
+/// The input, once the topics are checked and the group has begun; none when the process is asked
+/// to stop before. That is done beside: a request to brokers that do not answer cannot be interrupted, and nothing has
+/// begun that would have to be ended.
+fn prepared(settings: &Arc<KafkaSettings>, supervisor: &Health) -> Result<Option<InputTopic>, SourceError> {
+    let (answer, prepared) = channel();
+    {
+        let (settings, supervisor) = (Arc::clone(settings), supervisor.clone());
+        let name = "tripline-start".to_owned();
+        let prepare = move || {
+            // Nobody waits for it any more when the process is asked to stop.
+            let _ = answer.send(group::prepare(&settings, &supervisor));
+        };
+        thread::Builder::new().name(name).spawn(prepare).expect("the system can start a thread");
+    }
+    loop {
+        match prepared.recv_timeout(LOOK_EVERY) {
+            Ok(input) => return input.map(Some),
+            Err(RecvTimeoutError::Timeout) if supervisor.shutdown.is_requested() => {
+                tracing::info!("asked to stop before the brokers answered");
+                return Ok(None);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                panic!("the thread that checks topics and group has panicked")
+            }
+        }
+    }
+}
+
 fn work<P: Processor>(
     settings: &Arc<KafkaSettings>,
     health: &Health,
-    partitions: u32,
+    input: &InputTopic,
     snapshots: Option<Catalogue>,
-    make: &impl Fn(usize, u32) -> P,
+    make: &impl Fn(usize, &InputTopic) -> P,
 ) -> Result<(), WorkerError> {
+    let partitions = input.partitions;
     let source = KafkaSource::join(Arc::clone(settings), health.clone(), partitions)?;
     let (consumer, own) = (source.consumer(), health.clone());
     let sink: Box<dyn Sink + Send> = match settings.guarantee {
@@ -150,7 +185,7 @@ fn work<P: Processor>(
     let parts = Parts {
         source,
         outputs: OutputBuffer::threaded(sink, health.worker),
-        processor: make(health.worker, partitions),
+        processor: make(health.worker, input),
         recovery,
         report: Arc::clone(&health.report),
         shutdown: health.shutdown.clone(),
@@ -191,7 +226,7 @@ fn supervise(
     let mut first = None;
     let mut stopping: Option<Instant> = None;
     while left > 0 {
-        match endings.recv_timeout(Duration::from_millis(100)) {
+        match endings.recv_timeout(LOOK_EVERY) {
             Ok((worker, result)) => {
                 left -= 1;
                 if let Err(cause) = result {

@@ -1,22 +1,24 @@
 //! The core behind the worker's loop: one engine a shard.
 
 use crate::json::JsonError;
+use crate::runtime::note::Note;
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::{History, SnapshotPart};
 use crate::runtime::report::Report;
 use crate::runtime::share::{RecentShare, Threshold};
 use crate::runtime::snapshots::{ShardSnapshots, Snapshots};
 use crate::runtime::source::Position;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline_core::account_shard::{AccountShard, Loading};
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::counts::Counts;
 use tripline_core::installation::Installation;
+use tripline_core::limits::FUTURE_MS_MAX;
 use tripline_core::outputs::Outputs;
 use tripline_core::signals::NoSignals;
-use tripline_core::snapshot::SnapshotError;
+use tripline_core::snapshot::{InputTopic, SnapshotError};
+use tripline_core::suppress::Horizon;
 use tripline_core::verdict::Recorded;
 
 /// How often the size of a shard is reported: counting its caches takes a moment.
@@ -34,8 +36,7 @@ pub struct Engines {
     installation: Arc<Installation>,
     report: Arc<dyn Report>,
     snapshots: Option<Snapshots>,
-    /// How many partitions the input has.
-    partitions: u32,
+    input: InputTopic,
 }
 
 /// One shard's engine, and what was reported of it.
@@ -44,6 +45,10 @@ pub struct ShardEngine {
     engine: AccountShard,
     /// A snapshot is being loaded.
     loading: Option<Loading>,
+    /// Cooldowns that may have been open when the shard was committed.
+    horizon: Horizon,
+    /// Changes of decision state that an earlier version recorded and that cannot be taken over.
+    lost: usize,
     snapshots: Option<ShardSnapshots>,
     reported: Counts,
     /// Records that are in another partition than their account's.
@@ -88,14 +93,14 @@ impl Drop for ReportedSize {
 }
 
 impl Engines {
-    /// No engine yet, for an input of so many partitions.
+    /// No engine yet, for this input.
     pub fn new(
         installation: Arc<Installation>,
         report: Arc<dyn Report>,
-        partitions: u32,
+        input: InputTopic,
         snapshots: Option<Snapshots>,
     ) -> Engines {
-        Engines { installation, report, snapshots, partitions }
+        Engines { installation, report, snapshots, input }
     }
 
     fn report(&self, of: &mut ShardEngine) {
@@ -195,33 +200,12 @@ fn misplaced(share: &RecentShare) -> String {
     )
 }
 
-/// What is kept beside a committed offset.
-#[derive(Serialize, Deserialize)]
-struct Note<'a> {
-    /// Hash of the pack that judged what was committed.
-    pack: &'a str,
-    /// The shard's greatest event time.
-    #[serde(rename = "watermark", skip_serializing_if = "Option::is_none")]
-    watermark_ms: Option<i64>,
-}
-
-impl Note<'_> {
-    /// `None` for an offset without metadata of Tripline.
-    fn read(note: &str) -> Option<Note<'_>> {
-        serde_json::from_str(note).ok()
-    }
-
-    fn write(&self) -> String {
-        serde_json::to_string(self).expect("a text and a number are valid JSON")
-    }
-}
-
 impl Processor for Engines {
     type Shard = ShardEngine;
 
     fn open(&mut self, at: &Position) -> ShardEngine {
-        let pack = self.installation.ruleset().hash();
-        if let Some(Note { pack: committed, .. }) = Note::read(&at.note)
+        let (pack, note) = (self.installation.ruleset().hash(), Note::read(&at.note));
+        if let Some(Note { pack: committed, .. }) = &note
             && committed != pack
         {
             let partition = at.shard.partition;
@@ -239,6 +223,8 @@ impl Processor for Engines {
             shard: at.shard,
             engine,
             loading: None,
+            horizon: note.map(|note| note.horizon()).unwrap_or_default(),
+            lost: 0,
             snapshots: None,
             reported: Counts::default(),
             misplaced: RecentShare::default(),
@@ -248,17 +234,23 @@ impl Processor for Engines {
     }
 
     fn note(&self, of: &ShardEngine) -> String {
-        let watermark = of.engine.shard().watermark().0;
-        let watermark_ms = Some(watermark).filter(|at| *at > i64::MIN);
-        Note { pack: of.engine.installation().ruleset().hash(), watermark_ms }.write()
+        let shard = of.engine.shard();
+        let skew_ms = of.engine.installation().settings().lateness_ms + FUTURE_MS_MAX;
+        let horizon = shard.horizon();
+        let note = Note {
+            pack: of.engine.installation().ruleset().hash().to_owned(),
+            watermark_ms: Some(shard.watermark().0).filter(|at| *at > i64::MIN),
+            verdicts_ms: horizon.longest_ms().map(|longest| longest.saturating_add(skew_ms)),
+            open: horizon.lengths().iter().map(|(length_ms, until)| (*length_ms, until.0)).collect(),
+        };
+        note.write()
     }
 
     fn load(&mut self, of: &mut ShardEngine, part: SnapshotPart) -> Result<(), SnapshotError> {
         match part {
             SnapshotPart::Manifest(manifest) => {
-                let (engine, of_partitions) =
-                    (AccountShard::new(&self.installation), (of.shard.partition, self.partitions));
-                of.loading = Some(Loading::new(engine, &manifest, of_partitions)?);
+                let engine = AccountShard::new(&self.installation);
+                of.loading = Some(Loading::new(engine, &manifest, (of.shard.partition, &self.input))?);
             }
             SnapshotPart::Chunk(chunk) => {
                 of.loading.as_mut().expect("its manifest came first").take(&chunk)?;
@@ -277,7 +269,7 @@ impl Processor for Engines {
     fn fold_verdicts(&mut self, of: &mut ShardEngine, batch: &Batch) {
         for record in &batch.records {
             match serde_json::from_slice::<Recorded>(batch.value(record)) {
-                Ok(recorded) => of.engine.shard_mut().fold(recorded.at, recorded.changes),
+                Ok(recorded) => of.lost += of.engine.fold(recorded),
                 // Tripline did not write it. A foreign record in the topic must not stop the shard.
                 Err(error) => {
                     let error = JsonError::from(error);
@@ -292,10 +284,19 @@ impl Processor for Engines {
         if let Some(since) = history.skipped_before {
             of.engine.skip_before(since);
         }
+        of.engine.shard_mut().add_horizon(&of.horizon);
+        let (partition, lost) = (of.shard.partition, std::mem::take(&mut of.lost));
+        if lost > 0 {
+            tracing::warn!(
+                partition,
+                lost,
+                "cooldowns of cards and other parts of accounts that an earlier version opened cannot be taken over: alerts \
+                 that they would have suppressed may be raised"
+            );
+        }
         of.reported = of.engine.counts().clone();
         self.report_size(of);
-        let begun_at = history.snapshot.map(|(_, begun_at)| begun_at);
-        of.snapshots = self.snapshots.as_ref().map(|all| all.of(of.shard, begun_at));
+        of.snapshots = self.snapshots.as_ref().map(|all| all.of(of.shard, history.snapshot));
     }
 
     fn step(&mut self, of: &mut ShardEngine, batch: &Batch, out: &mut Outputs) {
@@ -312,8 +313,10 @@ impl Processor for Engines {
         self.report_size(of);
     }
 
-    fn snapshot_due(&self, of: &ShardEngine) -> Option<Instant> {
-        self.snapshots.as_ref()?.due(of.snapshots.as_ref()?)
+    fn snapshot_due(&self, of: &ShardEngine, at: &Position) -> Option<Instant> {
+        // A shard without any record has nothing to keep.
+        of.engine.last()?;
+        self.snapshots.as_ref()?.due(of.snapshots.as_ref()?, at.next)
     }
 
     fn begin_snapshot(&mut self, of: &mut ShardEngine, at: &Position) {
@@ -337,20 +340,11 @@ impl Processor for Engines {
             all.go_on(own, &mut of.engine);
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_note_comes_back_and_what_somebody_else_wrote_is_none() {
-        let written = Note { pack: "0f3a", watermark_ms: Some(1_767_225_600_000) }.write();
-        assert_eq!(written, r#"{"pack":"0f3a","watermark":1767225600000}"#);
-        let read = Note::read(&written).unwrap();
-        assert_eq!((read.pack, read.watermark_ms), ("0f3a", Some(1_767_225_600_000)));
-        let none = Note { pack: "0f3a", watermark_ms: None }.write();
-        assert_eq!(Note::read(&none).unwrap().watermark_ms, None);
-        assert!(Note::read("").is_none() && Note::read("reset by hand").is_none());
+    fn save(&mut self, of: &mut ShardEngine, at: &Position, until: Instant) {
+        let has_records = of.engine.last().is_some();
+        if let (Some(all), Some(own), true) = (&self.snapshots, &mut of.snapshots, has_records) {
+            all.save(own, at, &mut of.engine, until);
+        }
     }
 }

@@ -53,13 +53,14 @@ pub trait Processor {
         String::new()
     }
 
-    /// Since when a snapshot of the shard is due; none while none is, or another shard's is being written.
-    fn snapshot_due(&self, _shard: &Self::Shard) -> Option<Instant> {
+    /// Since when a snapshot of the shard at this position is due; none while none is, another shard's is being
+    /// written, or the newest is of this position.
+    fn snapshot_due(&self, _shard: &Self::Shard, _at: &Position) -> Option<Instant> {
         None
     }
 
-    /// Begins a snapshot of a shard of which one is due, as a commit of this position begins: the shard has judged
-    /// every record before it and none from it on.
+    /// Begins a snapshot of a shard of which one is due, as a commit of this position begins, or after it: the shard
+    /// has judged every record before it and none from it on.
     fn begin_snapshot(&mut self, _shard: &mut Self::Shard, _at: &Position) {}
 
     /// Everything of the shard up to this position is committed; more may have been judged since.
@@ -72,4 +73,8 @@ pub trait Processor {
 
     /// Writes a part of the snapshot of that shard.
     fn write_snapshot(&mut self, _shard: &mut Self::Shard) {}
+
+    /// Hands over a snapshot of a shard of which everything before this position is committed and nothing follows,
+    /// unless the newest is of this position. It is given up at a time.
+    fn save(&mut self, _shard: &mut Self::Shard, _at: &Position, _until: Instant) {}
 }

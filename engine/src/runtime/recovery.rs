@@ -88,6 +88,8 @@ pub struct History {
     pub rows: u64,
     /// Verdicts read back.
     pub verdicts: u64,
+    /// Why the snapshot store could not be reached; the shard was restored from the log alone.
+    pub unreachable: Option<String>,
     /// The snapshot it began with: the first record that is not in it, and when it was begun.
     pub snapshot: Option<(i64, Timestamp)>,
 }

@@ -2,6 +2,7 @@
 //! not depend on how a log is read.
 
 use crate::failpoint::reached;
+use crate::runtime::note::Note;
 use crate::runtime::recovery::{History, Restored, SnapshotPart, Ticket};
 use crate::runtime::snapshot::{SnapshotReadError, SnapshotStore, StoreError};
 use crate::runtime::source::{Position, SourceError};
@@ -9,7 +10,7 @@ use crate::runtime::verdict_filter::VerdictFilter;
 use std::sync::Arc;
 use tripline_core::batch::{Batch, Timestamp};
 use tripline_core::installation::Lookback;
-use tripline_core::snapshot::SnapshotError;
+use tripline_core::snapshot::{LastRecord, Manifest, SnapshotError};
 use tripline_rules::time::MINUTE_MS;
 
 /// Bytes of a batch, about.
@@ -55,9 +56,6 @@ pub enum RestoreError {
     /// The restore was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// The snapshot store gave no answer.
-    #[error("{0}")]
-    Store(#[from] StoreError),
     /// A snapshot that cannot be used, of which something was handed over already.
     #[error("snapshot {0}: {1}")]
     Unusable(Arc<str>, String),
@@ -133,7 +131,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
         let mut history = History::default();
         let next = self.at.next;
         let low = self.log.low()?;
-        if let Some((from, begun_at)) = self.snapshot(low)? {
+        if let Some((from, begun_at)) = self.snapshot(low, &mut history)? {
             history.snapshot = Some((from, begun_at));
             self.rows(from, &mut history)?;
             if history.rows > 0 {
@@ -151,7 +149,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
             let is_first = low > 0 && from == low;
             history.truncated = is_first && history.held_from.is_none_or(|held| held.0 > wanted);
             history.skipped_before = (from > 0 && !history.truncated).then_some(Timestamp(wanted));
-            self.verdicts(newest.0.saturating_sub(self.lookback.verdicts_ms), 0, &mut history)?;
+            self.verdicts(newest.0.saturating_sub(self.verdicts_ms()), 0, &mut history)?;
         } else if next > 0 {
             history.truncated = low > 0;
         }
@@ -171,26 +169,34 @@ impl<P: ShardLog> ShardRestore<'_, P> {
     }
 
     /// Hands over the newest snapshot that can be used. Gives the first record that is not in it, and when it was
-    /// begun.
-    fn snapshot(&self, low: i64) -> Result<Option<(i64, Timestamp)>, RestoreError> {
+    /// begun. A store that cannot be reached has none: the log is there.
+    fn snapshot(&self, low: i64, history: &mut History) -> Result<Option<(i64, Timestamp)>, RestoreError> {
         let Some(snapshots) = self.snapshots else { return Ok(None) };
         let (shard, next) = (self.at.shard, self.at.next);
-        for stored in snapshots.of(shard)? {
+        let stored = match snapshots.of(shard) {
+            Ok(stored) => stored,
+            Err(StoreError(error)) => {
+                history.unreachable = Some(error.to_string());
+                return Ok(None);
+            }
+        };
+        for stored in stored {
             let is_reached = stored.offset <= next && (stored.offset >= low || stored.offset == next);
             let name = Arc::clone(&stored.name);
             if !is_reached || self.without.contains(&name) {
                 continue;
             }
             let unusable = |error: SnapshotReadError| match error {
-                SnapshotReadError::Store(error) => RestoreError::Store(error),
                 SnapshotReadError::Snapshot(error @ SnapshotError::UnknownVersion { .. }) => {
                     RestoreError::Refused(format!("{name}: {error}: {REBUILD}"))
                 }
-                SnapshotReadError::Snapshot(error) => {
-                    RestoreError::Unusable(Arc::clone(&name), error.to_string())
-                }
+                // One that cannot be read counts as damaged.
+                error => RestoreError::Unusable(Arc::clone(&name), error.to_string()),
             };
             let Some(manifest) = snapshots.manifest(&stored).map_err(unusable)? else { continue };
+            if let Some(error) = self.foreign_log(&manifest, low)? {
+                return Err(RestoreError::Unusable(name, error.to_string()));
+            }
             let is_short = manifest.retention_ms() < self.lookback.row_retention_ms;
             if is_short && self.log_is_whole(low)? {
                 tracing::info!(
@@ -205,13 +211,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
             reached("manifest_found");
             send(SnapshotPart::Manifest(Box::new(manifest.clone())))?;
             for number in 0..manifest.chunks().len() {
-                let chunk = snapshots.chunk(&stored, &manifest, number).map_err(|error| match error {
-                    // A chunk that cannot be read counts as damaged.
-                    SnapshotReadError::Store(error) => {
-                        RestoreError::Unusable(Arc::clone(&name), error.to_string())
-                    }
-                    error => unusable(error),
-                })?;
+                let chunk = snapshots.chunk(&stored, &manifest, number).map_err(unusable)?;
                 reached("chunk_found");
                 send(SnapshotPart::Chunk(chunk))?;
             }
@@ -227,6 +227,25 @@ impl<P: ShardLog> ShardRestore<'_, P> {
             );
         }
         Ok(None)
+    }
+
+    /// How far back verdicts are read: as far as the packs need, and as far as a cooldown may still be open that was
+    /// opened under other ones.
+    fn verdicts_ms(&self) -> i64 {
+        let committed = Note::read(&self.at.note).and_then(|note| note.verdicts_ms);
+        self.lookback.verdicts_ms.max(committed.unwrap_or(0))
+    }
+
+    /// What is wrong if the log is another one than the snapshot's. A record that retention has removed tells nothing.
+    fn foreign_log(&self, manifest: &Manifest, low: i64) -> Result<Option<SnapshotError>, RestoreError> {
+        let Some(last) = manifest.origin().last.filter(|last| last.offset >= low) else { return Ok(None) };
+        let mut found = None;
+        self.log.read(SideTopic::Input, last.offset, &mut |record| {
+            found = Some(LastRecord::new(record.offset, record.at, record.key, record.value));
+            Ok(false)
+        })?;
+        let offset = last.offset;
+        Ok((found != Some(last)).then_some(SnapshotError::ForeignLog { offset }))
     }
 
     /// Whether the log covers the packs' lookback.

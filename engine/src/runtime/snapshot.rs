@@ -81,6 +81,9 @@ pub trait SnapshotWriter {
     /// All chunks were handed over: the manifest completes the snapshot. Gives the end back when there is no room.
     fn finish(&self, snapshot: SnapshotId, end: Box<StateSummary>) -> Option<Box<StateSummary>>;
 
+    /// The first record that is not in the newest snapshot of a shard that was completed here; none when none was.
+    fn completed(&self, shard: ShardId) -> Option<i64>;
+
     /// The snapshot will not be completed. There is always room for this: a store that hangs must not hold up a worker
     /// that releases a shard.
     fn abandon(&self, snapshot: SnapshotId);

@@ -12,18 +12,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{ShardId, Timestamp};
-use tripline_core::snapshot::{Chunk, Origin, StateSummary};
+use tripline_core::snapshot::{Chunk, InputTopic, Origin, StateSummary};
 
 /// Rows written at one turn: a fraction of a millisecond.
 const ROWS_A_TURN: usize = 4_096;
 /// Between two such turns, so that the worker and the thread that seals the chunks leave the cores to the events.
 const REST: Duration = Duration::from_millis(10);
 
+/// Pause before a part finds room again.
+const NO_ROOM_WAIT: Duration = Duration::from_millis(1);
+
 /// The snapshots of one worker's shards.
 pub struct Snapshots {
     writer: Arc<dyn SnapshotWriter + Send + Sync>,
     every: Duration,
-    partitions: u32,
+    input: InputTopic,
     clock: Clock,
     /// The shard of which a snapshot is being written.
     under_way: Rc<Cell<Option<ShardId>>>,
@@ -31,8 +34,11 @@ pub struct Snapshots {
 
 /// The snapshots of one shard. Dropping it abandons the one that is being written.
 pub struct ShardSnapshots {
+    shard: ShardId,
     /// When the next is due.
     due: Instant,
+    /// The first record that is not in the snapshot that the shard was restored from.
+    restored: Option<i64>,
     saving: Option<Saving>,
 }
 
@@ -50,25 +56,32 @@ struct Saving {
 }
 
 impl Snapshots {
-    /// Snapshots of shards of an input of so many partitions.
+    /// Snapshots of shards of an input.
     pub fn new(
         writer: Arc<dyn SnapshotWriter + Send + Sync>,
         every: Duration,
-        partitions: u32,
+        input: InputTopic,
         clock: Clock,
     ) -> Snapshots {
-        Snapshots { writer, every, partitions, clock, under_way: Rc::default() }
+        Snapshots { writer, every, input, clock, under_way: Rc::default() }
     }
 
-    /// The snapshots of a shard that is live; `begun_at` is the time of the one that it was restored from. Shards are
-    /// spread over the interval, so that they do not all come at once, but none waits longer than it would have without
-    /// a restart.
-    pub fn of(&self, shard: ShardId, begun_at: Option<Timestamp>) -> ShardSnapshots {
-        let part = self.every / self.partitions.max(1) * (shard.partition % self.partitions.max(1));
+    /// The snapshots of a shard that is live; `restored` is the one that it was restored from: the first record that is
+    /// not in it, and when it was begun. Shards are spread over the interval, so that they do not all come at once, but
+    /// none waits longer than it would have without a restart.
+    pub fn of(&self, shard: ShardId, restored: Option<(i64, Timestamp)>) -> ShardSnapshots {
+        let partitions = self.input.partitions.max(1);
+        let part = self.every / partitions * (shard.partition % partitions);
         let age =
             |begun_at: Timestamp| u64::try_from(self.clock.wall().0.saturating_sub(begun_at.0)).unwrap_or(0);
-        let left = begun_at.map(|begun_at| self.every.saturating_sub(Duration::from_millis(age(begun_at))));
-        ShardSnapshots { due: self.clock.now() + left.map_or(part, |left| left.min(part)), saving: None }
+        let left =
+            restored.map(|(_, begun_at)| self.every.saturating_sub(Duration::from_millis(age(begun_at))));
+        ShardSnapshots {
+            shard,
+            due: self.clock.now() + left.map_or(part, |left| left.min(part)),
+            restored: restored.map(|(offset, _)| offset),
+            saving: None,
+        }
     }
 
     /// The shard of which a snapshot is being written.
@@ -76,15 +89,22 @@ impl Snapshots {
         self.under_way.get()
     }
 
-    /// Since when a snapshot of a shard is due; none while none is, or another is being written.
-    pub fn due(&self, of: &ShardSnapshots) -> Option<Instant> {
-        (self.under_way.get().is_none() && of.due <= self.clock.now()).then_some(of.due)
+    /// Since when a snapshot of a shard at this position is due; none while none is, another is being written, or the
+    /// newest is of this position.
+    pub fn due(&self, of: &ShardSnapshots, next: i64) -> Option<Instant> {
+        let is_due = self.under_way.get().is_none() && of.due <= self.clock.now() && !self.has(of, next);
+        is_due.then_some(of.due)
+    }
+
+    /// Whether the newest snapshot of a shard is of this position.
+    fn has(&self, of: &ShardSnapshots, next: i64) -> bool {
+        self.writer.completed(of.shard).or(of.restored) == Some(next)
     }
 
     /// Begins a snapshot of a shard's engine, which has judged every record before the position and none from it on.
     pub fn begin(&self, of: &mut ShardSnapshots, at: &Position, engine: &mut AccountShard) {
-        let (partition, partitions) = (at.shard.partition, self.partitions);
-        engine.begin_save(Origin { partition, partitions, offset: at.next });
+        let (input, partition) = (self.input.clone(), at.shard.partition);
+        engine.begin_save(Origin { input, partition, offset: at.next, last: engine.last() });
         of.due = self.clock.now() + self.every;
         self.under_way.set(Some(at.shard));
         of.saving = Some(Saving {
@@ -100,17 +120,43 @@ impl Snapshots {
         reached("cut");
     }
 
-    /// Goes on with the snapshot that is being written, as far as there is room for it.
-    pub fn go_on(&self, of: &mut ShardSnapshots, engine: &mut AccountShard) {
-        let Some(saving) = &mut of.saving else { return };
-        if !saving.hand_over() {
+    /// Hands over a snapshot of a shard's engine at a committed position, behind which nothing was judged, without
+    /// pauses. It is given up at a time.
+    pub fn save(&self, of: &mut ShardSnapshots, at: &Position, engine: &mut AccountShard, until: Instant) {
+        if self.has(of, at.next) {
             return;
         }
+        // The one that is being written is of an earlier position.
+        of.saving = None;
+        self.begin(of, at, engine);
+        of.committed(at);
+        while let Some(saving) = &mut of.saving {
+            if self.clock.now() >= until {
+                of.saving = None;
+                return;
+            }
+            saving.rests_until = self.clock.now();
+            if !self.go_on(of, engine) {
+                self.clock.sleep(NO_ROOM_WAIT);
+            }
+        }
+    }
+
+    /// Goes on with the snapshot that is being written. False when there is no room for it.
+    pub fn go_on(&self, of: &mut ShardSnapshots, engine: &mut AccountShard) -> bool {
+        let Some(saving) = &mut of.saving else { return true };
+        if !saving.hand_over() {
+            return false;
+        }
         if saving.end.is_some() {
-            if saving.is_committed && saving.finish() {
+            if !saving.is_committed {
+                return true;
+            }
+            let is_finished = saving.finish();
+            if is_finished {
                 of.saving = None;
             }
-            return;
+            return is_finished;
         }
         if !engine.is_saving() {
             // The shard has switched to another installation, which gives up the snapshot under way.
@@ -119,16 +165,16 @@ impl Snapshots {
                 "the snapshot is given up: the shard has switched to other packs; the next one follows at its time"
             );
             of.saving = None;
-            return;
+            return true;
         }
-        let now = self.clock.now();
-        if now < saving.rests_until {
-            return;
+        if self.clock.now() < saving.rests_until {
+            return true;
         }
         let mut chunks = Vec::new();
         saving.end = engine.save_some(ROWS_A_TURN, &mut chunks).map(Box::new);
         saving.chunks.extend(chunks);
         saving.rests_until = self.clock.now() + REST;
+        true
     }
 }
 

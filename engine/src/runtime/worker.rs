@@ -5,6 +5,7 @@
 
 mod commit;
 mod restore;
+mod snapshots;
 mod timings;
 
 use crate::failpoint::reached;
@@ -388,21 +389,13 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             if let Some(live) = self.shards.get_mut(&shard).and_then(OwnedShard::live_mut) {
                 self.processor.idle(&mut live.processing);
             }
+            self.save_idle(shard);
         }
         Ok(())
     }
 
-    /// Writes a part of the snapshot under way, if one is.
-    fn write_snapshot(&mut self) {
-        if let Some(shard) = self.processor.snapshot_under_way()
-            && let Some(live) = self.shards.get_mut(&shard).and_then(OwnedShard::live_mut)
-        {
-            self.processor.write_snapshot(&mut live.processing);
-        }
-    }
-
     fn leave(&mut self) -> Result<(), WorkerError> {
-        let within = self.timings.leave_within;
+        let (within, began) = (self.timings.leave_within, self.timings.clock.now());
         let committed = self.commit_within(within);
         let uncommitted = WorkerError::Uncommitted(format!(
             "the last commit was refused, or not answered within {within:?}"
@@ -415,6 +408,9 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         }
         // Readers of committed records must not wait for what nobody will commit.
         let aborted = if matches!(committed, Ok(true)) { Ok(false) } else { self.abort() };
+        if matches!(committed, Ok(true)) {
+            self.save_all(began + within);
+        }
         self.source.close();
         self.shards.clear();
         if committed? {

@@ -68,7 +68,7 @@ pub fn configuration(
         .replace("clock: create_time", clock);
     let brokers = cluster.brokers();
     let kafka = format!(
-        "kafka: {{brokers: \"{brokers}\", group: {name}, prefix: {name}, workers: 2, client: {{session.timeout.ms: 6000}}}}\n"
+        "secret: built_in\nkafka: {{brokers: \"{brokers}\", group: {name}, prefix: {name}, workers: 2, client: {{session.timeout.ms: 6000}}}}\n"
     );
     let path = folder.join("tripline.yaml");
     fs::write(&path, text + &kafka + further).unwrap();

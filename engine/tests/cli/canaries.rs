@@ -55,6 +55,7 @@ input:
     card.id: /card
     merchant.id: /merchant
     device.id: /device
+secret: built_in
 kafka: {brokers: BROKERS, prefix: bank, workers: 1, client: {debug: all, session.timeout.ms: 6000}}
 # The broker of these tests has no transactions.
 delivery: {guarantee: at_least_once}

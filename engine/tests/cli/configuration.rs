@@ -1,6 +1,6 @@
 //! The reference configuration, its defaults, and what is said about errors.
 
-use crate::tripline::{copy, root, tripline};
+use crate::tripline::{DEMO_SAMPLE, copy, root, tripline};
 use std::fs;
 use std::path::PathBuf;
 use tripline::config::{Config, Loaded, load};
@@ -156,7 +156,7 @@ fn a_file_that_is_not_there_is_pointed_at() {
     for (from, to) in [
         ("schema: schema.yaml", "schema: nowhere.yaml"),
         ("packs: [packs/reference.yaml]", "packs: [packs/nowhere.yaml]"),
-        ("# secret: {file: /run/secrets/tripline.key}", "secret: {file: nowhere.key}"),
+        ("secret: built_in", "secret: {file: nowhere.key}"),
     ] {
         let example = Example::new();
         example.change("tripline.yaml", from, to);
@@ -168,11 +168,40 @@ fn a_file_that_is_not_there_is_pointed_at() {
 #[test]
 fn a_short_secret_is_refused_and_not_shown() {
     let example = Example::new();
-    example.change("tripline.yaml", "# secret: {file: /run/secrets/tripline.key}", "secret: {file: key}");
+    example.change("tripline.yaml", "secret: built_in", "secret: {file: key}");
     fs::write(example.folder.path().join("key"), "hush-hush").unwrap();
     let errors = example.errors();
     assert!(errors.contains("9 bytes") && errors.contains("16 are needed"), "{errors}");
     assert!(!errors.contains("hush"), "{errors}");
+}
+
+#[test]
+fn a_service_without_a_secret_is_warned_of_and_does_not_start() {
+    let example = Example::new();
+    example.change("tripline.yaml", "secret: built_in", "");
+    let path = example.path();
+    let told = tripline(["check", path.to_str().unwrap()]).fine();
+    assert!(told.contains("warning[C023]") && told.contains("secret: built_in"), "{told}");
+    for command in ["run", "bootstrap"] {
+        let mut arguments = vec![command, "--config", path.to_str().unwrap()];
+        arguments.extend(["--history", DEMO_SAMPLE].iter().filter(|_| command == "bootstrap"));
+        let refused = tripline(arguments).with(2).stderr;
+        assert!(refused.contains("the configuration has no secret: set `secret: {file: …}`"), "{refused}");
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, kafka) = text.split_once("kafka:\n").unwrap();
+    let after = kafka.split_once("\n\n").unwrap().1;
+    fs::write(&path, format!("{before}{after}")).unwrap();
+    let told = tripline(["check", path.to_str().unwrap()]).fine();
+    assert!(!told.contains("C023"), "files alone need none: {told}");
+}
+
+#[test]
+fn a_secret_is_a_file_or_the_built_in_one() {
+    let example = Example::new();
+    example.change("tripline.yaml", "secret: built_in", "secret: builtin");
+    let faults = example.faults();
+    assert!(faults.contains("built_in"), "{faults}");
 }
 
 #[test]

@@ -356,18 +356,12 @@ pub const EFFECTS: [Effect; 56] = [
     ),
     effect("log.format", "format: text", "format: json", |c| format!("{:?}", c.log.format), "Json"),
     effect("log.level", "level: info  ", "level: debug  ", |c| c.log.level.clone(), "debug"),
-    effect(
-        "secret",
-        SECRET,
-        "secret: {file: key}",
-        |c| format!("{:?}", c.settings().key == tripline_rules::value::TextKey::default()),
-        "false",
-    ),
+    effect("secret", SECRET, "secret: {file: key}", |c| format!("{:?}", c.secret), "File"),
     effect(
         "secret.file",
         SECRET,
         "secret: {file: key}",
-        |c| format!("{:?}", c.settings().key == tripline_rules::value::TextKey::new(*b"0123456789abcdef")),
+        |c| format!("{:?}", c.settings().key == tripline_rules::value::TextKey::derive(b"0123456789abcdef")),
         "true",
     ),
     // It allows one value only: another one is refused.
@@ -380,4 +374,4 @@ pub const EFFECTS: [Effect; 56] = [
     ),
 ];
 const SNAPSHOTS: &str = "# snapshots: {store: /var/lib/tripline/snapshots, every: 60s}";
-const SECRET: &str = "# secret: {file: /run/secrets/tripline.key}";
+const SECRET: &str = "secret: built_in";

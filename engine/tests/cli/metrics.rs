@@ -30,6 +30,7 @@ packs: [pack.yaml]
 input:
   clock: create_time
   fields: {event.id: /id, event.type: {const: purchase}, event.time: /time, account.id: /account, tx.amount: /amount}
+secret: built_in
 kafka: {brokers: BROKERS, prefix: bank, workers: 1, client: {session.timeout.ms: 6000}}
 # The broker of these tests has no transactions.
 delivery: {guarantee: at_least_once}

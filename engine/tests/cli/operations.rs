@@ -34,6 +34,7 @@ schema: schema.yaml
 packs: [pack.yaml]
 input:
   fields: {event.id: /id, event.type: {const: purchase}, event.time: /time, account.id: /account, tx.amount: /amount}
+secret: built_in
 kafka: {brokers: BROKERS, prefix: bank, workers: 1}
 ";
 

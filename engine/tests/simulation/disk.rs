@@ -1,4 +1,4 @@
-//! A disk for snapshots that is full, tears what is being written when the process dies, and rots.
+//! A disk for snapshots that is full, cannot be reached, tears what is being written when the process dies, and rots.
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -18,6 +18,8 @@ pub enum Mood {
     Well,
     /// Nothing more can be written.
     Full,
+    /// It gives no answer but an error.
+    Away,
     /// The process dies while it writes: of the object this share in a thousand gets there, or nothing of it.
     Tears(Option<usize>),
 }
@@ -52,6 +54,12 @@ impl Disk {
         std::mem::replace(&mut self.state.lock().unwrap().mood, mood)
     }
 
+    /// Whether it can be read.
+    fn reached(&self) -> Result<()> {
+        let is_away = self.state.lock().unwrap().mood == Mood::Away;
+        if is_away { Err(failed("it cannot be reached")) } else { Ok(()) }
+    }
+
     /// Names of the objects that were written, in order.
     pub fn written(&self) -> Vec<String> {
         self.state.lock().unwrap().written.clone()
@@ -68,6 +76,7 @@ impl ObjectStore for Disk {
                 self.objects.put_opts(path, payload, options).await
             }
             Mood::Full => Err(failed("no space left on the device")),
+            Mood::Away => Err(failed("it cannot be reached")),
             Mood::Tears(share) => {
                 if let Some(share) = share {
                     let mut bytes: Vec<u8> = payload.iter().flat_map(|part| part.to_vec()).collect();
@@ -88,6 +97,7 @@ impl ObjectStore for Disk {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.reached()?;
         self.objects.get_opts(path, options).await
     }
 
@@ -100,6 +110,7 @@ impl ObjectStore for Disk {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.reached()?;
         self.objects.list_with_delimiter(prefix).await
     }
 

@@ -342,6 +342,9 @@ impl FaultyRecovery {
                     (None, None) if history.rows > 0 => "path: filled from the whole log",
                     (None, None) => "path: nothing to fill",
                 });
+                if history.unreachable.is_some() {
+                    self.controls.count("path: filled from the log, the disk was away");
+                }
                 if history.verdicts > 0 {
                     self.controls.count("path: verdicts folded");
                 }

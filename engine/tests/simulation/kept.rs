@@ -62,7 +62,8 @@ pub fn side(next: i64) -> i64 {
 
 /// The pack and the side position of a note.
 pub fn note(text: &str) -> Option<(usize, i64)> {
-    let (pack, side) = text.split_once(' ')?;
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    let (pack, side) = value.get("kept")?.as_str()?.split_once(' ')?;
     Some((pack.parse().ok()?, side.parse().ok()?))
 }
 
@@ -121,7 +122,7 @@ impl Processor for Kept {
         if self.plant == Some(Plant::EarlyCut) {
             let at = Position { shard: batch.shard, next: of.next, note: String::new() };
             let engine = of.engine();
-            if self.engines.snapshot_due(engine).is_some() {
+            if self.engines.snapshot_due(engine, &at).is_some() {
                 self.engines.begin_snapshot(engine, &at);
             }
             self.engines.committed(engine, &at);
@@ -133,11 +134,14 @@ impl Processor for Kept {
     }
 
     fn note(&self, of: &KeptShard) -> String {
-        format!("{} {}", self.pack, side(of.next))
+        let engine = of.engine.as_ref().expect("it is there until it is dropped");
+        let mut note: serde_json::Value = serde_json::from_str(&self.engines.note(engine)).unwrap();
+        note["kept"] = format!("{} {}", self.pack, side(of.next)).into();
+        note.to_string()
     }
 
-    fn snapshot_due(&self, of: &KeptShard) -> Option<Instant> {
-        self.engines.snapshot_due(of.engine.as_ref()?)
+    fn snapshot_due(&self, of: &KeptShard, at: &Position) -> Option<Instant> {
+        self.engines.snapshot_due(of.engine.as_ref()?, at)
     }
 
     fn begin_snapshot(&mut self, of: &mut KeptShard, at: &Position) {
@@ -157,5 +161,9 @@ impl Processor for Kept {
 
     fn write_snapshot(&mut self, of: &mut KeptShard) {
         self.engines.write_snapshot(of.engine());
+    }
+
+    fn save(&mut self, of: &mut KeptShard, at: &Position, until: Instant) {
+        self.engines.save(of.engine(), at, until);
     }
 }

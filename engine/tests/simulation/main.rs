@@ -33,7 +33,7 @@ const SEEDS: u64 = 1_000;
 const REPEATED: u64 = 10;
 
 /// How often each must happen in a thousand seeds, or the run shows nothing.
-const NEEDED: [(&str, u64); 37] = [
+const NEEDED: [(&str, u64); 39] = [
     ("crash: as a shard goes live", 10),
     ("crash: at a poll", 100),
     ("crash: at a reload", 5),
@@ -50,6 +50,7 @@ const NEEDED: [(&str, u64); 37] = [
     ("fault: asked to stop", 100),
     ("fault: commit not yet possible", 100),
     ("fault: commit refused", 100),
+    ("fault: disk cannot be reached", 100),
     ("fault: disk full", 100),
     ("fault: disk hangs", 100),
     ("fault: in doubt, arrives late", 50),
@@ -68,6 +69,7 @@ const NEEDED: [(&str, u64); 37] = [
     ("path: assignment lost", 50),
     ("path: filled from a snapshot and the log behind it", 50),
     ("path: filled from the end of the log", 50),
+    ("path: filled from the log, the disk was away", 20),
     ("path: late end was fenced, or found nothing", 50),
     ("path: reload after an abort", 100),
     ("path: snapshot found damaged", 50),

@@ -52,9 +52,15 @@ impl World<'_> {
                 self.process(place, |process| process.controls.deafen(deaf));
             }
             44..48 => {
-                let full = self.dice.chance(500);
-                self.disk.set(if full { Mood::Full } else { Mood::Well });
-                self.happened(if full { "fault: disk full" } else { "disk has room again" }, "disk");
+                let (mood, what) = self.dice.pick(&[
+                    (Mood::Full, "fault: disk full"),
+                    (Mood::Full, "fault: disk full"),
+                    (Mood::Away, "fault: disk cannot be reached"),
+                    (Mood::Well, "disk has room again"),
+                    (Mood::Well, "disk has room again"),
+                ]);
+                self.disk.set(mood);
+                self.happened(what, "disk");
             }
             48..51 => self.tear(place),
             51..54 => self.rot(),

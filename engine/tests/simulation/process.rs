@@ -20,6 +20,7 @@ use tripline::runtime::shutdown::Shutdown;
 use tripline::runtime::snapshots::Snapshots;
 use tripline::runtime::worker::{Parts, Timings, Worker, WorkerError};
 use tripline_core::batch::Timestamp;
+use tripline_core::snapshot::InputTopic;
 
 pub const PREFIX: &str = "bank";
 
@@ -67,10 +68,10 @@ impl Process {
         let report: Arc<dyn Report> = reporter;
         let clock = Clock::by_hand(Timestamp(now.0 + setup.skew_ms));
         let (writer, writing) = Writer::stepped(catalogue.clone(), Arc::clone(&report));
-        let snapshots =
-            Snapshots::new(Arc::new(writer), setup.snapshots_every, setup.partitions, clock.clone());
+        let input = InputTopic::new("simulated", "events", setup.partitions);
+        let snapshots = Snapshots::new(Arc::new(writer), setup.snapshots_every, input.clone(), clock.clone());
         let of_pack = Arc::clone(&installed.configs[pack].installation);
-        let engines = Engines::new(of_pack, Arc::clone(&report), setup.partitions, Some(snapshots));
+        let engines = Engines::new(of_pack, Arc::clone(&report), input, Some(snapshots));
         let inner = MemorySource::join(log, setup.records_max, Some(instance));
         let member = inner.membership();
         let source = FaultySource { inner, controls: controls.clone() };

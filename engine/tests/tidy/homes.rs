@@ -2,7 +2,7 @@
 
 use crate::sources::Sources;
 
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 17] = [
     ("rdkafka", &["engine/src/io/kafka", "benches/"]),
     ("tokio", &["engine/src/runtime/", "engine/src/io/", "engine/src/ops/", "engine/src/cli/run.rs"]),
     ("hyper", &["engine/src/ops/http.rs"]),
@@ -12,6 +12,8 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("annotate_snippets", &["rules/src/diagnostic"]),
     ("strsim", &["rules/src/diagnostic", "rules/src/resolve", "rules/src/yaml"]),
     ("siphasher", &["rules/src/value.rs", "rules/src/pack/rules.rs", "rules/src/compile/hash.rs"]),
+    ("hkdf", &["rules/src/value.rs"]),
+    ("sha2", &["rules/src/value.rs"]),
     ("regex_automata", &["rules/src/"]),
     ("flate2", &["engine/src/io/file"]),
     ("zstd", &["engine/src/io/file", "engine/core/src/snapshot/"]),

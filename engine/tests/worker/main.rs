@@ -8,6 +8,7 @@ mod simulation {
     #![expect(dead_code, unused_imports, reason = "the simulation uses the rest")]
     pub mod memory;
 }
+mod shards;
 mod tally;
 mod watched;
 

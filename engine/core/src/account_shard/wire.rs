@@ -8,7 +8,8 @@ use crate::batch::Timestamp;
 use crate::shard::wire::ShardLoading;
 use crate::snapshot::chunk::{ChunkWriter, ItemKind};
 use crate::snapshot::{
-    Chunk, Listed, Manifest, OpenedChunk, Origin, SnapshotError, StateSummary, key_check, schema_fingerprint,
+    Chunk, InputTopic, Listed, Manifest, OpenedChunk, Origin, SnapshotError, StateSummary, key_check,
+    schema_fingerprint,
 };
 use std::collections::BTreeMap;
 use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema};
@@ -78,7 +79,8 @@ pub struct Loading {
 }
 
 impl Loading {
-    /// Begins with the manifest. `account` must be new; `partition` and `partitions` say whose it is to be.
+    /// Begins with the manifest. `account` must be new; `partition` of `input` is what it is to be. Whether the log of the
+    /// input is still that of the snapshot is for its reader to find out.
     ///
     /// # Errors
     /// Why the snapshot is none for this shard.
@@ -88,17 +90,18 @@ impl Loading {
     pub fn new(
         mut account: AccountShard,
         manifest: &Manifest,
-        (partition, partitions): (u32, u32),
+        (partition, input): (u32, &InputTopic),
     ) -> Result<Loading, SnapshotError> {
         assert!(!account.intake.has_begun(), "a snapshot is loaded into a new shard");
         let cut = manifest.summary();
-        check_origin(cut.origin, partition, partitions)?;
+        check_origin(&cut.origin, partition, input)?;
         if cut.key_check != key_check(&account.installation.settings().key) {
             return Err(SnapshotError::ForeignSecret);
         }
         if cut.schema != schema_fingerprint(account.installation.schema()) {
             return Err(SnapshotError::ForeignSchema);
         }
+        account.last = cut.origin.last;
         account.intake.begin_load(cut.has_begun, cut.clock.map(Timestamp), cut.labels_numbered)?;
         account.scores.begin_load(cut.profile.as_ref())?;
         let schema = account.installation.schema();
@@ -159,9 +162,16 @@ impl Loading {
     }
 }
 
-fn check_origin(origin: Origin, partition: u32, partitions: u32) -> Result<(), SnapshotError> {
-    if origin.partitions != partitions {
-        return Err(SnapshotError::ForeignPartitions { found: origin.partitions, expected: partitions });
+fn check_origin(origin: &Origin, partition: u32, input: &InputTopic) -> Result<(), SnapshotError> {
+    let is_known = !origin.input.cluster.is_empty() && !input.cluster.is_empty();
+    let is_other_cluster = is_known && origin.input.cluster != input.cluster;
+    if is_other_cluster || origin.input.topic != input.topic {
+        let named = |input: &InputTopic| format!("`{}` of cluster `{}`", input.topic, input.cluster);
+        return Err(SnapshotError::ForeignInput { found: named(&origin.input), expected: named(input) });
+    }
+    let (found, expected) = (origin.input.partitions, input.partitions);
+    if found != expected {
+        return Err(SnapshotError::ForeignPartitions { found, expected });
     }
     if origin.partition != partition {
         return Err(SnapshotError::ForeignPartition { found: origin.partition, expected: partition });

@@ -8,8 +8,8 @@ use super::money::{Amount, MoneyPlan};
 use super::reject::Reason;
 use super::steps::{DirectField, FieldConversion, Step, Substitution, ValueSource};
 use super::text;
-use crate::batch::Timestamp;
-use crate::event::Event;
+use crate::batch::{SourceRecord, Timestamp};
+use crate::event::{Event, Reference};
 use std::fmt::Write;
 use tripline_rules::schema::{
     ACCOUNT_ID, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, TX_AMOUNT, TX_CURRENCY,
@@ -85,7 +85,7 @@ impl Fields<'_> {
         let raw = match &step.source {
             ValueSource::Source(source) => captured.raw(*source),
             ValueSource::Constant(text) => Raw::constant(text),
-            ValueSource::RowNumber => return self.row_number(captured.offset),
+            ValueSource::RowNumber => return self.row_number(captured.source),
             ValueSource::Pair(latitude, longitude) => {
                 let word = location(captured.raw(*latitude), captured.raw(*longitude), step)?;
                 self.event.registers.put(step.slot, word);
@@ -202,10 +202,11 @@ impl Fields<'_> {
         Ok(())
     }
 
-    fn row_number(&mut self, offset: i64) -> Result<(), Reason> {
+    /// `<partition>-<number>`: two partitions both have a record 0, and they are not the same event.
+    fn row_number(&mut self, source: SourceRecord) -> Result<(), Reason> {
         let text = &mut self.scratch.text;
         text.clear();
-        write!(text, "{offset}").map_err(|_| Reason::BadId)?;
+        write!(text, "{}-{}", source.partition, source.offset).map_err(|_| Reason::BadId)?;
         set_id(EVENT_ID, text.as_bytes(), true, self.key, self.event);
         Ok(())
     }
@@ -214,8 +215,8 @@ impl Fields<'_> {
 /// One record that has been read whole, and the values captured from it.
 pub(super) struct CapturedRecord<'a> {
     pub(super) record: &'a [u8],
-    /// Number of the record.
-    pub(super) offset: i64,
+    /// Where the record lies.
+    pub(super) source: SourceRecord,
     pub(super) captures: &'a Captures,
 }
 
@@ -239,7 +240,7 @@ fn set_id(slot: Slot, text: &[u8], keep_text: bool, key: &TextKey, event: &mut E
     set_text(slot, text, hash, keep_text, event);
     match slot {
         EVENT_ID => event.id = hash,
-        EVENT_REF => event.reference = Some(hash),
+        EVENT_REF => event.reference = Some(Reference { id: hash, event_type: None }),
         ACCOUNT_ID => event.account = key.entity(text),
         _ => {}
     }

@@ -16,6 +16,8 @@ impl PendingLabels {
                 put_number(out, due.number);
                 put_number(out, u64::from(due.outcome));
                 put_word(out, due.id);
+                put_number(out, u64::from(due.event_type));
+                put_word(out, due.reference);
                 put_key(out, due.account);
                 put_text(out, &due.id_text);
                 put_text(out, &due.account_text);
@@ -35,13 +37,19 @@ impl PendingLabels {
         Ok(())
     }
 
-    /// Loads the next label; `outcomes` is the number of outcomes of the schema.
-    pub(crate) fn load(&mut self, outcomes: usize, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
+    /// Loads the next label; `types` and `outcomes` are the numbers of the schema's event types and outcomes.
+    pub(crate) fn load(
+        &mut self,
+        (types, outcomes): (usize, usize),
+        from: &mut Reader<'_>,
+    ) -> Result<(), SnapshotError> {
         let due = Due {
             at: from.time()?,
             number: from.number()?,
             outcome: from.small()?,
             id: from.word()?,
+            event_type: from.small()?,
+            reference: from.word()?,
             account: from.key()?,
             id_text: from.text()?.to_owned(),
             account_text: from.text()?.to_owned(),
@@ -50,8 +58,11 @@ impl PendingLabels {
         };
         let has_currencies =
             due.currencies.iter().flatten().all(|number| Currency::by_number(*number).is_some());
-        if usize::from(due.outcome) >= outcomes || !has_currencies || due.number > self.number {
-            return Err(SnapshotError::malformed("a label with an unknown outcome, currency or number"));
+        let has_codes = usize::from(due.event_type) < types && usize::from(due.outcome) < outcomes;
+        if !has_codes || !has_currencies || due.number > self.number {
+            return Err(SnapshotError::malformed(
+                "a label with an unknown type, outcome, currency or number",
+            ));
         }
         self.heap.push(Reverse(due));
         Ok(())

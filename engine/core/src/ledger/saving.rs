@@ -128,6 +128,7 @@ impl Ledgers {
 mod tests {
     use super::*;
     use crate::batch::Timestamp;
+    use crate::event::Reference;
     use crate::ledger::{Arrival, Inserted, LedgerLimits};
     use crate::snapshot::chunk::ItemKind;
     use tripline_rules::aggregate::{AggregatePlan, KeySpace, Lane, Tags};
@@ -193,7 +194,7 @@ mod tests {
         let summary = held.save_some(1, &mut chunks).unwrap();
         assert_eq!((summary.ledgers, summary.rows, chunks.len()), (1, 1, 1));
         let loaded = load(&schema, &summary, &chunks[0], 8);
-        let row = loaded.find(5, 9).unwrap();
+        let row = loaded.find(5, Reference { id: 9, event_type: None }).unwrap();
         assert_eq!(loaded.read(row, TX_AMOUNT), Some(700f64.to_bits()));
         assert_eq!(held.read(row, TX_AMOUNT), Some(amended));
     }

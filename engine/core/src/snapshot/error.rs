@@ -14,7 +14,7 @@ pub enum SnapshotError {
     /// Intact, but of a format version that this engine does not read.
     #[error(
         "the snapshot has format version {found} and this engine reads version {known}; the ledgers must be rebuilt \
-         from the log"
+         from the log or with `tripline bootstrap`"
     )]
     UnknownVersion {
         /// The snapshot's version.
@@ -64,6 +64,23 @@ pub enum SnapshotError {
     /// Ids were hashed under another secret.
     #[error("the snapshot was written under another secret, so that no account would be found in it")]
     ForeignSecret,
+    /// Of another topic, or of a topic of another cluster.
+    #[error("the snapshot is of the topic {found}, not of {expected}")]
+    ForeignInput {
+        /// The snapshot's topic and cluster.
+        found: String,
+        /// Those of the input.
+        expected: String,
+    },
+    /// The log has another record where the snapshot's last one was.
+    #[error(
+        "the record at offset {offset} is not the one that was there when the snapshot was written: the topic has been \
+         created again, and the snapshot is of the old one"
+    )]
+    ForeignLog {
+        /// Offset of the snapshot's last record.
+        offset: i64,
+    },
     /// The input had another number of partitions: accounts are in other shards now.
     #[error(
         "the snapshot is of an input with {found} partitions, but the input has {expected}; its accounts are in other shards now"

@@ -4,6 +4,7 @@
 use super::bytes;
 use super::chunk::Chunk;
 use super::error::SnapshotError;
+use super::origin::Origin;
 use super::seal::{Content, checksum, open, seal};
 use crate::batch::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,17 +12,6 @@ use tripline_rules::time::DAY_MS;
 
 /// Chunks of one snapshot, at most.
 pub const CHUNKS_MAX: usize = 1 << 20;
-
-/// Where in the input a snapshot begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// Partition of the input.
-    pub partition: u32,
-    /// How many partitions the input has.
-    pub partitions: u32,
-    /// The first record that is not in the snapshot.
-    pub offset: i64,
-}
 
 /// The small parts of a shard's state when its snapshot began, and what the chunks add up to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -204,8 +194,8 @@ impl Manifest {
     }
 
     /// Where in the input it begins.
-    pub fn origin(&self) -> Origin {
-        self.summary.origin
+    pub fn origin(&self) -> &Origin {
+        &self.summary.origin
     }
 
     /// The watermark when it began; `None` before the first event.
@@ -245,8 +235,8 @@ impl Manifest {
 
 impl StateSummary {
     /// Where in the input it begins.
-    pub fn origin(&self) -> Origin {
-        self.origin
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Refuses times that are out of range, so that later arithmetic cannot overflow.

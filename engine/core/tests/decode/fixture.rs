@@ -1,6 +1,7 @@
 //! A small schema, a mapping of every kind of field, and a decoder with the event it fills.
 
 use std::sync::Arc;
+use tripline_core::batch::SourceRecord;
 use tripline_core::decode::{
     CheckedMapping, CurrencySource, DecodePlan, Decoder, FieldMapping, FieldSource, Format, Mapping,
     MappingError, Reason, Reject,
@@ -112,7 +113,7 @@ impl Feed {
     }
 
     pub fn decode(&mut self, record: impl AsRef<[u8]>) -> Result<(), Reject> {
-        self.decoder.decode(record.as_ref(), 42, &mut self.event)
+        self.decoder.decode(record.as_ref(), SourceRecord { partition: 3, offset: 42 }, &mut self.event)
     }
 
     pub fn outcome(&mut self, record: impl AsRef<[u8]>) -> Result<(), Reason> {

@@ -2,10 +2,12 @@
 
 use crate::fixture::{FULL, Feed, full, json, pointer, slot, with};
 use std::sync::Arc;
+use tripline_core::batch::SourceRecord;
 use tripline_core::decode::{
     Ambiguous, AmountForm, CheckedMapping, CurrencySource, DecodePlan, Decoder, Fallback, FieldMapping,
     FieldSource, LabelMapping, Reason, TimeFormat,
 };
+use tripline_core::event::Reference;
 use tripline_rules::money::Currency;
 use tripline_rules::value::{Geo, TextKey};
 
@@ -56,7 +58,7 @@ fn only_wanted_fields_are_converted_and_only_wanted_texts_kept() {
     let mut decoder = Decoder::new(Arc::new(plan));
     let mut event = tripline_core::event::Event::new(schema.fields().len());
     let odd = FULL.replace("57.16", "\"odd\"").replace("\"pos\"", "[1]");
-    decoder.decode(odd.as_bytes(), 0, &mut event).unwrap();
+    decoder.decode(odd.as_bytes(), SourceRecord { partition: 0, offset: 0 }, &mut event).unwrap();
     assert_eq!(event.registers.get(slot("tx.amount")), None);
     assert_eq!(event.texts.get(slot("merchant.name")), None);
     assert_eq!(event.texts.get(slot("event.id")), Some("evt-1"));
@@ -349,8 +351,9 @@ fn references_rows_constants_and_labels_are_filled() {
         Some(LabelMapping { source: "/fraud".into(), equals: "true".into(), outcome: 1, after_ms: 5 });
     let mut feed = Feed::new(&mapping);
     feed.decode(with(r#","ref":"e0","fraud":true"#)).unwrap();
-    assert_eq!((feed.text("event.id"), feed.event.event_type), (Some("42"), 1));
-    assert_eq!(feed.event.reference, Some(TextKey::default().text(b"e0")));
+    assert_eq!((feed.text("event.id"), feed.event.event_type), (Some("3-42"), 1));
+    let meant = Reference { id: TextKey::default().text(b"e0"), event_type: None };
+    assert_eq!(feed.event.reference, Some(meant));
     assert_eq!(feed.event.label.map(|label| (label.outcome, label.after)), Some((1, 5)));
     feed.decode(with(r#","fraud":false"#)).unwrap();
     assert_eq!((feed.event.reference, feed.event.label), (None, None));

@@ -83,7 +83,7 @@ fn what_a_reference_fills_in_and_what_was_amended_does_not_make_a_repeat_a_confl
     let unresolved = Event { device: None, ..event.clone() };
     assert_eq!(bank.insert(&unresolved, &[DEVICE]), Inserted::Duplicate);
     assert_eq!(bank.insert(&unresolved, &[]), Inserted::Conflict);
-    let row = bank.ledgers.find(1, 1).unwrap();
+    let row = bank.find(1, 1).unwrap();
     let retag = |registers: &mut Registers| tags_of(registers, 3);
     assert!(bank.ledgers.amend(row, TX_DECLINED, Some(1), &mut bank.registers, retag));
     assert_eq!(bank.ledgers.read(row, TX_DECLINED), Some(1));
@@ -107,9 +107,9 @@ fn a_referenced_event_is_the_newest_of_its_id_that_is_no_label() {
     for (at, event_type) in [(T, 0), (T + 5, LOGIN), (T + 9, LABEL)] {
         bank.insert(&Event { event_type, ..purchase(at, 7, 100) }, &[]);
     }
-    let row = bank.ledgers.find(1, 7).unwrap();
+    let row = bank.find(1, 7).unwrap();
     assert_eq!(bank.ledgers.read(row, EVENT_TIME), Some(((T + 5) as f64).to_bits()));
-    assert_eq!((bank.ledgers.find(1, 8), bank.ledgers.find(2, 7)), (None, None));
+    assert_eq!((bank.find(1, 8), bank.find(2, 7)), (None, None));
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn rows_past_the_retention_are_not_read_to_the_millisecond() {
     let mut bank = Bank::new(plan(vec![aggregate(Op::Count, None)], 0), limits);
     bank.insert(&purchase(T, 1, 100), &[]);
     assert_eq!(bank.first(&purchase(T + 3_599_999, 2, 100)), Some(2.0));
-    assert!(bank.ledgers.find(1, 1).is_some());
+    assert!(bank.find(1, 1).is_some());
     assert_eq!(bank.first(&purchase(T + 3_600_000, 3, 100)), Some(2.0));
-    assert_eq!(bank.ledgers.find(1, 1), None);
+    assert_eq!(bank.find(1, 1), None);
 }
 
 #[test]

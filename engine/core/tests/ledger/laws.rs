@@ -2,15 +2,21 @@
 
 use crate::oracle::{Oracle, Verdict};
 use crate::stream::{LATENESS, Next, bounds, look_back, next, run, stream};
-use crate::world::{Answer, Bank, Event, LABEL, aggregate, condition, contents, limits, plan, tags_of};
+use crate::world::{
+    Answer, Bank, Event, LABEL, PURCHASE, aggregate, condition, contents, limits, plan, tags_of,
+};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use tripline_core::event::Reference;
 use tripline_core::ledger::{Inserted, LedgerLimits};
 use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, Op, TagId, Tags};
 use tripline_rules::schema::{EVENT_TIME, TX_AMOUNT};
 use tripline_rules::value::Registers;
+
+/// What a reference may name.
+const TYPES: [Option<u16>; 4] = [None, Some(PURCHASE), Some(1), Some(LABEL)];
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -93,9 +99,10 @@ impl Case {
 
     fn check_found(&self) -> Result<(), TestCaseError> {
         for (key, id) in (1..3).flat_map(|key| (0..20).map(move |id| (key, id))) {
-            for bank in &self.banks {
-                let found = bank.ledgers.find(key, id).map(|row| bank.ledgers.read(row, EVENT_TIME));
-                let expected = self.oracle.find(key, id).map(|row| Some((row.at as f64).to_bits()));
+            for (bank, named) in self.banks.iter().flat_map(|bank| TYPES.map(|named| (bank, named))) {
+                let found = bank.ledgers.find(key, Reference { id, event_type: named });
+                let found = found.map(|row| bank.ledgers.read(row, EVENT_TIME));
+                let expected = self.oracle.find(key, id, named).map(|row| Some((row.at as f64).to_bits()));
                 prop_assert_eq!(found, expected);
             }
         }
@@ -259,7 +266,7 @@ fn an_amended_row_answers_as_if_it_had_come_so() {
                 let count = held.len();
                 let amended = &mut held[which % count];
                 amended.amount = Some(minor);
-                let row = bank.ledgers.find(amended.key, amended.id).unwrap();
+                let row = bank.find(amended.key, amended.id).unwrap();
                 let word = Some((minor as f64).to_bits());
                 let retag = |registers: &mut Registers| tags_of(registers, 70);
                 prop_assert!(bank.ledgers.amend(row, TX_AMOUNT, word, &mut bank.registers, retag));
@@ -270,7 +277,7 @@ fn an_amended_row_answers_as_if_it_had_come_so() {
                 oracle.insert(event);
             }
             let event = held.last().unwrap();
-            let row = bank.ledgers.find(event.key, event.id).unwrap();
+            let row = bank.find(event.key, event.id).unwrap();
             let answers = bank.facts(row, &FactSet::first(plan.aggregates.len()));
             prop_assert_eq!(answers, oracle.facts(event, &plan));
         }

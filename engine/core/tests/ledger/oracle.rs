@@ -122,8 +122,10 @@ impl Oracle {
             .unwrap_or_default()
     }
 
-    pub fn find(&self, key: u128, id: u64) -> Option<Event> {
-        self.held(key).into_iter().rev().find(|row| row.id == id && row.event_type != LABEL)
+    /// The newest row with that id, of the type that is named or, without one, of any but labels.
+    pub fn find(&self, key: u128, id: u64, named: Option<u16>) -> Option<Event> {
+        let is_type = |of: u16| named.map_or(of != LABEL, |named| of == named);
+        self.held(key).into_iter().rev().find(|row| row.id == id && is_type(row.event_type))
     }
 
     pub fn facts(&self, event: &Event, plan: &AggregatePlan) -> Vec<Answer> {

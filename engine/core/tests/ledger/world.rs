@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tripline_core::batch::Timestamp;
+use tripline_core::event::Reference;
 use tripline_core::fact::FactMarks;
 use tripline_core::ledger::{Arrival, Inserted, LedgerLimits, Ledgers, RowRef};
 use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, KeySpace, Lane, Op, TagId, Tags};
@@ -180,6 +181,11 @@ impl Bank {
     pub fn new(plan: AggregatePlan, limits: LedgerLimits) -> Bank {
         let registers = Registers::new(usize::from(FACTS) + plan.aggregates.len());
         Bank { ledgers: Ledgers::new(&plan, &schema(), limits), plan, registers, watermark: i64::MIN }
+    }
+
+    /// The newest row of a key with that id, labels aside.
+    pub fn find(&self, key: u128, id: u64) -> Option<RowRef> {
+        self.ledgers.find(key, Reference { id, event_type: None })
     }
 
     pub fn insert(&mut self, event: &Event, inherited: &[Slot]) -> Inserted {

@@ -2,7 +2,7 @@
 //! bound, and what is taken can be stepped on.
 
 use crate::generator::{Dice, Record};
-use crate::shop::{EngineRun, PLACE, Sealed, Shop, origin, save_now};
+use crate::shop::{EngineRun, PARTITION, Sealed, Shop, input, origin, save_now};
 use crate::town::stream;
 use tripline_core::account_shard::Loading;
 use tripline_core::batch::Timestamp;
@@ -36,7 +36,7 @@ fn survive(
     chunks: &[Vec<u8>],
     records: &[Record],
 ) -> Result<(), SnapshotError> {
-    let mut loading = Loading::new(shop.engine(), manifest, PLACE)?;
+    let mut loading = Loading::new(shop.engine(), manifest, (PARTITION, input()))?;
     for (number, chunk) in chunks.iter().enumerate() {
         loading.take(&manifest.open_chunk(number, chunk)?)?;
     }

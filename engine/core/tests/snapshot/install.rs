@@ -210,7 +210,7 @@ fn another_schema_or_secret_is_refused_and_changes_nothing() {
     for run in [&mut one, &mut other] {
         run.step(&stream.case.records[..half]);
     }
-    let secret = shop.with(|settings| settings.key = TextKey::new([7; 16]));
+    let secret = shop.with(|settings| settings.key = TextKey::derive(&[7; 16]));
     assert_eq!(one.engine.install(secret.engine().installation()), Err(InstallError::Secret));
     let renamed = shop.with(|settings| settings.stream.push_str(".other"));
     assert_eq!(one.engine.install(renamed.engine().installation()), Err(InstallError::Stream));

@@ -1,13 +1,13 @@
 //! What is damaged, incomplete or somebody else's is refused, each with its own words.
 
 use crate::generator::{Dice, Record};
-use crate::shop::{PLACE, Sealed, Shop, origin, save_now};
+use crate::shop::{PARTITION, Sealed, Shop, input, origin, save_now};
 use crate::town::stream;
 use std::sync::Arc;
 use tripline_core::account_shard::{AccountShard, Loading};
 use tripline_core::batch::Timestamp;
 use tripline_core::settings::Settings;
-use tripline_core::snapshot::{Content, FORMAT_VERSION, Listed, Manifest, SnapshotError, open};
+use tripline_core::snapshot::{Content, FORMAT_VERSION, InputTopic, Listed, Manifest, SnapshotError, open};
 use tripline_rules::diagnostic::File;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::TextKey;
@@ -64,7 +64,7 @@ fn load(
     manifest: &Manifest,
     chunks: &[(usize, &Vec<u8>)],
 ) -> Result<AccountShard, SnapshotError> {
-    let mut loading = Loading::new(shop.engine(), manifest, PLACE)?;
+    let mut loading = Loading::new(shop.engine(), manifest, (PARTITION, input()))?;
     for (number, chunk) in chunks {
         loading.take(&manifest.open_chunk(*number, chunk)?)?;
     }
@@ -91,7 +91,8 @@ fn chunks_that_are_swapped_missing_repeated_or_anothers_are_refused() {
     // Opened by its own manifest and given to another's load.
     let opened = Manifest::open(&other.manifest)
         .and_then(|other_manifest| other_manifest.open_chunk(0, &other.chunks[0]));
-    let mut loading = Loading::new(shop.engine(), &manifest, PLACE).expect("it is this shard's");
+    let mut loading =
+        Loading::new(shop.engine(), &manifest, (PARTITION, input())).expect("it is this shard's");
     assert_eq!(loading.take(&opened.expect("whole")), Err(SnapshotError::ForeignChunk { number: 0 }));
 }
 
@@ -134,17 +135,26 @@ fn what_was_written_for_another_bank_or_shard_is_refused() {
     let (shop, sealed, _) = snapshot(0..1);
     let manifest = Manifest::open(&sealed.manifest).expect("it is whole");
     let refused = |engine, place| Loading::new(engine, &manifest, place).err();
-    let (partition, partitions) = PLACE;
+    let InputTopic { cluster, topic, partitions } = input();
+    let of = |cluster, topic, partitions| {
+        let input = InputTopic::new(cluster, topic, partitions);
+        refused(shop.engine(), (PARTITION, &input))
+    };
+    let expected = partitions + 1;
+    let found = of(cluster, topic, expected);
+    assert_eq!(found, Some(SnapshotError::ForeignPartitions { found: *partitions, expected }));
+    for (cluster, topic) in [("other", &**topic), (&**cluster, "other")] {
+        let error = of(cluster, topic, *partitions).expect("it is of another input").to_string();
+        assert!(error.contains("`snapshot.events` of cluster `cluster`, not of `"), "{error}");
+    }
+    assert_eq!(of("", topic, *partitions), None, "brokers that name no cluster");
+    let expected = PARTITION + 1;
     assert_eq!(
-        refused(shop.engine(), (partition, partitions + 1)),
-        Some(SnapshotError::ForeignPartitions { found: partitions, expected: partitions + 1 })
+        refused(shop.engine(), (expected, input())),
+        Some(SnapshotError::ForeignPartition { found: PARTITION, expected })
     );
-    assert_eq!(
-        refused(shop.engine(), (partition + 1, partitions)),
-        Some(SnapshotError::ForeignPartition { found: partition, expected: partition + 1 })
-    );
-    let stranger = shop.with(|settings| settings.key = TextKey::new([7; 16]));
-    assert_eq!(refused(stranger.engine(), PLACE), Some(SnapshotError::ForeignSecret));
+    let stranger = shop.with(|settings| settings.key = TextKey::derive(&[7; 16]));
+    assert_eq!(refused(stranger.engine(), (PARTITION, input())), Some(SnapshotError::ForeignSecret));
     let text = include_str!("../laws/schema.yaml");
     for (old, new) in [
         ("keep: [tx.amount, tx.declined,", "keep: [tx.amount, tx.currency, tx.declined,"),
@@ -154,6 +164,6 @@ fn what_was_written_for_another_bank_or_shard_is_refused() {
         let (schema, problems) = Schema::load(&File::new("schema.yaml", text.replace(old, new)));
         let schema = Arc::new(schema.unwrap_or_else(|| panic!("{problems:?}")));
         let engine = shop.engine_under(&schema);
-        assert_eq!(refused(engine, PLACE), Some(SnapshotError::ForeignSchema), "{new}");
+        assert_eq!(refused(engine, (PARTITION, input())), Some(SnapshotError::ForeignSchema), "{new}");
     }
 }

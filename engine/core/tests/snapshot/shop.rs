@@ -3,21 +3,27 @@
 use crate::generator::{Dice, Record};
 use crate::mapping::{Installed, installed};
 use crate::town::Stream;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tripline_core::account_shard::{AccountShard, Loading};
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::installation::Installation;
 use tripline_core::outputs::{Outputs, Topic};
 use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_core::settings::Settings;
-use tripline_core::snapshot::{Chunk, Listed, Manifest, Origin, SnapshotError};
+use tripline_core::snapshot::{Chunk, InputTopic, Listed, Manifest, Origin, SnapshotError};
 use tripline_core::spaces::DerivedShards;
 use tripline_core::verdict::Recorded;
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
 
-/// Which partition of how many all streams here are.
-pub(crate) const PLACE: (u32, u32) = (0, 3);
+/// Which partition of the input all streams here are.
+pub(crate) const PARTITION: u32 = 0;
+
+/// The input of all streams here.
+pub(crate) fn input() -> &'static InputTopic {
+    static INPUT: OnceLock<InputTopic> = OnceLock::new();
+    INPUT.get_or_init(|| InputTopic::new("cluster", "snapshot.events", 3))
+}
 
 /// How a stream is run.
 pub(crate) struct Shop {
@@ -109,7 +115,7 @@ impl Shop {
         dice: &mut Dice,
     ) -> Result<EngineRun, SnapshotError> {
         let manifest = Manifest::open(&sealed.manifest)?;
-        let mut loading = Loading::new(engine, &manifest, PLACE)?;
+        let mut loading = Loading::new(engine, &manifest, (PARTITION, input()))?;
         let mut left: Vec<usize> = (0..sealed.chunks.len()).collect();
         while !left.is_empty() {
             let number = left.swap_remove(dice.below(left.len()));
@@ -120,7 +126,7 @@ impl Shop {
 }
 
 pub(crate) fn origin(offset: i64) -> Origin {
-    Origin { partition: PLACE.0, partitions: PLACE.1, offset }
+    Origin { input: input().clone(), partition: PARTITION, offset, last: None }
 }
 
 /// Seals chunks and their manifest.
@@ -131,7 +137,7 @@ pub(crate) fn sealed(chunks: &[Chunk], summary: tripline_core::snapshot::StateSu
 }
 
 pub(crate) fn batch(records: &[Record]) -> Batch {
-    let mut batch = Batch::new(ShardId::account(PLACE.0));
+    let mut batch = Batch::new(ShardId::account(PARTITION));
     for record in records {
         batch.push(record.offset, record.appended.map(Timestamp), record.key.as_bytes(), &record.value);
     }

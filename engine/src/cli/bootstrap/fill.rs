@@ -21,6 +21,7 @@ use tripline_core::decode::Decoder;
 use tripline_core::event::Event;
 use tripline_core::lookahead::Lookahead;
 use tripline_core::placement::Partitioner;
+use tripline_core::snapshot::InputTopic;
 use tripline_core::verdict::Recorded;
 use tripline_rules::schema::ACCOUNT_ID;
 
@@ -36,6 +37,8 @@ pub struct Plan<'a> {
     pub config: &'a Config,
     /// Where the input and the verdicts are.
     pub settings: &'a KafkaSettings,
+    /// The input.
+    pub input: &'a InputTopic,
     /// Where snapshots go.
     pub catalogue: &'a Catalogue,
     /// First offset and end of every partition.
@@ -138,20 +141,19 @@ impl Plan<'_> {
 
     /// What one worker restores: the shards of its number.
     fn task<'t>(&'t self, worker: usize, header: Option<&'t [u8]>) -> Task<'t> {
-        let partitions = u32::try_from(self.positions.len()).expect("partitions are counted by 32 bits");
         let at = |(partition, next): (u32, &i64)| Position {
             shard: ShardId::account(partition),
             next: *next,
             note: String::new(),
         };
-        let own = (0..partitions).zip(self.positions).skip(worker).step_by(self.threads);
+        let own = (0..self.input.partitions).zip(self.positions).skip(worker).step_by(self.threads);
         Task {
             worker,
             installation: &self.config.installation,
             report: Arc::clone(self.report),
             catalogue: self.catalogue,
             positions: own.map(at).collect(),
-            partitions,
+            input: self.input,
             header,
             begun_at: self.begun_at,
         }
@@ -215,7 +217,7 @@ impl<'a> Router<'a> {
         self.read += 1;
         let record = &batch.records[number];
         let (key, value) = (batch.key(record), batch.value(record));
-        let is_read = self.decoder.decode(value, record.offset, &mut self.event).is_ok();
+        let is_read = self.decoder.decode(value, batch.source(record), &mut self.event).is_ok();
         self.taken += u64::from(is_read);
         let mut time = record.appended_at;
         if !is_dumped {

@@ -25,7 +25,7 @@ use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::installation::Installation;
 use tripline_core::outputs::Outputs;
-use tripline_core::snapshot::Origin;
+use tripline_core::snapshot::{InputTopic, Origin};
 
 /// What is handed over to a worker.
 pub enum Job {
@@ -74,8 +74,8 @@ pub struct Task<'a> {
     pub catalogue: &'a Catalogue,
     /// Where each of its shards goes on.
     pub positions: Vec<Position>,
-    /// How many partitions the input has.
-    pub partitions: u32,
+    /// The input.
+    pub input: &'a InputTopic,
     /// The header of CSV.
     pub header: Option<&'a [u8]>,
     /// The moment the snapshots are of.
@@ -104,9 +104,9 @@ impl Task<'_> {
                 shutdown: shutdown.clone(),
             },
             processor: SnapshotOnly {
-                engines: Engines::new(Arc::clone(self.installation), self.report, self.partitions, None),
+                engines: Engines::new(Arc::clone(self.installation), self.report, self.input.clone(), None),
                 catalogue: self.catalogue,
-                partitions: self.partitions,
+                input: self.input,
                 header: self.header,
                 begun_at: self.begun_at,
                 is_partial,
@@ -249,7 +249,7 @@ impl Recovery for HistoryRecovery {
 struct SnapshotOnly<'a> {
     engines: Engines,
     catalogue: &'a Catalogue,
-    partitions: u32,
+    input: &'a InputTopic,
     header: Option<&'a [u8]>,
     begun_at: Timestamp,
     is_partial: Rc<Cell<bool>>,
@@ -294,8 +294,9 @@ impl Processor for SnapshotOnly<'_> {
 
     fn live(&mut self, of: &mut Unwritten, _: &History) {
         let Some(mut restored) = of.engine.take().filter(|_| self.error.is_none()) else { return };
-        let (partition, offset) = (of.at.shard.partition, of.at.next);
-        let origin = Origin { partition, partitions: self.partitions, offset };
+        let (input, partition, offset) = (self.input.clone(), of.at.shard.partition, of.at.next);
+        // The last row may be of a file: its number is no offset of the topic.
+        let origin = Origin { input, partition, offset, last: None };
         match self.catalogue.write_whole(restored.engine_mut(), origin, self.begun_at) {
             Ok(written) => {
                 let counts = restored.engine().counts().clone();

@@ -161,7 +161,7 @@ impl<'a> Reading<'a> {
             if refused.contains(&record.offset) {
                 continue;
             }
-            match self.whole.decode(value, record.offset, &mut self.event) {
+            match self.whole.decode(value, batch.source(record), &mut self.event) {
                 Ok(()) => self.accept(value, record.offset),
                 Err(reject) => self.unread.add(self.unread_value(&reject, batch, record.offset)),
             }

@@ -13,16 +13,20 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::Arc;
 use std::time::Duration;
+use tripline_core::snapshot::InputTopic;
 
-/// Checks topics and clock, and commits the first positions of a new group. Returns the input's number of partitions.
+/// How long the id of the cluster is waited for, which came with the metadata of the topics.
+const CLUSTER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Checks topics and clock, and commits the first positions of a new group. Returns the input.
 ///
 /// # Errors
 /// When a topic is missing, partition counts do not fit, the clock is not the one configured, or a new group has no
 /// start.
-pub(super) fn prepare(settings: &KafkaSettings, health: &Health) -> Result<u32, SourceError> {
+pub(super) fn prepare(settings: &KafkaSettings, health: &Health) -> Result<InputTopic, SourceError> {
     let group = Group::with(settings, health)?;
     start(settings, &group)?;
-    Ok(group.partitions())
+    Ok(group.input())
 }
 
 /// A group without any committed position gets one for every partition, before it is joined: a position that is missing
@@ -74,6 +78,12 @@ impl Group {
         let (consumer, read_uncommitted) = (reader("read_committed")?, reader("read_uncommitted")?);
         let partitions = check(settings, &consumer)?;
         Ok(Group { settings: settings.clone(), consumer, read_uncommitted, partitions })
+    }
+
+    /// The input. Brokers that do not report the id of their cluster have none.
+    pub fn input(&self) -> InputTopic {
+        let cluster = self.consumer.client().fetch_cluster_id(CLUSTER_WITHIN).unwrap_or_default();
+        InputTopic::new(&cluster, &self.settings.topic, self.partitions)
     }
 
     /// The input's number of partitions.

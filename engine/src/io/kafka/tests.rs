@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::installation::Lookback;
 use tripline_core::outputs::{Output, Outputs, Topic};
+use tripline_core::snapshot::InputTopic;
 
 const PARTITIONS: u32 = 3;
 
@@ -98,7 +99,7 @@ impl Running {
         let (reporter, report, shutdown) = reporting();
         let judged = Arc::new(AtomicU64::new(0));
         let (settings, counter, requested) = (settings.clone(), Arc::clone(&judged), shutdown.clone());
-        let make = move |_, _| Numbering { judged: Arc::clone(&counter) };
+        let make = move |_: usize, _: &InputTopic| Numbering { judged: Arc::clone(&counter) };
         let work = std::thread::spawn(move || run(&settings, &report, &requested, None, make));
         Running { reporter, judged, shutdown, work }
     }
@@ -222,7 +223,7 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let settings = Arc::new(settings);
     let (reporter, report, shutdown) = reporting();
     let health = Health { worker: 0, report: Arc::clone(&report), shutdown: shutdown.clone() };
-    let partitions = group::prepare(&settings, &health).unwrap();
+    let partitions = group::prepare(&settings, &health).unwrap().partitions;
     let source = KafkaSource::join(Arc::clone(&settings), health.clone(), partitions).unwrap();
     let sink = AtLeastOnce::new(&settings, health.clone(), source.consumer(), partitions).unwrap();
     let commits = Arc::new(Mutex::new(0));
@@ -306,4 +307,21 @@ fn a_member_can_leave_at_any_moment_of_its_joining() {
             gone.unwrap_or_else(|_| panic!("ms after it began to join, and whether it polled: {left:?}"));
         left.retain(|moment| *moment != gone);
     }
+}
+
+#[test]
+fn a_stop_is_obeyed_at_once_when_no_broker_was_ever_reachable() {
+    let settings = KafkaSettings::new("127.0.0.1:9", "events", "tripline", "bank");
+    let (report, shutdown) = (Arc::<Reporter>::default() as Arc<dyn Report>, Shutdown::default());
+    let (ended, end) = channel();
+    {
+        let shutdown = shutdown.clone();
+        std::thread::spawn(move || {
+            let result = run(&settings, &report, &shutdown, None, |_, _| Numbering::default());
+            let _ = ended.send(result.map_err(|error| error.to_string()));
+        });
+    }
+    assert!(end.recv_timeout(Duration::from_millis(500)).is_err(), "it goes on trying");
+    shutdown.request();
+    assert_eq!(end.recv_timeout(Duration::from_secs(3)), Ok(Ok(())));
 }

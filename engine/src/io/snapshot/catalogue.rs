@@ -6,11 +6,13 @@
 
 use super::store::{ObjectStoreError, Store};
 use crate::runtime::snapshot::{SnapshotReadError, SnapshotStore, StoreError, StoredSnapshot};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::snapshot::{Manifest, OpenedChunk};
 
-/// Snapshots kept per shard: the newest may be damaged.
+/// Snapshots kept per shard, by offset and by time: the newest may be damaged.
 const KEPT: usize = 2;
 const MANIFEST: &str = "manifest";
 
@@ -82,18 +84,31 @@ impl Catalogue {
         names.iter().try_for_each(|name| self.store.delete(&format!("{}/{name}", stored.name)))
     }
 
-    /// Deletes snapshots older than the newest two complete ones.
+    /// Deletes snapshots that are older than the newest two complete ones, both by offset and by time. Offsets alone do not
+    /// tell: those of a topic that was created again, or of a group whose offsets were reset, begin anew. Nor does time:
+    /// the clocks of two hosts differ.
     pub(super) fn prune(&self, shard: ShardId) -> Result<(), ObjectStoreError> {
-        let mut whole = 0;
-        for stored in self.list(shard)? {
-            let is_whole = self.store.list(&stored.name)?.iter().any(|name| name == MANIFEST);
-            if whole >= KEPT {
-                self.delete(&stored)?;
+        let all = self.list(shard)?;
+        let mut whole = BTreeSet::new();
+        for stored in &all {
+            if self.store.list(&stored.name)?.iter().any(|name| name == MANIFEST) {
+                whole.insert(stored.clone());
             }
-            whole += usize::from(is_whole);
         }
-        Ok(())
+        let mut by_time = all.clone();
+        by_time.sort_by_key(|stored| Reverse(stored.epoch));
+        let (by_offset, by_time) = (superseded(&all, &whole), superseded(&by_time, &whole));
+        by_offset.intersection(&by_time).try_for_each(|stored| self.delete(stored))
     }
+}
+
+/// Of snapshots in an order, those behind the first [`KEPT`] complete ones.
+fn superseded<'s>(
+    all: &'s [StoredSnapshot],
+    whole: &BTreeSet<StoredSnapshot>,
+) -> BTreeSet<&'s StoredSnapshot> {
+    let before = |place: usize| all[..place].iter().filter(|stored| whole.contains(*stored)).count();
+    all.iter().enumerate().filter(|(place, _)| before(*place) >= KEPT).map(|(_, stored)| stored).collect()
 }
 
 impl From<ObjectStoreError> for StoreError {

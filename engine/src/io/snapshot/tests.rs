@@ -11,6 +11,7 @@ use object_store::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{ShardId, Timestamp};
+use tripline_core::snapshot::InputTopic;
 
 const SHARD: ShardId = ShardId::account(3);
 
@@ -74,11 +75,17 @@ fn catalogue_store(catalogue: &Catalogue) -> Store {
 fn is_due_after(age: Option<Duration>, time: Duration) -> bool {
     let clock = Clock::by_hand(Timestamp(1_000_000_000));
     let (writer, _queue) = Writer::stepped(in_memory(), Arc::<Reporter>::default());
-    let snapshots = Snapshots::new(Arc::new(writer), Duration::from_secs(60), 4, clock.clone());
-    let begun_at = age.map(|age| Timestamp(clock.wall().0 - i64::try_from(age.as_millis()).unwrap()));
-    let of = snapshots.of(SHARD, begun_at);
+    let snapshots = Snapshots::new(
+        Arc::new(writer),
+        Duration::from_secs(60),
+        InputTopic::new("", "events", 4),
+        clock.clone(),
+    );
+    let begun_at = |age: Duration| Timestamp(clock.wall().0 - i64::try_from(age.as_millis()).unwrap());
+    let of = snapshots.of(SHARD, age.map(|age| (7, begun_at(age))));
     clock.pass(time);
-    snapshots.due(&of).is_some()
+    assert!(snapshots.due(&of, 7).is_none() || age.is_none(), "the snapshot is of this very position");
+    snapshots.due(&of, 8).is_some()
 }
 
 #[test]

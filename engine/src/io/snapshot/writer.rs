@@ -7,10 +7,11 @@ use crate::failpoint::reached;
 use crate::runtime::report::Report;
 use crate::runtime::snapshot::{SnapshotId, SnapshotWriter, StoredSnapshot};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tripline_core::batch::ShardId;
 use tripline_core::snapshot::{Chunk, Listed, Manifest, StateSummary};
 
 /// Jobs that wait, about; a worker whose job finds no room retries it later.
@@ -26,9 +27,14 @@ enum Job {
 #[derive(Clone)]
 pub struct Writer {
     jobs: Sender<Job>,
-    /// Jobs that wait.
+    /// Jobs that wait or are being done.
     waiting: Arc<AtomicUsize>,
+    /// By shard, the first record that is not in the newest snapshot that was completed.
+    completed: Arc<Mutex<BTreeMap<ShardId, i64>>>,
 }
+
+/// How often it is looked whether all is written.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 impl Writer {
     /// Starts the thread.
@@ -44,8 +50,21 @@ impl Writer {
     pub fn stepped(catalogue: Catalogue, report: Arc<dyn Report>) -> (Writer, Writing) {
         let (jobs, given) = channel();
         let waiting = Arc::<AtomicUsize>::default();
-        let writer = Writer { jobs, waiting: Arc::clone(&waiting) };
-        (writer, Writing { given, waiting, catalogue, report, open: BTreeMap::new() })
+        let completed = Arc::<Mutex<BTreeMap<ShardId, i64>>>::default();
+        let writer = Writer { jobs, waiting: Arc::clone(&waiting), completed: Arc::clone(&completed) };
+        (writer, Writing { given, waiting, completed, catalogue, report, open: BTreeMap::new() })
+    }
+
+    /// Waits until everything that was handed over is written. False when that took too long.
+    pub fn wait(&self, within: Duration) -> bool {
+        let began = Instant::now();
+        while self.waiting.load(Ordering::Acquire) > 0 {
+            if began.elapsed() >= within {
+                return false;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        true
     }
 
     fn has_room(&self) -> bool {
@@ -76,6 +95,10 @@ impl SnapshotWriter for Writer {
         None
     }
 
+    fn completed(&self, shard: ShardId) -> Option<i64> {
+        self.completed.lock().expect("no thread panics while it holds it").get(&shard).copied()
+    }
+
     fn abandon(&self, snapshot: SnapshotId) {
         self.send(Job::Abandon(snapshot));
     }
@@ -93,6 +116,7 @@ struct Open {
 pub struct Writing {
     given: Receiver<Job>,
     waiting: Arc<AtomicUsize>,
+    completed: Arc<Mutex<BTreeMap<ShardId, i64>>>,
     catalogue: Catalogue,
     report: Arc<dyn Report>,
     open: BTreeMap<SnapshotId, Open>,
@@ -112,12 +136,12 @@ impl Writing {
     }
 
     fn work(&mut self, job: Job) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
         match job {
             Job::Chunk(save, chunk) => self.chunk(save, &chunk),
             Job::Finish(save, cut) => self.finish(save, *cut),
             Job::Abandon(save) => self.abandon(save),
         }
+        self.waiting.fetch_sub(1, Ordering::Release);
     }
 
     fn open(&mut self, save: SnapshotId) -> &mut Open {
@@ -163,6 +187,7 @@ impl Writing {
             return;
         }
         reached("manifest_put");
+        self.completed.lock().expect("no thread panics while it holds it").insert(save.shard, save.offset);
         let (keys, rows) = manifest.held();
         let (partition, offset, bytes) = (save.shard.partition, save.offset, open.bytes);
         self.report.snapshot_written(save.shard, save.begun_at, bytes, open.began.elapsed());

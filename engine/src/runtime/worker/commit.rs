@@ -66,19 +66,6 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         Ok(true)
     }
 
-    /// Begins the snapshot that has been due for longest, of the shards that are about to be committed.
-    fn begin_snapshot(&mut self, positions: &[Position]) {
-        let due = |at: &Position| {
-            let live = self.shards.get(&at.shard).and_then(OwnedShard::live)?;
-            self.processor.snapshot_due(&live.processing)
-        };
-        let all = positions.iter().filter_map(|at| Some((due(at)?, at)));
-        let Some((_, at)) = all.min_by_key(|(due, _)| *due) else { return };
-        if let Some(live) = self.shards.get_mut(&at.shard).and_then(OwnedShard::live_mut) {
-            self.processor.begin_snapshot(&mut live.processing, at);
-        }
-    }
-
     /// Waits for the commit under way. True when it succeeded, or none was; false also when it has not ended.
     pub(super) fn await_commit(&mut self, within: Duration) -> Result<bool, WorkerError> {
         if !self.commits.is_under_way() {

@@ -117,6 +117,14 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         owned.report.live(at.next, history.held_from, history.snapshot.map(|(_, begun_at)| begun_at));
         self.report.restored(history.rows + history.verdicts, self.since(since));
         let (partition, rows) = (shard.partition, history.rows);
+        if let Some(reason) = &history.unreachable {
+            self.report.snapshot_refused();
+            tracing::warn!(
+                partition,
+                reason,
+                "the snapshot store cannot be reached; the shard was restored from the log"
+            );
+        }
         let snapshot = history.snapshot.map(|(offset, _)| offset);
         tracing::info!(partition, at.next, snapshot, rows, history.truncated, "shard is live");
         Ok(())

@@ -250,13 +250,15 @@ impl Shard {
         // A repeat in time is no older than this, whatever clocks are ahead; an id that comes again later is a new
         // event.
         let repeatable = watermark - settings.lateness - FUTURE_MAX;
-        let is_known = |row: &&Row| row.kind == sent.kind && row.id == sent.id && row.at >= repeatable;
+        let is_own = |row: &Row| (&row.account, &row.kind, &row.id) == (&sent.account, &sent.kind, &sent.id);
+        let is_known = |row: &&Row| is_own(row) && row.at >= repeatable;
         if let Some(known) = rows.iter().filter(is_known).max_by_key(|row| (row.at, row.arrival)) {
             let said = |fields: &Fields| known.amended.unchanged(fields);
             let is_same = known.at == sent.at && said(&known.sent) == said(&sent.fields);
             return if is_same { Placed::Duplicate } else { Placed::Conflict };
         }
-        let target = |rows: &[Row]| sent.reference.as_ref().and_then(|id| newest_with(rows, id, held_after));
+        let target =
+            |rows: &[Row]| sent.reference.as_ref().and_then(|id| newest_with(rows, id, (sent, held_after)));
         let mut fields = sent.fields.clone();
         if let Some(target) = target(rows) {
             tally.references += 1;
@@ -408,9 +410,11 @@ impl Shard {
     }
 }
 
-/// The newest row with this id after a time, labels aside.
-fn newest_with(rows: &[Row], id: &str, after: i64) -> Option<usize> {
-    let is_meant = |row: &Row| row.id == id && row.kind != "label" && row.at > after;
+/// The newest row of the account with this id after a time, of the type that is named or, without one, of any but labels.
+fn newest_with(rows: &[Row], id: &str, (by, after): (&Sent, i64)) -> Option<usize> {
+    let is_kind =
+        |row: &Row| by.reference_kind.as_ref().map_or(row.kind != "label", |kind| row.kind == *kind);
+    let is_meant = |row: &Row| row.account == by.account && row.id == id && is_kind(row) && row.at > after;
     let with_id = (0..rows.len()).filter(|at| is_meant(&rows[*at]));
     with_id.max_by_key(|at| (rows[*at].at, rows[*at].arrival))
 }

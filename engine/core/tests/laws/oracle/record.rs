@@ -52,6 +52,8 @@ pub(crate) struct Sent {
     pub at: i64,
     pub account: String,
     pub reference: Option<String>,
+    /// Type of the event it refers to, where it says so.
+    pub reference_kind: Option<String>,
     pub fields: Fields,
     /// Whether the record itself tells that it was a fraud.
     pub reported: bool,
@@ -67,11 +69,12 @@ impl Sent {
     /// The label that tells so, that much later.
     pub(crate) fn fraud_label(&self, after: i64) -> Sent {
         Sent {
-            id: self.id.clone(),
+            id: format!("{}/{}", self.kind, self.id),
             kind: "label".to_owned(),
             at: self.at + after,
             account: self.account.clone(),
             reference: Some(self.id.clone()),
+            reference_kind: Some(self.kind.clone()),
             fields: Fields { label: Some("fraud".to_owned()), ..Fields::default() },
             reported: false,
         }
@@ -109,6 +112,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Sent> {
         at: record.get("t")?.as_i64()?,
         account: text(record.get("account"))??,
         reference: text(record.get("ref"))?,
+        reference_kind: None,
         fields,
         reported: record.get("reported").is_some_and(|reported| reported == "fraud"),
     })
