@@ -36,6 +36,9 @@ pub const FUNCTIONS: [(&str, usize, usize); 17] = [
 /// A function that is not in [`FUNCTIONS`]: a test for a prefix.
 const STARTS_WITH: (&str, usize, usize) = ("starts_with", 2, 2);
 
+/// The shortest time between two places, ms.
+const APART_MS_MIN: f64 = 1.0;
+
 impl Resolver<'_> {
     pub(super) fn call(&mut self, name: &str, at: Span, args: &[Expr], span: Span) -> Typed {
         let known = FUNCTIONS.iter().chain([&STARTS_WITH]).find(|(known, ..)| *known == name);
@@ -114,10 +117,11 @@ impl Resolver<'_> {
         Some(self.graph.add(Node::KmBetween(a?, b?)))
     }
 
-    /// The speed from a place and time to those of this event.
+    /// The speed from a place and time to those of this event. Two different places are at least [`APART_MS_MIN`] apart
+    /// in time, so that no speed is infinite; the same place is no travel.
     fn kmh(&mut self, geo: &Expr, time: &Expr, span: Span) -> Option<NodeId> {
         let from = self.argument(geo, &Kind::Geo, "a location");
-        let hours = self.since(time, HOUR_MS);
+        let time = self.argument(time, &Kind::Time, "a time");
         let here = self.schema.slot("tx.geo").filter(|slot| self.schema.field(*slot).kind == Kind::Geo);
         let Some(here) = here else {
             self.problems
@@ -129,15 +133,29 @@ impl Resolver<'_> {
         };
         let here = self.graph.add(Node::Read(here));
         let km = self.graph.add(Node::KmBetween(from?, here));
-        Some(self.graph.add(Node::Arithmetic(Arithmetic::Div, km, hours?.1, false)))
+        let elapsed = self.elapsed_since(time?);
+        let length = self.graph.add(Node::Unary(Unary::Abs, elapsed));
+        let apart = self.graph.number(APART_MS_MIN);
+        let elapsed = self.graph.add(Node::Extreme(Extreme::Max, length, apart));
+        let hours = self.in_units(elapsed, HOUR_MS);
+        Some(self.graph.add(Node::Arithmetic(Arithmetic::Div, km, hours, false)))
     }
 
     fn since(&mut self, time: &Expr, unit: Ms) -> Option<(Kind, NodeId)> {
         let time = self.argument(time, &Kind::Time, "a time")?;
+        let elapsed = self.elapsed_since(time);
+        Some((Kind::Number, self.in_units(elapsed, unit)))
+    }
+
+    /// Milliseconds from a time to the event.
+    fn elapsed_since(&mut self, time: NodeId) -> NodeId {
         let now = self.graph.add(Node::Read(EVENT_TIME));
-        let elapsed = self.graph.add(Node::Arithmetic(Arithmetic::Sub, now, time, false));
+        self.graph.add(Node::Arithmetic(Arithmetic::Sub, now, time, false))
+    }
+
+    fn in_units(&mut self, elapsed: NodeId, unit: Ms) -> NodeId {
         let unit = self.graph.number(ms_as_f64(unit));
-        Some((Kind::Number, self.graph.add(Node::Arithmetic(Arithmetic::Div, elapsed, unit, false))))
+        self.graph.add(Node::Arithmetic(Arithmetic::Div, elapsed, unit, false))
     }
 
     fn local(&mut self, what: Local, zone: &Expr) -> Option<(Kind, NodeId)> {
