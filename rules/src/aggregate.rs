@@ -106,8 +106,8 @@ impl FactSet {
 pub enum Op {
     /// Number of rows.
     Count,
-    /// Sum of the values: exact, in minor units (money) or 10⁻⁶ (numbers). Missing beyond what a register
-    /// holds exactly.
+    /// Sum of the values, gathered exactly in minor units (money) or 10⁻⁶ (numbers). Of money missing beyond what a
+    /// register holds exactly, of numbers the nearest `f64`.
     Sum,
     /// `Sum / count`, one division in `f64`.
     Avg,
@@ -148,7 +148,8 @@ pub enum Op {
 ///
 /// Matching rows at event time `t`: rows of the lane in the ledger with `t - delay - over < at <= t - delay` (without
 /// `over`: all rows kept with `at <= t - delay`) whose `filter` bit is set, without the event itself unless
-/// `include_current` is set.
+/// `include_current` is set, and without follow-ups unless `follow_ups` is set. Of a value in the account's currency,
+/// the rows in the account's currency at the event alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregate {
     /// Name of the first declaration; equal declarations share one aggregate.
@@ -169,6 +170,8 @@ pub struct Aggregate {
     pub filter: Option<TagId>,
     /// Whether the event itself is included.
     pub include_current: bool,
+    /// Whether follow-ups count: labels, outcomes, reversals, clearings and other events that refer to an earlier one.
+    pub follow_ups: bool,
     /// Minimum number of matching rows; below it the fact is missing.
     pub at_least: u32,
     /// Register of the fact.
@@ -198,6 +201,8 @@ pub struct Population {
     pub days: u32,
     /// Condition for events.
     pub filter: Option<TagId>,
+    /// Whether follow-ups count, as in [`Aggregate::follow_ups`].
+    pub follow_ups: bool,
     /// The condition as a text that is the same in every pack; `None` without a condition, or where the condition
     /// depends on its pack. A snapshot's histograms are found by it.
     pub condition: Option<String>,
@@ -247,9 +252,6 @@ pub struct AggregatePlan {
     pub populations: Vec<Population>,
     /// Coverages that rules read.
     pub coverages: Vec<Coverage>,
-    /// Whether a condition over rows compares with an amount in major units. If so, rows hold the currency, which
-    /// determines the minor units.
-    pub currency: bool,
     /// Longest window + delay of all aggregates; 0 without any.
     pub look_back: Ms,
 }

@@ -9,6 +9,7 @@ use crate::ast::{Arithmetic, Compare};
 use crate::function::{self, Extreme, Local, Unary};
 use crate::money::Decimal;
 use crate::pattern::TextTest;
+use crate::schema::EVENT_TYPE;
 use crate::time::Ms;
 use crate::value::{Slot, number_word};
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ pub enum Node {
     Read(Slot),
     /// A known word.
     Const(u64),
-    /// An amount in major units of the event's currency, as minor units.
+    /// An amount in major units of the account's currency, as minor units.
     Major(Decimal),
     /// A value that is always missing.
     Missing,
@@ -235,10 +236,7 @@ impl Graph {
             match self.node(id) {
                 Node::Read(slot) | Node::Text(_, slot, _) => visit(slot),
                 Node::LocalIn(..) | Node::LocalOf(..) | Node::Listed(..) => visit(crate::schema::EVENT_TIME),
-                Node::Major(_) => {
-                    visit(crate::schema::TX_CURRENCY);
-                    visit(crate::schema::ACCOUNT_CURRENCY);
-                }
+                Node::Major(_) => visit(crate::schema::ACCOUNT_CURRENCY),
                 _ => {}
             }
             open.extend(self.node(id).children());
@@ -275,6 +273,21 @@ impl Graph {
                 self.conjuncts(b, into);
             }
             _ => into.push(id),
+        }
+    }
+
+    /// Whether a condition is false for every event type that it does not name.
+    pub(crate) fn names_types(&self, id: NodeId) -> bool {
+        let is_type = |id: NodeId| self.node(id) == Node::Read(EVENT_TYPE);
+        match self.node(id) {
+            Node::And(a, b) => self.names_types(a) || self.names_types(b),
+            Node::Or(a, b) => self.names_types(a) && self.names_types(b),
+            Node::Same(a, b) => {
+                is_type(a) && self.constant(b).is_some() || is_type(b) && self.constant(a).is_some()
+            }
+            Node::Within(a, _) => is_type(a),
+            Node::Const(word) => word == 0,
+            _ => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Currencies and their minor units (ISO 4217).
 
-/// A currency in use (ISO 4217 list one), by its number: registers, rows and snapshots hold that.
+/// A currency with minor units (ISO 4217 list one, and what left it since 2022, which histories hold), by its number:
+/// registers, rows and snapshots hold that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Currency(u16);
 
@@ -60,12 +61,13 @@ macro_rules! currencies {
 }
 
 currencies! {
-    2: AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP
-       CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR
-       IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN
-       NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP
-       STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW ZWG;
-    0: BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF;
+    2: AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE
+       CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL
+       HRK HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU
+       MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG
+       SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES
+       WST XAD XCD XCG YER ZAR ZMW ZWG ZWL;
+    0: BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF;
     3: BHD IQD JOD KWD LYD OMR TND;
     4: CLF UYW;
 }
@@ -195,6 +197,21 @@ mod tests {
         assert_eq!(Currency::by_number(Currency::COUNT as u64), None);
         assert_eq!(Currency::by_number(u64::from(u16::MAX) + 1), None);
         assert_eq!(Currency::by_code("jpy"), None);
+    }
+
+    /// ISO 4217 list one without metals, units of account, test and no currency, which have no minor unit.
+    #[test]
+    fn the_table_has_every_currency_of_iso_4217_with_its_decimals() {
+        for (code, exponent) in
+            [("XCG", 2), ("VED", 2), ("VES", 2), ("CHW", 2), ("UYI", 0), ("UYW", 4), ("CLF", 4), ("TND", 3)]
+        {
+            assert_eq!(Currency::by_code(code).map(Currency::exponent), Some(exponent), "{code}");
+        }
+        for code in ["XAU", "XDR", "XXX", "XTS", "EUX"] {
+            assert_eq!(Currency::by_code(code), None, "{code}");
+        }
+        let codes: std::collections::BTreeSet<&str> = Currency::all().map(Currency::code).collect();
+        assert_eq!(codes.len(), Currency::COUNT, "no code twice");
     }
 
     fn usize_number(currency: Currency) -> usize {

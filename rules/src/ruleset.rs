@@ -17,7 +17,6 @@ use crate::aggregate::FactSet;
 use crate::diagnostic::Span;
 use crate::program::{Block, Program, Shared, event_currency};
 use crate::reason;
-use crate::schema::Kind;
 use crate::value::{Registers, Slot, TextSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -133,15 +132,11 @@ impl Ruleset {
         }
     }
 
-    /// The value that the key space of a signal publishes now: money in minor units, yes/no 0 or 1.
-    pub fn signal(&self, signal: usize, registers: &mut Registers, texts: &dyn TextSource) -> Option<f64> {
+    /// The word of the value that the key space of a signal publishes now, as its kind is held in registers.
+    pub fn signal(&self, signal: usize, registers: &mut Registers, texts: &dyn TextSource) -> Option<u64> {
         let signal = &self.signals[signal];
         signal.block.run(&self.shared, registers, texts);
-        let word = registers.get(*signal.block.results.first()?)?;
-        Some(match signal.kind {
-            Kind::Bool => f64::from(u8::from(word == 1)),
-            _ => f64::from_bits(word),
-        })
+        registers.get(*signal.block.results.first()?)
     }
 
     /// Names and values that a rule reads, in the order written. Texts of which only the hash is known are left out.

@@ -23,7 +23,7 @@ pub const EVENT_TIME: Slot = Slot(2);
 pub const EVENT_REF: Slot = Slot(3);
 /// The account: the input's key.
 pub const ACCOUNT_ID: Slot = Slot(4);
-/// Currency of the event's money: a one-of over [`Currency::all`].
+/// Currency of [`TX_AMOUNT`]: a one-of over [`Currency::all`].
 pub const TX_CURRENCY: Slot = Slot(5);
 /// Amount of the transaction.
 pub const TX_AMOUNT: Slot = Slot(6);
@@ -33,7 +33,7 @@ pub const TX_DECLINED: Slot = Slot(7);
 pub const TX_REVERSED: Slot = Slot(8);
 /// What a label says the referenced event turned out to be.
 pub const LABEL_OUTCOME: Slot = Slot(9);
-/// The account's own currency: a one-of like [`TX_CURRENCY`].
+/// The account's own currency: a one-of like [`TX_CURRENCY`]. All money of an event in the account's currency is in it.
 pub const ACCOUNT_CURRENCY: Slot = Slot(10);
 /// Every schema holds the fields above, in this order.
 pub const BUILT_IN_FIELDS: usize = 11;

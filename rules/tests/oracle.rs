@@ -216,7 +216,7 @@ impl Condition {
             Condition::Literal(truth) => *truth,
             Condition::Compare(sign, a, b) => compares(*sign, a.value(event)?, b.value(event)?),
             Condition::Money(sign, amount) => {
-                let currency = event.currency.or(event.account_currency);
+                let currency = event.account_currency;
                 let minor_of_a_hundredth = [1.0, 0.01, 10.0][currency.unwrap_or(0)];
                 // Hundredths of a yen are no whole number: scale both sides to hundredths instead.
                 let amount = f64::from(*amount);

@@ -40,6 +40,13 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 fn insert(ledgers: &mut Ledgers, event: &Event, tags: Tags, day: i64) -> Inserted {
     let at = Timestamp(event.at.0 + day * DAY_MS);
     let id = event.id.wrapping_add(day.unsigned_abs());
-    let arrival = Arrival { key: event.account, at, event_type: event.event_type, id, inherited: &[] };
+    let arrival = Arrival {
+        key: event.account,
+        at,
+        event_type: event.event_type,
+        id,
+        is_follow_up: false,
+        inherited: &[],
+    };
     ledgers.insert(&arrival, &event.registers, tags, at)
 }

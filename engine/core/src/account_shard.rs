@@ -146,6 +146,11 @@ impl AccountShard {
         self.intake.set_partial_log();
     }
 
+    /// Labels that records carried and that are not known yet.
+    pub fn pending_labels(&self) -> u64 {
+        self.intake.pending_labels()
+    }
+
     /// What became of the records so far.
     pub fn counts(&self) -> &Counts {
         &self.counts

@@ -16,7 +16,7 @@
 //! | `57.16`, `"57.16"` | 5716 minor units of EUR | 57.16 | number `bad_id`, text accepted | accepted |
 //! | `1.0` | 100 (in minor units: 1) | 1 | `bad_id` | accepted |
 //! | `1e2` | 10,000 (in minor units: 100) | 100 | `bad_id` | accepted |
-//! | `57.161` | `bad_money` (EUR has two places) | 57.161 | `bad_id` | accepted |
+//! | `57.161`, `57.000` | `bad_money` (EUR has two places) | 57.161, 57 | `bad_id` | accepted |
 //! | `0.0000005` | `bad_money` | 0.000001 (six places, half away from zero) | `bad_id` | accepted |
 //! | `-0` | 0 | 0 | `bad_id` | accepted |
 //! | number `007` | `bad_json` | `bad_json` | `bad_json` | `bad_json` |
@@ -30,8 +30,8 @@
 //!
 //! A free text may be empty in JSON. Half a surrogate pair is `bad_json`. A location without one of its two numbers is
 //! missing. An amount such as `85.64999999999999`, printed from a binary float, is `bad_money` unless its mapping has
-//! [`AmountForm::MajorFloat`]. Amounts in `account.currency` are checked against the record's `account.currency`, if it
-//! has one.
+//! [`AmountForm::MajorFloat`]. All amounts of a record in `account.currency` are in one currency: the record's
+//! `account.currency`, or else that of its first amount, which then is the record's `account.currency`.
 
 mod capture;
 mod checked;
@@ -59,7 +59,7 @@ pub use checked::CheckedMapping;
 pub use csv::HeaderError;
 pub use mapping::{
     Ambiguous, AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping,
-    Mapping, MappingSpans, MoneyForm, Spanned, TimeFormat,
+    Mapping, MappingSpans, MoneyForm, Sign, Spanned, TimeFormat,
 };
 pub use mapping_error::{MappingError, MappingErrorKind};
 pub use plan::DecodePlan;
@@ -77,6 +77,7 @@ use reject::ReadError;
 use std::str::Utf8Error;
 use std::sync::Arc;
 use steps::Required;
+use tripline_rules::schema::ACCOUNT_CURRENCY;
 
 /// Whether bytes that no decoder reads, such as a record's key, contain what looks like a card number.
 pub fn holds_card_number(bytes: &[u8]) -> bool {
@@ -188,6 +189,9 @@ impl Decoder {
             let not_utf8 = |error: Utf8Error| reject(ReadError::new(Reason::NotUtf8, error.valid_up_to()));
             std::str::from_utf8(value).map_err(not_utf8)?;
         }
+        if let Some(currency) = plan.account_currency {
+            event.registers.set(ACCOUNT_CURRENCY, u64::from(currency));
+        }
         self.captures.clear();
         let (captures, scratch) = (&mut self.captures, &mut self.scratch);
         let mut fields = Fields { key: &plan.key, scratch, event, error: None };
@@ -202,7 +206,7 @@ impl Decoder {
             return Err(Reject { reason, field: Some(slot), at, card_number: false });
         }
         if let Some(label) = &plan.label {
-            let is_label = self.captures.raw(label.source, value).written() == Some(label.equals.as_bytes());
+            let is_label = label.is(self.captures.raw(label.source, value));
             event.label = is_label.then_some(DerivedLabel { outcome: label.outcome, after: label.after_ms });
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 use crate::batch::Timestamp;
 use std::ops::Range;
+use tripline_rules::money::Currency;
+use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, Kind};
 use tripline_rules::value::{Registers, Slot, TextSource};
 
 /// A decoded event. It is reused from record to record, so that a steady stream allocates nothing.
@@ -21,6 +23,9 @@ pub struct Event {
     pub reference: Option<Reference>,
     /// Keyed hash of the account.
     pub account: u128,
+    /// The account's currency where the event itself does not tell it: that of the account's newest money. Conditions
+    /// read it in the register of `account.currency`; no row holds it.
+    pub lent_currency: Option<u64>,
     /// The label that the mapping derives from this record, due that many ms after `at`.
     pub label: Option<DerivedLabel>,
     /// Whether it has a local time that a clock change repeats or skips, which the mapping decided.
@@ -56,6 +61,7 @@ impl Event {
             id: 0,
             reference: None,
             account: 0,
+            lent_currency: None,
             label: None,
             has_ambiguous_time: false,
         }
@@ -70,8 +76,20 @@ impl Event {
         self.id = 0;
         self.reference = None;
         self.account = 0;
+        self.lent_currency = None;
         self.label = None;
         self.has_ambiguous_time = false;
+    }
+}
+
+impl Event {
+    /// The currency of the event's values of this kind, if they are money and it is known.
+    pub(crate) fn currency_of(&self, kind: &Kind) -> Option<Currency> {
+        match kind {
+            Kind::Money(CurrencyOf::Fixed(currency)) => Some(*currency),
+            Kind::Money(CurrencyOf::Account) => Currency::by_number(self.registers.get(ACCOUNT_CURRENCY)?),
+            _ => None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! - `scan`: fact by fact over the rows of its lane, for small ledgers
 //! - `totals`, `group`: running totals of a large ledger, a cache
 //! - `answer`: from what was gathered to a register, the same for every way of gathering
-//! - `order`, `distinct`: statistics that need the values themselves
+//! - `order`, `distinct`, `spread`: statistics that need the values themselves, or wide sums
 //! - `histogram`, `population`, `populations`: what is usual among everybody, without rows
 
 mod answer;
@@ -19,6 +19,7 @@ mod order;
 pub mod population;
 pub mod populations;
 pub(crate) mod scan;
+mod spread;
 pub(crate) mod totals;
 
 use crate::batch::Timestamp;
@@ -45,6 +46,8 @@ pub(crate) struct View<'a> {
     pub(crate) kept_after: Timestamp,
     /// The greatest time of a row that the ledger lacks: the cap dropped it, or it left with an evicted key.
     pub(crate) dropped_at: Option<Timestamp>,
+    /// The bits of a row in the account's currency at the event; none without one.
+    pub(crate) currency: u64,
 }
 
 impl View<'_> {

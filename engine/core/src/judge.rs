@@ -15,7 +15,7 @@ use tripline_rules::aggregate::Aggregate;
 use tripline_rules::money::Currency;
 use tripline_rules::program::{Fired, Program};
 use tripline_rules::ruleset::{Described, ReadFrom, Rule, Ruleset};
-use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, TX_AMOUNT, TX_CURRENCY};
+use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, Schema, TX_AMOUNT};
 use tripline_rules::value::Slot;
 
 /// Part of every id, so that ids of another composition are others.
@@ -96,7 +96,7 @@ impl Case<'_, '_> {
             at: event.at,
             account: event.texts.get(ACCOUNT_ID).unwrap_or_default().to_owned(),
             entity: event.texts.get(entity).unwrap_or_default().to_owned(),
-            event: judged_event(event),
+            event: judged_event(event, self.context.installation.schema()),
             score,
             target: action.and_then(|action| self.target(action, event)),
             action: action.cloned(),
@@ -292,8 +292,8 @@ fn score_and_action<'r>(ruleset: &'r Ruleset, live: &[FiredRule]) -> (i32, Optio
     (score, action)
 }
 
-fn judged_event(event: &Event) -> JudgedEvent {
-    let currency = event.registers.get(TX_CURRENCY).and_then(Currency::by_number);
+fn judged_event(event: &Event, schema: &Schema) -> JudgedEvent {
+    let currency = event.currency_of(&schema.field(TX_AMOUNT).kind);
     let amount = event.registers.number(TX_AMOUNT).zip(currency);
     JudgedEvent {
         id: event.texts.get(EVENT_ID).unwrap_or_default().to_owned(),
@@ -319,9 +319,8 @@ fn json(value: Described<'_>) -> serde_json::Value {
         Described::Number(number) => number.into(),
         Described::Money(minor, currency) => {
             let mut money = serde_json::Map::new();
-            // Averages and spreads have fractions of a minor unit.
-            let minor = if minor == minor.trunc() { whole(minor).into() } else { minor.into() };
-            money.insert("minor".to_owned(), minor);
+            // Averages and spreads have fractions of a minor unit: the nearest is given, as in reasons.
+            money.insert("minor".to_owned(), whole(libm::round(minor)).into());
             money.insert("currency".to_owned(), currency.map(Currency::code).into());
             money.into()
         }

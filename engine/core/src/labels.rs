@@ -59,7 +59,10 @@ impl PendingLabels {
             id_text,
             account_text: text(ACCOUNT_ID),
             account_word: event.registers.get(ACCOUNT_ID),
-            currencies: [event.registers.get(TX_CURRENCY), event.registers.get(ACCOUNT_CURRENCY)],
+            currencies: [
+                event.registers.get(TX_CURRENCY),
+                event.registers.get(ACCOUNT_CURRENCY).filter(|_| event.lent_currency.is_none()),
+            ],
         }));
     }
 

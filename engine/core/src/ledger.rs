@@ -29,7 +29,6 @@ mod save;
 mod saving;
 mod store;
 
-pub use install::MissingCurrency;
 pub(crate) use loading::Loaded;
 
 use crate::batch::Timestamp;
@@ -38,7 +37,7 @@ use crate::fact::bound::BoundPlan;
 use crate::fact::scan::Scan;
 use crate::fact::{FactMarks, View};
 use crate::limits::FUTURE_MS_MAX;
-use crate::row::{Identity, Layout, Rows};
+use crate::row::{self, Identity, Layout, Rows};
 use caches::Caches;
 use expiry::ExpiryCounts;
 use hashbrown::HashTable;
@@ -47,7 +46,7 @@ use save::Save;
 use std::ops::Range;
 use store::Store;
 use tripline_rules::aggregate::{AggregatePlan, FactSet, Tags};
-use tripline_rules::schema::Schema;
+use tripline_rules::schema::{ACCOUNT_CURRENCY, Schema};
 use tripline_rules::time::Ms;
 use tripline_rules::value::{Registers, Slot};
 
@@ -92,6 +91,8 @@ pub struct Arrival<'a> {
     pub event_type: u16,
     /// Keyed hash of its id.
     pub id: u64,
+    /// Whether it is about an earlier event: a label, an outcome, a reversal, a clearing, or any other reference.
+    pub is_follow_up: bool,
     /// Fields it does not carry itself and that the event it refers to fills in, found or not: they are no part of what
     /// makes a repeat equal.
     pub inherited: &'a [Slot],
@@ -117,6 +118,8 @@ pub struct RetainedRow<'a> {
     pub registers: &'a Registers,
     /// Which conditions of the plan hold.
     pub tags: Tags,
+    /// Whether the event is about an earlier one.
+    pub is_follow_up: bool,
 }
 
 /// The result of an insertion.
@@ -219,7 +222,8 @@ impl Ledgers {
         self.advance_watermark(watermark.max(arrival.at));
         self.keep_within_caps();
         self.sweep_some();
-        let own = Identity { at: arrival.at, event_type: arrival.event_type, id: arrival.id };
+        let Arrival { at, event_type, id, is_follow_up, .. } = *arrival;
+        let own = Identity { at, event_type, id, is_follow_up };
         self.store.layout().encode(&mut self.arriving, &own, registers, tags);
         match self.store.index.find(arrival.key) {
             Some(ledger) => self.insert_among(ledger, &own, arrival.inherited),
@@ -236,7 +240,8 @@ impl Ledgers {
         } else {
             retained_after
         };
-        let view = View { rows, event: event.position, retained_after, kept_after, dropped_at };
+        let currency = self.store.layout().currency_bits(registers.get(ACCOUNT_CURRENCY));
+        let view = View { rows, event: event.position, retained_after, kept_after, dropped_at, currency };
         let is_newest = || rows.at(rows.len() - 1) == rows.at(event.position);
         if let Some(cache) = self.caches.of_mut(event.ledger).filter(|_| is_newest())
             && cache.totals.is_ready()
@@ -249,12 +254,14 @@ impl Ledgers {
     /// A row's ledger, as the row's event sees it.
     pub(crate) fn view(&self, event: RowRef) -> View<'_> {
         let (rows, retained_after) = (self.rows(event.ledger), self.retained_after());
+        let layout = self.store.layout();
         View {
             rows,
             event: event.position,
             retained_after,
             kept_after: kept_after(rows.len(), retained_after, |position| rows.at(position)),
             dropped_at: self.lacks_until(event.ledger),
+            currency: layout.currency_bits(layout.currency_of(rows.row(event.position))),
         }
     }
 
@@ -306,11 +313,28 @@ impl Ledgers {
         column.read(self.rows(row.ledger).row(row.position)).map(|raw| column.to_register(raw))
     }
 
-    /// The currency of a row's money and its register, where conditions need it and no kept field holds it.
-    pub(crate) fn currency(&self, row: RowRef) -> Option<(Slot, u64)> {
+    /// The number of the currency of a row's money in the account's currency.
+    pub(crate) fn currency(&self, row: RowRef) -> Option<u64> {
+        self.store.layout().currency_of(self.rows(row.ledger).row(row.position))
+    }
+
+    /// The account's currency at the event of a row without one: that of the newest row up to its time that has one.
+    pub(crate) fn currency_at(&self, event: RowRef) -> Option<u64> {
         let layout = self.store.layout();
-        let word = layout.currency_of(self.rows(row.ledger).row(row.position))?;
-        layout.currency().map(|slot| (slot, word))
+        if !layout.holds_currency() {
+            return None;
+        }
+        let (rows, after) = (self.rows(event.ledger), self.retained_after());
+        let until = rows.until(rows.at(event.position));
+        let held = (0..until).rev().map(|position| rows.row(position));
+        held.take_while(|row| row::at(row) > after).find_map(|row| layout.currency_of(row))
+    }
+
+    /// Gives a row that has no currency the one of an amount that it is about to get.
+    pub(crate) fn set_currency(&mut self, row: RowRef, number: u64) {
+        self.before_change(row.ledger);
+        let (words, layout) = self.store.row_mut(row.ledger, row.position);
+        layout.set_currency(words, number);
     }
 
     /// Calls with every row within the retention, ledger after ledger in no order, the rows of each oldest first.
@@ -328,7 +352,8 @@ impl Ledgers {
                 registers.clear();
                 layout.load(row, registers);
                 let (at, id, tags) = (rows.at(position), rows.id(position), layout.tags(row));
-                call(&RetainedRow { key: header.key(), at, id, registers, tags });
+                let is_follow_up = layout.is_follow_up(row);
+                call(&RetainedRow { key: header.key(), at, id, registers, tags, is_follow_up });
             }
         }
     }

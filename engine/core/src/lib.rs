@@ -2,7 +2,8 @@
 //!
 //! It does not depend on a clock, files, a network or randomness: time enters with the records. Lowest layer first:
 //!
-//! - [`limits`] bounds everything; a [`batch`] of records goes in, [`outputs`] come out, an [`event`] is passed along;
+//! - [`limits`] bounds everything, `number` is how rows and registers hold a number; a [`batch`] of records goes in,
+//!   [`outputs`] come out, an [`event`] is passed along;
 //! - [`decode`] reads a record's bytes into an event; [`clock`] checks its time, [`labels`] keeps what becomes known
 //!   later;
 //! - rows are the state: [`fact`] computes aggregates over them, [`ledger`] holds them by key, [`profile`] reads a
@@ -103,6 +104,7 @@ pub mod labels;
 pub mod ledger;
 pub mod limits;
 pub mod lookahead;
+mod number;
 pub mod outputs;
 pub mod placement;
 pub mod profile;

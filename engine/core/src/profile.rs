@@ -14,7 +14,7 @@ use crate::ledger::{Ledgers, RowRef};
 use crate::row::Column;
 use tripline_models::profile::{INPUTS, ROWS_MAX, surprise_of_unseen};
 use tripline_rules::money::Currency;
-use tripline_rules::schema::{Kind, Schema, TX_AMOUNT, TX_CURRENCY, TX_DECLINED};
+use tripline_rules::schema::{CurrencyOf, Kind, Schema, TX_AMOUNT, TX_DECLINED};
 use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use tripline_rules::value::Slot;
 
@@ -54,6 +54,8 @@ enum Habit {
 /// Reads the inputs of one partition's events.
 pub struct ProfileReader {
     habits: Vec<Option<Habit>>,
+    /// The kind of amounts: their currency.
+    amounts: Kind,
     population: Population,
     /// The newest day seen, and what was usual among everybody when it began, by group.
     today: i64,
@@ -120,6 +122,7 @@ impl ProfileReader {
         });
         Some(ProfileReader {
             habits: habits.collect(),
+            amounts: schema.field(TX_AMOUNT).kind.clone(),
             population: Population::new(POPULATION_DAYS),
             today: i64::MIN,
             usual: vec![None; GROUPS],
@@ -151,7 +154,7 @@ impl ProfileReader {
     pub fn observe(&mut self, event: &Event) {
         if let (Some(habit), Some(amount)) = (self.habit(event.event_type), event.registers.number(TX_AMOUNT))
         {
-            self.population.observe(event.at, group(habit, event), amount);
+            self.population.observe(event.at, group(habit, event.currency_of(&self.amounts)), amount);
         }
     }
 
@@ -163,7 +166,8 @@ impl ProfileReader {
         };
         let view = ledgers.view(row);
         self.gather(&view, event.at, habit);
-        let group = group(habit, event);
+        let currency = event.currency_of(&self.amounts);
+        let group = group(habit, currency);
         let usual = usize::try_from(group).ok().and_then(|group| self.usual.get(group).copied().flatten());
         let base = self.baseline(usual, amount);
         let spreads = |amount: f64| (amount - base.centre) / base.spread;
@@ -176,7 +180,7 @@ impl ProfileReader {
             let total = f64::from(self.population.count(group));
             -libm::log10((share * total + 1.0) / (total + 1.0))
         });
-        let major = major_units(event);
+        let major = major_units(currency);
         let values = [
             amount / major,
             base.mean / major,
@@ -221,18 +225,20 @@ impl ProfileReader {
         }
     }
 
-    /// The newest earlier rows of the same habit, newest first.
+    /// The newest earlier rows of the same habit in the same currency, newest first.
     fn gather(&mut self, view: &View<'_>, at: Timestamp, habit: Habit) {
         self.rows.clear();
         let oldest = Timestamp((at.0 - LOOK_BACK_MS).max(view.retained_after.0));
         let layout = view.rows.layout();
+        let has_many = self.amounts == Kind::Money(CurrencyOf::Account);
         for position in (0..view.event).rev().take(ROWS_READ_MAX) {
             let past = view.rows.at(position);
             if past <= oldest || self.rows.len() == ROWS_MAX {
                 break;
             }
             let row = view.rows.row(position);
-            if self.habit(layout.event_type(row)) != Some(habit) {
+            let is_in_currency = !has_many || layout.currency_bits(layout.currency_of(row)) == view.currency;
+            if self.habit(layout.event_type(row)) != Some(habit) || !is_in_currency {
                 continue;
             }
             let Some(amount) = self.columns.amount.number(row) else { continue };
@@ -292,12 +298,12 @@ impl ProfileReader {
 }
 
 /// Everybody's amounts of the same habit in the same currency: 100 yen are not 100 dollars.
-fn group(habit: Habit, event: &Event) -> u64 {
+fn group(habit: Habit, currency: Option<Currency>) -> u64 {
     let kind = match habit {
         Habit::Spending => 0,
         Habit::Payments => 1,
     };
-    2 * event.registers.get(TX_CURRENCY).unwrap_or(Currency::COUNT as u64) + kind
+    2 * currency.map_or(Currency::COUNT as u64, |currency| currency.number().into()) + kind
 }
 
 /// The mean of the middle two, or the middle one, of sorted values.
@@ -322,9 +328,8 @@ fn same_hour(age_ms: i64) -> bool {
     apart.min(DAY_MS - apart) <= THIS_HOUR_MS
 }
 
-/// Minor units of the event's currency in a major one.
-fn major_units(event: &Event) -> f64 {
-    let currency = event.registers.get(TX_CURRENCY).and_then(Currency::by_number);
+/// Minor units of a currency in a major one.
+fn major_units(currency: Option<Currency>) -> f64 {
     libm::exp10(f64::from(currency.map_or(2, Currency::exponent)))
 }
 

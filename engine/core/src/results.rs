@@ -7,8 +7,9 @@ use crate::event::Event;
 use crate::judge::evidence;
 use std::ops::Range;
 use tripline_rules::action::Verb;
+use tripline_rules::money::Currency;
 use tripline_rules::ruleset::Ruleset;
-use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, LABEL_OUTCOME, TX_AMOUNT};
+use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, LABEL_OUTCOME, Schema, TX_AMOUNT};
 
 /// What is collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct EventResult {
     pub action: Verb,
     /// Money of the event, minor units; NaN without.
     pub amount: f64,
+    /// The currency of the money.
+    pub currency: Option<Currency>,
     /// The code of `label.outcome` that the record carries and that becomes known later.
     pub labelled: Option<u16>,
 }
@@ -124,7 +127,7 @@ impl EventResults {
     /// Adds a judged record.
     pub(crate) fn add(
         &mut self,
-        ruleset: &Ruleset,
+        (schema, ruleset): (&Schema, &Ruleset),
         event: &mut Event,
         outcome: &EventOutcome,
         scores: impl Iterator<Item = f64>,
@@ -162,6 +165,7 @@ impl EventResults {
             score: outcome.score,
             action: outcome.action,
             amount: event.registers.number(TX_AMOUNT).unwrap_or(f64::NAN),
+            currency: event.currency_of(&schema.field(TX_AMOUNT).kind),
             labelled: event.label.map(|label| label.outcome),
         });
     }

@@ -17,7 +17,7 @@ mod pool;
 mod rows;
 mod wire;
 
-pub(crate) use column::{Bit, Column};
+pub(crate) use column::{Bit, Column, head};
 pub(crate) use group_key::GroupKey;
 pub(crate) use hash::mix;
 pub(crate) use layout::{Identity, Layout, at, id, set_at};

@@ -21,7 +21,7 @@ use hashbrown::HashTable;
 use std::sync::Arc;
 use tripline_rules::aggregate::FactSet;
 use tripline_rules::program::Program;
-use tripline_rules::schema::{ACCOUNT_CURRENCY, TX_AMOUNT, TX_CURRENCY, TX_DECLINED, TX_REVERSED};
+use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, Kind, TX_AMOUNT, TX_DECLINED, TX_REVERSED};
 use tripline_rules::value::{Registers, Slot};
 
 /// Names of keys without rows are forgotten from so many on.
@@ -53,11 +53,20 @@ pub struct Shard {
     held_from: Option<Timestamp>,
 }
 
-/// Which event types amend the event they refer to.
+/// The event types that are about the event they refer to; all but labels amend its row.
 struct Amendments {
     outcome: Option<u16>,
     reversal: Option<u16>,
     clearing: Option<u16>,
+    label: Option<u16>,
+}
+
+impl Amendments {
+    /// Whether events of a type are about earlier ones, whether or not they name them.
+    #[inline]
+    fn has(&self, event_type: u16) -> bool {
+        [self.outcome, self.reversal, self.clearing, self.label].contains(&Some(event_type))
+    }
 }
 
 impl Shard {
@@ -82,6 +91,7 @@ impl Shard {
                 outcome: code("outcome"),
                 reversal: code("reversal"),
                 clearing: code("clearing"),
+                label: code("label"),
             },
             inherited: Vec::new(),
             names: HashTable::new(),
@@ -130,6 +140,11 @@ impl Shard {
         self.watermark = self.watermark.max(event.at);
         // The event's own time advances the watermark first: it must not refer to a row that it makes expire.
         self.ledgers.advance_watermark(self.watermark);
+        // What the account's other rows lend belongs to no row.
+        if event.lent_currency.is_some() {
+            event.registers.unset(ACCOUNT_CURRENCY);
+        }
+        let is_follow_up = event.reference.is_some() || self.amendments.has(event.event_type);
         let resolved = self.inherit(key, event);
         let tags = self.program.tags(&mut event.registers);
         let arrival = Arrival {
@@ -137,10 +152,14 @@ impl Shard {
             at: event.at,
             event_type: event.event_type,
             id: self.row_id(event, event.id),
+            is_follow_up,
             inherited: &self.inherited,
         };
-        let (row, out_of_order) = match self.ledgers.insert(&arrival, &event.registers, tags, self.watermark)
-        {
+        let inserted = self.ledgers.insert(&arrival, &event.registers, tags, self.watermark);
+        if !event.registers.is_known(ACCOUNT_CURRENCY) {
+            event.registers.put(ACCOUNT_CURRENCY, event.lent_currency);
+        }
+        let (row, out_of_order) = match inserted {
             Inserted::New { row, out_of_order } => (row, out_of_order),
             Inserted::Duplicate => return Ingested::Duplicate,
             Inserted::Conflict => return Ingested::Conflict,
@@ -149,6 +168,7 @@ impl Shard {
         let held_from = *self.held_from.get_or_insert(event.at);
         let gone_until = self.ledgers.gone_until(row);
         self.amend(row, event);
+        self.lend_currency(row, event);
         self.name(event);
         // Whether judged or not: a restored shard must forget the same days.
         self.populations.begin_day(event.at);
@@ -161,7 +181,7 @@ impl Shard {
             });
             self.cover(event, held_from.max(gone_until));
         }
-        self.populations.observe(event.at, &tags, &event.registers);
+        self.populations.observe(event.at, &tags, &event.registers, is_follow_up);
         Ingested::New(InsertedRow { row, out_of_order, marks, held_from, gone_until, resolved })
     }
 
@@ -180,22 +200,23 @@ impl Shard {
         event.reference.map(|reference| Reference { id: self.row_id(event, reference.id), ..reference })
     }
 
-    /// The referring event takes over the kept fields of the event it refers to, where it does not carry them.
-    /// False when it is not held.
+    /// The referring event takes over the kept fields of the event it refers to, where it does not carry them, but no
+    /// money in another currency than its own. False when it is not held.
     fn inherit(&mut self, key: u128, event: &mut Event) -> bool {
         self.inherited.clear();
         let Some(reference) = self.reference(event) else { return true };
         let missing = self.keep.iter().copied().filter(|slot| !event.registers.is_known(*slot));
         self.inherited.extend(missing);
         let Some(target) = self.ledgers.find(key, reference) else { return false };
+        let (theirs, own) = (self.ledgers.currency(target), event.registers.get(ACCOUNT_CURRENCY));
+        let schema = self.installation.schema();
+        let is_foreign = theirs.zip(own).is_some_and(|(theirs, own)| theirs != own);
         for slot in &self.inherited {
-            event.registers.put(*slot, self.ledgers.read(target, *slot));
+            if !(is_foreign && schema.field(*slot).kind == Kind::Money(CurrencyOf::Account)) {
+                event.registers.put(*slot, self.ledgers.read(target, *slot));
+            }
         }
-        if let Some((slot, word)) = self.ledgers.currency(target)
-            && ![TX_CURRENCY, ACCOUNT_CURRENCY].iter().any(|own| event.registers.is_known(*own))
-        {
-            event.registers.set(slot, word);
-        }
+        event.registers.put(ACCOUNT_CURRENCY, own.or(theirs));
         true
     }
 
@@ -230,9 +251,34 @@ impl Shard {
         };
         let target = self.ledgers.find_beside(own, reference);
         if let (Some(target), Some(word)) = (target, word) {
+            if slot == TX_AMOUNT && !self.is_in_currency_of(target, event) {
+                return;
+            }
             let program = &self.program;
             self.ledgers
                 .amend(target, slot, Some(word), &mut self.scratch, |registers| program.tags(registers));
+        }
+    }
+
+    /// Whether an event's amount is in the currency of a row. A row without a currency takes it over.
+    fn is_in_currency_of(&mut self, row: RowRef, event: &Event) -> bool {
+        if self.installation.schema().field(TX_AMOUNT).kind != Kind::Money(CurrencyOf::Account) {
+            return true;
+        }
+        let own = event.registers.get(ACCOUNT_CURRENCY);
+        let held = self.ledgers.currency(row);
+        if let (None, Some(own)) = (held, own) {
+            self.ledgers.set_currency(row, own);
+        }
+        held.is_none() || held == own
+    }
+
+    /// An event that does not tell the account's currency is judged with that of the account's newest money.
+    #[inline]
+    fn lend_currency(&self, row: RowRef, event: &mut Event) {
+        if matches!(self.key, KeySource::Account) && !event.registers.is_known(ACCOUNT_CURRENCY) {
+            event.lent_currency = self.ledgers.currency_at(row);
+            event.registers.put(ACCOUNT_CURRENCY, event.lent_currency);
         }
     }
 

@@ -8,14 +8,16 @@ use crate::batch::Timestamp;
 use crate::event::Event;
 use std::collections::BTreeMap;
 use tripline_rules::ruleset::{Ruleset, Signal};
+use tripline_rules::schema::Kind;
 
 /// Entries that are kept before expired ones are looked for.
 const SWEEP_FROM: usize = 4096;
 
 /// Published values, as an event meets them.
 pub trait Signals {
-    /// The value about an entity, given by the word of its id, if one is valid at this time.
-    fn value(&self, signal: &Signal, entity: u64, at: Timestamp) -> Option<f64>;
+    /// The value about an entity, given by the word of its id, if one is valid at this time: a word as the signal's
+    /// kind is held in registers.
+    fn value(&self, signal: &Signal, entity: u64, at: Timestamp) -> Option<u64>;
 }
 
 /// Nothing is published.
@@ -23,7 +25,7 @@ pub trait Signals {
 pub struct NoSignals;
 
 impl Signals for NoSignals {
-    fn value(&self, _: &Signal, _: u64, _: Timestamp) -> Option<f64> {
+    fn value(&self, _: &Signal, _: u64, _: Timestamp) -> Option<u64> {
         None
     }
 }
@@ -34,17 +36,24 @@ pub(crate) fn read(signals: &impl Signals, ruleset: &Ruleset, event: &mut Event)
     for signal in ruleset.signals() {
         let Some(slot) = signal.slot else { continue };
         let entity = event.registers.get(signal.key);
-        match entity.and_then(|entity| signals.value(signal, entity, event.at)) {
-            Some(value) => event.registers.set_number(slot, value),
-            None => event.registers.unset(slot),
-        }
+        let value = entity.and_then(|entity| signals.value(signal, entity, event.at));
+        event.registers.put(slot, value);
+    }
+}
+
+/// Whether a value differs enough from the published one to be published.
+fn has_moved(signal: &Signal, held: u64, value: u64) -> bool {
+    match signal.kind {
+        Kind::Bool => value != held,
+        _ => (f64::from_bits(value) - f64::from_bits(held)).abs() >= signal.step,
     }
 }
 
 /// A published value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Published {
-    value: f64,
+    /// As registers hold it.
+    value: u64,
     /// Time of the event that published it.
     at: Timestamp,
     valid_until: Timestamp,
@@ -65,7 +74,7 @@ pub(crate) struct SignalTable {
 }
 
 impl Signals for SignalTable {
-    fn value(&self, signal: &Signal, entity: u64, at: Timestamp) -> Option<f64> {
+    fn value(&self, signal: &Signal, entity: u64, at: Timestamp) -> Option<u64> {
         let published = self.published(signal)?.get(&entity)?;
         (at < published.valid_until).then_some(published.value)
     }
@@ -91,7 +100,7 @@ impl SignalTable {
                 continue;
             }
             let held = held.filter(|held| event.at < held.valid_until);
-            if held.is_none_or(|held| (value - held.value).abs() >= signal.step) {
+            if held.is_none_or(|held| has_moved(signal, held.value, value)) {
                 let valid_until = Timestamp(event.at.0.saturating_add(signal.valid_for));
                 self.insert(signal, word, Published { value, at: event.at, valid_until });
                 self.sweep();

@@ -3,7 +3,7 @@
 
 use tripline_core::decode::{
     Ambiguous, AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping,
-    Mapping, MappingError, MappingErrorKind, MappingSpans, Spanned, TimeFormat,
+    Mapping, MappingError, MappingErrorKind, MappingSpans, Sign, Spanned, TimeFormat,
 };
 use tripline_rules::diagnostic::{Diagnostics, nearest};
 use tripline_rules::ruleset::Ruleset;
@@ -342,6 +342,12 @@ fn money(keys: &mut Keys<'_>, field: &mut FieldMapping, problems: &mut Diagnosti
         ];
         if let Some(form) = unit.word("the unit of money", &words, problems) {
             field.money.amount = form;
+        }
+    }
+    if let Some(sign) = keys.optional("sign") {
+        let words = [("as_written", Sign::AsWritten), ("absolute", Sign::Absolute), ("negate", Sign::Negate)];
+        if let Some(sign) = sign.word("the sign of money", &words, problems) {
+            field.money.sign = sign;
         }
     }
     let currency = keys.optional("currency").and_then(|node| text(node, "a currency", problems));

@@ -44,7 +44,7 @@ pub const CRATES: [Crate<'static>; 5] = [
     Crate {
         root: "engine/core/src/lib.rs",
         layers: &[
-            &["limits", "batch", "placement"],
+            &["limits", "batch", "number", "placement"],
             &["event", "outputs", "clock", "snapshot", "simulate"],
             &["decode", "suppress", "labels", "row", "signals"],
             &["decision", "fact"],

@@ -21,7 +21,7 @@ use crate::resolve::{
 use crate::ruleset::{
     DecideLine, EventTypes, Feature, ReadFrom, ReadValue, ReasonPart, Rule, Ruleset, Signal,
 };
-use crate::schema::{ACCOUNT_ID, Kind, Schema};
+use crate::schema::{ACCOUNT_ID, CurrencyOf, Kind, Schema};
 use crate::value::Slot;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,7 +160,7 @@ impl Compiled<'_> {
             space: number(signal.space),
             kind: signal.kind.clone(),
             slot: resolver.signals.get(full).and_then(|entry| entry.slot),
-            step: signal.text.step.map_or(0.0, |step| step.number()),
+            step: signal.text.step.map_or(0.0, |step| step.scaled(minor_places(&signal.kind))),
             valid_for: signal.text.valid_for,
             block: self.block([signal.node]),
         }
@@ -228,6 +228,14 @@ impl Compiled<'_> {
             programs.push(types);
         }
         programs
+    }
+}
+
+/// Decimal places of the minor units that registers hold a value in.
+fn minor_places(kind: &Kind) -> u8 {
+    match kind {
+        Kind::Money(CurrencyOf::Fixed(currency)) => currency.exponent(),
+        _ => 0,
     }
 }
 

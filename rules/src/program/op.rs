@@ -18,7 +18,7 @@ pub(crate) enum Op {
     Unknown {
         to: Slot,
     },
-    /// Loads an amount of the event's currency, by number.
+    /// Loads an amount of the account's currency, by number.
     Major {
         to: Slot,
         amount: u16,
@@ -52,7 +52,7 @@ pub(crate) enum Op {
         a: Slot,
         value: f64,
     },
-    /// Compares with an amount of the event's currency, by number.
+    /// Compares with an amount of the account's currency, by number.
     CompareMajor {
         to: Slot,
         op: Compare,

@@ -1,10 +1,10 @@
-//! What operations refer to by number, and the currency of an event's money.
+//! What operations refer to by number, and the currency of the event's account.
 
 use crate::function::Zones;
 use crate::graph::Listed;
 use crate::money::{Currency, EXPONENT_MAX};
 use crate::pattern::Pattern;
-use crate::schema::{ACCOUNT_CURRENCY, TX_CURRENCY};
+use crate::schema::ACCOUNT_CURRENCY;
 use crate::value::Registers;
 use jiff::tz::TimeZone;
 
@@ -23,7 +23,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// An amount of major units in minor units of the event's currency, by number; `None` when it is not finite.
+    /// An amount of major units in minor units of the account's currency, by number; `None` when it is not finite.
     #[inline]
     pub(crate) fn amount(&self, amount: u16, registers: &Registers) -> Option<f64> {
         let amount = self.amounts[usize::from(amount)][exponent(registers)];
@@ -31,14 +31,14 @@ impl Shared {
     }
 }
 
-/// Decimal places of the event's money: the transaction's currency, else the account's, else 2.
+/// Decimal places of money in the account's currency, or 2: without a currency there is no such money but sums of none.
 #[inline]
 fn exponent(registers: &Registers) -> usize {
     currency(registers).map_or(2, |currency| usize::from(currency.exponent()))
 }
 
-/// The currency of the event's money, if it is known.
+/// The account's currency at the event, if it is known. Money in a fixed currency does not depend on it.
 #[inline]
 pub(crate) fn currency(registers: &Registers) -> Option<Currency> {
-    Currency::by_number(registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY))?)
+    Currency::by_number(registers.get(ACCOUNT_CURRENCY)?)
 }

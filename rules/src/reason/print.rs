@@ -87,7 +87,8 @@ fn money(minor: f64, of: &CurrencyOf, events: Option<Currency>, out: &mut String
         CurrencyOf::Account => events,
     };
     let exponent = currency.map_or(2, Currency::exponent);
-    let major = minor / (0..exponent).fold(1.0, |power, _| power * 10.0);
+    // Averages have fractions of a minor unit; alerts give the same whole ones.
+    let major = libm::round(minor) / (0..exponent).fold(1.0, |power, _| power * 10.0);
     grouped(major, usize::from(exponent), out);
     if let Some(currency) = currency {
         out.push(' ');

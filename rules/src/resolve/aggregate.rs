@@ -11,7 +11,7 @@ use crate::ast::Expr;
 use crate::diagnostic::Span;
 use crate::graph::NodeId;
 use crate::pack::{AggregateText, OpText};
-use crate::schema::{ACCOUNT_CURRENCY, CurrencyOf, EVENT_TIME, EVENT_TYPE, Kind, TX_CURRENCY};
+use crate::schema::{ACCOUNT_CURRENCY, CurrencyOf, EVENT_TIME, EVENT_TYPE, Kind};
 use crate::time::{DAY_MS, HOUR_MS};
 use crate::value::Slot;
 
@@ -53,8 +53,9 @@ impl Resolver<'_> {
         }
         self.check_window(text);
         let fact_kind = self.fact_kind(text, value, &kind, &whose)?;
+        let follow_ups = self.asks_for_follow_ups(filter, ratio, value);
         if let Some(group) = whose.all {
-            return self.population(text, value?, group, filter);
+            return self.population(text, value?, group, filter, follow_ups);
         }
         let slot = self.register();
         let filter = self.filter_tag(filter, whose.space, text.name.span)?;
@@ -72,6 +73,7 @@ impl Resolver<'_> {
             delay: text.delay,
             filter,
             include_current: text.include_current,
+            follow_ups,
             at_least: text.at_least,
             slot,
             kind: fact_kind.clone(),
@@ -97,10 +99,7 @@ impl Resolver<'_> {
         if self.dry {
             return Some(TagId(0));
         }
-        // An amount in major units reads both. A condition that reads one of them reads it by name, and rows keep it.
-        let slots = self.slots_of([node]);
-        let currency = [TX_CURRENCY, ACCOUNT_CURRENCY].iter().all(|slot| slots.contains(slot));
-        let tag = self.plans[space].tag(node, currency);
+        let tag = self.plans[space].tag(node);
         if tag.is_none() {
             self.problems.error(
                 "S007",
@@ -134,6 +133,7 @@ impl Resolver<'_> {
         value: Slot,
         group: Option<Slot>,
         filter: Option<NodeId>,
+        follow_ups: bool,
     ) -> Option<Fact> {
         let days =
             text.over.filter(|over| over % DAY_MS == 0).and_then(|over| u32::try_from(over / DAY_MS).ok());
@@ -157,6 +157,7 @@ impl Resolver<'_> {
             group,
             days,
             filter,
+            follow_ups,
             condition: filter_node.and_then(|node| self.graph.wording(node, self.schema)),
             at_least: text.at_least,
             slot,
@@ -182,6 +183,7 @@ impl Resolver<'_> {
             delay: 0,
             filter: None,
             include_current: false,
+            follow_ups: false,
             at_least: 0,
             slot,
             kind: Kind::Number,
@@ -231,10 +233,10 @@ impl Resolver<'_> {
                 }
             }
         }
-        // Functions read fields that are not written: `kmh` reads `tx.geo`. A bare amount is in the account's currency.
-        let currencies = [TX_CURRENCY, ACCOUNT_CURRENCY];
+        // Functions read fields that are not written: `kmh` reads `tx.geo`. A bare amount is in the account's currency,
+        // which rows with such an amount hold.
         for slot in self.slots_of([node]) {
-            if fine && self.is_field(slot) && !currencies.contains(&slot) {
+            if fine && self.is_field(slot) && slot != ACCOUNT_CURRENCY {
                 fine &= self.kept(slot, expr.span, called);
             }
         }
@@ -297,20 +299,39 @@ impl Resolver<'_> {
                 .label(format!("this is {}", called(&Ty::Is(kind.clone()))));
             return None;
         }
-        let reads_amounts = value.is_some()
-            && !matches!(op, OpText::Distinct | OpText::Last | OpText::First | OpText::Nth(_));
-        if reads_amounts && *kind == Kind::Money(CurrencyOf::Account) && whose.space != 0 {
-            // An account has one currency; the accounts at a terminal have several.
-            self.problems
-                .error("E410", "amounts of different accounts can be in different currencies", at)
-                .label("in the currency of each account")
-                .help("use a field in one currency (`money in EUR`), or count instead");
+        let is_accounts = value.is_some() && *kind == Kind::Money(CurrencyOf::Account);
+        if is_accounts && whose.has_several_currencies() {
+            self.several_currencies(at);
             return None;
         }
         Some(match op {
             OpText::Count | OpText::Rate | OpText::Ratio | OpText::Rank | OpText::Distinct => Kind::Number,
             _ => kind.clone(),
         })
+    }
+
+    /// Amounts of several accounts meet, and no single currency is declared.
+    pub(super) fn several_currencies(&mut self, at: Span) {
+        self.problems
+            .error("E410", "amounts of different accounts can be in different currencies", at)
+            .label("in the currency of each account")
+            .help(
+                "declare one currency in the schema (`money in EUR`), add `account.currency` to `by:`, or use a \
+                 number that was converted",
+            );
+    }
+
+    /// Whether an aggregate asks for follow-ups: it reads a field of labels, or counts only event types that it names.
+    fn asks_for_follow_ups(
+        &self,
+        filter: Option<NodeId>,
+        ratio: Option<NodeId>,
+        value: Option<Slot>,
+    ) -> bool {
+        let read = self.slots_of(filter.into_iter().chain(ratio)).into_iter().chain(value);
+        let mut fields = read.filter(|slot| self.is_field(*slot)).map(|slot| &self.schema.field(slot).name);
+        fields.any(|name| name.starts_with("label."))
+            || filter.is_some_and(|filter| self.graph.names_types(filter))
     }
 
     fn check_window(&mut self, text: &AggregateText) {

@@ -5,6 +5,7 @@
 use super::resolver::Resolver;
 use crate::diagnostic::nearest;
 use crate::pack::{AggregateText, Name, OpText};
+use crate::schema::ACCOUNT_CURRENCY;
 use crate::value::Slot;
 
 /// The rows that an aggregate reads.
@@ -13,6 +14,14 @@ pub(super) struct Whose {
     pub(super) lane: Vec<Slot>,
     /// For `by: all`, the field by which histograms are grouped.
     pub(super) all: Option<Option<Slot>>,
+}
+
+impl Whose {
+    /// Whether the rows are those of several accounts in several currencies.
+    pub(super) fn has_several_currencies(&self) -> bool {
+        let is_one = self.lane.contains(&ACCOUNT_CURRENCY) || self.all == Some(Some(ACCOUNT_CURRENCY));
+        (self.space != 0 || self.all.is_some()) && !is_one
+    }
 }
 
 impl Resolver<'_> {

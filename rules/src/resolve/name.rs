@@ -9,7 +9,7 @@ use crate::catalogue;
 use crate::diagnostic::{Span, nearest};
 use crate::graph::{Node, NodeId};
 use crate::parser::DEPTH_MAX;
-use crate::schema::Kind;
+use crate::schema::{CurrencyOf, Kind};
 use crate::value::Slot;
 use std::collections::BTreeSet;
 
@@ -157,6 +157,11 @@ impl Resolver<'_> {
                     self.problems
                         .error("E308", "a signal must be a number, money or yes/no", typed.span)
                         .label(format!("this is {}", called(&typed.ty)));
+                    typed = self.invalid(at);
+                }
+                if typed.ty == Ty::Is(Kind::Money(CurrencyOf::Account)) {
+                    // Another account would read it in its own currency.
+                    self.several_currencies(typed.span);
                     typed = self.invalid(at);
                 }
                 self.signals.get_mut(name).expect("found above").typed = Resolution::Done(typed.clone());

@@ -35,7 +35,6 @@ impl PlanBuilder {
             aggregates: Vec::new(),
             populations: Vec::new(),
             coverages: Vec::new(),
-            currency: false,
             look_back: 0,
         };
         PlanBuilder { plan, tags: Vec::new(), windows: Vec::new() }
@@ -45,9 +44,8 @@ impl PlanBuilder {
         &self.plan.space
     }
 
-    /// The tag of a condition, which may depend on the currency of the row; `None` beyond [`TAGS_MAX`].
-    pub(crate) fn tag(&mut self, node: NodeId, currency: bool) -> Option<TagId> {
-        self.plan.currency |= currency;
+    /// The tag of a condition; `None` beyond [`TAGS_MAX`].
+    pub(crate) fn tag(&mut self, node: NodeId) -> Option<TagId> {
         let at = match self.tags.iter().position(|held| *held == node) {
             Some(at) => at,
             None if self.tags.len() == TAGS_MAX => return None,

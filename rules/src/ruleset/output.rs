@@ -35,7 +35,7 @@ pub struct Signal {
     pub kind: Kind,
     /// The register of the value for readers; `None` when nothing reads it.
     pub slot: Option<Slot>,
-    /// Smaller changes are not published; in the unit of the value, money in major units.
+    /// Smaller changes are not published; in the unit of registers, so minor units of money. A yes/no has none.
     pub step: f64,
     /// Validity of a published value, ms.
     pub valid_for: Ms,

@@ -30,7 +30,7 @@ fn key_spaces_see_what_travels_to_them() {
     registers.set_number(house.fact(1, "seen").1, 200.0);
     registers.set_number(house.fact(0, "spent").1, 101.0);
     assert_eq!(house.judge(1, "label", &mut registers, &NoTexts).0, ["TERMINAL"]);
-    assert_eq!(house.rules.signal(0, &mut registers, &NoTexts), Some(0.03));
+    assert_eq!(house.rules.signal(0, &mut registers, &NoTexts), Some(0.03f64.to_bits()));
     let signal = &house.rules.signals()[0];
     assert_eq!(
         (signal.entity.as_str(), signal.name.as_str(), signal.space, signal.step),

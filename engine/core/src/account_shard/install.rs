@@ -3,7 +3,6 @@
 use super::{AccountShard, Scratch};
 use crate::decode::HeaderError;
 use crate::installation::Installation;
-use crate::ledger::MissingCurrency;
 use crate::snapshot::schema_fingerprint;
 use std::sync::Arc;
 use thiserror::Error;
@@ -34,9 +33,6 @@ pub enum InstallError {
         /// How far before its watermark the shard holds rows, ms: no more than its shortest retention since.
         retained_ms: i64,
     },
-    /// The rows lack what the new plan needs.
-    #[error(transparent)]
-    Currency(#[from] MissingCurrency),
     /// The state of a model that did not run before comes from the log alone.
     #[error("the model `{0}` was not running before; its state can only be built by a restore from the log")]
     Model(&'static str),
@@ -72,7 +68,7 @@ impl AccountShard {
         if needed_ms > retained_ms && self.shard.ledgers().keys() > 0 {
             return Err(InstallError::Lateness { needed_ms, retained_ms });
         }
-        self.shard.install(new)?;
+        self.shard.install(new);
         self.scores.install(new.models(), new.schema(), new.ruleset(), self.shard.ledgers());
         self.intake.install(new, decoder);
         self.counts.fired.install(new.ruleset());

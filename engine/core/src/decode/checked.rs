@@ -32,6 +32,8 @@ pub struct CheckedMapping {
     /// One step per mapped field, in the order of the mapping.
     pub(super) steps: Vec<Step>,
     pub(super) label: Option<LabelPlan>,
+    /// The account's currency of every record, where the mapping alone decides it.
+    pub(super) account_currency: Option<u16>,
 }
 
 impl CheckedMapping {
@@ -51,7 +53,9 @@ impl CheckedMapping {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(CheckedMapping { format: mapping.format, names, paths, exempt, slots, steps, label })
+        let account_currency = constant_account_currency(&steps);
+        let format = mapping.format;
+        Ok(CheckedMapping { format, names, paths, exempt, slots, steps, label, account_currency })
     }
 
     /// The format of the records.
@@ -229,8 +233,15 @@ impl Checker<'_> {
                     Some((raw.value.clone(), codes.code(value)?))
                 };
                 let mapped = field.values.iter().filter_map(code);
-                let own = codes.listed().map(|(value, code)| (value.to_owned(), code));
-                FieldConversion::Value(Conversion::OneOf(CodeTable::new(mapped.chain(own))))
+                let is_currency =
+                    codes.values().iter().map(String::as_str).eq(Currency::all().map(Currency::code));
+                let table = if is_currency {
+                    CodeTable::new(mapped.chain(currency_codes()))
+                } else {
+                    let own = codes.listed().map(|(value, code)| (value.to_owned(), code));
+                    CodeTable::new(mapped.chain(own))
+                };
+                FieldConversion::Value(Conversion::OneOf(table))
             }
             Kind::Money(of) => FieldConversion::Money(self.money(field, &of)?),
         })
@@ -268,7 +279,7 @@ impl Checker<'_> {
                 CurrencyPlan::Account
             }
         };
-        Some(MoneyPlan { form: field.money.amount, currency, own })
+        Some(MoneyPlan { form: field.money.amount, sign: field.money.sign, currency, own })
     }
 
     /// Whether a currency from this source is what `account.currency` is read from.
@@ -285,8 +296,7 @@ impl Checker<'_> {
         let values = same.flat_map(|field| &field.values);
         let mapped =
             values.filter_map(|(raw, value)| Some((raw.value.clone(), Currency::by_code(value)?.number())));
-        let own = Currency::all().map(|currency| (currency.code().to_owned(), currency.number()));
-        CodeTable::new(mapped.chain(own))
+        CodeTable::new(mapped.chain(currency_codes()))
     }
 
     /// The fields that are read from one pointer or column.
@@ -335,12 +345,7 @@ impl Checker<'_> {
             self.error(MappingErrorKind::Label, self.mapping.spans.labels, None);
         }
         let source = self.source(&label.source, None);
-        Some(LabelPlan {
-            source,
-            equals: label.equals.clone(),
-            outcome: label.outcome,
-            after_ms: label.after_ms,
-        })
+        Some(LabelPlan::new(source, label.equals.clone(), label.outcome, label.after_ms))
     }
 
     /// By source: times, money and the configured fields are exempt from the search for card numbers, unless another
@@ -370,6 +375,27 @@ impl Checker<'_> {
             self.error(MappingErrorKind::Delimiter, self.mapping.spans.format, None);
         }
     }
+}
+
+/// All currencies by their codes, which many feeds write small.
+fn currency_codes() -> impl Iterator<Item = (String, u16)> {
+    Currency::all().flat_map(|currency| {
+        let (code, number) = (currency.code(), currency.number());
+        [(code.to_owned(), number), (code.to_ascii_lowercase(), number)]
+    })
+}
+
+/// The account's currency where no record states it and every amount in it has the same constant currency.
+fn constant_account_currency(steps: &[Step]) -> Option<u16> {
+    if steps.iter().any(|step| step.slot == ACCOUNT_CURRENCY) {
+        return None;
+    }
+    let mut currencies = steps.iter().filter_map(|step| match &step.conversion {
+        FieldConversion::Money(MoneyPlan { own: None, currency, .. }) => Some(currency),
+        _ => None,
+    });
+    let CurrencyPlan::Fixed(first) = currencies.next()? else { return None };
+    currencies.all(|other| matches!(other, CurrencyPlan::Fixed(other) if other == first)).then_some(*first)
 }
 
 /// The keys of a JSON pointer (RFC 6901) of one to four.

@@ -7,9 +7,8 @@ use super::text::{is_id, stripped};
 use super::time::{LocalReader, LocalTime, TimeReader};
 use super::word::head;
 use crate::limits::{NUMBER_MAX, NUMBER_PLACES};
+use crate::number::{MILLIONTHS_MAX, from_millionths};
 use tripline_rules::value::Geo;
-
-const MICROS: u64 = 1_000_000;
 
 /// The codes of texts: the values of a one-of and those of its value map. A hash table with linear probing, at most a
 /// quarter full.
@@ -164,22 +163,11 @@ fn local_time<'a>(reader: &LocalReader, raw: Raw<'_>) -> Result<Value<'a>, Reaso
     Ok(if is_chosen { Value::Chosen(ms) } else { Value::Millis(ms) })
 }
 
-/// A number rounded to 10⁻⁶, as the nearest `f64`.
+/// A number rounded to 10⁻⁶, as the nearest `f64`. Rows hold the same number.
 fn number(raw: Raw<'_>) -> Option<f64> {
-    let micros = scaled(raw.decimal()?, NUMBER_PLACES, Rounding::HalfAway, NUMBER_MAX * MICROS)?;
-    let magnitude = in_units(micros.unsigned_abs());
-    Some(if micros < 0 { -magnitude } else { magnitude })
-}
-
-/// Millionths as a number. A division of whole numbers that are exact in an `f64` rounds once.
-#[expect(clippy::cast_precision_loss, reason = "whole numbers below 2^53, or a sum that is rounded below")]
-fn in_units(micros: u64) -> f64 {
-    const EXACT: u64 = 1 << 53;
-    if micros <= EXACT {
-        return micros as f64 / MICROS as f64;
-    }
-    // Above 9·10⁹ adjacent f64 values differ by 10⁻⁶ or more: the whole part is exact, the rest is below one.
-    (micros / MICROS) as f64 + (micros % MICROS) as f64 / MICROS as f64
+    let millionths =
+        scaled(raw.decimal()?, NUMBER_PLACES, Rounding::HalfAway, MILLIONTHS_MAX.unsigned_abs())?;
+    Some(from_millionths(millionths.into()))
 }
 
 /// Decimal places of degrees. They are exact until the conversion to `f64`.

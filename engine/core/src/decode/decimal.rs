@@ -8,8 +8,8 @@ use super::word::{HIGH, above_nine, every, head, number};
 /// What happens to decimals beyond the requested places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rounding {
-    /// They must be zeros.
-    Exact,
+    /// They must be zeros, and so many of them may be written: `25.000` is hardly ever 25 euros.
+    Exact(u8),
     /// Rounded half away from zero.
     HalfAway,
     /// Rounded towards minus infinity.
@@ -36,10 +36,10 @@ fn parts(text: &[u8]) -> Option<Parts<'_>> {
     let (negative, rest) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
     let (whole, rest) = digits(rest);
     let (fraction, rest) = match rest.strip_prefix(b".") {
-        Some(rest) => digits(rest),
-        None => (&b"0"[..], rest),
+        Some(rest) => Some(digits(rest)).filter(|(fraction, _)| !fraction.is_empty())?,
+        None => (&b""[..], rest),
     };
-    if whole.is_empty() || fraction.is_empty() {
+    if whole.is_empty() {
         return None;
     }
     let exponent = match rest {
@@ -66,7 +66,8 @@ fn exponent(text: &[u8]) -> Option<i64> {
 }
 
 /// `text · 10^places` as an integer of at most `max` in magnitude; `None` when the text is no decimal, is out of range,
-/// or (with [`Rounding::Exact`]) has other digits than zeros beyond the places. A negative zero is 0.
+/// or (with [`Rounding::Exact`]) has other digits than zeros, or too many zeros, beyond the places. A negative zero is
+/// 0.
 #[inline]
 pub(super) fn scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> Option<i64> {
     match plain(text, places) {
@@ -134,7 +135,7 @@ fn exactly_scaled(text: &[u8], places: u8, rounding: Rounding, max: u64) -> Opti
         sum = sum.checked_mul(10u64.checked_pow(u32::try_from(missing).ok()?)?)?;
     }
     match rounding {
-        Rounding::Exact if dropped_any => return None,
+        Rounding::Exact(zeros) if dropped_any || -missing > i64::from(zeros) => return None,
         Rounding::HalfAway if first_dropped >= 5 => sum = sum.checked_add(1)?,
         Rounding::Floor if dropped_any && parts.negative => sum = sum.checked_add(1)?,
         _ => {}
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn unusual_numbers_are_read_as_documented() {
-        let cents = |text: &str| scaled(text.as_bytes(), 2, Rounding::Exact, MAX);
+        let cents = |text: &str| scaled(text.as_bytes(), 2, Rounding::Exact(u8::MAX), MAX);
         for (text, expected) in [
             ("57.16", Some(5716)),
             ("146.0", Some(14600)),
@@ -198,6 +199,24 @@ mod tests {
     }
 
     #[test]
+    fn written_decimals_beyond_the_places_are_limited_even_if_they_are_zeros() {
+        for (text, zeros, expected) in [
+            ("25.000", 0, None),
+            ("25.000", 1, Some(2500)),
+            ("25.00", 0, Some(2500)),
+            ("25.0", 0, Some(2500)),
+            ("25", 0, Some(2500)),
+            ("2500e-2", 0, Some(2500)),
+            ("25000e-3", 0, None),
+            ("2.5e1", 0, Some(2500)),
+            ("0.000", 0, None),
+            ("1000000.000", 0, None),
+        ] {
+            assert_eq!(scaled(text.as_bytes(), 2, Rounding::Exact(zeros), MAX), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn numbers_round_half_away_from_zero_and_times_round_down() {
         let rounded = |text: &str, rounding| scaled(text.as_bytes(), 3, rounding, MAX);
         assert_eq!(rounded("1.2345", Rounding::HalfAway), Some(1235));
@@ -216,7 +235,7 @@ mod tests {
         /// The fast path gives what the slow one gives.
         #[test]
         fn the_fast_path_is_exact(text in "-?[0-9]{0,15}(\\.[0-9]{0,4})?[0-9.e-]?", places in 0u8..8, max in 0..MAX) {
-            for rounding in [Rounding::Exact, Rounding::HalfAway, Rounding::Floor] {
+            for rounding in [Rounding::Exact(0), Rounding::Exact(2), Rounding::HalfAway, Rounding::Floor] {
                 prop_assert_eq!(
                     scaled(text.as_bytes(), places, rounding, max),
                     exactly_scaled(text.as_bytes(), places, rounding, max)
@@ -232,10 +251,10 @@ mod tests {
             let sign = if value < 0 { "-" } else { "" };
             let shift = shift.max(1);
             let text = format!("{sign}{whole}.{fraction}e{shift}");
-            prop_assert_eq!(scaled(text.as_bytes(), 0, Rounding::Exact, MAX), Some(value));
+            prop_assert_eq!(scaled(text.as_bytes(), 0, Rounding::Exact(0), MAX), Some(value));
             let text = format!("{sign}{whole}.{fraction}");
             let places = u8::try_from(shift).unwrap();
-            prop_assert_eq!(scaled(text.as_bytes(), places, Rounding::Exact, MAX), Some(value));
+            prop_assert_eq!(scaled(text.as_bytes(), places, Rounding::Exact(0), MAX), Some(value));
         }
     }
 }

@@ -4,7 +4,7 @@ use super::capture::{Captures, Raw};
 use super::convert::{self, Conversion, Value};
 use super::hash_cache::HashCache;
 use super::mapping::Fallback;
-use super::money::{Amount, MoneyPlan};
+use super::money::MoneyPlan;
 use super::reject::Reason;
 use super::steps::{DirectField, FieldConversion, Step, Substitution, ValueSource};
 use super::text;
@@ -12,7 +12,7 @@ use crate::batch::{SourceRecord, Timestamp};
 use crate::event::{Event, Reference};
 use std::fmt::Write;
 use tripline_rules::schema::{
-    ACCOUNT_ID, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, TX_AMOUNT, TX_CURRENCY,
+    ACCOUNT_CURRENCY, ACCOUNT_ID, EVENT_ID, EVENT_REF, EVENT_TIME, EVENT_TYPE, TX_AMOUNT, TX_CURRENCY,
 };
 use tripline_rules::value::{Slot, TextKey};
 
@@ -148,7 +148,8 @@ impl Fields<'_> {
         captured: &CapturedRecord<'_>,
     ) -> Result<(), Reason> {
         let currency = money.currency(captured.captures, captured.record, &self.event.registers, slot)?;
-        set_amount(slot, money.amount(raw, currency)?, self.event);
+        let minor = money.minor(raw, currency, slot)?;
+        set_amount(slot, minor, currency, money.is_accounts(), self.event);
         Ok(())
     }
 
@@ -291,10 +292,13 @@ fn location(latitude: Raw<'_>, longitude: Raw<'_>, step: &Step) -> Result<Option
 }
 
 #[expect(clippy::cast_precision_loss, reason = "amounts are bounded far below 2^53")]
-fn set_amount(slot: Slot, amount: Amount, event: &mut Event) {
-    event.registers.set_number(slot, amount.minor as f64);
-    if slot == TX_AMOUNT || !event.registers.is_known(TX_CURRENCY) {
-        event.registers.set(TX_CURRENCY, u64::from(amount.currency));
+fn set_amount(slot: Slot, minor: i64, currency: u16, is_accounts: bool, event: &mut Event) {
+    event.registers.set_number(slot, minor as f64);
+    if slot == TX_AMOUNT {
+        event.registers.set(TX_CURRENCY, u64::from(currency));
+    }
+    if is_accounts {
+        event.registers.set(ACCOUNT_CURRENCY, u64::from(currency));
     }
 }
 

@@ -129,7 +129,11 @@ impl FieldMapping {
             values: Vec::new(),
             fallback: Fallback::Reject,
             time: TimeFormat::Rfc3339,
-            money: MoneyForm { amount: AmountForm::Major, currency: CurrencySource::OfField },
+            money: MoneyForm {
+                amount: AmountForm::Major,
+                sign: Sign::AsWritten,
+                currency: CurrencySource::OfField,
+            },
         }
     }
 }
@@ -208,19 +212,33 @@ pub enum Ambiguous {
 pub struct MoneyForm {
     /// The number.
     pub amount: AmountForm,
+    /// What its sign means.
+    pub sign: Sign,
     /// Its currency.
     pub currency: CurrencySource,
+}
+
+/// What the sign of an amount becomes. `tx.amount` is never below zero: such a record is a dead letter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sign {
+    /// It stays.
+    #[default]
+    AsWritten,
+    /// It is dropped: the feed writes outgoing money with a minus and incoming without.
+    Absolute,
+    /// It is turned round: all amounts of the feed are written with a minus.
+    Negate,
 }
 
 /// The unit of an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AmountForm {
-    /// Major units with decimals: `57.16`. More decimals than the currency has must be zeros.
+    /// Major units with decimals: `57.16`. No more decimals than the currency has: `25.000` euros is refused.
     Major,
     /// Major units as binary floats were printed: also `85.64999999999999`, which is 85.65. An amount may be off by
     /// less than half a thousandth of its minor unit; `85.649` is refused.
     MajorFloat,
-    /// Minor units: `5716`.
+    /// Minor units: `5716`; `5716.0` and `5716.00` are accepted.
     Minor,
 }
 

@@ -3,7 +3,7 @@
 use super::capture::{Captures, Raw, SourceId};
 use super::convert::CodeTable;
 use super::decimal::{Rounding, scaled};
-use super::mapping::AmountForm;
+use super::mapping::{AmountForm, Sign};
 use super::reject::Reason;
 use crate::limits::MONEY_MINOR_MAX;
 use tripline_rules::money::{Currency, EXPONENT_MAX};
@@ -14,6 +14,7 @@ use tripline_rules::value::{Registers, Slot};
 #[derive(Clone, Debug)]
 pub(super) struct MoneyPlan {
     pub(super) form: AmountForm,
+    pub(super) sign: Sign,
     pub(super) currency: CurrencyPlan,
     /// The fixed currency of the field; none if it is the account's.
     pub(super) own: Option<u16>,
@@ -28,18 +29,13 @@ pub(super) enum CurrencyPlan {
     Account,
 }
 
-/// An amount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Amount {
-    pub(super) minor: i64,
-    pub(super) currency: u16,
-}
-
 /// Whether a text is an amount in some currency.
 pub(super) fn is_amount(text: &str) -> bool {
-    scaled(text.as_bytes(), EXPONENT_MAX, Rounding::Exact, u64::MAX).is_some()
+    scaled(text.as_bytes(), EXPONENT_MAX, Rounding::Exact(0), u64::MAX).is_some()
 }
 
+/// Zeros after the point of an amount in minor units: floats print `5716.0`, and `5.716` or `5.000` has thousands.
+const MINOR_ZEROS: u8 = 2;
 /// Decimals beyond the minor unit that a printed float must round to zeros. With them the range still fits an `i64`.
 const GUARD_PLACES: u8 = 3;
 const GUARD: i64 = 1_000;
@@ -52,7 +48,8 @@ fn near_whole(text: &[u8], exponent: u8) -> Option<i64> {
 }
 
 impl MoneyPlan {
-    /// The currency of the amount in this record, checked against the currency of the field.
+    /// The currency of the amount in this record, checked against the currency of its field: a fixed one, or the
+    /// account's. Where the record does not state the account's currency, its first amount does.
     #[inline]
     pub(super) fn currency(
         &self,
@@ -77,15 +74,27 @@ impl MoneyPlan {
         if differs(expected) || differs(stated) { Err(Reason::CurrencyMismatch) } else { Ok(found) }
     }
 
-    /// The amount in a known currency.
+    /// Whether the field is in the account's currency.
     #[inline]
-    pub(super) fn amount(&self, raw: Raw<'_>, currency: u16) -> Result<Amount, Reason> {
+    pub(super) fn is_accounts(&self) -> bool {
+        self.own.is_none()
+    }
+
+    /// The amount in minor units of a known currency.
+    #[inline]
+    pub(super) fn minor(&self, raw: Raw<'_>, currency: u16, slot: Slot) -> Result<i64, Reason> {
         let exponent = Currency::by_number(currency).ok_or(Reason::BadMoney)?.exponent();
-        let minor = raw.decimal().and_then(|text| match self.form {
-            AmountForm::Major => scaled(text, exponent, Rounding::Exact, MONEY_MINOR_MAX),
-            AmountForm::Minor => scaled(text, 0, Rounding::Exact, MONEY_MINOR_MAX),
+        let written = raw.decimal().and_then(|text| match self.form {
+            AmountForm::Major => scaled(text, exponent, Rounding::Exact(0), MONEY_MINOR_MAX),
+            AmountForm::Minor => scaled(text, 0, Rounding::Exact(MINOR_ZEROS), MONEY_MINOR_MAX),
             AmountForm::MajorFloat => near_whole(text, exponent),
         });
-        minor.map(|minor| Amount { minor, currency }).ok_or(Reason::BadMoney)
+        let written = written.ok_or(Reason::BadMoney)?;
+        let minor = match self.sign {
+            Sign::AsWritten => written,
+            Sign::Absolute => written.abs(),
+            Sign::Negate => -written,
+        };
+        if minor < 0 && slot == TX_AMOUNT { Err(Reason::NegativeAmount) } else { Ok(minor) }
     }
 }

@@ -108,7 +108,7 @@ fn unescaped(text: &str) -> Cow<'_, str> {
 /// Whether the text is a number with an exponent whose value is a card number.
 fn in_exponent(text: &[u8]) -> bool {
     let exponent = text.iter().any(|byte| matches!(byte, b'e' | b'E'));
-    let value = exponent.then(|| scaled(text, 0, Rounding::Exact, u64::MAX)).flatten();
+    let value = exponent.then(|| scaled(text, 0, Rounding::Exact(u8::MAX), u64::MAX)).flatten();
     value.is_some_and(|value| card_number::is_in(&value.unsigned_abs().to_string()))
 }
 

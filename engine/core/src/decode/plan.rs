@@ -22,6 +22,8 @@ pub struct DecodePlan {
     pub(super) required: Vec<Required>,
     pub(super) steps: Vec<Step>,
     pub(super) label: Option<LabelPlan>,
+    /// The account's currency of every record, where the mapping alone decides it.
+    pub(super) account_currency: Option<u16>,
     /// By source: the first field that reads it.
     pub(super) slots: Vec<Option<Slot>>,
     /// By field: the pointer or column that it is read from.
@@ -42,7 +44,8 @@ impl DecodePlan {
     /// are always read, and currencies when an amount is. `texts`: the text fields whose text the event carries; those
     /// of its id and account are always carried. `key`: the key of all hashes.
     pub fn new(mapping: &CheckedMapping, wanted: &[Slot], texts: &[Slot], key: TextKey) -> DecodePlan {
-        let CheckedMapping { format, names, paths, exempt, slots, steps, label } = mapping.clone();
+        let CheckedMapping { format, names, paths, exempt, slots, steps, label, account_currency } =
+            mapping.clone();
         let mut steps = wanted_steps(steps, wanted, texts);
         let places = places(&steps, &names);
         let (reader, required) = match format {
@@ -54,7 +57,7 @@ impl DecodePlan {
                 (ReaderPlan::Csv(Arc::new(CsvPlan::new(delimiter, names, exempt))), Vec::new())
             }
         };
-        DecodePlan { key, reader, required, steps, label, slots, places }
+        DecodePlan { key, reader, required, steps, label, account_currency, slots, places }
     }
 
     /// The pointer or column that a field is read from, if the plan reads it from a record.

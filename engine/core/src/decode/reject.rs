@@ -46,6 +46,8 @@ reasons! {
     BadMoney = "bad_money",
     /// An amount that is not in the currency of its field.
     CurrencyMismatch = "currency_mismatch",
+    /// An amount below zero, where amounts are positive.
+    NegativeAmount = "negative_amount",
     /// Not an id: empty, too long, or with a character that ids do not have.
     BadId = "bad_id",
     /// More characters than [`TEXT_CHARS_MAX`](crate::limits::TEXT_CHARS_MAX).

@@ -1,10 +1,12 @@
 //! What fills the fields of an event from a record: one step per mapped field. It does not know how a mapping is
 //! configured, nor how values are found in a record.
 
-use super::capture::SourceId;
+use super::capture::{Raw, SourceId};
 use super::convert::Conversion;
+use super::decimal::{Rounding, scaled};
 use super::mapping::Fallback;
 use super::money::MoneyPlan;
+use crate::limits::NUMBER_MAX;
 use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, EVENT_TIME, EVENT_TYPE};
 use tripline_rules::value::Slot;
 
@@ -93,6 +95,27 @@ pub(super) enum FieldConversion {
 pub(super) struct LabelPlan {
     pub(super) source: SourceId,
     pub(super) equals: String,
+    /// The same where it is a number: programs for statistics write 1 as `1.0`.
+    number: Option<i64>,
     pub(super) outcome: u16,
     pub(super) after_ms: i64,
+}
+
+impl LabelPlan {
+    /// The label of records whose source equals a text, or the number that the text is.
+    pub(super) fn new(source: SourceId, equals: String, outcome: u16, after_ms: i64) -> LabelPlan {
+        let number = whole(equals.as_bytes());
+        LabelPlan { source, equals, number, outcome, after_ms }
+    }
+
+    /// Whether this value makes a label.
+    pub(super) fn is(&self, raw: Raw<'_>) -> bool {
+        let Some(written) = raw.written() else { return false };
+        written == self.equals.as_bytes() || self.number.is_some() && whole(written) == self.number
+    }
+}
+
+/// A whole number, however many zeros follow its point.
+fn whole(text: &[u8]) -> Option<i64> {
+    scaled(text, 0, Rounding::Exact(u8::MAX), NUMBER_MAX)
 }

@@ -3,9 +3,10 @@
 
 use super::bound::BoundAggregate;
 use super::order::{self, float};
+use super::spread::Squares;
 use tripline_rules::aggregate::Op;
 use tripline_rules::time::{DAY_MS, ms_as_f64};
-use tripline_rules::value::{MONEY_MINOR_MAX_EXACT, Registers};
+use tripline_rules::value::Registers;
 
 /// What is gathered of the matching rows: which of it, the operation decides.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,8 +18,7 @@ pub(crate) struct Gathered {
     /// The one value of `Min`, `Max`, `Last`, `First`, `Nth`.
     pub(crate) word: Option<u64>,
     pub(crate) sum: i128,
-    /// Sum of squares: below 2¹²⁵ by the bounds of rows and their values.
-    pub(crate) squares: i128,
+    pub(crate) squares: Squares,
 }
 
 impl Gathered {
@@ -49,7 +49,7 @@ impl Gathered {
     #[inline]
     pub(super) fn add_square(&mut self, word: u64) {
         self.add(word);
-        self.squares += i128::from(word.cast_signed()) * i128::from(word.cast_signed());
+        self.squares.add(word.cast_signed());
     }
 
     #[inline]
@@ -91,9 +91,9 @@ pub(crate) fn answer(
     let any = gathered.rows > 0;
     let number = match fact.op {
         Op::Count => Some(rows),
-        Op::Sum => whole_sum(gathered.sum).map(|sum| sum / units),
-        Op::Avg => whole_sum(gathered.sum).filter(|_| any).map(|sum| sum / (rows * units)),
-        Op::Stddev => spread(gathered).map(|spread| spread / units),
+        Op::Sum => fact.value.total(gathered.sum),
+        Op::Avg => any.then(|| float(gathered.sum) / (rows * units)),
+        Op::Stddev => gathered.squares.spread(gathered.rows, gathered.sum).map(|spread| spread / units),
         Op::Median => order::median(values).map(|median| median / units),
         Op::TrimmedMean => order::trimmed_mean(values).map(|mean| mean / units),
         Op::Quantile(q) => order::quantile(values, q).map(|quantile| quantile / units),
@@ -111,18 +111,4 @@ pub(crate) fn answer(
         None => registers.unset(fact.slot),
     }
     matches!(fact.op, Op::Distinct { max } if gathered.hits >= max)
-}
-
-/// A sum that registers hold exactly.
-fn whole_sum(sum: i128) -> Option<f64> {
-    let sum =
-        i64::try_from(sum).ok().filter(|sum| sum.unsigned_abs() <= MONEY_MINOR_MAX_EXACT.unsigned_abs())?;
-    Some(float(sum.into()))
-}
-
-/// The sample standard deviation; missing below two rows, and where its integers would pass 2¹²⁷.
-fn spread(gathered: &Gathered) -> Option<f64> {
-    let rows = i128::from(gathered.rows);
-    let scaled = rows.checked_mul(gathered.squares)?.checked_sub(gathered.sum.checked_mul(gathered.sum)?)?;
-    (rows > 1).then(|| libm::sqrt(float(scaled) / float(rows * (rows - 1))))
 }

@@ -1,8 +1,9 @@
 //! A plan bound to a layout: for each aggregate the column of its value and which rows it admits, and for each lane the
 //! aggregates that share its rows.
 
-use crate::row::{Bit, Column, GroupKey, Layout};
+use crate::row::{self, Bit, Column, GroupKey, Layout};
 use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, Op};
+use tripline_rules::schema::{CurrencyOf, Kind};
 use tripline_rules::time::Ms;
 use tripline_rules::value::Slot;
 
@@ -17,8 +18,14 @@ pub(crate) struct BoundAggregate {
     pub(crate) over: Option<Ms>,
     /// Distance from its end to the event.
     pub(crate) delay: Ms,
-    /// Set in the rows that are admitted: the filter's, and that the value is known.
+    /// Bits of a row's first packed word that decide whether it is admitted, and which of them must be set: no
+    /// follow-up, the filter's, that the value is known. The currency's are set at each event.
+    head: u64,
+    set: u64,
+    /// Set in the rows that are admitted, in other words.
     needs: [Bit; 2],
+    /// Whether the value is money in the account's currency.
+    in_currency: bool,
     /// Set in the rows that are a ratio's hits.
     hit: Bit,
     pub(crate) include_current: bool,
@@ -27,11 +34,19 @@ pub(crate) struct BoundAggregate {
 }
 
 impl BoundAggregate {
+    /// What the first packed word of an admitted row is, in the bits that decide: `currency` are the bits of the
+    /// account's currency at the event.
+    #[inline]
+    pub(crate) fn wanted(&self, currency: u64) -> u64 {
+        self.set | if self.in_currency { currency } else { 0 }
+    }
+
     /// The value of a row that matches but for its lane and time; 0 where the operation reads none.
     #[inline]
-    pub(crate) fn admitted(&self, row: &[u64]) -> Option<u64> {
+    pub(crate) fn admitted(&self, row: &[u64], wanted: u64) -> Option<u64> {
         let [one, other] = self.needs;
-        (one.is_set(row) && other.is_set(row)).then(|| self.value.raw(row))
+        let is_admitted = row::head(row) & self.head == wanted && one.is_set(row) && other.is_set(row);
+        is_admitted.then(|| self.value.raw(row))
     }
 
     /// The value of a row, whether or not the row matches.
@@ -97,13 +112,22 @@ fn fact(aggregate: &Aggregate, layout: &Layout) -> BoundAggregate {
         column.unwrap_or_else(|| panic!("`{}` reads a field that rows keep", aggregate.name))
     });
     let value = value.unwrap_or(Column::NOTHING);
+    let in_currency = aggregate.value.is_some() && aggregate.value_kind == Kind::Money(CurrencyOf::Account);
+    let needs = [value.known(), aggregate.filter.map_or(Bit::NONE, |tag| layout.tag(tag))];
+    let set = needs.iter().filter(|bit| bit.is_in_head()).fold(0, |set, bit| set | bit.mask());
+    let [one, other] = needs.map(|bit| if bit.is_in_head() { Bit::NONE } else { bit });
+    let follow_up = if aggregate.follow_ups { 0 } else { layout.follow_up().mask() };
+    let currency = if in_currency { layout.currency_mask() } else { 0 };
     BoundAggregate {
         op: aggregate.op,
         value,
         lane: aggregate.lane,
         over: aggregate.over,
         delay: aggregate.delay,
-        needs: value.known().both(aggregate.filter.map_or(Bit::NONE, |tag| layout.tag(tag))),
+        head: set | follow_up | currency,
+        set,
+        needs: one.both(other),
+        in_currency,
         hit: if let Op::Ratio(tag) = aggregate.op { layout.tag(tag) } else { Bit::NONE },
         include_current: aggregate.include_current,
         at_least: aggregate.at_least,

@@ -11,6 +11,8 @@ use tripline_rules::aggregate::Op;
 /// What one aggregate comes to over the rows `tail..head` of its lane.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Running {
+    /// What the first packed word of a row in the total is: it depends on the account's currency.
+    pub(super) wanted: u64,
     pub(super) tail: u64,
     pub(super) head: u64,
     pub(super) gathered: Gathered,
@@ -22,12 +24,12 @@ pub(super) struct Running {
 
 impl Running {
     /// Of no rows, before the one at a place.
-    pub(super) fn before(place: u64) -> Running {
-        Running { tail: place, head: place, ..Running::default() }
+    pub(super) fn before(place: u64, wanted: u64) -> Running {
+        Running { wanted, tail: place, head: place, ..Running::default() }
     }
 
     pub(super) fn add(&mut self, fact: &BoundAggregate, row: &[u64]) {
-        let Some(word) = fact.admitted(row) else { return };
+        let Some(word) = fact.admitted(row, self.wanted) else { return };
         self.gathered.take(fact, row, word);
         if matches!(fact.op, Op::Distinct { .. }) {
             let same = |held: &(u64, u32)| held.0 == word;
@@ -37,14 +39,15 @@ impl Running {
     }
 
     pub(super) fn remove(&mut self, fact: &BoundAggregate, row: &[u64]) {
-        let Some(word) = fact.admitted(row) else { return };
-        let (gathered, number) = (&mut self.gathered, i128::from(word.cast_signed()));
+        let Some(word) = fact.admitted(row, self.wanted) else { return };
+        let gathered = &mut self.gathered;
+        let number = i128::from(word.cast_signed());
         gathered.rows -= 1;
         match fact.op {
             Op::Sum | Op::Avg => gathered.sum -= number,
             Op::Stddev => {
                 gathered.sum -= number;
-                gathered.squares -= number * number;
+                gathered.squares.remove(word.cast_signed());
             }
             Op::Ratio(_) => gathered.hits -= u32::from(fact.is_hit(row)),
             Op::Min | Op::Max => self.is_stale |= gathered.word == Some(word),

@@ -18,6 +18,7 @@ struct Ranked {
     value: Slot,
     group: Option<Slot>,
     filter: Option<TagId>,
+    follow_ups: bool,
     at_least: u32,
     slot: Slot,
     population: Population,
@@ -31,6 +32,7 @@ impl Ranked {
             value: rank.value,
             group: rank.group,
             filter: rank.filter,
+            follow_ups: rank.follow_ups,
             at_least: rank.at_least,
             slot: rank.slot,
             population: Population::new(rank.days),
@@ -44,8 +46,9 @@ impl Ranked {
     }
 
     /// The same of an event that is counted.
-    fn counted(&self, tags: &Tags, registers: &Registers) -> Option<(u64, f64)> {
-        self.of(registers).filter(|_| self.filter.is_none_or(|tag| tags.has(tag)))
+    fn counted(&self, tags: &Tags, registers: &Registers, is_follow_up: bool) -> Option<(u64, f64)> {
+        let is_counted = self.filter.is_none_or(|tag| tags.has(tag)) && (self.follow_ups || !is_follow_up);
+        self.of(registers).filter(|_| is_counted)
     }
 }
 
@@ -62,7 +65,8 @@ fn meaning(rank: &Rank, schema: &Schema, pack: &str) -> u128 {
         // Without a wording of its own, a condition means the same only within its pack.
         (Some(_), None) => pack,
     };
-    fingerprint(&format!("{}\n{group}\n{}\n{filter}", field(rank.value), rank.days))
+    let whose = if rank.follow_ups { " with follow-ups" } else { "" };
+    fingerprint(&format!("{}\n{group}\n{}\n{filter}{whose}", field(rank.value), rank.days))
 }
 
 /// All population ranks of a plan.
@@ -80,15 +84,15 @@ impl Populations {
     /// Takes over another plan: what counts the same as before goes on, the rest is counted from the rows held.
     ///
     /// `rows` is called if there is anything to be counted, and calls with time, fields and the truth of the new plan's
-    /// conditions of each row, in any order. What is counted so lacks what the rows lack: events older than the
-    /// retention, and values that were amended since.
+    /// conditions of each row, and whether it is a follow-up, in any order. What is counted so lacks what the rows
+    /// lack: events older than the retention, and values that were amended since.
     pub fn install(
         &mut self,
         plan: &AggregatePlan,
         schema: &Schema,
         pack: &str,
         watermark: Timestamp,
-        rows: impl FnOnce(&mut dyn FnMut(Timestamp, &Registers, &Tags)),
+        rows: impl FnOnce(&mut dyn FnMut(Timestamp, &Registers, &Tags, bool)),
     ) {
         let old = std::mem::replace(self, Populations::new(plan, schema, pack));
         let mut recounts: Vec<(usize, Recount)> = Vec::new();
@@ -101,9 +105,9 @@ impl Populations {
         if recounts.is_empty() || watermark == Timestamp(i64::MIN) {
             return;
         }
-        rows(&mut |at, registers, tags| {
+        rows(&mut |at, registers, tags, is_follow_up| {
             for (index, recount) in &mut recounts {
-                if let Some((group, value)) = self.ranked[*index].counted(tags, registers) {
+                if let Some((group, value)) = self.ranked[*index].counted(tags, registers, is_follow_up) {
                     recount.add(at, group, value);
                 }
             }
@@ -130,9 +134,9 @@ impl Populations {
     }
 
     /// Counts an event that was ranked.
-    pub fn observe(&mut self, at: Timestamp, tags: &Tags, registers: &Registers) {
+    pub fn observe(&mut self, at: Timestamp, tags: &Tags, registers: &Registers, is_follow_up: bool) {
         for ranked in &mut self.ranked {
-            if let Some((group, value)) = ranked.counted(tags, registers) {
+            if let Some((group, value)) = ranked.counted(tags, registers, is_follow_up) {
                 ranked.population.observe(at, group, value);
             }
         }
@@ -168,6 +172,7 @@ mod tests {
             group,
             days,
             filter: filter.map(TagId),
+            follow_ups: false,
             condition: filter.map(|_| "not tx.declined".to_owned()),
             at_least: 0,
             slot: RANK,
@@ -182,7 +187,6 @@ mod tests {
             aggregates: Vec::new(),
             populations,
             coverages: Vec::new(),
-            currency: false,
             look_back: 0,
         }
     }
@@ -205,14 +209,14 @@ mod tests {
         for row in rows {
             let (registers, tags) = registers(row);
             populations.begin_day(row.0);
-            populations.observe(row.0, &tags, &registers);
+            populations.observe(row.0, &tags, &registers, false);
         }
     }
 
-    fn replay(rows: &[Row], call: &mut dyn FnMut(Timestamp, &Registers, &Tags)) {
+    fn replay(rows: &[Row], call: &mut dyn FnMut(Timestamp, &Registers, &Tags, bool)) {
         for row in rows {
             let (registers, tags) = registers(row);
-            call(row.0, &registers, &tags);
+            call(row.0, &registers, &tags, false);
         }
     }
 

@@ -93,7 +93,8 @@ impl Scan {
         let Scan { members, values, distinct } = self;
         let mut gathered = Gathered::default();
         let left_out = if fact.include_current { usize::MAX } else { view.event * view.rows.width() };
-        let matching = Matching { members, words: view.rows.words(), fact, window, left_out };
+        let (words, wanted) = (view.rows.words(), fact.wanted(view.currency));
+        let matching = Matching { members, words, fact, wanted, window, left_out };
         match fact.op {
             Op::Count | Op::Rate => matching.each(|_, _| gathered.count()),
             Op::Sum | Op::Avg => matching.each(|_, word| gathered.add(word)),
@@ -141,6 +142,8 @@ struct Matching<'a> {
     /// The words of all rows.
     words: &'a [u64],
     fact: &'a BoundAggregate,
+    /// What the first packed word of a matching row is.
+    wanted: u64,
     window: (Timestamp, Timestamp),
     /// Where the row begins that does not count.
     left_out: usize,
@@ -150,12 +153,12 @@ impl Matching<'_> {
     /// Calls with row and value of each, the newest first. Other rows follow the row.
     #[inline]
     fn each(&self, mut call: impl FnMut(&[u64], u64)) {
-        let Matching { members, words, fact, window: (after, until), left_out } = *self;
+        let Matching { members, words, fact, wanted, window: (after, until), left_out } = *self;
         for member in members.iter().take_while(|member| member.at > after) {
             let row = &words[member.from..];
             if member.at <= until
                 && member.from != left_out
-                && let Some(word) = fact.admitted(row)
+                && let Some(word) = fact.admitted(row, wanted)
             {
                 call(row, word);
             }

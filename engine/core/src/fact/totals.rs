@@ -233,7 +233,7 @@ impl Totals {
             let group = lane.find(&bound.key, *first, &view.rows, event).expect("the event is in its lanes");
             let Group { rows, running } = &mut lane.groups[group as usize];
             if running.is_empty() {
-                running.resize(bound.each.len(), Running::before(rows.left));
+                running.resize(bound.each.len(), Running::before(rows.left, 0));
             }
             let window = LaneRows { rows, first: *first, own, view };
             for (running, index) in
@@ -282,15 +282,16 @@ impl LaneRows<'_> {
         if is_left_out || self.at(place) > to {
             return None;
         }
-        fact.admitted(self.row(place))
+        fact.admitted(self.row(place), fact.wanted(self.view.currency))
     }
 
     /// Moves the total to the window: it holds the rows before the event's own.
     fn advance(&self, fact: &BoundAggregate, running: &mut Running, from: Timestamp, to: Timestamp) {
-        let left = self.rows.left;
-        if running.head > left && self.rows.number(running.head - 1) >= self.own {
-            // A later event was computed before: its total is of no use.
-            *running = Running::before(left);
+        let (left, wanted) = (self.rows.left, fact.wanted(self.view.currency));
+        let is_beyond = running.head > left && self.rows.number(running.head - 1) >= self.own;
+        if is_beyond || running.wanted != wanted {
+            // A later event was computed before, or one in another currency: its total is of no use.
+            *running = Running::before(left, wanted);
         }
         while running.head < self.rows.end()
             && self.rows.number(running.head) < self.own
@@ -307,7 +308,7 @@ impl LaneRows<'_> {
             running.is_stale = false;
             let mut fresh = Gathered::default();
             for row in (running.tail..running.head).map(|place| self.row(place)) {
-                if let Some(word) = fact.admitted(row) {
+                if let Some(word) = fact.admitted(row, wanted) {
                     fresh.take(fact, row, word);
                 }
             }

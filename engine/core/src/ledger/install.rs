@@ -11,15 +11,9 @@ use super::{LedgerLimits, Ledgers};
 use crate::batch::Timestamp;
 use crate::fact::bound::BoundPlan;
 use crate::row::{self, Layout};
-use thiserror::Error;
 use tripline_rules::aggregate::{AggregatePlan, Tags};
 use tripline_rules::schema::Schema;
 use tripline_rules::value::Registers;
-
-/// Conditions of the new plan compare amounts in major units, and the rows that are there do not tell their currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the new packs compare amounts in major units, but the existing rows have no currency")]
-pub struct MissingCurrency;
 
 impl Ledgers {
     /// Takes over another plan and other limits. Afterwards the ledgers equal those of a new `Ledgers` with this plan
@@ -34,10 +28,6 @@ impl Ledgers {
     /// `retag` finds the truth of the conditions from the row's fields, `registers` are overwritten and must fit it.
     /// Every [`RowRef`](super::RowRef) of before is invalid. A save that is under way is given up: begin another.
     ///
-    /// # Errors
-    /// The rows lack the currency that the plan needs. Then nothing has changed, and the shard must be restored from
-    /// its log.
-    ///
     /// # Panics
     /// When the schema's kept fields are others than before, the plan reads fields that the schema does not keep, or
     /// limits contradict themselves.
@@ -48,12 +38,9 @@ impl Ledgers {
         limits: LedgerLimits,
         registers: &mut Registers,
         mut retag: impl FnMut(&mut Registers) -> Tags,
-    ) -> Result<(), MissingCurrency> {
+    ) {
         limits.check();
         let layout = Layout::new(schema, plan);
-        if layout.holds_currency() && !self.layout().holds_currency() && self.keys() > 0 {
-            return Err(MissingCurrency);
-        }
         self.abandon_save();
         self.caches = Caches::default();
         self.plan = BoundPlan::new(plan, &layout);
@@ -79,7 +66,6 @@ impl Ledgers {
                 });
             }
         }
-        Ok(())
     }
 
     /// Converts one ledger; `rows` is room, reused from ledger to ledger.

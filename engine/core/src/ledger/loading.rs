@@ -25,12 +25,8 @@ impl Ledgers {
     /// Begins to load: advances the watermark to that of the snapshot.
     ///
     /// # Errors
-    /// When conditions need the currency of rows and the snapshot's rows do not hold it, or when the lateness needs
-    /// rows from before those that the snapshot holds.
+    /// When the lateness needs rows from before those that the snapshot holds.
     pub(crate) fn begin_load(&mut self, summary: &LedgersSummary) -> Result<(), SnapshotError> {
-        if self.store.layout().holds_currency() && !summary.currency {
-            return Err(SnapshotError::NoCurrency);
-        }
         self.evicted_until = summary.evicted_until.map(Timestamp);
         self.gone_until = Timestamp(summary.gone_until.unwrap_or(i64::MIN));
         if let Some(watermark) = summary.watermark {

@@ -22,7 +22,6 @@ impl Ledgers {
             gone_until: (self.gone_until.0 > i64::MIN).then_some(self.gone_until.0),
             evicted_until: self.evicted_until.map(|until| until.0),
             rows_per_ledger: self.limits.rows_per_ledger,
-            currency: self.store.layout().holds_currency(),
             ledgers: 0,
             rows: 0,
             held_rows: self.expiry.rows() as u64,
@@ -150,7 +149,6 @@ mod tests {
             aggregates: Vec::new(),
             populations: Vec::new(),
             coverages: Vec::new(),
-            currency: false,
             look_back: 0,
         };
         let limits = LedgerLimits {
@@ -168,7 +166,7 @@ mod tests {
         let (kind, mut items) = ItemKind::read(&chunk.bytes).unwrap();
         assert_eq!(kind, ItemKind::Ledgers);
         let mut loaded = ledgers(schema, rows_per_ledger);
-        loaded.begin_load(summary).unwrap();
+        loaded.begin_load(summary);
         let (form, mut registers) = (RowForm::new(schema), Registers::new(schema.fields().len()));
         let mut rows = Vec::new();
         loaded.load_ledger(&form, &mut items, &mut rows, &mut registers, |_| Tags::default()).unwrap();
@@ -183,7 +181,7 @@ mod tests {
         let mut registers = Registers::new(schema.fields().len());
         registers.set_number(TX_AMOUNT, 700.0);
         let at = Timestamp(100 * DAY_MS);
-        let arrival = Arrival { key: 5, at, event_type: 0, id: 9, inherited: &[] };
+        let arrival = Arrival { key: 5, at, event_type: 0, id: 9, is_follow_up: false, inherited: &[] };
         let Inserted::New { row, .. } = held.insert(&arrival, &registers, Tags::default(), at) else {
             panic!("a first event")
         };
@@ -206,7 +204,8 @@ mod tests {
         let registers = Registers::new(schema.fields().len());
         let noon = |hour: u16| Timestamp(100 * DAY_MS + i64::from(hour) * HOUR_MS);
         for hour in 0..12 {
-            let arrival = Arrival { key: 5, at: noon(hour), event_type: 0, id: hour.into(), inherited: &[] };
+            let (key, at, id) = (5, noon(hour), u64::from(hour));
+            let arrival = Arrival { key, at, event_type: 0, id, is_follow_up: false, inherited: &[] };
             held.insert(&arrival, &registers, Tags::default(), noon(hour));
         }
         assert_eq!(held.lacks_until(0), Some(noon(2)), "nine of twelve rows are in memory");

@@ -1,16 +1,18 @@
 //! Where one value lies in a row, and how it is written there: words, bits and encodings.
 
+use crate::number::{MILLIONTHS, from_millionths, to_millionths};
 use tripline_rules::schema::Kind;
 use tripline_rules::value::MONEY_MINOR_MAX_EXACT;
 
-/// Rows hold numbers in units of 10⁻⁶, exactly as the decoder rounds them.
-const NUMBER_UNITS: f64 = 1e6;
-/// Largest magnitude of a number in a row, in units of 10⁻⁶: 3.6 · 10¹⁰. A larger one is not stored: the row's value is
-/// unknown. With at most [`ROWS_MAX`](super::ROWS_MAX) rows no sum of squares passes 2¹²⁵.
-pub(super) const NUMBER_FIXED_MAX: i64 = 1 << 55;
 pub(super) const AT: usize = 0;
 pub(super) const ID: usize = 1;
 pub(super) const PACKED: usize = 2;
+
+/// A row's first packed word: its type, whether it is a follow-up, its currency.
+#[inline]
+pub(crate) fn head(row: &[u64]) -> u64 {
+    row[PACKED]
+}
 
 /// How a value is written in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,16 @@ impl Bit {
 
     pub(super) fn at(position: usize) -> Bit {
         Bit { word: PACKED + position / 64, mask: 1 << (position % 64) }
+    }
+
+    /// Whether it is in a row's first packed word.
+    pub(crate) fn is_in_head(self) -> bool {
+        self.word == PACKED
+    }
+
+    /// The bit in its word.
+    pub(crate) fn mask(self) -> u64 {
+        self.mask
     }
 
     #[inline]
@@ -105,9 +117,21 @@ impl Column {
         self.read(row).map(u64::cast_signed)
     }
 
+    /// The sum of so many units as registers hold it: a sum of money is exact or missing, that of numbers is the
+    /// nearest `f64`.
+    pub(crate) fn total(&self, sum: i128) -> Option<f64> {
+        if self.encoding == Encoding::Fixed {
+            return Some(from_millionths(sum));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "within 2^53")]
+        let exact =
+            |sum: i64| (sum.unsigned_abs() <= MONEY_MINOR_MAX_EXACT.unsigned_abs()).then_some(sum as f64);
+        exact(i64::try_from(sum).ok()?)
+    }
+
     /// How many units of the row make one of the register's.
     pub(crate) fn units(&self) -> f64 {
-        if self.encoding == Encoding::Fixed { NUMBER_UNITS } else { 1.0 }
+        if self.encoding == Encoding::Fixed { MILLIONTHS } else { 1.0 }
     }
 
     /// A row's value as registers hold it.
@@ -117,7 +141,7 @@ impl Column {
         match self.encoding {
             Encoding::Raw => held,
             Encoding::Whole => (held.cast_signed() as f64).to_bits(),
-            Encoding::Fixed => (held.cast_signed() as f64 / NUMBER_UNITS).to_bits(),
+            Encoding::Fixed => from_millionths(held.cast_signed().into()).to_bits(),
         }
     }
 
@@ -127,7 +151,7 @@ impl Column {
         match self.encoding {
             Encoding::Raw => (word <= self.mask).then_some(word),
             Encoding::Whole => whole(f64::from_bits(word), MONEY_MINOR_MAX_EXACT),
-            Encoding::Fixed => whole(f64::from_bits(word) * NUMBER_UNITS, NUMBER_FIXED_MAX),
+            Encoding::Fixed => to_millionths(f64::from_bits(word)).map(i64::cast_unsigned),
         }
     }
 

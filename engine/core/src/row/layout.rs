@@ -1,14 +1,15 @@
 //! How a row lies in memory: eight-byte words, in this order: time, hash of the id, packed bits, one word a kept value.
 //!
-//! Packed are the event's type, a known and an amended bit for every kept field, codes and yes/no values, and one bit
-//! for every distinct condition of the pack. Only `row` knows positions, so a denser layout may replace this one.
+//! Packed are the event's type, whether it is a follow-up, the account's currency where rows keep money in it, a known
+//! and an amended bit for every kept field, codes and yes/no values, and one bit for every distinct condition of the
+//! pack. Only `row` knows positions, so a denser layout may replace this one.
 
 use super::column::{AT, Bit, Column, Encoding, ID, PACKED, bits_for, encoding_of, packed_column};
 use super::group_key::GroupKey;
 use crate::batch::Timestamp;
 use tripline_rules::aggregate::{AggregatePlan, TagId, Tags};
 use tripline_rules::money::Currency;
-use tripline_rules::schema::{ACCOUNT_CURRENCY, EVENT_TIME, EVENT_TYPE, Kind, Schema, TX_CURRENCY};
+use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, EVENT_TIME, EVENT_TYPE, Kind, Schema};
 use tripline_rules::value::{Registers, Slot};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +19,12 @@ pub(super) struct Kept {
     pub(super) amended: Bit,
 }
 
-/// What identifies an event, and its time.
+/// What identifies an event, its time, and whether it follows up an earlier one.
 pub(crate) struct Identity {
     pub(crate) at: Timestamp,
     pub(crate) event_type: u16,
     pub(crate) id: u64,
+    pub(crate) is_follow_up: bool,
 }
 
 /// The positions of one schema's kept fields and one plan's conditions.
@@ -30,9 +32,12 @@ pub(crate) struct Identity {
 pub(crate) struct Layout {
     pub(super) kept: Vec<Kept>,
     pub(super) event_type: Column,
-    /// The currency of the event's money, where a condition depends on it and no kept field holds it, and its register.
-    /// It is not compared when a repeat is recognised.
-    pub(super) currency: Option<(Slot, Column)>,
+    /// Set in the rows of follow-ups.
+    follow_up: Bit,
+    /// The account's currency, where rows keep money in it: the currency of all that money. In the first packed word.
+    currency: Option<Column>,
+    /// Whether the currency is a kept field as well.
+    is_currency_kept: bool,
     tags_from: usize,
     tags: usize,
     width: usize,
@@ -43,8 +48,21 @@ impl Layout {
     pub(crate) fn new(schema: &Schema, plan: &AggregatePlan) -> Layout {
         let (tags, mut free) = (plan.tags, 0);
         let event_type = packed_column(&mut free, bits_for(schema.event_types().values().len()));
+        let follow_up = Bit::at(free);
+        free += 1;
+        let is_accounts = |slot: &Slot| schema.field(*slot).kind == Kind::Money(CurrencyOf::Account);
+        let currency = schema.keep().iter().any(is_accounts).then(|| {
+            let known = Bit::at(free);
+            free += 1;
+            Column { known, ..packed_column(&mut free, bits_for(Currency::COUNT)) }
+        });
         let mut kept: Vec<Kept> = Vec::new();
         for slot in schema.keep() {
+            if let Some(column) = currency.filter(|_| *slot == ACCOUNT_CURRENCY) {
+                kept.push(Kept { slot: *slot, column, amended: Bit::at(free) });
+                free += 1;
+                continue;
+            }
             let (known, amended) = (Bit::at(free), Bit::at(free + 1));
             free += 2;
             let kind = &schema.field(*slot).kind;
@@ -61,18 +79,13 @@ impl Layout {
             };
             kept.push(Kept { slot: *slot, column: Column { known, ..column }, amended });
         }
-        let unkept = [TX_CURRENCY, ACCOUNT_CURRENCY].into_iter().find(|slot| !schema.keep().contains(slot));
-        let currency = unkept.filter(|_| plan.currency).map(|slot| {
-            let known = Bit::at(free);
-            free += 1;
-            let column = packed_column(&mut free, bits_for(Currency::COUNT));
-            (slot, Column { known, ..column })
-        });
         let packed = (free + tags).div_ceil(64);
         let words = kept.iter_mut().filter(|kept| kept.column.word == usize::MAX);
         (PACKED + packed..).zip(words).for_each(|(word, kept)| kept.column.word = word);
         let words = kept.iter().filter(|kept| kept.column.mask == u64::MAX).count();
-        Layout { kept, event_type, currency, tags_from: free, tags, width: PACKED + packed + words }
+        let is_currency_kept = schema.keep().contains(&ACCOUNT_CURRENCY);
+        let width = PACKED + packed + words;
+        Layout { kept, event_type, follow_up, currency, is_currency_kept, tags_from: free, tags, width }
     }
 
     /// Words of a row.
@@ -91,14 +104,50 @@ impl Layout {
         }
     }
 
-    /// The field that rows hold only because conditions need it.
-    pub(crate) fn currency(&self) -> Option<Slot> {
-        self.currency.map(|(slot, _)| slot)
+    /// The account's currency where no kept field holds it.
+    pub(super) fn unkept_currency(&self) -> Option<Column> {
+        self.currency.filter(|_| !self.is_currency_kept)
     }
 
-    /// The currency of a row's money as the register of [`Layout::currency`] holds it.
+    /// Whether rows hold the account's currency, because they keep money in it.
+    pub(crate) fn holds_currency(&self) -> bool {
+        self.currency.is_some()
+    }
+
+    /// The number of the currency of a row's money in the account's currency.
+    #[inline]
     pub(crate) fn currency_of(&self, row: &[u64]) -> Option<u64> {
-        self.currency.and_then(|(_, column)| column.read(row))
+        self.currency.and_then(|column| column.read(row))
+    }
+
+    /// Sets the currency of a row that has none.
+    pub(crate) fn set_currency(&self, row: &mut [u64], number: u64) {
+        self.currency.iter().for_each(|column| column.write(row, Some(number)));
+    }
+
+    /// The bits of a row's first packed word that hold its currency.
+    pub(crate) fn currency_mask(&self) -> u64 {
+        self.currency.map_or(0, |column| column.known.mask | column.mask << column.shift)
+    }
+
+    /// The same bits of a row in this currency, or of one without.
+    #[inline]
+    pub(crate) fn currency_bits(&self, number: Option<u64>) -> u64 {
+        match (self.currency, number) {
+            (Some(column), Some(number)) => column.known.mask | (number & column.mask) << column.shift,
+            _ => 0,
+        }
+    }
+
+    /// Set in the rows of follow-ups.
+    pub(crate) fn follow_up(&self) -> Bit {
+        self.follow_up
+    }
+
+    /// Whether a row is that of a follow-up.
+    #[inline]
+    pub(crate) fn is_follow_up(&self, row: &[u64]) -> bool {
+        self.follow_up.is_set(row)
     }
 
     /// Writes a whole row.
@@ -110,10 +159,10 @@ impl Layout {
         for kept in &self.kept {
             kept.column.fill(row, registers.get(kept.slot).and_then(|word| kept.column.to_row(word)));
         }
-        if let Some((_, column)) = self.currency {
-            let own = registers.get(TX_CURRENCY).or_else(|| registers.get(ACCOUNT_CURRENCY));
-            column.fill(row, own.and_then(|word| column.to_row(word)));
+        if let Some(column) = self.unkept_currency() {
+            column.fill(row, registers.get(ACCOUNT_CURRENCY).and_then(|word| column.to_row(word)));
         }
+        self.follow_up.put(row, own.is_follow_up);
         self.set_tags(row, tags);
     }
 
@@ -125,8 +174,8 @@ impl Layout {
         for kept in &self.kept {
             registers.put(kept.slot, kept.column.read(row).map(|held| kept.column.to_register(held)));
         }
-        if let Some((slot, column)) = self.currency {
-            registers.put(slot, column.read(row));
+        if let Some(column) = self.unkept_currency() {
+            registers.put(ACCOUNT_CURRENCY, column.read(row));
         }
     }
 
@@ -144,9 +193,12 @@ impl Layout {
     }
 
     /// Whether an arriving row is the same event as a row of equal identity: equal in time and in every kept field,
-    /// except fields that were amended since and fields that were inherited from another event.
+    /// except fields that were amended since and fields that were inherited from another event. The currency differs
+    /// only where both tell it.
     pub(crate) fn same_event(&self, held: &[u64], arriving: &[u64], inherited: &[Slot]) -> bool {
+        let currencies = self.currency_of(held).zip(self.currency_of(arriving));
         at(held) == at(arriving)
+            && currencies.is_none_or(|(held, arriving)| held == arriving)
             && self.kept.iter().all(|kept| {
                 kept.column.read(held) == kept.column.read(arriving)
                     || kept.amended.is_set(held)
@@ -202,9 +254,10 @@ impl Layout {
             kept.column.write(row, old.column.read(theirs));
             kept.amended.put(row, old.amended.is_set(theirs));
         }
-        if let Some((_, column)) = self.currency {
+        if let Some(column) = self.unkept_currency() {
             column.write(row, other.currency_of(theirs));
         }
+        self.follow_up.put(row, other.is_follow_up(theirs));
     }
 
     /// Equality in the given fields; `None` when rows lack one of them.

@@ -1,13 +1,14 @@
 //! How a row is written into a snapshot: what the event said, independent of the layout in memory and of any pack's
 //! conditions.
 //!
-//! Id, type with two flags, a known bit for every kept field, an amended bit for each if any is set, then the known
+//! Id, type with three flags, a known bit for every kept field, an amended bit for each if any is set, then the known
 //! values in the schema's order: codes and whole numbers short, hashes and locations as words. The layout may change
 //! without the form.
 
-use super::column::{Column, ID, NUMBER_FIXED_MAX};
+use super::column::ID;
 use super::layout::{Kept, Layout};
 use crate::limits::{MONEY_MINOR_MAX, TIME_MS_MAX, TIME_MS_MIN};
+use crate::number::MILLIONTHS_MAX;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::bytes::{Reader, put_number, put_signed, put_word};
 use tripline_rules::money::Currency;
@@ -17,7 +18,8 @@ use tripline_rules::value::MONEY_MINOR_MAX_EXACT;
 /// Flags beside the event's type.
 const HAS_AMENDED: u64 = 1;
 const HAS_CURRENCY: u64 = 2;
-const FLAGS: u32 = 2;
+const IS_FOLLOW_UP: u64 = 4;
+const FLAGS: u32 = 3;
 
 /// How the value of a kept field is written.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +49,7 @@ impl RowForm {
                 let most = i64::try_from(MONEY_MINOR_MAX).expect("a thousand billion");
                 Written::Whole(-most, most)
             }
-            Kind::Number => Written::Whole(-NUMBER_FIXED_MAX, NUMBER_FIXED_MAX),
+            Kind::Number => Written::Whole(-MILLIONTHS_MAX, MILLIONTHS_MAX),
             Kind::Time => Written::Whole(TIME_MS_MIN, TIME_MS_MAX),
             Kind::Duration => Written::Whole(-MONEY_MINOR_MAX_EXACT, MONEY_MINOR_MAX_EXACT),
         };
@@ -64,18 +66,15 @@ impl RowForm {
 }
 
 impl Layout {
-    /// Whether rows hold the currency of their money because conditions need it.
-    pub(crate) fn holds_currency(&self) -> bool {
-        self.currency.is_some()
-    }
-
     /// Writes a row, its time aside.
     pub(crate) fn write(&self, form: &RowForm, row: &[u64], out: &mut Vec<u8>) {
         put_word(out, row[ID]);
         let has_amended = self.kept.iter().any(|kept| kept.amended.is_set(row));
-        let currency = self.currency_of(row);
-        let amended = if has_amended { HAS_AMENDED } else { 0 };
-        let flags = if currency.is_some() { amended | HAS_CURRENCY } else { amended };
+        let currency = self.unkept_currency().and_then(|column| column.read(row));
+        let flag = |on: bool, flag: u64| if on { flag } else { 0 };
+        let flags = flag(has_amended, HAS_AMENDED)
+            | flag(currency.is_some(), HAS_CURRENCY)
+            | flag(self.is_follow_up(row), IS_FOLLOW_UP);
         put_number(out, u64::from(self.event_type(row)) << FLAGS | flags);
         self.put_bits(out, |kept| kept.column.known.is_set(row));
         if has_amended {
@@ -129,8 +128,9 @@ impl Layout {
             if Currency::by_number(code).is_none() {
                 return Err(SnapshotError::malformed("an unknown currency"));
             }
-            self.currency.iter().for_each(|(_, column): &(_, Column)| column.write(row, Some(code)));
+            self.unkept_currency().iter().for_each(|column| column.write(row, Some(code)));
         }
+        self.follow_up().put(row, head & IS_FOLLOW_UP != 0);
         Ok(())
     }
 }

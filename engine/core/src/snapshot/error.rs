@@ -118,9 +118,6 @@ pub enum SnapshotError {
         /// How far before its watermark the snapshot holds rows, ms.
         held_ms: i64,
     },
-    /// The pack's conditions compare amounts in major units, and rows were kept without their currency.
-    #[error("the pack compares amounts in major units, but the rows of the snapshot have no currency")]
-    NoCurrency,
     /// The pack ranks by all accounts what the snapshot did not count.
     #[error("the snapshot has no histogram for the rank `{name}` (`by: all`)")]
     NoPopulation {

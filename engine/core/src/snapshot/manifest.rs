@@ -54,8 +54,6 @@ pub(crate) struct LedgersSummary {
     /// The greatest time of a row that left with an evicted key.
     pub(crate) evicted_until: Option<i64>,
     pub(crate) rows_per_ledger: u16,
-    /// Whether rows tell the currency of their money.
-    pub(crate) currency: bool,
     /// What the chunks hold.
     pub(crate) ledgers: u64,
     pub(crate) rows: u64,

@@ -96,7 +96,9 @@ impl DerivedSpaces for Collecting<'_> {
             judged.decision.iter().for_each(|decision| outcome.add(decision));
         }
         if !judged.is_label {
-            self.results.add(self.derived.installation.ruleset(), event, &outcome, judged.scores.all());
+            let installation = &self.derived.installation;
+            let compiled = (&**installation.schema(), &**installation.ruleset());
+            self.results.add(compiled, event, &outcome, judged.scores.all());
         }
     }
 }

@@ -81,12 +81,12 @@ proptest! {
 
     #[test]
     fn values_mean_what_serde_json_says(
-        (cents, micros, lat, lon) in (-100_000_000i64..100_000_000, -999_999_999_999i64..=999_999_999_999, -90_000_000i32..=90_000_000, -180_000_000i32..=180_000_000),
+        (cents, micros, lat, lon) in (0i64..100_000_000, -999_999_999_999i64..=999_999_999_999, -90_000_000i32..=90_000_000, -180_000_000i32..=180_000_000),
         (name, id, declined) in ("[ -~é😀ß]{0,60}", "[A-Za-z0-9_.:-]{1,20}", any::<bool>()),
     ) {
         prop_assume!(name.bytes().filter(u8::is_ascii_digit).count() < 13 && id.bytes().filter(u8::is_ascii_digit).count() < 13);
         let mut value: serde_json::Value = serde_json::from_str(FULL).unwrap();
-        value["amount"]["value"] = format!("{}{}.{:02}", if cents < 0 { "-" } else { "" }, cents.abs() / 100, cents.abs() % 100).into();
+        value["amount"]["value"] = format!("{}.{:02}", cents / 100, cents % 100).into();
         value["risk"] = serde_json::from_str(&format!("{micros}e-6")).unwrap();
         value["geo"]["lat"] = (f64::from(lat) / 1e6).into();
         value["geo"]["lon"] = (f64::from(lon) / 1e6).into();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tripline_core::batch::SourceRecord;
 use tripline_core::decode::{
     Ambiguous, AmountForm, CheckedMapping, CurrencySource, DecodePlan, Decoder, Fallback, FieldMapping,
-    FieldSource, LabelMapping, Reason, TimeFormat,
+    FieldSource, LabelMapping, Reason, Sign, TimeFormat,
 };
 use tripline_core::event::Reference;
 use tripline_rules::money::Currency;
@@ -37,7 +37,7 @@ fn the_whole_event_is_filled() {
     assert_eq!(feed.number("event.time"), Some(1_705_314_600_000.0));
     assert_eq!(feed.number("tx.amount"), Some(5716.0));
     assert_eq!(feed.word("tx.currency"), Some(currency("EUR")));
-    assert_eq!(feed.word("account.currency"), None);
+    assert_eq!(feed.word("account.currency"), Some(currency("EUR")));
     assert_eq!(
         (feed.number("tx.risk"), feed.word("tx.declined"), feed.word("tx.channel")),
         (Some(0.25), Some(0), Some(0))
@@ -85,7 +85,10 @@ fn amounts_in_major_units_are_exact_decimals_of_their_currency() {
             ("\"0057.16\"", Ok(Some(5716.0))),
             ("0.1", Ok(Some(10.0))),
             ("1.0", Ok(Some(100.0))),
-            ("1.000", Ok(Some(100.0))),
+            ("1.00", Ok(Some(100.0))),
+            ("1.000", bad),
+            ("\"25.000\"", bad),
+            ("1000e-3", bad),
             ("1e2", Ok(Some(10_000.0))),
             ("-0", Ok(Some(0.0))),
             ("-0.01", Ok(Some(-1.0))),
@@ -131,7 +134,7 @@ fn amounts_of_other_forms_and_currencies_are_exact_decimals_too() {
     numbers(
         money(AmountForm::Major, "JPY"),
         "account.balance",
-        &[("57", Ok(Some(57.0))), ("57.0", Ok(Some(57.0))), ("57.1", bad)],
+        &[("57", Ok(Some(57.0))), ("57.0", bad), ("57.1", bad)],
     );
     numbers(money(AmountForm::Major, "KWD"), "account.balance", &[("57.161", Ok(Some(57161.0)))]);
     numbers(
@@ -141,6 +144,8 @@ fn amounts_of_other_forms_and_currencies_are_exact_decimals_too() {
             ("5716", Ok(Some(5716.0))),
             ("\"000000005716\"", Ok(Some(5716.0))),
             ("5716.0", Ok(Some(5716.0))),
+            ("5716.00", Ok(Some(5716.0))),
+            ("5716.000", bad),
             ("1e2", Ok(Some(100.0))),
             ("57.16", bad),
             ("1000000000000000", Ok(Some(1e15))),
@@ -162,10 +167,13 @@ fn an_amount_in_another_currency_than_its_field_is_refused() {
     assert_eq!(outcome(r#","v":1,"c":"EUR","ac":978"#), Ok(code("EUR")));
     assert_eq!(outcome(r#","v":1,"c":"USD""#), Ok(code("USD")));
     assert_eq!(outcome(r#","v":1,"c":"USD","ac":"EUR""#), Err(Reason::CurrencyMismatch));
-    assert_eq!(outcome(r#","v":1,"c":"usd""#), Err(Reason::BadMoney));
+    assert_eq!(outcome(r#","v":1,"c":"usd""#), Ok(code("USD")));
+    assert_eq!(outcome(r#","v":1,"c":"usd","ac":"Usd""#), Err(Reason::BadValue));
+    assert_eq!(outcome(r#","v":1,"c":"usx""#), Err(Reason::BadMoney));
     assert_eq!(outcome(r#","v":1"#), Err(Reason::BadMoney));
     assert_eq!(outcome(r#","c":"USD","ac":"EUR""#), Ok(None));
-    assert_eq!(outcome(r#","limit":500"#), Ok(code("JPY")));
+    // The currency of the transaction is that of its amount, whatever else is in the record.
+    assert_eq!(outcome(r#","limit":500"#), Ok(None));
     // A field in its account's currency needs nothing else.
     amount.money.currency = CurrencySource::OfField;
     let mut feed = Feed::new(&json(vec![amount, account]));
@@ -357,4 +365,29 @@ fn references_rows_constants_and_labels_are_filled() {
     assert_eq!(feed.event.label.map(|label| (label.outcome, label.after)), Some((1, 5)));
     feed.decode(with(r#","fraud":false"#)).unwrap();
     assert_eq!((feed.event.reference, feed.event.label), (None, None));
+}
+
+#[test]
+fn an_amount_below_zero_is_refused_unless_the_mapping_says_what_its_sign_means() {
+    let outcome = |sign: Sign, name: &str, value: &str| {
+        let mut mapping = money(AmountForm::Major, "EUR");
+        mapping.slot = pointer(name, "/v").slot;
+        mapping.money.sign = sign;
+        let mut feed = Feed::new(&json(vec![mapping]));
+        feed.outcome(with(&format!(",\"v\":{value}"))).map(|()| feed.number(name))
+    };
+    let refused = Err(Reason::NegativeAmount);
+    for (sign, value, expected) in [
+        (Sign::AsWritten, "-9.00", refused),
+        (Sign::AsWritten, "-0.00", Ok(Some(0.0))),
+        (Sign::AsWritten, "9.00", Ok(Some(900.0))),
+        (Sign::Absolute, "-9.00", Ok(Some(900.0))),
+        (Sign::Absolute, "9.00", Ok(Some(900.0))),
+        (Sign::Negate, "-9.00", Ok(Some(900.0))),
+        (Sign::Negate, "9.00", refused),
+    ] {
+        assert_eq!(outcome(sign, "tx.amount", value), expected, "{sign:?} {value}");
+    }
+    assert_eq!(outcome(Sign::AsWritten, "account.balance", "-9.00"), Ok(Some(-900.0)));
+    assert_eq!(outcome(Sign::Negate, "account.balance", "9.00"), Ok(Some(-900.0)));
 }

@@ -85,7 +85,7 @@ pub fn mapping(format: Format) -> Mapping {
         field.time = TimeFormat::EpochMillis;
         if name == "tx.amount" || name == "account.balance" {
             let currency = CurrencySource::Constant("EUR".into());
-            field.money = MoneyForm { amount: AmountForm::Minor, currency };
+            field.money = MoneyForm { amount: AmountForm::Minor, currency, ..field.money };
         }
         field
     });

@@ -76,7 +76,7 @@ fn overflow_and_division_by_nothing_are_missing_and_no_rule_fires_on_them() {
         "",
         r#","points":0"#,
         r#","points":1000000000000,"amount":999999999999999"#,
-        r#","points":-1000000000000,"amount":-5"#,
+        r#","points":-1000000000000,"amount":5"#,
     ]
     .iter()
     .enumerate()

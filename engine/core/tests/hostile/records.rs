@@ -106,7 +106,7 @@ fn every_odd_number_has_its_written_verdict() {
         ("\"Infinity\"".into(), "points", Some("bad_number")),
         ("1.5".into(), "amount", Some("bad_money")),
         (format!("{money}"), "amount", None),
-        (format!("-{money}"), "amount", None),
+        (format!("-{money}"), "amount", Some("negative_amount")),
         (format!("{}", money + 1), "amount", Some("bad_money")),
         (format!("-{}", money + 1), "amount", Some("bad_money")),
         (format!("{number}"), "points", None),

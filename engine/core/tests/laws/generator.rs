@@ -241,7 +241,8 @@ impl Bank {
         let mut draft = self.sent[dice.below(self.sent.len())].clone();
         match dice.below(3) {
             0 => draft.at += dice.pick(&[1, -1, 5 * MINUTE]),
-            1 => draft.rest.retain(|(key, _)| *key != "device"),
+            // What a reference may fill in is no part of what makes a repeat equal.
+            1 if draft.reference.is_none() => draft.rest.retain(|(key, _)| *key != "device"),
             _ => {
                 draft.rest.retain(|(key, _)| *key != "amount");
                 draft.rest.push(("amount", "77.01".to_owned()));
@@ -274,7 +275,8 @@ impl Bank {
             reference: None,
             rest: Vec::new(),
         };
-        if matches!(draft.kind, "outcome" | "reversal" | "clearing" | "label") {
+        // Now and then a payment refers to an earlier one.
+        if matches!(draft.kind, "outcome" | "reversal" | "clearing" | "label") || dice.percent(4) {
             self.refer(&mut draft, dice);
         }
         describe(&mut draft, self.pace, dice);
@@ -296,7 +298,9 @@ impl Bank {
             18..28 if !own.is_empty() && self.pace != Pace::Weeks => {
                 // A feed that gives the outcome of a payment the payment's own id.
                 let target = own[dice.below(own.len())];
-                draft.id.clone_from(&target.id);
+                if target.kind != draft.kind {
+                    draft.id.clone_from(&target.id);
+                }
                 draft.reference = Some(target.id.clone());
             }
             _ if !own.is_empty() => draft.reference = Some(own[dice.below(own.len())].id.clone()),

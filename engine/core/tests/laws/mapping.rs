@@ -3,8 +3,7 @@
 use crate::oracle::LABEL_AFTER;
 use std::sync::{Arc, OnceLock};
 use tripline_core::decode::{
-    AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, Mapping,
-    MoneyForm, TimeFormat,
+    CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping, Mapping, TimeFormat,
 };
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::File;
@@ -101,8 +100,7 @@ fn mapping(schema: &Schema, labels: Option<LabelMapping>) -> Mapping {
             "event.type" => field.values = vec![("cash".into(), "cash_withdrawal".into())],
             "event.time" => field.time = TimeFormat::EpochMillis,
             "tx.amount" => {
-                field.money =
-                    MoneyForm { amount: AmountForm::Major, currency: CurrencySource::Constant("EUR".into()) };
+                field.money.currency = CurrencySource::Constant("EUR".into());
             }
             _ => field.fallback = Fallback::Reject,
         }

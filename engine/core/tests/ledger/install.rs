@@ -5,7 +5,7 @@ use crate::world::{Bank, Event, FACTS, aggregate, contents, limits, plan, purcha
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::cell::RefCell;
-use tripline_core::ledger::{Inserted, LedgerLimits, MissingCurrency};
+use tripline_core::ledger::{Inserted, LedgerLimits};
 use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, Op};
 use tripline_rules::schema::TX_AMOUNT;
 use tripline_rules::value::Registers;
@@ -13,13 +13,12 @@ use tripline_rules::value::Registers;
 const T: i64 = 1_700_000_000_000;
 const HOUR: i64 = 3_600_000;
 
-fn install(bank: &mut Bank, plan: AggregatePlan, limits: LedgerLimits) -> Result<(), MissingCurrency> {
+fn install(bank: &mut Bank, plan: AggregatePlan, limits: LedgerLimits) {
     let tags = plan.tags;
     let mut registers = Registers::new(usize::from(FACTS) + plan.aggregates.len());
     let retag = |registers: &mut Registers| tags_of(registers, tags);
-    bank.ledgers.install(&plan, &schema(), limits, &mut registers, retag)?;
+    bank.ledgers.install(&plan, &schema(), limits, &mut registers, retag);
     (bank.plan, bank.registers) = (plan, registers);
-    Ok(())
 }
 
 fn count(over: Option<i64>) -> Aggregate {
@@ -65,7 +64,7 @@ fn under_a_new_plan_and_a_shorter_retention_ledgers_go_on_as_if_it_had_always_be
             swapped.insert(event, &[]);
             fresh.insert(event, &[]);
         }
-        install(&mut swapped, new, limits).unwrap();
+        install(&mut swapped, new, limits);
         prop_assert_eq!(contents(&swapped), contents(&fresh));
         *capped.borrow_mut() += fresh.ledgers.evicted().capped_rows;
         agree(&mut swapped, &mut fresh, after)
@@ -102,7 +101,7 @@ fn a_lower_cap_on_rows_keeps_the_newest_and_marks_what_it_dropped() {
             swapped.insert(event, &[]);
             fresh.insert(ordered, &[]);
         }
-        install(&mut swapped, new, low).unwrap();
+        install(&mut swapped, new, low);
         agree(&mut swapped, &mut fresh, after)
     });
 }
@@ -115,7 +114,7 @@ fn what_a_cap_dropped_stays_known_under_a_higher_one() {
         bank.insert(&purchase(at, id, 100), &[]);
     }
     let counts = plan(vec![count(Some(2000)), count(Some(60_000))], 0);
-    install(&mut bank, counts, LedgerLimits { rows_per_ledger: 100, ..low }).unwrap();
+    install(&mut bank, counts, LedgerLimits { rows_per_ledger: 100, ..low });
     let answers = bank.take(&purchase(T + 3001, 5, 100));
     assert_eq!(answers, [(Some(3f64.to_bits()), false), (Some(4f64.to_bits()), true)], "T went");
 }
@@ -127,25 +126,13 @@ fn rows_that_have_expired_do_not_return_under_a_longer_retention() {
     bank.insert(&purchase(T, 1, 100), &[]);
     bank.insert(&Event { key: 2, ..purchase(T, 2, 100) }, &[]);
     bank.insert(&purchase(T + 3 * HOUR, 3, 100), &[]);
-    install(&mut bank, plan(vec![count(None)], 3), LedgerLimits { retention: 90 * HOUR, ..short }).unwrap();
+    install(&mut bank, plan(vec![count(None)], 3), LedgerLimits { retention: 90 * HOUR, ..short });
     assert_eq!((bank.ledgers.rows_held(), bank.ledgers.keys()), (1, 2));
     assert_eq!(bank.first(&purchase(T + 3 * HOUR, 4, 100)), Some(2.0));
     let two = Event { key: 2, ..purchase(T + 3 * HOUR, 5, 100) };
     assert_eq!(bank.first(&two), Some(1.0), "its row has expired, and three hours are no sleep");
     let kept: Vec<i64> = contents(&bank)[&1].iter().map(|(at, ..)| *at).collect();
     assert_eq!(kept, [T + 3 * HOUR; 2]);
-}
-
-#[test]
-fn a_plan_that_needs_the_currency_is_refused_where_rows_were_kept_without_it() {
-    let with_currency =
-        || AggregatePlan { currency: true, ..plan(vec![aggregate(Op::Sum, Some(TX_AMOUNT))], 3) };
-    let mut bank = Bank::new(plan(vec![count(None)], 0), limits());
-    install(&mut bank, with_currency(), limits()).unwrap();
-    install(&mut bank, plan(vec![count(None)], 0), limits()).unwrap();
-    bank.insert(&purchase(T, 1, 100), &[]);
-    assert_eq!(install(&mut bank, with_currency(), limits()), Err(MissingCurrency));
-    assert_eq!(bank.first(&purchase(T + 1, 2, 100)), Some(2.0), "nothing has changed");
 }
 
 #[test]

@@ -154,6 +154,8 @@ impl Oracle {
                     || (row.event_type, row.id, row.at) != (event.event_type, event.id, event.at)
             })
             .filter(|row| aggregate.value.is_none_or(|slot| value(row, slot).is_some()))
+            .filter(|row| aggregate.follow_ups || !row.is_follow_up)
+            .filter(|row| aggregate.value != Some(TX_AMOUNT) || row.currency == event.currency)
             .collect();
         let capped = ledger.dropped.is_some_and(|dropped| {
             dropped > from || aggregate.over.is_none() && ledger.would_keep(dropped, self.held_after())
@@ -180,14 +182,14 @@ fn computed(event: &Event, aggregate: &Aggregate, rows: &[&Event]) -> Option<u64
         sorted
     };
     let sum: i128 = values.iter().map(|value| i128::from(*value)).sum();
-    let exact = |sum: i128| (sum.abs() <= 1 << 53).then_some(sum as f64);
     let plain = |number: Option<f64>| number.map(|number| (number + 0.0).to_bits());
     let given = |number: Option<i64>| number.map(|number| word(number, slot.unwrap()));
     match aggregate.op {
         Op::Count => plain(Some(n as f64)),
-        Op::Sum => plain(exact(sum).map(|sum| sum / units(slot))),
+        Op::Sum if slot == Some(RISK) => plain(Some(decimal(sum))),
+        Op::Sum => plain((sum.abs() <= 1 << 53).then_some(sum as f64)),
         Op::Avg if n == 0 => None,
-        Op::Avg => plain(exact(sum).map(|sum| sum / (n as f64 * units(slot)))),
+        Op::Avg => plain(Some(sum as f64 / (n as f64 * units(slot)))),
         Op::Min => given(values.iter().min().copied()),
         Op::Max => given(values.iter().max().copied()),
         Op::Last => given(values.last().copied()),
@@ -195,8 +197,10 @@ fn computed(event: &Event, aggregate: &Aggregate, rows: &[&Event]) -> Option<u64
         Op::Nth(nth) => given(values.iter().rev().nth(nth as usize - 1).copied()),
         Op::Stddev if n < 2 => None,
         Op::Stddev => {
-            let squares: i128 = values.iter().map(|value| i128::from(*value).pow(2)).sum();
-            let spread = n as i128 * squares - sum * sum;
+            // n·Σx² − (Σx)² is the sum of the squared differences of all pairs.
+            let pairs = (0..n).flat_map(|one| (0..one).map(move |other| (one, other)));
+            let apart = |(one, other): (usize, usize)| i128::from(values[one]) - i128::from(values[other]);
+            let spread: i128 = pairs.map(|pair| apart(pair).pow(2)).sum();
             plain(Some((spread as f64 / (n as i128 * (n as i128 - 1)) as f64).sqrt() / units(slot)))
         }
         Op::Median => plain(median(&sorted).map(|median| median / units(slot))),
@@ -223,6 +227,13 @@ fn computed(event: &Event, aggregate: &Aggregate, rows: &[&Event]) -> Option<u64
             plain((!newest.is_empty()).then(|| below as f64 / newest.len() as f64))
         }
     }
+}
+
+/// Millionths, read as a decimal.
+fn decimal(millionths: i128) -> f64 {
+    let (whole, rest) = (millionths.unsigned_abs() / 1_000_000, millionths.unsigned_abs() % 1_000_000);
+    let sign = if millionths < 0 { "-" } else { "" };
+    format!("{sign}{whole}.{rest:06}").parse().unwrap()
 }
 
 fn median(sorted: &[i64]) -> Option<f64> {

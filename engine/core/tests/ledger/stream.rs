@@ -59,17 +59,20 @@ pub fn look_back() -> impl Strategy<Value = Aggregate> {
         over,
         delay,
         filter,
-        any::<bool>(),
+        (any::<bool>(), any::<bool>()),
         prop_oneof![6 => Just(0), 2 => 1..5u32, 1 => Just(130)],
     )
-        .prop_map(|((op, value), lane, over, delay, filter, include_current, at_least)| Aggregate {
-            lane,
-            over,
-            delay,
-            filter,
-            include_current,
-            at_least,
-            ..aggregate(op, value)
+        .prop_map(|((op, value), lane, over, delay, filter, (include_current, follow_ups), at_least)| {
+            Aggregate {
+                follow_ups,
+                lane,
+                over,
+                delay,
+                filter,
+                include_current,
+                at_least,
+                ..aggregate(op, value)
+            }
         })
 }
 
@@ -88,16 +91,42 @@ pub fn next() -> impl Strategy<Value = Next> {
     let back = prop_oneof![5 => Just(0i64), 1 => Just(1i64), 1 => 1..1000i64, 1 => 1..LATENESS];
     let amount =
         prop_oneof![1 => Just(None), 8 => (-200..20_000i64).prop_map(Some), 1 => Just(Some(1i64 << 53))];
-    let risk = prop_oneof![1 => Just(None), 4 => (-5..5_000_000i64).prop_map(Some)];
+    // Up to 10¹¹, of which an `f64` does not hold every millionth.
+    let large = select(vec![50_000_000_000_000_000i64, -100_000_000_000_000_000, 9_007_199_255_000_000]);
+    let risk =
+        prop_oneof![3 => Just(None), 10 => (-5..5_000_000i64).prop_map(Some), 1 => large.prop_map(Some)];
+    let about = (select(vec![0u64, 0, 0, 1]), prop_oneof![5 => Just(false), 1 => Just(true)], any::<bool>());
     let some = |max: u64| prop_oneof![1 => Just(None), 5 => (0..max).prop_map(Some)];
     let declined = select(vec![None, Some(false), Some(true)]);
-    let what =
-        (1..3u128, select(vec![PURCHASE, PURCHASE, LOGIN, LABEL]), amount, declined, some(5), some(3), risk);
+    let what = (
+        1..3u128,
+        select(vec![PURCHASE, PURCHASE, LOGIN, LABEL]),
+        amount,
+        declined,
+        some(5),
+        some(3),
+        risk,
+        about,
+    );
     let new = (step, back, what).prop_map(
-        |(step, back, (key, event_type, amount, declined, mcc, device, risk))| Next::New {
-            step,
-            back,
-            event: Event { key, at: 0, event_type, id: 0, amount, declined, mcc, device, risk },
+        |(step, back, (key, event_type, amount, declined, mcc, device, risk, about))| {
+            let (currency, is_follow_up, is_stated) = about;
+            // An amount always tells its currency.
+            let currency = (is_stated || amount.is_some()).then_some(currency);
+            let own = Event {
+                key,
+                at: 0,
+                event_type,
+                id: 0,
+                amount,
+                declined,
+                mcc,
+                device,
+                risk,
+                currency,
+                is_follow_up,
+            };
+            Next::New { step, back, event: own }
         },
     );
     let which = 0..1000usize;
@@ -124,7 +153,8 @@ pub fn stream(nexts: &[Next]) -> Vec<Event> {
             Next::Repeat { which } => events[which % events.len()].clone(),
             Next::Clash { which, later } => {
                 let first = &events[which % events.len()];
-                Event { at: (first.at + later).min(clock), amount: Some(77), ..first.clone() }
+                let currency = first.currency.or(Some(0));
+                Event { at: (first.at + later).min(clock), amount: Some(77), currency, ..first.clone() }
             }
         };
         if event.at > clock - LATENESS {

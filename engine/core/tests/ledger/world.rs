@@ -8,7 +8,8 @@ use tripline_core::fact::FactMarks;
 use tripline_core::ledger::{Arrival, Inserted, LedgerLimits, Ledgers, RowRef};
 use tripline_rules::aggregate::{Aggregate, AggregatePlan, FactSet, KeySpace, Lane, Op, TagId, Tags};
 use tripline_rules::schema::{
-    ACCOUNT_ID, Codes, CurrencyOf, EVENT_TIME, EVENT_TYPE, Field, Kind, Schema, TX_AMOUNT, TX_DECLINED,
+    ACCOUNT_CURRENCY, ACCOUNT_ID, Codes, CurrencyOf, EVENT_TIME, EVENT_TYPE, Field, Kind, Schema, TX_AMOUNT,
+    TX_DECLINED,
 };
 use tripline_rules::value::{Registers, Slot};
 
@@ -59,6 +60,9 @@ pub struct Event {
     pub mcc: Option<u64>,
     pub device: Option<u64>,
     pub risk: Option<i64>,
+    /// Of the amount; an event with an amount has one.
+    pub currency: Option<u64>,
+    pub is_follow_up: bool,
 }
 
 /// A purchase of nothing in particular.
@@ -74,6 +78,8 @@ pub fn purchase(at: i64, id: u64, amount: i64) -> Event {
         mcc: None,
         device: None,
         risk: None,
+        currency: Some(0),
+        is_follow_up: false,
     }
 }
 
@@ -87,6 +93,7 @@ impl Event {
         registers.put(MCC, self.mcc);
         registers.put(DEVICE, self.device);
         registers.put(RISK, self.risk.map(|micro| (micro as f64 / 1e6).to_bits()));
+        registers.put(ACCOUNT_CURRENCY, self.currency);
     }
 }
 
@@ -124,12 +131,13 @@ pub fn aggregate(op: Op, value: Option<Slot>) -> Aggregate {
         name: String::new(),
         op,
         value,
-        value_kind: Kind::Number,
+        value_kind: if value == Some(TX_AMOUNT) { Kind::Money(CurrencyOf::Account) } else { Kind::Number },
         lane: 0,
         over: None,
         delay: 0,
         filter: None,
         include_current: true,
+        follow_ups: false,
         at_least: 0,
         slot: Slot(FACTS),
         kind: Kind::Number,
@@ -149,7 +157,6 @@ pub fn plan(mut aggregates: Vec<Aggregate>, tags: usize) -> AggregatePlan {
         aggregates,
         populations: Vec::new(),
         coverages: Vec::new(),
-        currency: false,
         look_back: 0,
     }
 }
@@ -193,7 +200,8 @@ impl Bank {
         self.watermark = self.watermark.max(event.at);
         let tags = tags_of(&self.registers, self.plan.tags);
         let (key, at, event_type, id) = (event.key, Timestamp(event.at), event.event_type, event.id);
-        let arrival = Arrival { key, at, event_type, id, inherited };
+        let is_follow_up = event.is_follow_up;
+        let arrival = Arrival { key, at, event_type, id, is_follow_up, inherited };
         self.ledgers.insert(&arrival, &self.registers, tags, Timestamp(self.watermark))
     }
 

@@ -254,7 +254,13 @@ impl Shard {
         let is_known = |row: &&Row| is_own(row) && row.at >= repeatable;
         if let Some(known) = rows.iter().filter(is_known).max_by_key(|row| (row.at, row.arrival)) {
             let said = |fields: &Fields| known.amended.unchanged(fields);
-            let is_same = known.at == sent.at && said(&known.sent) == said(&sent.fields);
+            // What a reference fills in is no part of what makes a repeat equal.
+            let (mut own, mut theirs) = (sent.fields.clone(), &known.sent);
+            if sent.reference.is_some() {
+                own.inherit(&known.fields);
+                theirs = &known.fields;
+            }
+            let is_same = known.at == sent.at && said(theirs) == said(&own);
             return if is_same { Placed::Duplicate } else { Placed::Conflict };
         }
         let target =
@@ -281,6 +287,8 @@ impl Shard {
             arrival: self.arrivals,
             at: sent.at,
             kind: sent.kind.clone(),
+            is_follow_up: sent.reference.is_some()
+                || ["outcome", "reversal", "clearing", "label"].contains(&sent.kind.as_str()),
             id: sent.id.clone(),
             account: sent.account.clone(),
             sent: sent.fields.clone(),

@@ -31,6 +31,8 @@ pub(crate) struct Row {
     pub arrival: usize,
     pub at: i64,
     pub kind: String,
+    /// Whether it is about an earlier event.
+    pub is_follow_up: bool,
     pub id: String,
     pub account: String,
     /// As it was sent; a repeat must say the same.
@@ -79,6 +81,8 @@ pub(crate) struct Look {
     pub over: Option<i64>,
     pub delay: i64,
     pub filter: Holds,
+    /// Whether the condition names its event types or reads a label.
+    pub follow_ups: bool,
     pub current: bool,
     pub at_least: usize,
 }
@@ -112,6 +116,7 @@ impl Look {
             .filter(|row| self.lane.iter().all(|name| name(row) == name(own)))
             .filter(|row| self.current || row.arrival != own.arrival)
             .filter(|row| (self.filter)(row) == Some(true))
+            .filter(|row| self.follow_ups || !row.is_follow_up)
             .filter(|row| self.has_value(row))
             .collect();
         rows.sort_by_key(|row| (row.at, row.arrival));

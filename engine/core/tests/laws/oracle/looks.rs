@@ -55,12 +55,18 @@ const BY_CARD_MCC: &[Names] = &[CARD, MCC];
 const BY_DEVICE: &[Names] = &[DEVICE];
 
 pub(crate) fn look(name: &'static str, op: Op, lane: &'static [Names], over: impl Into<Option<i64>>) -> Look {
-    Look { name, op, lane, over: over.into(), delay: 0, filter: always, current: true, at_least: 0 }
+    let over = over.into();
+    Look { name, op, lane, over, delay: 0, filter: always, follow_ups: false, current: true, at_least: 0 }
 }
 
 impl Look {
     pub(crate) fn only(self, filter: Holds) -> Look {
         Look { filter, ..self }
+    }
+
+    /// A condition that names event types: what follows up earlier events counts as well.
+    pub(crate) fn naming(self, filter: Holds) -> Look {
+        Look { filter, follow_ups: true, ..self }
     }
 
     pub(crate) fn before(self) -> Look {
@@ -80,19 +86,22 @@ impl Look {
 pub(crate) fn account() -> Vec<Look> {
     vec![
         look("acct_events_1h", Op::Count, ACCOUNT, HOUR),
-        look("card_tries_10m", Op::Count, BY_CARD, 10 * MINUTE).only(is_spend),
+        look("card_tries_10m", Op::Count, BY_CARD, 10 * MINUTE).naming(is_spend),
         look("card_before_10m", Op::Count, BY_CARD, 10 * MINUTE).before(),
         look("card_declines_30m", Op::Count, BY_CARD, 30 * MINUTE)
-            .only(|row| and(is_spend(row), row.fields.declined)),
-        look("card_declined_share_1h", Op::Ratio(|row| row.fields.declined), BY_CARD, HOUR).only(is_spend),
+            .naming(|row| and(is_spend(row), row.fields.declined)),
+        look("card_declined_share_1h", Op::Ratio(|row| row.fields.declined), BY_CARD, HOUR).naming(is_spend),
         look("acct_out_1h", Op::Sum(AMOUNT, CENTS), ACCOUNT, HOUR)
-            .only(|row| and(is_outgoing(row), approved(row))),
+            .naming(|row| and(is_outgoing(row), approved(row))),
         look("acct_spend_delayed_1h", Op::Sum(AMOUNT, CENTS), ACCOUNT, HOUR)
             .delayed(30 * MINUTE)
-            .only(is_spend),
+            .naming(is_spend),
         look("card_tries_delayed_10m", Op::Count, BY_CARD, 10 * MINUTE).delayed(5 * MINUTE),
-        look("card_avg_2h", Op::Avg(AMOUNT, CENTS), BY_CARD, 2 * HOUR).only(is_spend).before().at_least(2),
-        look("card_sd_2h", Op::Stddev(AMOUNT, CENTS), BY_CARD, 2 * HOUR).only(is_spend).before().at_least(3),
+        look("card_avg_2h", Op::Avg(AMOUNT, CENTS), BY_CARD, 2 * HOUR).naming(is_spend).before().at_least(2),
+        look("card_sd_2h", Op::Stddev(AMOUNT, CENTS), BY_CARD, 2 * HOUR)
+            .naming(is_spend)
+            .before()
+            .at_least(3),
         look("card_min_1h", Op::Min(AMOUNT), BY_CARD, HOUR).before(),
         look("card_max_1h", Op::Max(AMOUNT), BY_CARD, HOUR).before(),
         look("acct_median_2h", Op::Median(AMOUNT, CENTS), ACCOUNT, 2 * HOUR),
@@ -100,19 +109,19 @@ pub(crate) fn account() -> Vec<Look> {
         look("acct_quantile_2h", Op::Quantile(AMOUNT, 0.75), ACCOUNT, 2 * HOUR).only(approved),
         look("card_merchants_1h", Op::Distinct(MERCHANT, 3), BY_CARD, HOUR).only(is_ecom),
         look("acct_payees_1d", Op::Distinct(PAYEE, 1_024), ACCOUNT, DAY),
-        look("card_last_country", Op::LastText(COUNTRY), BY_CARD, None).only(is_spend).before(),
-        look("card_last_time", Op::Last(TIME), BY_CARD, 2 * DAY).only(is_spend).before(),
+        look("card_last_country", Op::LastText(COUNTRY), BY_CARD, None).naming(is_spend).before(),
+        look("card_last_time", Op::Last(TIME), BY_CARD, 2 * DAY).naming(is_spend).before(),
         look("acct_first_amount", Op::First(AMOUNT), ACCOUNT, None),
         look("acct_first_1h", Op::First(AMOUNT), ACCOUNT, HOUR).before(),
         look("card_second_2h", Op::Nth(AMOUNT, 2), BY_CARD, 2 * HOUR),
         look("card_third_time", Op::Nth(TIME, 3), BY_CARD, None).before(),
         look("acct_last_declined", Op::Last(DECLINED), ACCOUNT, None).before(),
-        look("acct_rate_1d", Op::Rate, ACCOUNT, DAY).only(is_spend),
+        look("acct_rate_1d", Op::Rate, ACCOUNT, DAY).naming(is_spend),
         look("amount_rank_2h", Op::Rank(AMOUNT), ACCOUNT, 2 * HOUR).before(),
-        look("card_mcc_1d", Op::Count, BY_CARD_MCC, DAY).only(is_spend).before(),
+        look("card_mcc_1d", Op::Count, BY_CARD_MCC, DAY).naming(is_spend).before(),
         look("acct_device_1h", Op::Count, BY_DEVICE, HOUR),
         look("acct_device_max_1h", Op::Max(AMOUNT), BY_DEVICE, HOUR).delayed(10 * MINUTE),
-        look("acct_fraud_2d", Op::Count, ACCOUNT, 2 * DAY).only(is_fraud_label),
+        look("acct_fraud_2d", Op::Count, ACCOUNT, 2 * DAY).naming(is_fraud_label),
         look("acct_reversed_1h", Op::Count, ACCOUNT, HOUR).only(|row| row.fields.reversed),
         look("acct_unnamed_1h", Op::Count, ACCOUNT, HOUR).only(|row| Some(row.fields.merchant.is_none())),
         look("acct_odd_1h", Op::Count, ACCOUNT, HOUR)
@@ -128,7 +137,7 @@ pub(crate) fn account() -> Vec<Look> {
         look("card_points_avg_2h", Op::Avg(POINTS, MILLIONTHS), BY_CARD, 2 * HOUR).at_least(2),
         look("card_points_sd_2h", Op::Stddev(POINTS, MILLIONTHS), BY_CARD, 2 * HOUR),
         look("acct_points_median_1d", Op::Median(POINTS, MILLIONTHS), ACCOUNT, DAY)
-            .only(|row| or(is_spend(row), is_outgoing(row))),
+            .naming(|row| or(is_spend(row), is_outgoing(row))),
     ]
 }
 

@@ -15,12 +15,12 @@ const BY_CARD: &[Names] = &[CARD];
 /// Every aggregate of the terminals' key space.
 pub(crate) fn terminal() -> Vec<Look> {
     vec![
-        look("term_tries_30m", Op::Count, WHOLE, 30 * MINUTE).only(is_spend),
+        look("term_tries_30m", Op::Count, WHOLE, 30 * MINUTE).naming(is_spend),
         look("term_cards_1h", Op::Distinct(CARD, 1_024), WHOLE, HOUR),
-        look("term_fraud_2d", Op::Count, WHOLE, 2 * DAY).only(is_fraud_label),
+        look("term_fraud_2d", Op::Count, WHOLE, 2 * DAY).naming(is_fraud_label),
         look("term_seen_delayed", Op::Count, WHOLE, 2 * HOUR)
             .delayed(30 * MINUTE)
-            .only(|row| is(Some(&row.kind), "purchase")),
+            .naming(|row| is(Some(&row.kind), "purchase")),
         look("term_avg_1h", Op::Avg(AMOUNT, CENTS), WHOLE, HOUR).before().at_least(2),
         look("term_card_1h", Op::Sum(AMOUNT, CENTS), BY_CARD, HOUR),
         look("term_reversed_1d", Op::Count, WHOLE, DAY)
