@@ -11,14 +11,15 @@ use crate::config::Config;
 use clap::Args;
 use jiff::civil::Date;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 use std::path::PathBuf;
 use tripline_core::outputs::Outputs;
 use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_models::metrics::{Scored, auc, average_precision, card_precision_at, recall_at};
 use tripline_models::protocol::{WEEK_DAYS, in_stream, test_week, threshold_at};
-use tripline_rules::schema::{CurrencyOf, EVENT_REF, Kind, LABEL_OUTCOME, TX_AMOUNT};
+use tripline_rules::money::Currency;
+use tripline_rules::schema::{EVENT_REF, Kind, LABEL_OUTCOME};
 use tripline_rules::time::DAY_MS;
 
 /// Accounts inspected per day.
@@ -86,8 +87,8 @@ struct Stream {
     precision: f64,
     account_detection_rate: f64,
     false_per_true_account: Option<f64>,
-    value_detected: f64,
-    value_saved: f64,
+    value_detected: Option<f64>,
+    value_saved: Option<f64>,
     alerts_per_10k_accounts_day: f64,
 }
 
@@ -104,6 +105,15 @@ struct Scores {
     rules: Vec<Scored>,
     /// Outcomes that were found, of whatever kind.
     outcomes: u64,
+    /// The currencies of the events' amounts, by their codes.
+    currencies: BTreeSet<&'static str>,
+}
+
+impl Scores {
+    /// Whether amounts add up to a value: they are in one currency.
+    fn have_value(&self) -> bool {
+        self.currencies.len() <= 1
+    }
 }
 
 /// What label events say of earlier events.
@@ -155,12 +165,17 @@ impl Evaluate {
         if scores.outcomes == 0 {
             note("warning: no record of the input has a label: every event counts as genuine");
         }
+        let has_value = scores.have_value();
+        if !has_value {
+            let codes: Vec<&str> = scores.currencies.iter().copied().collect();
+            eprintln!("amounts are in several currencies ({}): no figures of value", codes.join(", "));
+        }
         let mut report = Report::new(self.json);
         let all = [(PROFILE, &scores.profile), ("rules", &scores.rules)];
         for (name, scored) in all.into_iter().filter(|(_, scored)| !scored.is_empty()) {
             let mut folds = Vec::new();
             for (number, first) in self.fold.iter().enumerate() {
-                let fold = fold(name, *first, scored);
+                let fold = fold(name, *first, scored, has_value);
                 report.json(&fold)?;
                 report.text(|| table(&fold, number == 0))?;
                 folds.push(fold);
@@ -171,7 +186,7 @@ impl Evaluate {
                 report.text(|| table(&mean, false))?;
             }
             if folds.is_empty() {
-                let whole = self.span(name, scored);
+                let whole = self.span(name, scored, has_value);
                 report.json(&whole)?;
                 report.text(|| table(&whole, true))?;
             }
@@ -179,7 +194,7 @@ impl Evaluate {
         Ok(Exit::Success)
     }
 
-    fn span(&self, name: &'static str, scored: &[Scored]) -> Figures {
+    fn span(&self, name: &'static str, scored: &[Scored], has_value: bool) -> Figures {
         let from = self.from.map_or(i64::MIN, day_of);
         let until = self.until.map_or(i64::MAX, day_of);
         let test: Vec<Scored> =
@@ -189,6 +204,7 @@ impl Evaluate {
             name,
             format!("{} to {}", shown(self.from, "the first"), shown(self.until, "the last")),
             &test,
+            has_value,
         )
     }
 }
@@ -197,7 +213,6 @@ impl Evaluate {
 fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, CliError> {
     let profile = config.installation.models().position(PROFILE);
     let has_rules = !config.ruleset().rules().is_empty();
-    let minor = minor_units(config);
     let mut feed = Feed::open(config, config.settings().clone(), input, order)?;
     let mut out = Outputs::default();
     let mut results = EventResults::new(Collect::Verdicts);
@@ -216,12 +231,13 @@ fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, Cli
             // An account's own number, where it has one: it breaks ties between accounts.
             let number = results.account(line).parse().unwrap_or(next);
             let account = *numbers.entry(line.account_key).or_insert(number);
+            scores.currencies.extend(line.currency.map(Currency::code));
             let row = Scored {
                 day: line.at.0.div_euclid(DAY_MS),
                 account,
                 score: f64::from(line.score),
                 fraud: labels.is_fraud(line.labelled.or(line.outcome)),
-                amount: if line.amount.is_nan() { 0.0 } else { line.amount / minor },
+                amount: if line.amount.is_nan() { 0.0 } else { line.amount / minor_units(line.currency) },
             };
             let mut places = [None, None];
             let score = profile.map(|model| results.scores(line)[model]);
@@ -246,12 +262,9 @@ fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, Cli
     Ok(scores)
 }
 
-fn minor_units(config: &Config) -> f64 {
-    let exponent = match config.schema().field(TX_AMOUNT).kind {
-        Kind::Money(CurrencyOf::Fixed(currency)) => currency.exponent(),
-        _ => 2,
-    };
-    10f64.powi(i32::from(exponent))
+/// Minor units of a currency in a major one.
+fn minor_units(currency: Option<Currency>) -> f64 {
+    10f64.powi(currency.map_or(2, Currency::exponent).into())
 }
 
 fn day_of(date: Date) -> i64 {
@@ -259,7 +272,7 @@ fn day_of(date: Date) -> i64 {
     midnight.timestamp().as_millisecond().div_euclid(DAY_MS)
 }
 
-fn fold(name: &'static str, first: Date, scored: &[Scored]) -> Figures {
+fn fold(name: &'static str, first: Date, scored: &[Scored], has_value: bool) -> Figures {
     let day = day_of(first);
     let test = test_week(day, scored);
     // The last week whose labels are all known when the test begins.
@@ -272,14 +285,14 @@ fn fold(name: &'static str, first: Date, scored: &[Scored]) -> Figures {
         precision: figures.precision,
         account_detection_rate: figures.account_detection,
         false_per_true_account: Some(figures.false_per_true_account).filter(|ratio| ratio.is_finite()),
-        value_detected: figures.value_detected,
-        value_saved: figures.value_saved,
+        value_detected: Some(figures.value_detected).filter(|_| has_value),
+        value_saved: Some(figures.value_saved).filter(|_| has_value),
         alerts_per_10k_accounts_day: figures.alerts_per_10k_accounts_day,
     });
-    Figures { in_stream: stream, ..figures(name, first.to_string(), &test) }
+    Figures { in_stream: stream, ..figures(name, first.to_string(), &test, has_value) }
 }
 
-fn figures(name: &'static str, test: String, scored: &[Scored]) -> Figures {
+fn figures(name: &'static str, test: String, scored: &[Scored], has_value: bool) -> Figures {
     let recall = recall_at(RECALL_SHARE, scored);
     Figures {
         score: name,
@@ -290,7 +303,7 @@ fn figures(name: &'static str, test: String, scored: &[Scored]) -> Figures {
         average_precision: average_precision(scored),
         card_precision_at_100: card_precision_at(CARDS_A_DAY, scored),
         recall_at_1_percent: recall.map(|(count, _)| count),
-        value_recall_at_1_percent: recall.map(|(_, value)| value),
+        value_recall_at_1_percent: recall.map(|(_, value)| value).filter(|_| has_value),
         in_stream: None,
     }
 }
@@ -305,6 +318,11 @@ fn mean(folds: &[Figures]) -> Figures {
     };
     let stream = |figure: fn(&Stream) -> f64| {
         folds.iter().filter_map(|fold| fold.in_stream.as_ref()).map(figure).sum::<f64>() / n
+    };
+    let value = |figure: fn(&Stream) -> Option<f64>| {
+        let values: Option<Vec<f64>> =
+            folds.iter().map(|fold| fold.in_stream.as_ref().and_then(figure)).collect();
+        values.map(|values| values.iter().sum::<f64>() / n)
     };
     let has_stream = folds.iter().all(|fold| fold.in_stream.is_some());
     Figures {
@@ -323,8 +341,8 @@ fn mean(folds: &[Figures]) -> Figures {
             precision: stream(|figures| figures.precision),
             account_detection_rate: stream(|figures| figures.account_detection_rate),
             false_per_true_account: None,
-            value_detected: stream(|figures| figures.value_detected),
-            value_saved: stream(|figures| figures.value_saved),
+            value_detected: value(|figures| figures.value_detected),
+            value_saved: value(|figures| figures.value_saved),
             alerts_per_10k_accounts_day: stream(|figures| figures.alerts_per_10k_accounts_day),
         }),
     }
@@ -332,6 +350,7 @@ fn mean(folds: &[Figures]) -> Figures {
 
 fn table(figures: &Figures, header: bool) -> String {
     let number = |value: Option<f64>| value.map_or("      –".to_owned(), |value| format!("{value:>7.4}"));
+    let share = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.3}"));
     let mut text = String::new();
     if header {
         let _ = writeln!(
@@ -365,12 +384,12 @@ fn table(figures: &Figures, header: bool) -> String {
     if let Some(stream) = &figures.in_stream {
         let _ = write!(
             text,
-            "   recall {:.3}, precision {:.3}, accounts {:.3}, value detected {:.3}, saved {:.3}, {:.1} alerts per 10,000 accounts and day",
+            "   recall {:.3}, precision {:.3}, accounts {:.3}, value detected {}, saved {}, {:.1} alerts per 10,000 accounts and day",
             stream.recall,
             stream.precision,
             stream.account_detection_rate,
-            stream.value_detected,
-            stream.value_saved,
+            share(stream.value_detected),
+            share(stream.value_saved),
             stream.alerts_per_10k_accounts_day,
         );
     }

@@ -85,6 +85,7 @@ impl Features {
         file.flush().map_err(CliError::file(&self.output))?;
         progress.end();
         feed.warn_of_keys();
+        feed.warn_of_labels(&config);
         let spent = usage.end();
         let records = feed.counts().records;
         #[expect(clippy::cast_precision_loss, reason = "shown in whole megabytes")]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId, SourceRecord};
 use tripline_core::counts::Counts;
-use tripline_core::decode::{Decoder, HeaderError};
+use tripline_core::decode::{Decoder, HeaderError, LabelMapping};
 use tripline_core::event::Event;
 use tripline_core::outputs::Outputs;
 use tripline_core::placement::Placement;
@@ -188,6 +188,22 @@ impl Feed {
     pub fn counts(&self) -> Counts {
         self.spaces.counts()
     }
+
+    /// Warns on standard error of a label column that made no label in any record.
+    pub fn warn_of_labels(&self, config: &Config) {
+        let Some(labels) = &config.mapping.labels else { return };
+        let counts = self.spaces.counts();
+        let pending: u64 = self.spaces.accounts().map(|(_, account)| account.pending_labels()).sum();
+        if counts.rows > 0 && counts.labels + pending == 0 {
+            eprintln!("warning: {}", no_label(labels));
+        }
+    }
+}
+
+/// What to say of a label column that no record matches.
+pub fn no_label(labels: &LabelMapping) -> String {
+    let (column, value) = (&labels.source.value, &labels.equals);
+    format!("no record has a label: `{column}` is never `{value}`; check `is:` under `labels:`")
 }
 
 /// Passes the header of a file to `take`. Where it does not fit the mapping, the lines below it are tried.

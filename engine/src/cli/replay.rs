@@ -119,6 +119,7 @@ impl Replay {
         files.flush()?;
         progress.end();
         feed.warn_of_keys();
+        feed.warn_of_labels(&config);
         let counts = feed.counts();
         let summary = Summary::of(&counts, refusals.found(), usage.end());
         let mut report = Report::new(self.json);

@@ -85,6 +85,7 @@ impl Sample {
             out.clear();
             results.clear();
         }
+        feed.warn_of_labels(config);
         Ok(reading.finish(path, &feed))
     }
 
