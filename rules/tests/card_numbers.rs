@@ -14,8 +14,11 @@ use tripline_rules::card_number::{is_in, masked};
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::yaml;
 
+/// Name, ranges of prefixes, lengths.
+type Scheme = (&'static str, &'static [(u32, u32)], &'static [usize]);
+
 /// Prefixes and lengths of the schemes, one line a scheme.
-const SCHEMES: &[(&str, &[(u32, u32)], &[usize])] = &[
+const SCHEMES: &[Scheme] = &[
     ("Visa", &[(4, 4)], &[13, 16, 18, 19]),
     ("Mastercard", &[(51, 55), (2221, 2720)], &[16]),
     ("American Express", &[(34, 34), (37, 37)], &[15]),

@@ -159,7 +159,7 @@ impl EventResults {
             scores: first_score..self.scores.len(),
             account_key: event.account,
             id: event.id,
-            reference: event.reference,
+            reference: event.reference.map(|reference| reference.id),
             outcome: event.registers.get(LABEL_OUTCOME).and_then(|code| u16::try_from(code).ok()),
             at: event.at,
             score: outcome.score,

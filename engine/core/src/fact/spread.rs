@@ -39,7 +39,7 @@ impl Squares {
         let (upper, lower) = (sum >> HALF, sum & LOW);
         // Digits of 64 bits, the lowest first, each as what is added and what is taken off.
         let added = [rows * self.low, rows * self.high, 0];
-        let taken = [lower * lower & LOW, (lower * lower >> HALF) + 2 * upper * lower, upper * upper];
+        let taken = [(lower * lower) & LOW, ((lower * lower) >> HALF) + 2 * upper * lower, upper * upper];
         let mut carry = 0;
         let [first, second, third] = std::array::from_fn(|digit| {
             let difference = signed(added[digit]) - signed(taken[digit]) + carry;

@@ -166,7 +166,7 @@ mod tests {
         let (kind, mut items) = ItemKind::read(&chunk.bytes).unwrap();
         assert_eq!(kind, ItemKind::Ledgers);
         let mut loaded = ledgers(schema, rows_per_ledger);
-        loaded.begin_load(summary);
+        loaded.begin_load(summary).expect("it was saved by ledgers of the same layout");
         let (form, mut registers) = (RowForm::new(schema), Registers::new(schema.fields().len()));
         let mut rows = Vec::new();
         loaded.load_ledger(&form, &mut items, &mut rows, &mut registers, |_| Tags::default()).unwrap();
