@@ -78,7 +78,7 @@ impl Shop {
 /// Whether an account may have no event for two days after those that are not read. Records that are refused tell
 /// nothing, and events are up to six hours older than their records; so this is on the safe side.
 fn may_have_slept(records: &[Record], read: usize) -> bool {
-    const REFUSED: usize = 2;
+    const REFUSED: usize = 3;
     let account = |record: &Record| record.key.clone();
     let times = |records: &[Record], of: &str| -> Vec<i64> {
         records.iter().filter(|record| record.key == of).filter_map(|record| record.appended).collect()
