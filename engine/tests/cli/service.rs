@@ -163,7 +163,7 @@ impl Service {
         let Some(mut stream) = self.address().and_then(|address| TcpStream::connect(address).ok()) else {
             return String::new();
         };
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
