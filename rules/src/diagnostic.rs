@@ -280,7 +280,7 @@ impl Diagnostics {
             Paint::Plain => Renderer::plain(),
         };
         let mut out = String::new();
-        let sources: Vec<String> = (0..self.files.len()).map(|file| self.shown_source(file)).collect();
+        let sources: Vec<String> = (0..self.files.len()).map(|file| self.source(file)).collect();
         for problem in self.list.iter().take(SHOWN_MAX) {
             out.push_str(&renderer.render(&[self.group(problem, &sources)]));
             out.push_str("\n\n");
@@ -290,6 +290,12 @@ impl Diagnostics {
             let _ = writeln!(out, "{more} more are not shown; `--json` lists all of them\n");
         }
         out
+    }
+
+    /// The text of a file as it is shown.
+    fn source(&self, file: usize) -> String {
+        let secrets = self.secrets.iter().filter(|secret| secret.file == file);
+        shown::source(&self.files[file].text, secrets.map(|secret| secret.range()))
     }
 
     fn group<'a>(&'a self, problem: &'a Diagnostic, sources: &'a [String]) -> Group<'a> {
@@ -418,5 +424,30 @@ mod tests {
         assert_eq!(nearest("severty", ["title", "severity"]), Some("severity"));
         assert_eq!(nearest("on", ["id", "by"]), None);
         assert_eq!(nearest("ovr", ["over", "by"]), Some("over"));
+    }
+
+    #[test]
+    fn a_line_is_shown_without_its_secret_and_without_card_numbers() {
+        let text = "client: {sasl.password: hunter2-é, x: 4111 1111 1111 1111}\n";
+        let at = |word: &str| {
+            let start = text.find(word).unwrap();
+            Span { file: 0, start, end: start + word.len() }
+        };
+        let mut problems = Diagnostics::default();
+        let mut of_file = Diagnostics::new(&[File::new("a.yaml", text)]);
+        of_file.hide(at("hunter2-é"));
+        of_file
+            .error("C030", "`4111-1111-1111-1111` cannot be set\u{202e}", at("x:"))
+            .label("here")
+            .help("4111111111111111");
+        problems.extend(of_file);
+        let rendered = problems.render(Paint::Plain);
+        assert!(rendered.contains("{sasl.password: **********, x: **** **** **** ****}"), "{rendered}");
+        for shown in [rendered, problems.json()] {
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("4111") && !shown.contains('\u{202e}'),
+                "{shown}"
+            );
+        }
     }
 }

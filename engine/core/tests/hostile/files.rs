@@ -96,7 +96,7 @@ fn wrong_records_do_not_affect_the_others_for_any_batches() {
             continue;
         }
         at += if number % 400 == 399 { 50 * DAY } else { random % (10 * MINUTE) };
-        // No disorder around a pause, so that every good record can be told from a late one.
+        // No disorder around a pause, so that no good record is late.
         times.push(if number % 400 > 300 || number % 400 < 80 { at } else { at - random % MINUTE });
         good += 1;
     }

@@ -1,6 +1,6 @@
 //! Local times from their text, by a pattern and in a zone. It does not know what a mapping is.
 
-use super::{in_range, offset, plain};
+use super::civil::{in_range, offset, plain};
 use crate::decode::mapping::{Ambiguous, Spanned};
 use crate::decode::mapping_error::MappingErrorKind;
 use crate::decode::reject::Reason;
