@@ -11,7 +11,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
 use tripline_rules::card_number::{is_in, masked};
-use tripline_rules::diagnostic::{Diagnostics, File, Paint};
+use tripline_rules::diagnostic::{Diagnostics, File, Paint, Span};
 use tripline_rules::yaml;
 
 /// Name, ranges of prefixes, lengths.
@@ -249,6 +249,31 @@ fn a_card_number_in_a_pack_is_an_error_that_does_not_show_it() {
         for shown in [problems.render(Paint::Plain), problems.json()] {
             assert!(!shown.replace(['-', ' '], "").contains("41111111"), "{shown}");
         }
+    }
+}
+
+#[test]
+fn a_line_is_shown_without_its_secret_and_without_card_numbers() {
+    let text = "client: {sasl.password: hunter2-é, x: 4111 1111 1111 1111}\n";
+    let at = |word: &str| {
+        let start = text.find(word).unwrap();
+        Span { file: 0, start, end: start + word.len() }
+    };
+    let mut problems = Diagnostics::default();
+    let mut of_file = Diagnostics::new(&[File::new("a.yaml", text)]);
+    of_file.hide(at("hunter2-é"));
+    of_file
+        .error("C030", "`4111-1111-1111-1111` cannot be set\u{202e}", at("x:"))
+        .label("here")
+        .help("4111111111111111");
+    problems.extend(of_file);
+    let rendered = problems.render(Paint::Plain);
+    assert!(rendered.contains("{sasl.password: **********, x: **** **** **** ****}"), "{rendered}");
+    for shown in [rendered, problems.json()] {
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("4111") && !shown.contains('\u{202e}'),
+            "{shown}"
+        );
     }
 }
 
