@@ -15,28 +15,10 @@ use assume::{Conflict, Facts, is_constant};
 use range::Words;
 use std::collections::BTreeMap;
 use value::{Params, Values};
-use words::Finding;
+use words::{Finding, Verdict};
 
 /// How deep the terms in a term are followed. Each is judged where it is declared, and rules follow all of them.
 const TERMS_OF_TERMS: usize = 1;
-
-/// Whether a part of a condition can hold and fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Never,
-    Always,
-    Either,
-}
-
-impl Verdict {
-    fn opposite(self) -> Verdict {
-        match self {
-            Verdict::Never => Verdict::Always,
-            Verdict::Always => Verdict::Never,
-            Verdict::Either => Verdict::Either,
-        }
-    }
-}
 
 pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
     let mut found = Vec::new();

@@ -1,10 +1,10 @@
 //! Findings in words: what the value is, why the part cannot hold, and what was probably meant.
 
-use super::Verdict;
 use super::assume::{Conflict, Subject};
 use super::range::{Range, Words};
 use crate::ast::{Expr, ExprKind};
 use crate::diagnostic::{Diagnostics, Level, Span};
+use crate::money::Decimal;
 use crate::pack::{OpText, ParamValue};
 use crate::resolve::{CheckedRule, Resolver};
 
@@ -12,6 +12,24 @@ use crate::resolve::{CheckedRule, Resolver};
 const SHOWN_MAX: usize = 80;
 /// So many words of a set are listed.
 const WORDS_MAX: usize = 6;
+
+/// Whether a part of a condition can hold and fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Never,
+    Always,
+    Either,
+}
+
+impl Verdict {
+    pub(super) fn opposite(self) -> Verdict {
+        match self {
+            Verdict::Never => Verdict::Always,
+            Verdict::Always => Verdict::Never,
+            Verdict::Either => Verdict::Either,
+        }
+    }
+}
 
 /// A part of a condition that never holds, or always.
 #[derive(Clone, Debug)]
@@ -87,7 +105,10 @@ pub(super) fn described(finding: &Finding, resolver: &Resolver<'_>) -> Described
             (Level::Warning, "W503", whole, format!("`{}` never holds", shown(whole, resolver)))
         }
     };
-    let reason = reason(conflict, resolver);
+    let reason = match swapped(finding) {
+        Some((_, least, most)) => format!("{least} is above {most}"),
+        None => reason(conflict, resolver),
+    };
     let exclude = never && span != part;
     let mut context = Vec::new();
     if exclude {
@@ -97,7 +118,7 @@ pub(super) fn described(finding: &Finding, resolver: &Resolver<'_>) -> Described
         conflict
             .earlier
             .filter(|earlier| never && *earlier != span)
-            .map(|earlier| (earlier, "which this says".to_owned())),
+            .map(|earlier| (earlier, "limited here".to_owned())),
     );
     let label = if exclude { "parts of it exclude each other".to_owned() } else { reason };
     Described { level, code, message, span, label, context, help: help(finding, resolver) }
@@ -185,8 +206,15 @@ fn listed(words: &Words) -> String {
 /// What was probably meant.
 fn help(finding: &Finding, resolver: &Resolver<'_>) -> Option<String> {
     let Subject::Number { range, other, .. } = &finding.conflict.subject else { return None };
-    if let Some(swapped) = swapped(finding, resolver) {
-        return Some(swapped);
+    if let Some((value, least, most)) = swapped(finding) {
+        let written = shown(value.span, resolver);
+        return Some(match &value.kind {
+            // Hours over midnight, weekdays over Sunday.
+            ExprKind::Call(name, ..) if name == "local_hour" || name == "local_weekday" => {
+                format!("write `({written} >= {least} or {written} <= {most})`")
+            }
+            _ => format!("the lower end comes first: `between {most} and {least}`"),
+        });
     }
     let is_share = range.low == 0.0 && range.high == 1.0;
     let percent = if other.low.is_finite() { other.low } else { other.high };
@@ -199,22 +227,15 @@ fn help(finding: &Finding, resolver: &Resolver<'_>) -> Option<String> {
     None
 }
 
-/// `between` with its ends swapped: hours over midnight need `or`.
-fn swapped(finding: &Finding, resolver: &Resolver<'_>) -> Option<String> {
-    let mut help = None;
+/// `between` with its ends swapped: the value and the ends.
+fn swapped(finding: &Finding) -> Option<(&Expr, Decimal, Decimal)> {
+    let mut found = None;
     finding.part.walk(&mut |part| {
         let ExprKind::Between(value, low, high) = &part.kind else { return };
         let (ExprKind::Number(least), ExprKind::Number(most)) = (&low.kind, &high.kind) else { return };
-        if part.span != finding.conflict.part || least.number() <= most.number() {
-            return;
+        if part.span == finding.conflict.part && least.number() > most.number() {
+            found = Some((&**value, *least, *most));
         }
-        let value_text = shown(value.span, resolver);
-        help = Some(match &value.kind {
-            ExprKind::Call(name, ..) if name == "local_hour" || name == "local_weekday" => {
-                format!("write `({value_text} >= {least} or {value_text} <= {most})`")
-            }
-            _ => format!("the lower end comes first: `between {most} and {least}`"),
-        });
     });
-    help
+    found
 }

@@ -35,7 +35,7 @@ fn with_rule(when: &str) -> String {
 }
 
 /// Message, label and help of the one problem of a condition.
-fn told(when: &str) -> String {
+fn message(when: &str) -> String {
     let (_, problems) = compile(&with_rule(when));
     let [problem] = problems.list() else { panic!("{when}\n{}", problems.render(Paint::Plain)) };
     let parts = [Some(&problem.message), problem.label.as_ref(), problem.help.as_ref()];
@@ -61,8 +61,8 @@ fn habits_of_other_languages_are_answered_with_what_to_write() {
         ("merchant.id is null", &["write `x is missing`"]),
         ("local_hour(\"Europe/Berln\") > 5", &["did you mean \"Europe/Berlin\""]),
     ] {
-        let told = told(when);
-        assert!(parts.iter().all(|part| told.contains(part)), "{when}: {told}");
+        let message = message(when);
+        assert!(parts.iter().all(|part| message.contains(part)), "{when}: {message}");
     }
 }
 
@@ -90,8 +90,8 @@ fn a_condition_that_cannot_change_says_why() {
         ("tx.geo is missing and tx.amount is missing and tx.amount > 5", &["E310", "missing in one part"]),
         ("part >= $share", &["W503", "with the present value of `$share`"]),
     ] {
-        let told = told(when);
-        assert!(parts.iter().all(|part| told.contains(part)), "{when}: {told}");
+        let message = message(when);
+        assert!(parts.iter().all(|part| message.contains(part)), "{when}: {message}");
     }
     for fine in [
         "part > 50%",
