@@ -40,7 +40,7 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(high).unwrap() % count
+        usize::try_from(high).expect("31 bits") % count
     }
 
     fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
@@ -109,22 +109,22 @@ impl Random {
     /// An event: values at and around the numbers of conditions, some of them missing.
     fn event(&mut self, schema: &Schema, ruleset: &Ruleset) -> Registers {
         let mut registers = Registers::new(ruleset.registers());
-        let code = schema.event_types().code(self.of(&["purchase", "login", "transfer"])).unwrap();
+        let code = schema.event_types().code(self.of(&["purchase", "login", "transfer"])).expect("a type");
         registers.set(EVENT_TYPE, u64::from(code));
-        let hours = i32::try_from(self.below(24 * 14)).unwrap();
+        let hours = i32::try_from(self.below(24 * 14)).expect("small");
         registers.set_number(EVENT_TIME, 1_772_000_000_000.0 + f64::from(hours) * 3_600_000.0);
         let key = TextKey::default();
         let text = key.text(self.of(&["a", "b", "c"]).as_bytes());
         let words = [("my.b", self.below(2) as u64), ("my.c", self.below(3) as u64), ("my.t", text)];
         for (name, word) in words.into_iter().filter(|_| self.below(8) > 0) {
-            registers.set(schema.slot(name).unwrap(), word);
+            registers.set(schema.slot(name).expect("a field"), word);
         }
         for (name, scale) in [("my.n", 1.0), ("my.k", 1.0), ("my.m", 100.0)] {
             if self.below(8) > 0 {
                 let near = [0.0, 0.0, 0.01, -0.01, 0.5, 1.0, -1.0][self.below(7)];
-                let number = self.of(&NUMBERS).parse::<f64>().unwrap() + near;
+                let number = self.of(&NUMBERS).parse::<f64>().expect("a number") + near;
                 registers.set_number(
-                    schema.slot(name).unwrap(),
+                    schema.slot(name).expect("a field"),
                     if scale > 1.0 { (number * scale).round() } else { number },
                 );
             }
@@ -132,7 +132,7 @@ impl Random {
         let plan = ruleset.programs()[0].plan();
         for aggregate in &plan.aggregates {
             let value = match aggregate.name.as_str() {
-                "uses" => f64::from(u8::try_from(self.below(30)).unwrap()),
+                "uses" => f64::from(u8::try_from(self.below(30)).expect("small")),
                 _ => [0.0, 0.25, 0.5, 0.9, 1.0][self.below(5)],
             };
             if self.below(8) > 0 {

@@ -27,9 +27,9 @@ fn compile(list: &str, pack: &str) -> (Ruleset, Schema) {
 fn features(ruleset: &Ruleset, schema: &Schema, (mcc, n, at): (&str, f64, Ms)) -> Vec<f64> {
     let mut registers = Registers::new(ruleset.registers());
     registers.set_number(EVENT_TIME, ms_as_f64(at));
-    registers.set(schema.slot("merchant.mcc").unwrap(), TextKey::default().text(mcc.as_bytes()));
-    registers.set_number(schema.slot("my.n").unwrap(), n);
-    registers.set(schema.slot("my.c").unwrap(), 1);
+    registers.set(schema.slot("merchant.mcc").expect("a field"), TextKey::default().text(mcc.as_bytes()));
+    registers.set_number(schema.slot("my.n").expect("a field"), n);
+    registers.set(schema.slot("my.c").expect("a field"), 1);
     let mut row = vec![0.0; ruleset.features().len()];
     ruleset.features_row(&mut registers, &NoTexts, &mut row);
     row
