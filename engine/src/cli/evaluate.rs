@@ -168,7 +168,7 @@ impl Evaluate {
         let has_value = scores.have_value();
         if !has_value {
             let codes: Vec<&str> = scores.currencies.iter().copied().collect();
-            eprintln!("amounts are in several currencies ({}): no figures of value", codes.join(", "));
+            note(&format!("amounts are in several currencies ({}): no figures of value", codes.join(", ")));
         }
         let mut report = Report::new(self.json);
         let all = [(PROFILE, &scores.profile), ("rules", &scores.rules)];

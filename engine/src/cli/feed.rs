@@ -195,13 +195,13 @@ impl Feed {
         let counts = self.spaces.counts();
         let pending: u64 = self.spaces.accounts().map(|(_, account)| account.pending_labels()).sum();
         if counts.rows > 0 && counts.labels + pending == 0 {
-            eprintln!("warning: {}", no_label(labels));
+            note(&format!("warning: {}", no_label(labels)));
         }
     }
 }
 
 /// What to say of a label column that no record matches.
-pub fn no_label(labels: &LabelMapping) -> String {
+fn no_label(labels: &LabelMapping) -> String {
     let (column, value) = (&labels.source.value, &labels.equals);
     format!("no record has a label: `{column}` is never `{value}`; check `is:` under `labels:`")
 }

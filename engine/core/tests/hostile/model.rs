@@ -31,7 +31,6 @@ fn last_of(days: i64, retention_ms: Option<i64>) -> (f64, bool) {
         models: &["profile"],
         retention: retention_ms,
         list: &no_list,
-        now: None,
     };
     let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", PACK)], &schema, &options);
     let ruleset = ruleset.unwrap_or_else(|| panic!("{problems:?}"));
