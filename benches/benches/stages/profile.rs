@@ -5,6 +5,7 @@ use criterion::{Criterion, Throughput};
 use ndarray::{ArrayView2, ArrayViewMut1};
 use std::hint::black_box;
 use tripline_benches::load;
+use tripline_core::event::Reference;
 use tripline_core::ledger::RowRef;
 use tripline_core::outputs::Outputs;
 use tripline_core::profile::ProfileReader;
@@ -38,7 +39,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     for event in &events {
         reader.begin_day(event.at);
         if reader.reads(event)
-            && let Some(row) = ledgers.find(event.account, event.id)
+            && let Some(row) = ledgers.find(event.account, Reference { id: event.id, event_type: None })
         {
             reader.observe(event);
             payments.push((row, event));

@@ -192,16 +192,16 @@ fn a_service_without_a_secret_is_warned_of_and_does_not_start() {
     let (before, kafka) = text.split_once("kafka:\n").unwrap();
     let after = kafka.split_once("\n\n").unwrap().1;
     fs::write(&path, format!("{before}{after}")).unwrap();
-    let told = tripline(["check", path.to_str().unwrap()]).fine();
-    assert!(!told.contains("C023"), "files alone need none: {told}");
+    let output = tripline(["check", path.to_str().unwrap()]).fine();
+    assert!(!output.contains("C023"), "files alone need none: {output}");
 }
 
 #[test]
 fn a_secret_is_a_file_or_the_built_in_one() {
     let example = Example::new();
     example.change("tripline.yaml", "secret: built_in", "secret: builtin");
-    let faults = example.faults();
-    assert!(faults.contains("built_in"), "{faults}");
+    let errors = example.errors();
+    assert!(errors.contains("built_in"), "{errors}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use tripline::runtime::source::Position;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
 use tripline_core::placement::{Partitioner, Placement};
+use tripline_core::snapshot::InputTopic;
 
 const PARTITIONS: u32 = 6;
 const PARTITION: u32 = 2;
@@ -48,7 +49,7 @@ impl Watched {
         let reporter = Arc::<Reporter>::default();
         let report: Arc<dyn Report> = Arc::<Reporter>::clone(&reporter);
         reporter.status.assigned();
-        let mut engines = Engines::new(installation, report, PARTITIONS, None);
+        let mut engines = Engines::new(installation, report, InputTopic::new("", "events", PARTITIONS), None);
         let at = Position { shard: ShardId::account(PARTITION), next: 0, note: String::new() };
         let mut shard = engines.open(&at);
         engines.live(&mut shard, &History::default());

@@ -134,7 +134,7 @@ fn another_version_is_not_taken_for_damage_and_its_error_says_what_to_do() {
 fn what_was_written_for_another_bank_or_shard_is_refused() {
     let (shop, sealed, _) = snapshot(0..1);
     let manifest = Manifest::open(&sealed.manifest).expect("it is whole");
-    let refused = |engine, place| Loading::new(engine, &manifest, place).err();
+    let refused = |engine, place: (u32, &InputTopic)| Loading::new(engine, &manifest, place).err();
     let InputTopic { cluster, topic, partitions } = input();
     let of = |cluster, topic, partitions| {
         let input = InputTopic::new(cluster, topic, partitions);
