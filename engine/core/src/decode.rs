@@ -120,7 +120,8 @@ pub fn holds_card_number(bytes: &[u8]) -> bool {
 /// assert_eq!(event.texts.get(slot("account.id")), Some("a-7"));
 /// assert_eq!(event.registers.get(slot("tx.declined")), Some(1));
 ///
-/// let reject = decoder.decode(b"{}", SourceRecord { offset: 1, ..first }, &mut event).expect_err("required fields are missing");
+/// let second = SourceRecord { offset: 1, ..first };
+/// let reject = decoder.decode(b"{}", second, &mut event).expect_err("required fields are missing");
 /// assert_eq!(reject.reason, Reason::MissingField);
 /// ```
 #[derive(Clone, Debug)]

@@ -138,7 +138,7 @@ fn what_was_written_for_another_bank_or_shard_is_refused() {
     let InputTopic { cluster, topic, partitions } = input();
     let of = |cluster, topic, partitions| {
         let input = InputTopic::new(cluster, topic, partitions);
-        refused(shop.engine(), (PARTITION, &input))
+        Loading::new(shop.engine(), &manifest, (PARTITION, &input)).err()
     };
     let expected = partitions + 1;
     let found = of(cluster, topic, expected);
