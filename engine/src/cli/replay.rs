@@ -57,6 +57,9 @@ pub struct Replay {
     /// Insert events before this time (RFC 3339) without judging them.
     #[arg(long, value_name = "TIME")]
     judge_from: Option<jiff::Timestamp>,
+    /// Print the first alerts as lines for people, with times in the time zone of their pack.
+    #[arg(long, conflicts_with = "json")]
+    list: bool,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -109,7 +112,7 @@ impl Replay {
         while feed.step(&mut out, &mut results)? {
             files.write(&config.installation, &out, &results)?;
             refusals.take(feed.batch(), &out);
-            if !self.json {
+            if self.list {
                 alerts.take(&config.installation, &out);
             }
             out.clear();

@@ -99,6 +99,10 @@ pub fn warn(settings: &KafkaSettings, snapshots_every: Option<Duration>) {
                 let (problem, solution) = explained(topic, &finding.problem, &settings.brokers);
                 let name = topic.topic.as_str();
                 match finding.is_error {
+                    // Some clusters never answer; that is no reason for an alarm at every start.
+                    _ if finding.problem == Problem::SettingsUnknown => {
+                        tracing::info!(topic = name, solution, "{problem}");
+                    }
                     true => tracing::error!(topic = name, solution, "recovery would fail: {problem}"),
                     false => tracing::warn!(topic = name, solution, "{problem}"),
                 }

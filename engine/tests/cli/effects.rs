@@ -34,7 +34,7 @@ const LATER: &str =
     "{from: /time, format: local, pattern: \"%d.%m.%Y %H:%M:%S\", zone: Asia/Tokyo, ambiguous: later}";
 const LABELS: &str = "# labels: {when: IS_FRAUD, is: \"1\", outcome: fraud, after: 7d}";
 
-pub const EFFECTS: [Effect; 56] = [
+pub const EFFECTS: [Effect; 57] = [
     effect("stream", "stream: reference", "stream: other", |c| c.settings().stream.clone(), "other"),
     effect(
         "schema",
@@ -78,6 +78,13 @@ pub const EFFECTS: [Effect; 56] = [
         "clock: create_time",
         |c| format!("{:?}", c.input.clock),
         "CreateTime",
+    ),
+    effect(
+        "input.partitioner",
+        "partitioner: murmur2",
+        "partitioner: consistent",
+        |c| format!("{:?}", c.input.partitioner),
+        "Some(Consistent)",
     ),
     effect("input.start", "start: earliest", "start: latest", |c| format!("{:?}", c.input.start), "Latest"),
     effect(

@@ -8,7 +8,7 @@ use tripline::ops::reporter::Reporter;
 use tripline::runtime::engines::{Engines, ShardEngine};
 use tripline::runtime::processor::Processor;
 use tripline::runtime::recovery::History;
-use tripline::runtime::report::Report;
+use tripline::runtime::report::{Phase, Report, ShardStatus};
 use tripline::runtime::source::Position;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
@@ -49,6 +49,16 @@ impl Watched {
         let reporter = Arc::<Reporter>::default();
         let report: Arc<dyn Report> = Arc::<Reporter>::clone(&reporter);
         reporter.status.assigned();
+        let live = ShardStatus {
+            worker: 0,
+            phase: Phase::Live,
+            next: Some(0),
+            lag: None,
+            held_from: None,
+            snapshot_at: None,
+            restore: None,
+        };
+        reporter.status.shard(ShardId::account(PARTITION), live);
         let mut engines = Engines::new(installation, report, InputTopic::new("", "events", PARTITIONS), None);
         let at = Position { shard: ShardId::account(PARTITION), next: 0, note: String::new() };
         let mut shard = engines.open(&at);
