@@ -9,7 +9,7 @@ use tripline_core::installation::Installation;
 use tripline_core::outputs::Outputs;
 use tripline_core::results::{Collect, EventResults};
 use tripline_core::settings::Settings;
-use tripline_core::snapshot::{Chunk, Manifest, Origin};
+use tripline_core::snapshot::{Chunk, InputTopic, Manifest, Origin};
 use tripline_core::spaces::DerivedShards;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{File, Paint};
@@ -87,12 +87,14 @@ impl Setup {
 
     fn loaded(&self, mut shard: AccountShard, offset: usize) -> AccountShard {
         let mut chunks = Vec::new();
-        shard.begin_save(Origin { partition: 0, partitions: 1, offset: i64::try_from(offset).unwrap() });
+        let input = InputTopic::new("cluster", "units", 1);
+        let offset = i64::try_from(offset).unwrap();
+        shard.begin_save(Origin { input: input.clone(), partition: 0, offset, last: None });
         let cut = shard.save_some(usize::MAX, &mut chunks).expect("all is written");
         let (sealed, listed): (Vec<Vec<u8>>, Vec<_>) = chunks.iter().map(Chunk::seal).unzip();
         let manifest = Manifest::new(cut, listed, Timestamp(0));
         let mut loading =
-            Loading::new(AccountShard::new(&self.installation), &manifest, (0, 1)).expect("its own");
+            Loading::new(AccountShard::new(&self.installation), &manifest, (0, &input)).expect("its own");
         for (number, sealed) in sealed.iter().enumerate() {
             loading.take(&manifest.open_chunk(number, sealed).expect("whole")).expect("well formed");
         }
@@ -101,7 +103,7 @@ impl Setup {
 }
 
 fn batch(records: &[Record]) -> Batch {
-    let mut batch = Batch::new(ShardId { space: 0, partition: 0 });
+    let mut batch = Batch::new(ShardId::account(0));
     for (offset, (appended, line)) in (0i64..).zip(records) {
         batch.push(offset, Some(Timestamp(*appended)), b"a", line.as_bytes());
     }
