@@ -44,8 +44,8 @@ impl Run {
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         refuse_derived(&config)?;
-        require_secret(&config)?;
         let settings = broker::of_config(&config)?;
+        require_secret(&config)?;
         log::start(config.log.format, &config.log.level)?;
         let reporter = Arc::<Reporter>::default();
         let shutdown = reporter.status.shutdown().clone();
