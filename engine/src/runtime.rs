@@ -4,9 +4,9 @@
 //! [`worker`] is the loop. It reads a [`source`], drives a [`processor`], and hands outputs through an
 //! [`output_buffer`] to a [`sink`]; `commits` decides when a commit begins and what an answer means; `owned_shard` is
 //! all that is known about a shard. New shards are restored through a [`recovery`], in the order of [`restore`].
-//! [`engines`] is the processor of the core, `note` what it keeps beside a committed offset, [`snapshots`] decides when it begins a snapshot, [`snapshot`] is where
-//! snapshots go. [`report`] is what all of them report, [`shutdown`] how they are asked to end, [`clock`] a clock that
-//! a simulation moves.
+//! [`engines`] is the processor of the core, `note` what it keeps beside a committed offset, [`snapshots`] decides when
+//! it begins a snapshot, [`snapshot`] is where snapshots go. [`report`] is what all of them report, [`shutdown`] how
+//! they are asked to end, [`clock`] a clock that a simulation moves.
 
 pub mod clock;
 mod commits;

@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn lines_break_at_blanks_and_behind_bars() {
-        assert_eq!(wrapped("how it was made: pos|ecom|atm", 20), ["how it was made: pos|", "ecom|atm"]);
+        assert_eq!(wrapped("how it was made: pos|ecom|atm", 21), ["how it was made: pos|", "ecom|atm"]);
+        assert_eq!(wrapped("how it was made: pos|ecom|atm", 20), ["how it was made:", "pos|ecom|atm"]);
         assert_eq!(wrapped("how it was made: pos|ecom|atm", 80), ["how it was made: pos|ecom|atm"]);
         assert_eq!(wrapped("unbreakable", 3), ["unbreakable"]);
         assert_eq!(wrapped("", 3), [""]);

@@ -180,8 +180,8 @@ fn a_service_without_a_secret_is_warned_of_and_does_not_start() {
     let example = Example::new();
     example.change("tripline.yaml", "secret: built_in", "");
     let path = example.path();
-    let told = tripline(["check", path.to_str().unwrap()]).fine();
-    assert!(told.contains("warning[C023]") && told.contains("secret: built_in"), "{told}");
+    let output = tripline(["check", path.to_str().unwrap()]).fine();
+    assert!(output.contains("warning[C023]") && output.contains("secret: built_in"), "{output}");
     for command in ["run", "bootstrap"] {
         let mut arguments = vec![command, "--config", path.to_str().unwrap()];
         arguments.extend(["--history", DEMO_SAMPLE].iter().filter(|_| command == "bootstrap"));
@@ -292,7 +292,7 @@ fn a_schema_that_cannot_be_read_at_all_hides_no_other_error() {
     for (from, to) in [("fields:\n", "feilds:\n"), ("version: 1\n", "version: 1\n\tx: [\n")] {
         let example = Example::new();
         example.change("schema.yaml", from, to);
-        example.change("tripline.yaml", "unit: major, currency", "unit: mayor, currency");
+        example.change("tripline.yaml", "unit: major, sign", "unit: mayor, sign");
         example.change("packs/reference.yaml", "model.profile.score >= 0.8", "model.profil.score >= 0.8");
         let errors = example.errors();
         assert!(errors.contains("mayor") && errors.contains("model.profil"), "{errors}");

@@ -34,7 +34,7 @@ const LATER: &str =
     "{from: /time, format: local, pattern: \"%d.%m.%Y %H:%M:%S\", zone: Asia/Tokyo, ambiguous: later}";
 const LABELS: &str = "# labels: {when: IS_FRAUD, is: \"1\", outcome: fraud, after: 7d}";
 
-pub const EFFECTS: [Effect; 57] = [
+pub const EFFECTS: [Effect; 58] = [
     effect("stream", "stream: reference", "stream: other", |c| c.settings().stream.clone(), "other"),
     effect(
         "schema",
@@ -153,6 +153,13 @@ pub const EFFECTS: [Effect; 57] = [
         "{const: USD}",
         |c| format!("{:?}", field(c, "account.currency").source),
         "Constant(\"USD\")",
+    ),
+    effect(
+        "input.fields.*.sign",
+        "sign: as_written",
+        "sign: absolute",
+        |c| format!("{:?}", field(c, "tx.amount").money.sign),
+        "Absolute",
     ),
     effect(
         "input.fields.*.unit",

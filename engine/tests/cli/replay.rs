@@ -94,7 +94,14 @@ fn a_dumped_topic_gives_the_alerts_of_its_plain_records() {
         .collect();
     fs::write(&path, dumped).unwrap();
     let (plain, dump) = (replay(DEMO, DEMO_SAMPLE, &[]), replay(DEMO, &path, &[]));
-    assert_eq!(plain.alerts, dump.alerts);
+    // A file covers the time from its first event on. A topic covers it from the first append plus the time that a
+    // clock may be ahead.
+    let without_coverage = |alerts: &str| -> Vec<Value> {
+        let mut alerts: Vec<Value> = alerts.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        alerts.iter_mut().for_each(|alert| drop(alert.as_object_mut().unwrap().remove("coverage")));
+        alerts
+    };
+    assert_eq!(without_coverage(&plain.alerts), without_coverage(&dump.alerts));
     assert_eq!(plain.verdicts, dump.verdicts);
 }
 

@@ -51,17 +51,7 @@ impl World<'_> {
                 let deaf = self.dice.chance(500);
                 self.process(place, |process| process.controls.deafen(deaf));
             }
-            44..48 => {
-                let (mood, what) = self.dice.pick(&[
-                    (Mood::Full, "fault: disk full"),
-                    (Mood::Full, "fault: disk full"),
-                    (Mood::Away, "fault: disk cannot be reached"),
-                    (Mood::Well, "disk has room again"),
-                    (Mood::Well, "disk has room again"),
-                ]);
-                self.disk.set(mood);
-                self.happened(what, "disk");
-            }
+            44..48 => self.change_disk(),
             48..51 => self.tear(place),
             51..54 => self.rot(),
             54..57 => self.retain(),
@@ -78,6 +68,19 @@ impl World<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The disk is full, cannot be reached, or has room again.
+    fn change_disk(&mut self) {
+        let (mood, what) = self.dice.pick(&[
+            (Mood::Full, "fault: disk full"),
+            (Mood::Full, "fault: disk full"),
+            (Mood::Away, "fault: disk cannot be reached"),
+            (Mood::Well, "disk has room again"),
+            (Mood::Well, "disk has room again"),
+        ]);
+        self.disk.set(mood);
+        self.happened(what, "disk");
     }
 
     pub(crate) fn process(&mut self, place: usize, act: impl FnOnce(&mut Process)) {

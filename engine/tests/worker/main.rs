@@ -299,6 +299,7 @@ fn a_worker_whose_shards_were_lost_is_ready_again_on_a_quiet_topic() {
     turns(&mut first, 10);
     assert!(lost.reporter.status.reasons().iter().any(|reason| reason.contains("the broker is away")));
     log.expel(lost.number);
+    log.time_out(&producer(lost.number));
     let (mut second, _) = member(&log, true, |_| {});
     turns(&mut second, 60);
     assert_eq!(alerts(&log), expected, "everything is judged and committed, and nothing more comes");

@@ -79,8 +79,8 @@ pub struct Loading {
 }
 
 impl Loading {
-    /// Begins with the manifest. `account` must be new; `partition` of `input` is what it is to be. Whether the log of the
-    /// input is still that of the snapshot is for its reader to find out.
+    /// Begins with the manifest. `account` must be new; `partition` of `input` is what it is to be. Whether the log of
+    /// the input is still that of the snapshot is for its reader to find out.
     ///
     /// # Errors
     /// Why the snapshot is none for this shard.

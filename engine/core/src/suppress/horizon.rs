@@ -3,11 +3,11 @@
 
 use crate::batch::Timestamp;
 
-/// Lengths that are told apart; two more of them count as the longer one.
+/// Lengths that are distinguished; two more of them count as the longer one.
 const LENGTHS_MAX: usize = 8;
 
-/// The lengths of cooldowns that may be open, ms, each with the time when the last of that length or a greater one ends.
-/// The longest comes first, and each ends later than those before it.
+/// The lengths of cooldowns that may be open, ms, each with the time when the last of that length or a greater one
+/// ends. The longest comes first, and each ends later than those before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Horizon(Vec<(i64, Timestamp)>);
 

@@ -55,15 +55,17 @@ fn a_reversal_under_the_payments_own_id_reverses_it() {
 #[test]
 fn an_event_does_not_inherit_from_a_row_that_it_makes_pass() {
     let lifetime = 2 * DAY + HOUR + 5 * MINUTE;
+    // An event in between: an account that was asleep for two days would keep its row.
     let amount_of = |later: i64| {
-        let label = event("2", "label", NOON + later, r#","ref":"1","outcome":"fraud""#);
-        newest(
-            &engine_after(settings(), &[event("1", "purchase", NOON, r#","amount":5"#), label]),
-            "acct_median_2h",
-        )
+        let records = [
+            event("1", "purchase", NOON, r#","amount":5"#),
+            event("2", "login", NOON + DAY, ""),
+            event("3", "p2p", NOON + later, r#","ref":"1""#),
+        ];
+        newest(&engine_after(settings(), &records), "acct_out_1h")
     };
     assert_eq!(amount_of(lifetime - 1), 5.0);
-    assert!(amount_of(lifetime).is_nan());
+    assert_eq!(amount_of(lifetime), 0.0);
 }
 
 #[test]

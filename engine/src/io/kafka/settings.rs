@@ -224,8 +224,8 @@ impl KafkaSettings {
         config
     }
 
-    /// The id of a worker's transactions, which are the cluster's: two groups or instances never have the same, whatever
-    /// their names. It begins with the group's name, unless that contains `/` or `%`.
+    /// The id of a worker's transactions, which are the cluster's: two groups or instances never have the same,
+    /// whatever their names. It begins with the group's name, unless that contains `/` or `%`.
     fn transactional_id(&self, worker: usize) -> String {
         let part = |name: &str| name.replace('%', "%25").replace('/', "%2F");
         format!("{}/{}/{worker}", part(&self.group), part(&self.instance))

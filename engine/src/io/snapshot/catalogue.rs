@@ -84,9 +84,9 @@ impl Catalogue {
         names.iter().try_for_each(|name| self.store.delete(&format!("{}/{name}", stored.name)))
     }
 
-    /// Deletes snapshots that are older than the newest two complete ones, both by offset and by time. Offsets alone do not
-    /// tell: those of a topic that was created again, or of a group whose offsets were reset, begin anew. Nor does time:
-    /// the clocks of two hosts differ.
+    /// Deletes snapshots that are older than the newest two complete ones, both by offset and by time. Offsets alone do
+    /// not tell: those of a topic that was created again, or of a group whose offsets were reset, begin anew. Nor does
+    /// time: the clocks of two hosts differ.
     pub(super) fn prune(&self, shard: ShardId) -> Result<(), ObjectStoreError> {
         let all = self.list(shard)?;
         let mut whole = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! The whole stream by hand: what becomes of every record, and what its event is judged to be.
 
-use super::facts::{Amended, Facts, Look, Row};
+use super::facts::{Amended, Facts, Look, Row, amend};
 use super::looks::{self, FEATURES_ACCOUNT, POPULATIONS, features, is_spend};
 use super::record::{self, Fields, Sent};
 use super::rules::{self, Action, Rule, decide};
@@ -418,7 +418,8 @@ impl Shard {
     }
 }
 
-/// The newest row of the account with this id after a time, of the type that is named or, without one, of any but labels.
+/// The newest row of the account with this id after a time, of the type that is named or, without one, of any but
+/// labels.
 fn newest_with(rows: &[Row], id: &str, (by, after): (&Sent, i64)) -> Option<usize> {
     let is_kind =
         |row: &Row| by.reference_kind.as_ref().map_or(row.kind != "label", |kind| row.kind == *kind);
@@ -438,17 +439,4 @@ fn asleep(rows: &[Row], held_after: i64) -> Vec<&Row> {
         return Vec::new();
     }
     rows.iter().filter(|row| row.at == newest).collect()
-}
-
-/// Whether the event changed the row it refers to.
-fn amend(target: &mut Row, kind: &str, by: &Fields) -> bool {
-    let before = target.fields.clone();
-    let (fields, amended) = (&mut target.fields, &mut target.amended);
-    match kind {
-        "outcome" if by.declined.is_some() => (fields.declined, amended.declined) = (by.declined, true),
-        "reversal" => (fields.reversed, amended.reversed) = (Some(true), true),
-        "clearing" if by.amount.is_some() => (fields.amount, amended.amount) = (by.amount, true),
-        _ => {}
-    }
-    target.fields != before
 }

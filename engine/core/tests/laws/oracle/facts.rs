@@ -213,3 +213,16 @@ fn trimmed(sorted: &[i64]) -> Number {
     let middle = &sorted[off..sorted.len() - off];
     share(sum(middle) as f64, middle.len())
 }
+
+/// Whether the event changed the row it refers to.
+pub(crate) fn amend(target: &mut Row, kind: &str, by: &Fields) -> bool {
+    let before = target.fields.clone();
+    let (fields, amended) = (&mut target.fields, &mut target.amended);
+    match kind {
+        "outcome" if by.declined.is_some() => (fields.declined, amended.declined) = (by.declined, true),
+        "reversal" => (fields.reversed, amended.reversed) = (Some(true), true),
+        "clearing" if by.amount.is_some() => (fields.amount, amended.amount) = (by.amount, true),
+        _ => {}
+    }
+    target.fields != before
+}
