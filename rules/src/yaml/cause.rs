@@ -106,9 +106,10 @@ fn quote(text: &str, at: usize, found: &str) -> Option<Cause> {
         let start =
             text[..at].rfind(['"', '\'']).filter(|start| text[*start..at].contains('\n')).unwrap_or(at);
         let open = if text[at..].starts_with(['"', '\'']) { at } else { start };
+        let length = text[open..].chars().next().map_or(0, char::len_utf8);
         return Some(Cause::new(
             "a quote is never closed",
-            (open, (open + 1).min(text.len())),
+            (open, open + length),
             "close the text with the same quote, on the same line",
         ));
     }
@@ -182,8 +183,7 @@ fn in_setting(base: usize, whole: &str, (start, end): (usize, usize)) -> Option<
     let value_at = value_at + raw.len() - value.len();
     let value = value.trim_end();
     let second = value.match_indices(": ").find_map(|(at, _)| {
-        let word =
-            value[..at].rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
+        let word = value[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
         (word > 0 && word < at && !value.starts_with(['"', '\'', '{', '['])).then_some((word, at))
     });
     if let Some((word, colon)) = second {
