@@ -39,6 +39,7 @@ fn any_kafka_client_reads_the_alerts_while_the_demo_runs() {
         assert!(shown.read_line(&mut line).unwrap() > 0, "the demo ended before it said how to watch");
     }
     let (address, topic) = (word_after(&line, "-b "), word_after(&line, "-t "));
+    assert_eq!(topic, "demo.alerts");
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", address)
         .set("group.id", "somebody-outside")

@@ -29,6 +29,7 @@ use crate::ops::status_report::ProcessInfo;
 use crate::runtime::report;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::source::SourceError;
+use crate::settings::Guarantee;
 use alert::Alert;
 use campaign_counts::CampaignCounts;
 use clap::Args;
@@ -207,6 +208,9 @@ impl Demo {
 
 /// The settings of the Kafka client for the in-process broker.
 fn kafka_settings(mut config: Config, broker: &MockBroker) -> Result<KafkaSettings, CliError> {
+    // The demo's configuration has no `kafka:` section: `run` does not support its key spaces yet.
+    config.kafka.prefix = "demo".to_owned();
+    config.delivery.guarantee = Guarantee::AtLeastOnce;
     broker.topics(&config.input.topic, &config.kafka.prefix, PARTITIONS)?;
     config.kafka.brokers = Some(broker.brokers());
     config.kafka.workers = 1;
