@@ -1,5 +1,5 @@
-//! What can be set of the process beside its installation: plain values with their defaults. It does not know how they
-//! are written in a configuration, nor what is done with them.
+//! What can be set of the process beside its installation: plain values with their defaults. It does not depend on how
+//! they are written in a configuration, nor what is done with them.
 
 use std::collections::BTreeMap;
 use std::fmt;

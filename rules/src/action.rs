@@ -1,6 +1,6 @@
 //! What follows from a rule that fires: severity, mode, action, cooldown.
 //!
-//! It does not know rules, scores or what an engine does with an action.
+//! It does not depend on rules, scores or what an engine does with an action.
 
 use crate::time::Ms;
 use crate::value::Slot;

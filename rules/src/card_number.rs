@@ -1,4 +1,4 @@
-//! Finds card numbers in a text. It does not know where the text is from, nor which fields are exempt.
+//! Finds card numbers in a text. It does not depend on where the text is from, nor which fields are exempt.
 //!
 //! A card number is 13 to 19 digits with a prefix and a length of one of the card schemes and a valid Luhn digit
 //! (ISO/IEC 7812-1 annex B). What is found:

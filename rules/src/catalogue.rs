@@ -1,6 +1,6 @@
 //! The well-known fields: name, kind, meaning, and where ISO 8583 and ISO 20022 carry them.
 //!
-//! It does not know which of them an installation has: the schema file declares that.
+//! It does not depend on which of them an installation has: the schema file declares that.
 
 /// A well-known field. `kind` is written as in a schema file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

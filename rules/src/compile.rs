@@ -1,6 +1,6 @@
 //! From packs to a ruleset: read, resolve names, lint and, without errors, build programs.
 //!
-//! It does not know what a single check looks for.
+//! It does not depend on what a single check looks for.
 
 mod build;
 mod by_type;

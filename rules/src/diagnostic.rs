@@ -1,6 +1,7 @@
 //! Errors and warnings with their places: rendered for people (with carets) and for programs (JSON).
 //!
-//! It does not know what is checked. Every stage adds to one [`Diagnostics`], so that one run reports all problems.
+//! It does not depend on what is checked. Every stage adds to one [`Diagnostics`], so that one run reports all
+//! problems.
 
 mod codes;
 mod shown;

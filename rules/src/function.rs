@@ -1,6 +1,6 @@
 //! Arithmetic and functions of the language, on plain numbers. They are computed here only.
 //!
-//! It does not know registers. An undefined result is `None`, which means missing.
+//! It does not depend on registers. An undefined result is `None`, which means missing.
 
 use crate::ast::{Arithmetic, Compare};
 use crate::value::{Geo, MONEY_MINOR_MAX_EXACT, TextKey};

@@ -1,6 +1,6 @@
 //! Typed expressions as a graph: equal parts are one node, constant parts are folded.
 //!
-//! It does not know names or places; `resolve` builds it, `compile` turns it into operations.
+//! It does not depend on names or places; `resolve` builds it, `compile` turns it into operations.
 
 mod wording;
 

@@ -1,6 +1,6 @@
 //! Tokens of the expression language, each with its place in the file.
 //!
-//! It does not know which names exist or what they mean.
+//! It does not depend on which names exist or what they mean.
 
 use crate::diagnostic::{Diagnostics, Span};
 use crate::money::Decimal;

@@ -1,6 +1,6 @@
 //! A pack as written: its sections with places. Expressions are parsed, names are not resolved.
 //!
-//! It does not know the schema; `resolve` gives names a meaning.
+//! It does not depend on the schema; `resolve` gives names a meaning.
 
 mod aggregates;
 mod nodes;

@@ -1,6 +1,6 @@
 //! Tests of an event's texts: prefixes, and regular expressions of bounded size.
 //!
-//! It does not know fields; a register holds the hash of a text only.
+//! It does not depend on fields; a register holds the hash of a text only.
 
 use regex_automata::meta::{Config, Regex};
 use regex_automata::util::syntax;

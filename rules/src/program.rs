@@ -1,6 +1,6 @@
 //! Operations over registers: THE evaluator of conditions, features, signals and reasons.
 //!
-//! It does not know names. A [`Trace`] observes an evaluation.
+//! It does not depend on names. A [`Trace`] observes an evaluation.
 
 mod block;
 mod op;

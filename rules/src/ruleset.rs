@@ -1,6 +1,6 @@
 //! A compiled ruleset: programs by key space, rules, features, signals and the decision by score.
 //!
-//! It does not know ledgers or Kafka; `tripline-core` drives it.
+//! It does not depend on ledgers or Kafka; `tripline-core` drives it.
 
 mod describe;
 mod output;

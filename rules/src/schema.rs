@@ -1,6 +1,6 @@
 //! The fields that rules can read: their kinds, and which of them rows keep.
 //!
-//! It does not know where a field is in a record: the mapping of the decoder defines that.
+//! It does not depend on where a field is in a record: the mapping of the decoder defines that.
 
 mod file;
 mod gaps;

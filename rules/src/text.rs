@@ -1,4 +1,4 @@
-//! Characters that a reader does not see. It does not know what a text is for.
+//! Characters that a reader does not see. It does not depend on what a text is for.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! The catalogue of fraud types that rules name in `typology:`.
 //!
-//! It does not know which rules detect them.
+//! It does not depend on which rules detect them.
 
 /// A kind of fraud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

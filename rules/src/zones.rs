@@ -1,4 +1,4 @@
-//! Names of time zones as people write them. It does not know times.
+//! Names of time zones as people write them. It does not depend on times.
 
 use crate::diagnostic::nearest;
 use jiff::tz::TimeZoneDatabase;

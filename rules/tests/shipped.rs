@@ -1,6 +1,6 @@
 //! The shipped example packs and the examples of the guides compile without errors and warnings.
 //!
-//! It does not know what the rules detect; other tests show that on events.
+//! It does not depend on what the rules detect; other tests show that on events.
 
 use std::fs;
 use std::path::{Path, PathBuf};

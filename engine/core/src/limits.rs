@@ -1,4 +1,4 @@
-//! Every bound of the core, named. It does not know who keeps them: each is enforced, and tested, where it is read.
+//! Every bound of the core, named. Each is enforced, and tested, where it is read.
 
 pub use tripline_rules::card_number::{CARD_DIGITS_MAX, CARD_DIGITS_MIN};
 use tripline_rules::time::{DAY_MS, MINUTE_MS};

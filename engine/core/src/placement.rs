@@ -1,5 +1,5 @@
 //! Which partition the records of an account belong to, by the partitioner of their producers. An account whose records
-//! are spread over partitions is judged in parts, each of which looks harmless. It knows no broker.
+//! are spread over partitions is judged in parts, each of which looks harmless. It does not depend on a broker.
 
 mod crc32;
 mod murmur2;

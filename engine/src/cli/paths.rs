@@ -1,4 +1,5 @@
-//! Files that a command writes: none of them may be one that it reads, and each is written once. It knows no command.
+//! Files that a command writes: none of them may be one that it reads, and each is written once. It does not depend on
+//! any command.
 
 use super::error::{ArgumentError, CliError};
 use std::os::unix::fs::MetadataExt;

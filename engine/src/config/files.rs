@@ -1,4 +1,4 @@
-//! Where the files of a configuration are read from: this machine, or the binary. It does not know what they mean.
+//! Where the files of a configuration are read from: this machine, or the binary. It does not depend on what they mean.
 
 use std::io;
 use std::path::{Path, PathBuf};

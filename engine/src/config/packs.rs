@@ -1,4 +1,4 @@
-//! Packs and the lists that they name, compiled. It does not know the configuration that names the packs.
+//! Packs and the lists that they name, compiled. It does not depend on the configuration that names the packs.
 
 use super::files::{Files, on_disk, read_from};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! From nodes to operations, with registers for their results.
 //!
-//! It does not know rules, facts or names.
+//! It does not depend on rules, facts or names.
 
 use crate::ast::Compare;
 use crate::graph::{Graph, Node, NodeId};

@@ -1,6 +1,6 @@
 //! The section `aggregates`: the operation of each, its window and its conditions.
 //!
-//! It does not know fields and key spaces.
+//! It does not depend on fields and key spaces.
 
 use super::nodes::{declared, expression, name, section};
 use super::parts::{AggregateText, Name, OpText, Pack};

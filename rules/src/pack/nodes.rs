@@ -1,6 +1,6 @@
 //! From YAML nodes to what every section is made of: names, expressions, named entries, items.
 //!
-//! It does not know the sections.
+//! It does not depend on the sections.
 
 use super::parts::Name;
 use crate::ast::Expr;

@@ -1,6 +1,6 @@
 //! The parts of a pack as written, with their places.
 //!
-//! It does not know how they are read, nor what a name means.
+//! It does not depend on how they are read, nor what a name means.
 
 use crate::action::{Action, Mode, Severity};
 use crate::ast::Expr;

@@ -1,6 +1,6 @@
 //! The section `rules`.
 //!
-//! It does not know names of fields and facts.
+//! It does not depend on names of fields and facts.
 
 use super::nodes::{expression, items, name};
 use super::parts::{Name, Pack, RULES_MAX, RuleText};

@@ -1,6 +1,6 @@
 //! The small sections: `lists`, `params`, `terms`, `features`, `signals`, `decide`, `defaults`.
 //!
-//! It does not know rules and aggregates.
+//! It does not depend on rules and aggregates.
 
 use super::nodes::{declared, expression, items, name, section};
 use super::parts::{

@@ -1,6 +1,6 @@
 //! One operation: the registers that it reads and writes.
 //!
-//! It does not know the rule it belongs to.
+//! It does not depend on the rule it belongs to.
 
 use crate::ast::{Arithmetic, Compare};
 use crate::function::{Extreme, Local, Unary};

@@ -1,6 +1,6 @@
 //! The evaluator: one pass over operations, no recursion, no allocation.
 //!
-//! It does not know where operations come from.
+//! It does not depend on where operations come from.
 
 use super::op::Op;
 use super::shared::Shared;

@@ -1,6 +1,6 @@
 //! Values of registers as text.
 //!
-//! It does not know rules.
+//! It does not depend on rules.
 
 use super::Format;
 use crate::money::Currency;

@@ -1,6 +1,6 @@
 //! Aggregates: from the declaration in a pack to the normal form in the plan of a key space.
 //!
-//! It does not know rows; it defines what is computed over them.
+//! It does not depend on rows; it defines what is computed over them.
 
 use super::by::Whose;
 use super::plan::Placed;

@@ -1,6 +1,6 @@
 //! `by:`: the key space and the lane of an aggregate.
 //!
-//! It does not know operations and windows.
+//! It does not depend on operations and windows.
 
 use super::resolver::Resolver;
 use crate::diagnostic::nearest;

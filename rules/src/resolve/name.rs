@@ -1,6 +1,6 @@
 //! Names: terms, facts, fields, signals and scores of models.
 //!
-//! It does not know operators.
+//! It does not depend on operators.
 
 use super::resolver::Resolver;
 use super::types::{Origin, Read, Resolution, Ty, Typed, called, is};

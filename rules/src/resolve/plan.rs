@@ -1,6 +1,6 @@
 //! The plan of a key space, built while names are resolved; equal aggregates enter it once.
 //!
-//! It does not know expressions; conditions are nodes.
+//! It does not depend on expressions; conditions are nodes.
 
 use crate::aggregate::{
     AGGREGATES_MAX, Aggregate, AggregatePlan, Coverage, KeySpace, Lane, Population, TAGS_MAX, TagId,

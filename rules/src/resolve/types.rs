@@ -1,6 +1,6 @@
 //! Results of resolving: types of expressions, facts, names that are read.
 //!
-//! It does not know how they are resolved.
+//! It does not depend on how they are resolved.
 
 use super::plan::Placed;
 use crate::diagnostic::Span;

@@ -1,6 +1,6 @@
 //! Values of registers for alerts and other output.
 //!
-//! It does not know alerts.
+//! It does not depend on alerts.
 
 use super::rule::{ReadFrom, ReadValue};
 use crate::money::Currency;

@@ -1,6 +1,6 @@
 //! A schema from its file: `version`, `fields`, `keep`, `entities`.
 //!
-//! It does not know where a field sits in a bank's record.
+//! It does not depend on where a field sits in a bank's record.
 
 use super::{BUILT_IN_FIELDS, Codes, CurrencyOf, EVENT_ID, EVENT_TYPE, Field, Kind, Schema, SchemaGaps};
 use crate::catalogue::{self, EVENT_TYPES, FIELDS};

@@ -1,6 +1,6 @@
 //! What the errors of a schema file leave open: errors of its readers that only follow from them are not reported.
 //!
-//! It does not know why something cannot be read: the schema's own errors say so.
+//! It does not say why something cannot be read: the schema's own errors do.
 
 use crate::diagnostic::Diagnostic;
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Reading a mapping: required, optional and unknown keys, and typed scalars.
 //!
-//! It does not know packs or configurations. Both are read through it, with the same messages.
+//! It does not depend on packs or configurations. Both are read through it, with the same messages.
 
 use super::{Node, Value};
 use crate::diagnostic::{Diagnostics, Span, nearest};

@@ -1,6 +1,6 @@
 //! The place in the file of each byte of a scalar, through quotes, escapes, indentation and folds.
 //!
-//! It does not know what the text means.
+//! It does not depend on what the text means.
 
 use super::{Node, Style, Value};
 use crate::diagnostic::Span;

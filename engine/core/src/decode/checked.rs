@@ -1,4 +1,4 @@
-//! Checks a mapping against the schema and finds all its errors. It does not know which fields a ruleset reads.
+//! Checks a mapping against the schema and finds all its errors. It does not depend on which fields a ruleset reads.
 
 use super::capture::{Raw, SourceId};
 use super::convert::{CodeTable, Conversion};

@@ -1,4 +1,4 @@
-//! From a value as written to a value of its field's kind. It does not know where values come from.
+//! From a value as written to a value of its field's kind. It does not depend on where values come from.
 
 use super::capture::{Form, Raw};
 use super::decimal::{Rounding, scaled};

@@ -1,4 +1,5 @@
-//! Splits one CSV record (RFC 4180) into cells and captures those of mapped columns. It does not know what they mean.
+//! Splits one CSV record (RFC 4180) into cells and captures those of mapped columns. It does not depend on what they
+//! mean.
 //!
 //! The crates `csv` and `csv-core` accept any bytes, such as a quote inside a cell or a quote that is not closed. A
 //! record that two readers could read differently must be rejected, so the splitter is our own. It is tested against

@@ -1,4 +1,5 @@
-//! Sets the fields of an event from values as written, one by one. It does not know how values were found in a record.
+//! Sets the fields of an event from values as written, one by one. It does not depend on how values were found in a
+//! record.
 
 use super::capture::{Captures, Raw};
 use super::convert::{self, Conversion, Value};

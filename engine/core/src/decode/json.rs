@@ -1,7 +1,7 @@
 //! Reads one JSON object (RFC 8259): checks every byte, and converts or captures the mapped values.
 //!
 //! No value tree is built. Values that are not mapped are checked like the others: strings, escapes, numbers, nesting,
-//! repeated keys (decoded, at every level), card numbers. It does not know what the values mean.
+//! repeated keys (decoded, at every level), card numbers. It does not depend on what the values mean.
 
 mod walk;
 

@@ -1,7 +1,7 @@
 //! How the records of a feed become events, as configured: where each field comes from and how its values are written.
 //!
-//! Every part carries the place where it is written, so that an error can point at it. This module does not know how
-//! records are read.
+//! Every part carries the place where it is written, so that an error can point at it. This module does not depend on
+//! how records are read.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! What can be wrong with a mapping, and where. It does not know how errors are displayed.
+//! What can be wrong with a mapping, and where. It does not depend on how errors are displayed.
 
 use crate::limits::SOURCES_MAX;
 use thiserror::Error;

@@ -1,4 +1,4 @@
-//! Amounts: exact minor units in a currency, without floats. It does not know where values come from.
+//! Amounts: exact minor units in a currency, without floats. It does not depend on where values come from.
 
 use super::capture::{Captures, Raw, SourceId};
 use super::convert::CodeTable;

@@ -1,6 +1,6 @@
-//! Card numbers in the values of a record, and in records that could not be read. It does not know which sources are
-//! exempt, nor what a card number is: [`tripline_rules::card_number`] does. Here are the tests that most texts pass
-//! without being searched.
+//! Card numbers in the values of a record, and in records that could not be read. It does not depend on which sources
+//! are exempt, nor on what a card number is: [`tripline_rules::card_number`] does. Here are the tests that most texts
+//! pass without being searched.
 //!
 //! The decimal point of a number joins no digits, and its decimals are no card number; an exponent is read.
 

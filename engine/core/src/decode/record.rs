@@ -1,5 +1,5 @@
 //! The bytes of one record with zeros behind them, so that reading ahead needs no bounds check: no token contains a
-//! zero byte. It does not know what the bytes mean.
+//! zero byte. It does not depend on what the bytes mean.
 
 use crate::limits::EVENT_BYTES_MAX;
 

@@ -1,4 +1,4 @@
-//! Tokens of JSON (RFC 8259): where a string or a number ends, and the text of an escaped string. It does not know
+//! Tokens of JSON (RFC 8259): where a string or a number ends, and the text of an escaped string. It does not depend on
 //! objects, depth or keys. All its input is UTF-8.
 
 use super::record::{BytePos, Record};

@@ -1,4 +1,4 @@
-//! What fills the fields of an event from a record: one step per mapped field. It does not know how a mapping is
+//! What fills the fields of an event from a record: one step per mapped field. It does not depend on how a mapping is
 //! configured, nor how values are found in a record.
 
 use super::capture::{Raw, SourceId};

@@ -1,5 +1,5 @@
-//! Ids and free texts: which characters they may have, and which are stripped. It does not know which field a text is
-//! of.
+//! Ids and free texts: which characters they may have, and which are stripped. It does not depend on which field a text
+//! is of.
 
 use super::word::{HIGH, every};
 use crate::limits::{ID_BYTES_MAX, TEXT_CHARS_MAX};

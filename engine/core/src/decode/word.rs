@@ -1,4 +1,4 @@
-//! Operations on eight bytes of a text at once, in one word. It does not know what they mean.
+//! Operations on eight bytes of a text at once, in one word. It does not depend on what they mean.
 
 /// The first eight bytes of a text, zeros behind its end.
 #[inline(always)]

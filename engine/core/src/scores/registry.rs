@@ -1,4 +1,4 @@
-//! Which models there are, by name, and how each reads its inputs. It does not know rules or alerts.
+//! Which models there are, by name, and how each reads its inputs. It does not depend on rules or alerts.
 
 use crate::batch::Timestamp;
 use crate::event::Event;

@@ -1,4 +1,4 @@
-//! Wounds of a record, for tests of several crates of tests. It does not know what the record is.
+//! Wounds of a record, for tests of several crates of tests. It does not depend on what the record is.
 
 use proptest::test_runner::TestRng;
 use rand_chacha::rand_core::Rng;

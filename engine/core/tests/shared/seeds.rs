@@ -1,4 +1,4 @@
-//! Which streams a law is tested on, for several crates of tests. It does not know what a stream is.
+//! Which streams a law is tested on, for several crates of tests. It does not depend on what a stream is.
 
 /// The seed of random tests that `.cargo/config.toml` sets: the same streams on every machine.
 const USUAL: u64 = 20_261_122;

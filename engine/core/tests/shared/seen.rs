@@ -1,4 +1,4 @@
-//! What serde_json makes of a document, for tests of several crates of tests. It does not know the decoder.
+//! What serde_json makes of a document, for tests of several crates of tests. It does not depend on the decoder.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeSet;

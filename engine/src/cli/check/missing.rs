@@ -1,4 +1,4 @@
-//! How often each mapped field was missing in a sample, in all and by event type. It does not know how events were
+//! How often each mapped field was missing in a sample, in all and by event type. It does not depend on how events were
 //! decoded.
 
 use crate::cli::places::MappedField;

@@ -1,5 +1,5 @@
-//! A record of a sample as it was written: the text of every value by its place, a JSON pointer or a column. It knows
-//! no field and no mapping.
+//! A record of a sample as it was written: the text of every value by its place, a JSON pointer or a column. It does
+//! not depend on fields or a mapping.
 
 use serde_json::Value;
 use std::collections::BTreeMap;

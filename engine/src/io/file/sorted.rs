@@ -1,4 +1,4 @@
-//! External merge sort: records by time, in bounded memory. It does not know how a record says its time.
+//! External merge sort: records by time, in bounded memory. It does not depend on how a record says its time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

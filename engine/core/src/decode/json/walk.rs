@@ -1,5 +1,5 @@
-//! The walk through one record: checks every byte, and converts or captures the mapped values. It does not know paths:
-//! the target of a key says what happens to its value.
+//! The walk through one record: checks every byte, and converts or captures the mapped values. It does not depend on
+//! paths: the target of a key says what happens to its value.
 
 use crate::decode::capture::{Captures, Form, Raw, SourceId};
 use crate::decode::fields::Fields;

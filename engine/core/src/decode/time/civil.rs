@@ -1,4 +1,4 @@
-//! Dates, times of day and offsets from their digits, as milliseconds. It does not know in which order they stand.
+//! Dates, times of day and offsets from their digits, as milliseconds. It does not depend on their order.
 
 use crate::decode::word::above_nine;
 use crate::limits::{TIME_MS_MAX, TIME_MS_MIN};

@@ -1,4 +1,4 @@
-//! Local times from their text, by a pattern and in a zone. It does not know what a mapping is.
+//! Local times from their text, by a pattern and in a zone. It does not depend on what a mapping is.
 
 use super::civil::{in_range, offset, plain};
 use crate::decode::mapping::{Ambiguous, Spanned};
