@@ -16,7 +16,7 @@ pub const PLACES: [&str; 26] = [
     "judged",
     "sending",
     "sent",
-    "cut",
+    "snapshot_begun",
     "offsets_sending",
     "offsets_sent",
     "settled",

@@ -1,6 +1,6 @@
 //! `tripline bootstrap`: ledgers out of months of history files, so that `run` goes on live from an offset.
 
-mod fill;
+mod plan;
 mod worker;
 
 use super::configured::configured;
@@ -15,14 +15,14 @@ use crate::io::snapshot::Catalogue;
 use crate::ops::reporter::Reporter;
 use crate::runtime;
 use clap::{Args, ValueEnum};
-use fill::Plan;
+use plan::Plan;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tripline_core::batch::{ShardId, Timestamp};
 use tripline_core::decode::FieldSource;
 use tripline_rules::schema::EVENT_ID;
-use worker::Filled;
+use worker::Bootstrapped;
 
 /// Restore the ledgers of a new consumer group from history files: JSON lines, CSV, or the output of `tripline dump`.
 ///
@@ -123,13 +123,13 @@ impl Bootstrap {
             threads,
             partitioner,
         };
-        let filled = plan.fill(records, self.offsets == Offsets::Committed)?;
+        let done = plan.restore(records, self.offsets == Offsets::Committed)?;
         // Only whole snapshots are of any use: the group begins when all of them lie there.
         group.begin_at(&positions)?;
-        let summary = Summary::of(&filled, positions, usage.end());
+        let summary = Summary::of(&done, positions, usage.end());
         let mut report = Report::new(self.json);
         report.json(&summary)?;
-        report.text(|| summary.text(&filled, &settings.group, &settings.topic))?;
+        report.text(|| summary.text(&done, &settings.group, &settings.topic))?;
         Ok(Exit::Success)
     }
 
@@ -182,8 +182,8 @@ fn refuse_numbers(config: &Config) -> Result<(), CliError> {
 }
 
 impl Summary {
-    fn of(filled: &Filled, positions: Vec<i64>, spent: Spent) -> Summary {
-        let Filled { counts, written, ledger_bytes } = filled;
+    fn of(done: &Bootstrapped, positions: Vec<i64>, spent: Spent) -> Summary {
+        let Bootstrapped { counts, written, ledger_bytes } = done;
         Summary {
             records: counts.records,
             rows: counts.rows,
@@ -205,7 +205,7 @@ impl Summary {
     }
 
     /// The same for people, with dead letters by reason.
-    fn text(&self, filled: &Filled, group: &str, topic: &str) -> String {
+    fn text(&self, done: &Bootstrapped, group: &str, topic: &str) -> String {
         let mut text = String::new();
         let mut line = |name: &str, count: u64| text.push_str(&format!("{name:<24}{count:>14}\n"));
         line("records", self.records);
@@ -214,7 +214,7 @@ impl Summary {
         line("  conflicts", self.conflicts);
         line("  late", self.late);
         line("  dead letters", self.dead_letters);
-        for (reason, count) in &filled.counts.reasons {
+        for (reason, count) in &done.counts.reasons {
             line(&format!("    {}", reason.name()), *count);
         }
         line("accounts", self.accounts);

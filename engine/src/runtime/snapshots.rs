@@ -117,7 +117,7 @@ impl Snapshots {
             is_finished: false,
             rests_until: self.clock.now(),
         });
-        reached("cut");
+        reached("snapshot_begun");
     }
 
     /// Hands over a snapshot of a shard's engine at a committed position, behind which nothing was judged, without

@@ -105,7 +105,7 @@ fn an_operator_sees_shards_lag_and_the_age_of_snapshots() {
     let url = format!("http://{}", service.address().unwrap());
     let asked =
         || -> Value { serde_json::from_str(&tripline(["status", "--url", &url, "--json"]).fine()).unwrap() };
-    // A snapshot is cut from what was just committed, once it is due: so records come until there is one.
+    // A snapshot is taken of what was just committed, once it is due: so records come until there is one.
     let mut sent = 0;
     service.until("a snapshot", |_| {
         let value = format!(

@@ -119,7 +119,7 @@ impl Processor for Kept {
         self.engines.step(of.engine(), batch, out);
         let Some(last) = batch.records.last() else { return };
         of.next = last.offset + 1;
-        if self.plant == Some(Plant::EarlyCut) {
+        if self.plant == Some(Plant::EarlySnapshot) {
             let at = Position { shard: batch.shard, next: of.next, note: String::new() };
             let engine = of.engine();
             if self.engines.snapshot_due(engine, &at).is_some() {
@@ -146,7 +146,7 @@ impl Processor for Kept {
 
     fn begin_snapshot(&mut self, of: &mut KeptShard, at: &Position) {
         self.engines.begin_snapshot(of.engine(), at);
-        if self.plant == Some(Plant::HastyManifest) {
+        if self.plant == Some(Plant::EarlyManifest) {
             self.engines.committed(of.engine(), at);
         }
     }

@@ -91,7 +91,7 @@ impl Process {
         };
         let mut inner = MemoryRecovery::new(log, PREFIX, installed.lookbacks[pack], Some(catalogue.clone()));
         inner.records_max = setup.records_max;
-        inner.awaits_ended = setup.plant != Some(Plant::HastyJournal);
+        inner.awaits_ended = setup.plant != Some(Plant::UncommittedJournal);
         let torn = Rc::new(RefCell::new(torn));
         let recovery = FaultyRecovery::new(inner, controls.clone(), setup.plant, torn);
         let wrong = Rc::default();

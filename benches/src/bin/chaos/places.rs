@@ -21,9 +21,8 @@ pub(super) fn crash_at_place(
     let passed = match place {
         "polled" | "judged" | "sending" | "sent" => drawn % 200,
         "settled" | "offsets_sending" | "offsets_sent" | "committed" => drawn % 50,
-        "cut" | "chunk_handed_over" | "chunk_put" | "manifest_putting" | "manifest_put" | "pruned" => {
-            drawn % 3
-        }
+        "snapshot_begun" | "chunk_handed_over" | "chunk_put" | "manifest_putting" | "manifest_put"
+        | "pruned" => drawn % 3,
         // Reached once for each restored shard; some have no snapshot yet.
         "manifest_found" | "chunk_found" | "rows_read" | "verdicts_read" | "restored" | "folded" | "live" => {
             drawn % 2

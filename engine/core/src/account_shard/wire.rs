@@ -1,6 +1,6 @@
 //! One partition's shard into a snapshot and out of one.
 //!
-//! A save is cut between two steps, and goes on a bit at a time while the shard steps on. Of derived key spaces nothing
+//! A save begins between two steps, and goes on a bit at a time while the shard steps on. Of derived key spaces nothing
 //! is saved: where the log of each is its own, each is saved alone.
 
 use super::{AccountShard, Save};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema};
 
 impl AccountShard {
-    /// Cuts a snapshot: the state as it is now is what will be saved, whatever is stepped meanwhile. All but the
+    /// Begins a snapshot: the state as it is now is what will be saved, whatever is stepped meanwhile. All but the
     /// ledgers is written at once: cooldowns, incidents, labels that are not known yet, populations. A save that was
     /// under way is given up.
     ///
@@ -27,7 +27,7 @@ impl AccountShard {
         let mut counts = ChunkWriter::new(ItemKind::Profile);
         let labels_numbered = self.intake.save(&mut labels);
         let profile = self.scores.save(&mut counts);
-        let cut = StateSummary {
+        let summary = StateSummary {
             origin,
             schema: schema_fingerprint(self.installation.schema()),
             key_check: key_check(&self.installation.settings().key),
@@ -40,7 +40,7 @@ impl AccountShard {
             pack: self.installation.ruleset().hash().to_owned(),
         };
         counts.finish(&mut chunks);
-        self.save = Some(Save { cut, chunks });
+        self.save = Some(Save { summary, chunks });
     }
 
     /// Whether a save is under way.
@@ -49,14 +49,14 @@ impl AccountShard {
     }
 
     /// Goes on with the save that is under way: writes ledgers of about so many rows, or what is left, and hands out
-    /// finished chunks. Once the last is out, the cut, for the manifest.
+    /// finished chunks. Once the last is out, the summary, for the manifest.
     pub fn save_some(&mut self, rows: usize, chunks: &mut Vec<Chunk>) -> Option<StateSummary> {
         let save = self.save.as_mut()?;
         chunks.append(&mut save.chunks);
         let ledgers = self.shard.save_some(rows, chunks)?;
-        let mut cut = self.save.take()?.cut;
-        cut.space.ledgers = ledgers;
-        Some(cut)
+        let mut summary = self.save.take()?.summary;
+        summary.space.ledgers = ledgers;
+        Some(summary)
     }
 
     /// Gives up the save that is under way.
@@ -69,7 +69,7 @@ impl AccountShard {
 /// An empty shard that a snapshot is loaded into. It can be stepped again only when all of it was there.
 pub struct Loading {
     account: AccountShard,
-    cut: StateSummary,
+    summary: StateSummary,
     /// Chunks that are still to come.
     missing: BTreeMap<usize, Listed>,
     listed: usize,
@@ -93,23 +93,27 @@ impl Loading {
         (partition, input): (u32, &InputTopic),
     ) -> Result<Loading, SnapshotError> {
         assert!(!account.intake.has_begun(), "a snapshot is loaded into a new shard");
-        let cut = manifest.summary();
-        check_origin(&cut.origin, partition, input)?;
-        if cut.key_check != key_check(&account.installation.settings().key) {
+        let summary = manifest.summary();
+        check_origin(&summary.origin, partition, input)?;
+        if summary.key_check != key_check(&account.installation.settings().key) {
             return Err(SnapshotError::ForeignSecret);
         }
-        if cut.schema != schema_fingerprint(account.installation.schema()) {
+        if summary.schema != schema_fingerprint(account.installation.schema()) {
             return Err(SnapshotError::ForeignSchema);
         }
-        account.last = cut.origin.last;
-        account.intake.begin_load(cut.has_begun, cut.clock.map(Timestamp), cut.labels_numbered)?;
-        account.scores.begin_load(cut.profile.as_ref())?;
+        account.last = summary.origin.last;
+        account.intake.begin_load(
+            summary.has_begun,
+            summary.clock.map(Timestamp),
+            summary.labels_numbered,
+        )?;
+        account.scores.begin_load(summary.profile.as_ref())?;
         let schema = account.installation.schema();
-        let loading = account.shard.begin_load(&cut.space, schema)?;
+        let loading = account.shard.begin_load(&summary.space, schema)?;
         Ok(Loading {
             outcomes: outcomes(schema),
             account,
-            cut: cut.clone(),
+            summary: summary.clone(),
             missing: manifest.chunks().iter().copied().enumerate().collect(),
             listed: manifest.chunks().len(),
             shard: loading,
@@ -141,7 +145,7 @@ impl Loading {
         Ok(())
     }
 
-    /// The shard, as it was at the cut.
+    /// The shard, as it was when the snapshot began.
     ///
     /// # Errors
     /// What is missing of it.
@@ -149,12 +153,12 @@ impl Loading {
         if let Some(number) = self.missing.keys().next() {
             return Err(SnapshotError::MissingChunk { number: *number });
         }
-        self.account.shard.check_loaded(&self.shard, &self.cut.space)?;
+        self.account.shard.check_loaded(&self.shard, &self.summary.space)?;
         let labels = self.account.intake.pending_labels();
-        let counts = self.cut.profile.as_ref().map_or(0, |profile| profile.population.counts);
+        let counts = self.summary.profile.as_ref().map_or(0, |profile| profile.population.counts);
         let counts = if self.account.scores.has_state() { counts } else { 0 };
         let sums =
-            [("labels", self.cut.labels, labels), ("counts of the profile", counts, self.model_counts)];
+            [("labels", self.summary.labels, labels), ("counts of the profile", counts, self.model_counts)];
         match sums.into_iter().find(|(_, expected, found)| expected != found) {
             Some((what, expected, found)) => Err(SnapshotError::Incomplete { what, expected, found }),
             None => Ok(self.account),

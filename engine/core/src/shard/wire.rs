@@ -74,26 +74,26 @@ impl Shard {
     /// Takes up what is small, into an empty shard.
     pub(crate) fn begin_load(
         &mut self,
-        cut: &SpaceSummary,
+        summary: &SpaceSummary,
         schema: &Schema,
     ) -> Result<ShardLoading, SnapshotError> {
         let plan = self.program.plan();
-        if cut.entity != plan.space.entity {
-            let (found, expected) = (cut.entity.clone(), plan.space.entity.clone());
+        if summary.entity != plan.space.entity {
+            let (found, expected) = (summary.entity.clone(), plan.space.entity.clone());
             return Err(SnapshotError::ForeignSpace { found, expected });
         }
-        self.ledgers.begin_load(&cut.ledgers)?;
-        self.decisions.begin_load(cut.decisions_added, cut.judged.map(Timestamp));
-        self.watermark = or_never(cut.watermark);
-        self.held_from = cut.held_from.map(Timestamp);
+        self.ledgers.begin_load(&summary.ledgers)?;
+        self.decisions.begin_load(summary.decisions_added, summary.judged.map(Timestamp));
+        self.watermark = or_never(summary.watermark);
+        self.held_from = summary.held_from.map(Timestamp);
         if let Some(held_from) = &mut self.held_from
-            && self.ledgers.retention() > cut.ledgers.retention
+            && self.ledgers.retention() > summary.ledgers.retention
         {
             *held_from = (*held_from).max(self.ledgers.retained_after());
         }
         Ok(ShardLoading {
             form: RowForm::new(schema),
-            populations: self.populations.begin_load(&cut.populations)?,
+            populations: self.populations.begin_load(&summary.populations)?,
             rows: Vec::new(),
             registers: Registers::new(self.scratch.len()),
             loaded: Loaded::default(),
@@ -138,26 +138,26 @@ impl Shard {
         Ok(())
     }
 
-    /// Whether everything came that was there at the cut.
+    /// Whether everything came that was there when the snapshot began.
     pub(crate) fn check_loaded(
         &self,
         loading: &ShardLoading,
-        cut: &SpaceSummary,
+        summary: &SpaceSummary,
     ) -> Result<(), SnapshotError> {
         let (cooldowns, incidents) = self.decisions.open();
         let sums = [
-            ("ledgers", cut.ledgers.ledgers, loading.loaded.ledgers),
-            ("rows", cut.ledgers.rows, loading.loaded.rows),
-            ("cooldowns", cut.cooldowns, cooldowns),
-            ("incidents", cut.incidents, incidents),
-            ("names", cut.names, loading.names),
-            ("counts of populations", cut.counts, loading.counts),
+            ("ledgers", summary.ledgers.ledgers, loading.loaded.ledgers),
+            ("rows", summary.ledgers.rows, loading.loaded.rows),
+            ("cooldowns", summary.cooldowns, cooldowns),
+            ("incidents", summary.incidents, incidents),
+            ("names", summary.names, loading.names),
+            ("counts of populations", summary.counts, loading.counts),
         ];
         for (what, expected, found) in sums {
             if expected != found {
                 return Err(SnapshotError::Incomplete { what, expected, found });
             }
         }
-        self.ledgers.check_loaded(&cut.ledgers)
+        self.ledgers.check_loaded(&summary.ledgers)
     }
 }

@@ -1,5 +1,5 @@
 //! The shipped pack for cards over the simulated bank on a bad day: a shard that is filled again from the end of its
-//! log goes on byte for byte, and whatever the feed does to records, none goes astray.
+//! log goes on byte for byte, and whatever the feed does to records, none is lost.
 
 use crate::bank::{DAY, NOON, Published, published};
 use std::sync::Arc;

@@ -41,7 +41,7 @@ pub enum Job {
 
 /// What became of the records.
 #[derive(Clone, Debug, Default)]
-pub struct Filled {
+pub struct Bootstrapped {
     /// Of the records.
     pub counts: Counts,
     /// What lies in the snapshots.
@@ -50,9 +50,9 @@ pub struct Filled {
     pub ledger_bytes: u64,
 }
 
-impl Filled {
+impl Bootstrapped {
     /// The sum of two.
-    pub fn and(mut self, other: &Filled) -> Filled {
+    pub fn and(mut self, other: &Bootstrapped) -> Bootstrapped {
         self.counts.add(&other.counts);
         self.written.keys += other.written.keys;
         self.written.rows += other.written.rows;
@@ -87,7 +87,7 @@ impl Task<'_> {
     ///
     /// # Errors
     /// When the store does not take a snapshot, or the worker fails.
-    pub fn run(self, jobs: Receiver<Job>) -> Result<Filled, CliError> {
+    pub fn run(self, jobs: Receiver<Job>) -> Result<Bootstrapped, CliError> {
         let (worker, shutdown, is_partial) = (self.worker, Shutdown::default(), Rc::<Cell<bool>>::default());
         let shards: Vec<ShardId> = self.positions.iter().map(|at| at.shard).collect();
         let report = Arc::clone(&self.report);
@@ -110,7 +110,7 @@ impl Task<'_> {
                 header: self.header,
                 begun_at: self.begun_at,
                 is_partial,
-                filled: Filled::default(),
+                sum: Bootstrapped::default(),
                 error: None,
             },
             report,
@@ -118,7 +118,7 @@ impl Task<'_> {
         };
         let done = Worker::new(parts, Timings { worker, ..Timings::default() }).run();
         let done = done.map_err(|cause| RunError::Worker { worker, cause })?;
-        done.error.map_or(Ok(done.filled), |error| Err(error.into()))
+        done.error.map_or(Ok(done.sum), |error| Err(error.into()))
     }
 }
 
@@ -253,7 +253,7 @@ struct SnapshotOnly<'a> {
     header: Option<&'a [u8]>,
     begun_at: Timestamp,
     is_partial: Rc<Cell<bool>>,
-    filled: Filled,
+    sum: Bootstrapped,
     /// Why a snapshot could not be written; then no more are.
     error: Option<ObjectStoreError>,
 }
@@ -301,8 +301,8 @@ impl Processor for SnapshotOnly<'_> {
             Ok(written) => {
                 let counts = restored.engine().counts().clone();
                 let ledger_bytes = restored.engine().shard().ledgers().counted_bytes() as u64;
-                let filled = std::mem::take(&mut self.filled);
-                self.filled = filled.and(&Filled { counts, written, ledger_bytes });
+                let sum = std::mem::take(&mut self.sum);
+                self.sum = sum.and(&Bootstrapped { counts, written, ledger_bytes });
             }
             Err(error) => self.error = Some(error),
         }

@@ -1,5 +1,5 @@
-//! What an operator relies on: snapshots come back as they were cut, only whole ones count, two are kept, and a store
-//! that fails costs the snapshot alone.
+//! What an operator relies on: snapshots come back as they were written, only whole ones count, two are kept, and a
+//! store that fails costs the snapshot alone.
 
 use super::*;
 use crate::ops::reporter::Reporter;

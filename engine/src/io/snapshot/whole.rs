@@ -30,27 +30,27 @@ impl Catalogue {
         &self,
         engine: &mut AccountShard,
         origin: Origin,
-        cut_at: Timestamp,
+        begun_at: Timestamp,
     ) -> Result<Written, ObjectStoreError> {
         let shard = ShardId::account(origin.partition);
         let earlier = self.list(shard)?;
-        let place = self.place(shard, origin.offset, cut_at);
+        let place = self.place(shard, origin.offset, begun_at);
         let mut listed: Vec<Listed> = Vec::new();
         let mut chunks = Vec::new();
         engine.begin_save(origin);
-        let cut = loop {
-            let cut = engine.save_some(ROWS_A_TURN, &mut chunks);
+        let summary = loop {
+            let summary = engine.save_some(ROWS_A_TURN, &mut chunks);
             for chunk in chunks.drain(..) {
                 let (sealed, line) = chunk.seal();
                 self.put_chunk(&place, listed.len(), sealed)?;
                 listed.push(line);
             }
-            if let Some(cut) = cut {
-                break cut;
+            if let Some(summary) = summary {
+                break summary;
             }
         };
         let bytes = listed.iter().map(|line| line.bytes).sum();
-        let manifest = Manifest::new(cut, listed, cut_at);
+        let manifest = Manifest::new(summary, listed, begun_at);
         self.put_manifest(&place, &manifest)?;
         earlier.iter().filter(|stored| **stored != place).try_for_each(|stored| self.delete(stored))?;
         let (keys, rows) = manifest.held();

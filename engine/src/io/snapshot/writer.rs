@@ -138,7 +138,7 @@ impl Writing {
     fn work(&mut self, job: Job) {
         match job {
             Job::Chunk(save, chunk) => self.chunk(save, &chunk),
-            Job::Finish(save, cut) => self.finish(save, *cut),
+            Job::Finish(save, summary) => self.finish(save, *summary),
             Job::Abandon(save) => self.abandon(save),
         }
         self.waiting.fetch_sub(1, Ordering::Release);
@@ -172,7 +172,7 @@ impl Writing {
         }
     }
 
-    fn finish(&mut self, save: SnapshotId, cut: StateSummary) {
+    fn finish(&mut self, save: SnapshotId, summary: StateSummary) {
         self.open(save);
         let Some(open) = self.open.remove(&save) else { return };
         if open.is_broken {
@@ -180,7 +180,7 @@ impl Writing {
             return;
         }
         reached("manifest_putting");
-        let manifest = Manifest::new(cut, open.listed.clone(), save.begun_at);
+        let manifest = Manifest::new(summary, open.listed.clone(), save.begun_at);
         if let Err(error) = self.catalogue.put_manifest(&open.place, &manifest) {
             self.failed(save, &error);
             self.discard(&open);

@@ -159,7 +159,7 @@ impl Oracle {
             return Outcome::Late;
         }
         self.seat_labels(partition, sent.at);
-        let outcome = self.seat(partition, &sent);
+        let outcome = self.insert(partition, &sent);
         if matches!(outcome, Outcome::Row(_)) && sent.reported && self.settings.labels {
             self.labels.push((partition, sent.fraud_label(LABEL_AFTER)));
         }
@@ -174,14 +174,14 @@ impl Oracle {
             // The earliest first; of equal ones the first that was reported.
             let Some(first) = due.into_iter().min_by_key(|label| self.labels[*label].1.at) else { return };
             let (_, label) = self.labels.remove(first);
-            if let Outcome::Row(taken) = self.seat(partition, &label) {
+            if let Outcome::Row(taken) = self.insert(partition, &label) {
                 self.tally.labels += 1;
                 self.known.push(taken);
             }
         }
     }
 
-    fn seat(&mut self, partition: u32, sent: &Sent) -> Outcome {
+    fn insert(&mut self, partition: u32, sent: &Sent) -> Outcome {
         let shard = self.accounts.entry(partition).or_default();
         let placed = shard.place(&sent.account, sent, &self.settings, &mut self.tally);
         let (own, out_of_order) = match placed {

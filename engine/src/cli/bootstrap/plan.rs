@@ -2,7 +2,7 @@
 //!
 //! It does not depend on where positions are committed: the caller does that.
 
-use super::worker::{Filled, Job, Task};
+use super::worker::{Bootstrapped, Job, Task};
 use crate::cli::error::{CliError, InputError};
 use crate::cli::feed::{Progress, Records};
 use crate::config::Config;
@@ -61,7 +61,7 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// When a file, a topic or the store cannot be read or written. What was written then is of no group yet.
-    pub fn fill(&self, records: Records, folds: bool) -> Result<Filled, CliError> {
+    pub fn restore(&self, records: Records, folds: bool) -> Result<Bootstrapped, CliError> {
         let header = records.header().map(<[u8]>::to_vec);
         scope(|scope| {
             let (mut ways, mut threads) = (Vec::new(), Vec::new());
@@ -74,9 +74,9 @@ impl Plan<'_> {
             let handed_over = self.hand_over(records, folds, &ways);
             // Without the end no worker writes what it has.
             drop(ways);
-            let filled = threads.into_iter().map(joined).collect::<Result<Vec<Filled>, CliError>>();
+            let done = threads.into_iter().map(joined).collect::<Result<Vec<Bootstrapped>, CliError>>();
             handed_over?;
-            Ok(filled?.iter().fold(Filled::default(), Filled::and))
+            Ok(done?.iter().fold(Bootstrapped::default(), Bootstrapped::and))
         })
     }
 
@@ -160,7 +160,7 @@ impl Plan<'_> {
     }
 }
 
-fn joined(thread: ScopedJoinHandle<'_, Result<Filled, CliError>>) -> Result<Filled, CliError> {
+fn joined(thread: ScopedJoinHandle<'_, Result<Bootstrapped, CliError>>) -> Result<Bootstrapped, CliError> {
     thread.join().expect("a worker that restores shards does not panic")
 }
 
