@@ -48,7 +48,7 @@ pub struct AccountShard {
 
 /// A save of a shard that is under way.
 struct Save {
-    cut: StateSummary,
+    summary: StateSummary,
     chunks: Vec<Chunk>,
 }
 
