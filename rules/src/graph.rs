@@ -285,7 +285,7 @@ impl Graph {
             Node::Same(a, b) => {
                 is_type(a) && self.constant(b).is_some() || is_type(b) && self.constant(a).is_some()
             }
-            Node::Within(a, _) => is_type(a),
+            Node::Within(a, _) | Node::Listed(a, _) => is_type(a),
             Node::Const(word) => word == 0,
             _ => false,
         }

@@ -233,10 +233,12 @@ fn convert_captured(plan: &DecodePlan, captured: &CapturedRecord<'_>, fields: &m
     }
 }
 
-/// As `<[u8]>::is_ascii`, without an early return.
+/// As `<[u8]>::is_ascii`, without an early return, and by so many bytes at once as vector registers take.
 fn is_ascii(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let words = words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
+    let all = |words: &[[u8; 8]]| words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    let (words, rest) = rest.as_chunks::<8>();
+    let blocks = blocks.iter().fold(0, |so_far, block| so_far | all(block.as_chunks().0));
     let rest = rest.iter().fold(0, |all, byte| all | byte);
-    (words | u64::from(rest)) & 0x8080_8080_8080_8080 == 0
+    (blocks | all(words) | u64::from(rest)) & 0x8080_8080_8080_8080 == 0
 }

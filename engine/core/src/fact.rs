@@ -40,6 +40,8 @@ pub(crate) struct View<'a> {
     pub(crate) rows: Rows<'a>,
     /// Position of the event's own row.
     pub(crate) event: usize,
+    /// When the event happened.
+    pub(crate) at: Timestamp,
     /// Rows at or before this time have expired.
     pub(crate) retained_after: Timestamp,
     /// The same for what reads rows without a window: it sees the row kept of a key asleep.
@@ -54,9 +56,10 @@ impl View<'_> {
     /// The rows that a fact counts: after the first time, up to the second.
     #[inline]
     fn window(&self, fact: &BoundAggregate) -> (Timestamp, Timestamp) {
-        let to = Timestamp(self.at().0.saturating_sub(fact.delay));
+        // Times and lengths of windows are bounded far below what overflows.
+        let to = Timestamp(self.at.0 - fact.delay);
         match fact.over {
-            Some(over) => (Timestamp(to.0.saturating_sub(over)).max(self.retained_after), to),
+            Some(over) => (Timestamp(to.0 - over).max(self.retained_after), to),
             None => (self.kept_after, to),
         }
     }
@@ -65,10 +68,5 @@ impl View<'_> {
     #[inline]
     fn lacks(&self, fact: &BoundAggregate, from: Timestamp) -> bool {
         self.dropped_at.is_some_and(|dropped_at| fact.over.is_none() || dropped_at > from)
-    }
-
-    /// When the event happened.
-    fn at(&self) -> Timestamp {
-        self.rows.at(self.event)
     }
 }

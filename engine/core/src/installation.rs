@@ -11,7 +11,7 @@ use crate::suppress::INCIDENT_GAP_MS;
 use std::sync::Arc;
 use tripline_rules::aggregate::{FactSet, Population};
 use tripline_rules::ruleset::{ReadFrom, Ruleset};
-use tripline_rules::schema::{ACCOUNT_ID, Schema};
+use tripline_rules::schema::{ACCOUNT_ID, CurrencyOf, Kind, Schema};
 use tripline_rules::value::Slot;
 
 /// A compiled installation: what one or more shards run.
@@ -158,7 +158,10 @@ impl Lookback {
     ) -> Lookback {
         let packs = ruleset.programs().iter().map(|program| program.plan().look_back).max().unwrap_or(0);
         let skew_ms = settings.skew_ms();
-        let row_retention_ms = settings.retention_ms.unwrap_or(packs.max(models.lookback_ms())) + skew_ms;
+        // A label of the mapping inherits the fields of its event, which must still be held then.
+        let labelled = mapping.label_after_ms().unwrap_or(0);
+        let needed = packs.max(models.lookback_ms()).max(labelled);
+        let row_retention_ms = settings.retention_ms.unwrap_or(needed) + skew_ms;
         let populations = ruleset.programs().iter().flat_map(|program| &program.plan().populations);
         let days = populations.map(Population::over_ms).max().unwrap_or(0);
         let counted_ms = row_retention_ms.max(days).max(models.population_ms());
@@ -196,6 +199,10 @@ fn decode_plan(
 ) -> DecodePlan {
     let mut wanted: Vec<Slot> = ruleset.field_slots();
     wanted.extend(schema.keep());
+    // All money in the account's currency is checked against it, and alerts and evaluations show the amount, whatever
+    // rules read.
+    let money = schema.fields().iter().filter(|field| field.kind == Kind::Money(CurrencyOf::Account));
+    wanted.extend(money.filter_map(|field| schema.slot(&field.name)));
     let mut texts = ruleset.text_slots();
     let keys = ruleset.programs().iter().map(|program| program.plan().space.key);
     texts.extend(keys.filter(|key| *key != ACCOUNT_ID));

@@ -105,6 +105,22 @@ pub struct RowRef {
     position: usize,
 }
 
+/// Which rows of a ledger are gone, at one event.
+#[derive(Clone, Copy, Debug)]
+pub struct Gone {
+    /// Rows at or before this time have expired.
+    pub retained_after: Timestamp,
+    /// The greatest time of a row that the ledger lacks: the cap dropped it, or it left with an evicted key.
+    pub dropped_at: Option<Timestamp>,
+}
+
+impl Gone {
+    /// Rows at or before this time may be gone.
+    pub fn until(self) -> Timestamp {
+        self.retained_after.max(self.dropped_at.unwrap_or(Timestamp(i64::MIN)))
+    }
+}
+
 /// A row as [`Ledgers::for_each_row`] visits it.
 #[derive(Debug)]
 pub struct RetainedRow<'a> {
@@ -232,8 +248,16 @@ impl Ledgers {
     }
 
     /// Computes the wanted facts of an event that was just inserted: each into its register, or its register unknown.
-    pub fn facts(&mut self, event: RowRef, want: &FactSet, registers: &mut Registers, marks: &mut FactMarks) {
-        let (retained_after, dropped_at) = (self.retained_after(), self.lacks_until(event.ledger));
+    /// `gone`: [`Ledgers::gone`] of its row.
+    pub fn facts(
+        &mut self,
+        event: RowRef,
+        gone: Gone,
+        want: &FactSet,
+        registers: &mut Registers,
+        marks: &mut FactMarks,
+    ) {
+        let Gone { retained_after, dropped_at } = gone;
         let rows = self.store.rows(event.ledger);
         let kept_after = if self.plan.has_unbounded {
             kept_after(rows.len(), retained_after, |position| rows.at(position))
@@ -241,9 +265,10 @@ impl Ledgers {
             retained_after
         };
         let currency = self.store.layout().currency_bits(registers.get(ACCOUNT_CURRENCY));
-        let view = View { rows, event: event.position, retained_after, kept_after, dropped_at, currency };
-        let is_newest = || rows.at(rows.len() - 1) == rows.at(event.position);
-        if let Some(cache) = self.caches.of_mut(event.ledger).filter(|_| is_newest())
+        let (event, at, ledger) = (event.position, rows.at(event.position), event.ledger);
+        let view = View { rows, event, at, retained_after, kept_after, dropped_at, currency };
+        let is_newest = || rows.at(rows.len() - 1) == at;
+        if let Some(cache) = self.caches.of_mut(ledger).filter(|_| is_newest())
             && cache.totals.is_ready()
         {
             return cache.totals.facts(&self.plan, &view, want, registers, marks);
@@ -253,21 +278,23 @@ impl Ledgers {
 
     /// A row's ledger, as the row's event sees it.
     pub(crate) fn view(&self, event: RowRef) -> View<'_> {
-        let (rows, retained_after) = (self.rows(event.ledger), self.retained_after());
+        let rows = self.rows(event.ledger);
+        let Gone { retained_after, dropped_at } = self.gone(event);
         let layout = self.store.layout();
         View {
             rows,
             event: event.position,
+            at: rows.at(event.position),
             retained_after,
             kept_after: kept_after(rows.len(), retained_after, |position| rows.at(position)),
-            dropped_at: self.lacks_until(event.ledger),
+            dropped_at,
             currency: layout.currency_bits(layout.currency_of(rows.row(event.position))),
         }
     }
 
-    /// Rows of a row's ledger at or before this time may be gone.
-    pub(crate) fn gone_until(&self, row: RowRef) -> Timestamp {
-        self.retained_after().max(self.lacks_until(row.ledger).unwrap_or(Timestamp(i64::MIN)))
+    /// Which rows of a row's ledger are gone.
+    pub fn gone(&self, row: RowRef) -> Gone {
+        Gone { retained_after: self.retained_after(), dropped_at: self.lacks_until(row.ledger) }
     }
 
     /// The layout of the rows.
@@ -275,30 +302,36 @@ impl Ledgers {
         self.store.layout()
     }
 
-    /// The newest row of a key that a reference means.
+    /// The row of a key that a reference means: the newest of the type that it names. Without a type the newest that is
+    /// no follow-up, or else the newest follow-up that is no label.
     pub fn find(&self, key: u128, reference: Reference) -> Option<RowRef> {
-        let ledger = self.store.index.find(key)?;
-        let rows = self.rows(ledger);
-        let is_meant = |position: usize| self.is_meant(reference, rows.event_type(position));
-        self.newest_with(ledger, &rows, reference.id, self.retained_after(), is_meant)
-            .map(|position| RowRef { ledger, position })
+        self.find_among(self.store.index.find(key)?, reference, |_| true)
     }
 
-    /// The newest other row of the row's key that a reference means.
+    /// The same among the other rows of the row's key.
     pub fn find_beside(&self, own: RowRef, reference: Reference) -> Option<RowRef> {
-        let rows = self.rows(own.ledger);
-        let is_meant =
-            |position: usize| position != own.position && self.is_meant(reference, rows.event_type(position));
-        self.newest_with(own.ledger, &rows, reference.id, self.retained_after(), is_meant)
-            .map(|position| RowRef { position, ..own })
+        self.find_among(own.ledger, reference, |position| position != own.position)
     }
 
-    /// Whether a reference may mean an event of a type: that which it names, or any but a label.
-    fn is_meant(&self, reference: Reference, event_type: u16) -> bool {
-        match reference.event_type {
-            Some(named) => event_type == named,
-            None => Some(event_type) != self.label,
-        }
+    fn find_among(
+        &self,
+        ledger: u32,
+        reference: Reference,
+        is_candidate: impl Fn(usize) -> bool,
+    ) -> Option<RowRef> {
+        let rows = self.rows(ledger);
+        let newest = |is_meant: &dyn Fn(usize) -> bool| {
+            let is_meant = |position: usize| is_candidate(position) && is_meant(position);
+            self.newest_with(ledger, &rows, reference.id, self.retained_after(), is_meant)
+        };
+        let is_no_label = |position: usize| Some(rows.event_type(position)) != self.label;
+        let is_follow_up = |position: usize| rows.layout().is_follow_up(rows.row(position));
+        let position = match reference.event_type {
+            Some(named) => newest(&|position| rows.event_type(position) == named),
+            None => newest(&|position| is_no_label(position) && !is_follow_up(position))
+                .or_else(|| newest(&is_no_label)),
+        };
+        position.map(|position| RowRef { ledger, position })
     }
 
     /// Positions of the rows within the retention and the cap.
@@ -324,7 +357,8 @@ impl Ledgers {
         if !layout.holds_currency() {
             return None;
         }
-        let (rows, after) = (self.rows(event.ledger), self.retained_after());
+        let rows = self.rows(event.ledger);
+        let after = kept_after(rows.len(), self.retained_after(), |position| rows.at(position));
         let until = rows.until(rows.at(event.position));
         let held = (0..until).rev().map(|position| rows.row(position));
         held.take_while(|row| row::at(row) > after).find_map(|row| layout.currency_of(row))

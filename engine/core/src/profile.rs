@@ -20,8 +20,6 @@ use tripline_rules::value::Slot;
 
 /// How far back rows are read.
 pub const LOOK_BACK_MS: i64 = 90 * DAY_MS;
-/// Rows that are read at most, those of other kinds included, so that the work for a hot account is bounded.
-const ROWS_READ_MAX: usize = 8 * ROWS_MAX;
 /// Whole days of everybody's amounts.
 const POPULATION_DAYS: u32 = 30;
 /// The same in ms, and a day more: what is usual today was fixed when the day began.
@@ -143,7 +141,12 @@ impl ProfileReader {
 
     /// Whether an event has a profile score.
     pub fn reads(&self, event: &Event) -> bool {
-        self.habit(event.event_type).is_some() && event.registers.is_known(TX_AMOUNT)
+        self.habit_of(event).is_some() && event.registers.is_known(TX_AMOUNT)
+    }
+
+    /// The habit that an event belongs to; a follow-up is no payment and belongs to none.
+    fn habit_of(&self, event: &Event) -> Option<Habit> {
+        self.habit(event.event_type).filter(|_| event.reference.is_none())
     }
 
     fn habit(&self, event_type: u16) -> Option<Habit> {
@@ -152,16 +155,14 @@ impl ProfileReader {
 
     /// Counts an event among everybody's, once it was read.
     pub fn observe(&mut self, event: &Event) {
-        if let (Some(habit), Some(amount)) = (self.habit(event.event_type), event.registers.number(TX_AMOUNT))
-        {
+        if let (Some(habit), Some(amount)) = (self.habit_of(event), event.registers.number(TX_AMOUNT)) {
             self.population.observe(event.at, group(habit, event.currency_of(&self.amounts)), amount);
         }
     }
 
     /// Writes the inputs of an event that has its row, in the order of the model's [`INPUTS`].
     pub fn read(&mut self, ledgers: &Ledgers, row: RowRef, event: &Event, inputs: &mut [f64]) {
-        let (Some(habit), Some(amount)) = (self.habit(event.event_type), event.registers.number(TX_AMOUNT))
-        else {
+        let (Some(habit), Some(amount)) = (self.habit_of(event), event.registers.number(TX_AMOUNT)) else {
             return;
         };
         let view = ledgers.view(row);
@@ -231,14 +232,15 @@ impl ProfileReader {
         let oldest = Timestamp((at.0 - LOOK_BACK_MS).max(view.retained_after.0));
         let layout = view.rows.layout();
         let has_many = self.amounts == Kind::Money(CurrencyOf::Account);
-        for position in (0..view.event).rev().take(ROWS_READ_MAX) {
+        for position in (0..view.event).rev() {
             let past = view.rows.at(position);
             if past <= oldest || self.rows.len() == ROWS_MAX {
                 break;
             }
             let row = view.rows.row(position);
             let is_in_currency = !has_many || layout.currency_bits(layout.currency_of(row)) == view.currency;
-            if self.habit(layout.event_type(row)) != Some(habit) || !is_in_currency {
+            let is_habit = self.habit(layout.event_type(row)) == Some(habit) && !layout.is_follow_up(row);
+            if !is_habit || !is_in_currency {
                 continue;
             }
             let Some(amount) = self.columns.amount.number(row) else { continue };

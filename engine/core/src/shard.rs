@@ -21,7 +21,9 @@ use hashbrown::HashTable;
 use std::sync::Arc;
 use tripline_rules::aggregate::FactSet;
 use tripline_rules::program::Program;
-use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, Kind, TX_AMOUNT, TX_DECLINED, TX_REVERSED};
+use tripline_rules::schema::{
+    ACCOUNT_CURRENCY, CurrencyOf, Kind, Schema, TX_AMOUNT, TX_DECLINED, TX_REVERSED,
+};
 use tripline_rules::value::{Registers, Slot};
 
 /// Names of keys without rows are forgotten from so many on.
@@ -69,6 +71,12 @@ impl Amendments {
     }
 }
 
+/// The kept fields that a follow-up inherits: not what a label says, which is about the event that the label names.
+fn inheritable(schema: &Schema) -> Vec<Slot> {
+    let is_inherited = |slot: &Slot| !schema.field(*slot).name.starts_with("label.");
+    schema.keep().iter().copied().filter(is_inherited).collect()
+}
+
 impl Shard {
     /// An empty shard of the key space whose program has this number in the ruleset.
     pub fn new(installation: &Arc<Installation>, number: usize) -> Shard {
@@ -86,7 +94,7 @@ impl Shard {
                 ACCOUNT_SPACE => KeySource::Account,
                 _ => KeySource::Field(plan.space.key),
             },
-            keep: schema.keep().to_vec(),
+            keep: inheritable(schema),
             amendments: Amendments {
                 outcome: code("outcome"),
                 reversal: code("reversal"),
@@ -166,7 +174,8 @@ impl Shard {
         };
         // A log without append times begins with its first event. An older one that follows tells nothing of others.
         let held_from = *self.held_from.get_or_insert(event.at);
-        let gone_until = self.ledgers.gone_until(row);
+        let gone = self.ledgers.gone(row);
+        let gone_until = gone.until();
         self.amend(row, event);
         self.lend_currency(row, event);
         self.name(event);
@@ -177,7 +186,7 @@ impl Shard {
             self.populations.rank(&mut event.registers);
             let ledgers = &mut self.ledgers;
             self.program.demand(event.event_type, &mut event.registers, &self.facts, |want, registers| {
-                ledgers.facts(row, want, registers, &mut marks);
+                ledgers.facts(row, gone, want, registers, &mut marks);
             });
             self.cover(event, held_from.max(gone_until));
         }

@@ -1,8 +1,8 @@
 //! Signals: values about an entity that its key space publishes and other key spaces read.
 //!
-//! Inside one process they are a table. A value is published when it has moved by its step, and holds for its time; a
-//! reader meets what earlier events published, so the table is a function of the events in their order. An event that
-//! is older than the one which published tells nothing new.
+//! Inside one process they are a table. A value is published when it has moved by its step, and is valid for its time
+//! after the last event that found it so. A reader meets what earlier events published, so the table is a function of
+//! the events in their order. An event that is older than the last one changes nothing.
 
 use crate::batch::Timestamp;
 use crate::event::Event;
@@ -54,7 +54,7 @@ fn has_moved(signal: &Signal, held: u64, value: u64) -> bool {
 struct Published {
     /// As registers hold it.
     value: u64,
-    /// Time of the event that published it.
+    /// Time of the last event that published it or found it so.
     at: Timestamp,
     valid_until: Timestamp,
 }
@@ -95,22 +95,30 @@ impl SignalTable {
         {
             let Some(word) = event.registers.get(signal.key) else { continue };
             let Some(value) = ruleset.signal(number, &mut event.registers, &event.texts) else { continue };
-            let held = self.published(signal).and_then(|published| published.get(&word));
-            if held.is_some_and(|held| event.at < held.at) {
-                continue;
-            }
-            let held = held.filter(|held| event.at < held.valid_until);
-            if held.is_none_or(|held| has_moved(signal, held.value, value)) {
-                let valid_until = Timestamp(event.at.0.saturating_add(signal.valid_for));
+            let valid_until = Timestamp(event.at.0.saturating_add(signal.valid_for));
+            let Some(held) = self.published_mut(signal).and_then(|published| published.get_mut(&word)) else {
                 self.insert(signal, word, Published { value, at: event.at, valid_until });
                 self.sweep();
+                continue;
+            };
+            if event.at < held.at {
+                continue;
             }
+            if event.at >= held.valid_until || has_moved(signal, held.value, value) {
+                held.value = value;
+            }
+            (held.at, held.valid_until) = (event.at, valid_until);
         }
     }
 
     fn published(&self, signal: &Signal) -> Option<&BTreeMap<u64, Published>> {
         let is_it = |(entity, name): &SignalName| *entity == signal.entity && *name == signal.name;
         self.signals.iter().find(|(name, _)| is_it(name)).map(|(_, published)| published)
+    }
+
+    fn published_mut(&mut self, signal: &Signal) -> Option<&mut BTreeMap<u64, Published>> {
+        let is_it = |(entity, name): &SignalName| *entity == signal.entity && *name == signal.name;
+        self.signals.iter_mut().find(|(name, _)| is_it(name)).map(|(_, published)| published)
     }
 
     fn insert(&mut self, signal: &Signal, entity: u64, published: Published) {

@@ -75,6 +75,7 @@ impl Gathered {
 
 /// Writes the fact, or makes its register unknown. `values`: those of an order statistic; `own`: the event's value.
 /// Gives back whether the fact is approximate.
+#[inline(always)]
 pub(crate) fn answer(
     fact: &BoundAggregate,
     gathered: &Gathered,

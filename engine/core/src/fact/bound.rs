@@ -23,7 +23,9 @@ pub(crate) struct BoundAggregate {
     head: u64,
     set: u64,
     /// Set in the rows that are admitted, in other words.
-    needs: [Bit; 2],
+    rest: [Bit; 2],
+    /// Whether the first packed word alone decides.
+    is_head_enough: bool,
     /// Whether the value is money in the account's currency.
     in_currency: bool,
     /// Set in the rows that are a ratio's hits.
@@ -41,12 +43,20 @@ impl BoundAggregate {
         self.set | if self.in_currency { currency } else { 0 }
     }
 
+    /// Whether a row matches but for its lane and time; `head` is its first packed word.
+    #[inline]
+    pub(super) fn admits<'a>(&self, head: u64, wanted: u64, row: impl FnOnce() -> &'a [u64]) -> bool {
+        head & self.head == wanted && (self.is_head_enough || self.has_rest(row()))
+    }
+
     /// The value of a row that matches but for its lane and time; 0 where the operation reads none.
     #[inline]
     pub(crate) fn admitted(&self, row: &[u64], wanted: u64) -> Option<u64> {
-        let [one, other] = self.needs;
-        let is_admitted = row::head(row) & self.head == wanted && one.is_set(row) && other.is_set(row);
-        is_admitted.then(|| self.value.raw(row))
+        self.admits(row::head(row), wanted, || row).then(|| self.value.raw(row))
+    }
+
+    fn has_rest(&self, row: &[u64]) -> bool {
+        self.rest.iter().all(|bit| bit.is_set(row))
     }
 
     /// The value of a row, whether or not the row matches.
@@ -115,7 +125,7 @@ fn fact(aggregate: &Aggregate, layout: &Layout) -> BoundAggregate {
     let in_currency = aggregate.value.is_some() && aggregate.value_kind == Kind::Money(CurrencyOf::Account);
     let needs = [value.known(), aggregate.filter.map_or(Bit::NONE, |tag| layout.tag(tag))];
     let set = needs.iter().filter(|bit| bit.is_in_head()).fold(0, |set, bit| set | bit.mask());
-    let [one, other] = needs.map(|bit| if bit.is_in_head() { Bit::NONE } else { bit });
+    let rest = needs.map(|bit| if bit.is_in_head() { Bit::NONE } else { bit });
     let follow_up = if aggregate.follow_ups { 0 } else { layout.follow_up().mask() };
     let currency = if in_currency { layout.currency_mask() } else { 0 };
     BoundAggregate {
@@ -126,7 +136,8 @@ fn fact(aggregate: &Aggregate, layout: &Layout) -> BoundAggregate {
         delay: aggregate.delay,
         head: set | follow_up | currency,
         set,
-        needs: one.both(other),
+        is_head_enough: rest == [Bit::NONE; 2],
+        rest,
         in_currency,
         hit: if let Op::Ratio(tag) = aggregate.op { layout.tag(tag) } else { Bit::NONE },
         include_current: aggregate.include_current,

@@ -27,6 +27,8 @@ struct Member {
     at: Timestamp,
     /// Its first word among the ledger's.
     from: usize,
+    /// Its first packed word, which decides alone whether most facts count it.
+    head: u64,
 }
 
 impl Scan {
@@ -79,7 +81,7 @@ impl Scan {
                 break;
             }
             if lane.key.agrees(row, event) {
-                self.members.push(Member { at, from: before.len() });
+                self.members.push(Member { at, from: before.len(), head: row::head(row) });
             }
             older = before;
         }
@@ -96,13 +98,13 @@ impl Scan {
         let (words, wanted) = (view.rows.words(), fact.wanted(view.currency));
         let matching = Matching { members, words, fact, wanted, window, left_out };
         match fact.op {
-            Op::Count | Op::Rate => matching.each(|_, _| gathered.count()),
-            Op::Sum | Op::Avg => matching.each(|_, word| gathered.add(word)),
-            Op::Stddev => matching.each(|_, word| gathered.add_square(word)),
-            Op::Ratio(_) => matching.each(|row, _| gathered.hit(fact.is_hit(row))),
-            Op::Min => matching.each(|_, word| gathered.lesser(word)),
-            Op::Max => matching.each(|_, word| gathered.greater(word)),
-            Op::Last | Op::First | Op::Nth(_) => matching.each(|_, word| {
+            Op::Count | Op::Rate => matching.each(|_| gathered.count()),
+            Op::Sum | Op::Avg => matching.each(|row| gathered.add(fact.value.raw(row))),
+            Op::Stddev => matching.each(|row| gathered.add_square(fact.value.raw(row))),
+            Op::Ratio(_) => matching.each(|row| gathered.hit(fact.is_hit(row))),
+            Op::Min => matching.each(|row| gathered.lesser(fact.value.raw(row))),
+            Op::Max => matching.each(|row| gathered.greater(fact.value.raw(row))),
+            Op::Last | Op::First | Op::Nth(_) => matching.each(|row| {
                 gathered.count();
                 let is_meant = match fact.op {
                     Op::Last => gathered.rows == 1,
@@ -110,24 +112,24 @@ impl Scan {
                     _ => true,
                 };
                 if is_meant {
-                    gathered.word = Some(word);
+                    gathered.word = Some(fact.value.raw(row));
                 }
             }),
             Op::Distinct { max } => {
                 distinct.clear();
-                matching.each(|_, word| {
+                matching.each(|row| {
                     gathered.count();
                     if gathered.hits < max {
-                        gathered.hits += u32::from(distinct.insert(word));
+                        gathered.hits += u32::from(distinct.insert(fact.value.raw(row)));
                     }
                 });
             }
             Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank => {
                 values.clear();
-                matching.each(|_, word| {
+                matching.each(|row| {
                     gathered.count();
                     if values.len() < ORDER_ROWS_MAX {
-                        values.push(word.cast_signed());
+                        values.push(fact.value.raw(row).cast_signed());
                     }
                 });
             }
@@ -150,17 +152,14 @@ struct Matching<'a> {
 }
 
 impl Matching<'_> {
-    /// Calls with row and value of each, the newest first. Other rows follow the row.
+    /// Calls with each row, the newest first. Other rows follow it.
     #[inline]
-    fn each(&self, mut call: impl FnMut(&[u64], u64)) {
+    fn each(&self, mut call: impl FnMut(&[u64])) {
         let Matching { members, words, fact, wanted, window: (after, until), left_out } = *self;
         for member in members.iter().take_while(|member| member.at > after) {
-            let row = &words[member.from..];
-            if member.at <= until
-                && member.from != left_out
-                && let Some(word) = fact.admitted(row, wanted)
-            {
-                call(row, word);
+            let row = || &words[member.from..];
+            if member.at <= until && member.from != left_out && fact.admits(member.head, wanted, row) {
+                call(row());
             }
         }
     }

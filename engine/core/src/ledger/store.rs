@@ -168,7 +168,7 @@ pub(super) struct OldRows {
     layout: Layout,
 }
 
-#[inline]
+#[inline(always)]
 fn rows<'a>(header: &Header, pool: &'a Pool, layout: &'a Layout) -> Rows<'a> {
     let (width, len) = (layout.width(), header.len());
     let words = pool.part(header.block(), usize::from(header.start) * width, len * width);

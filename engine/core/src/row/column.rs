@@ -8,7 +8,8 @@ pub(super) const AT: usize = 0;
 pub(super) const ID: usize = 1;
 pub(super) const PACKED: usize = 2;
 
-/// A row's first packed word: its type, whether it is a follow-up, its currency.
+/// A row's first packed word: its type, whether it is a follow-up, its currency, and as many of the known bits and
+/// conditions as it has room for.
 #[inline]
 pub(crate) fn head(row: &[u64]) -> u64 {
     row[PACKED]
@@ -55,17 +56,6 @@ impl Bit {
         row[self.word] & self.mask == self.mask
     }
 
-    /// Bits that are both set where this one and another are. Where one word decides, the second is [`Bit::NONE`].
-    pub(crate) fn both(self, other: Bit) -> [Bit; 2] {
-        if self.word == other.word || other == Bit::NONE {
-            [Bit { word: self.word, mask: self.mask | other.mask }, Bit::NONE]
-        } else if self == Bit::NONE {
-            [other, Bit::NONE]
-        } else {
-            [self, other]
-        }
-    }
-
     #[inline]
     pub(super) fn put(self, row: &mut [u64], on: bool) {
         row[self.word] = row[self.word] & !self.mask | if on { self.mask } else { 0 };
@@ -86,6 +76,16 @@ impl Column {
     /// No value: every row holds 0.
     pub(crate) const NOTHING: Column =
         Column { word: AT, shift: 0, mask: 0, known: Bit::NONE, encoding: Encoding::Raw };
+
+    /// A value that has a word of its own, which is yet to be chosen.
+    pub(super) fn word(encoding: Encoding) -> Column {
+        Column { word: usize::MAX, shift: 0, mask: u64::MAX, known: Bit::NONE, encoding }
+    }
+
+    /// Whether the value has a word of its own.
+    pub(super) fn is_word(&self) -> bool {
+        self.mask == u64::MAX
+    }
 
     /// The value as the row holds it.
     #[inline]
@@ -198,6 +198,12 @@ pub(super) fn encoding_of(kind: &Kind) -> Encoding {
 pub(super) fn bits_for(values: usize) -> usize {
     let bits = usize::BITS - values.saturating_sub(1).leading_zeros();
     usize::try_from(bits.max(1)).expect("at most 64")
+}
+
+/// Takes one bit.
+pub(super) fn packed_bit(free: &mut usize) -> Bit {
+    *free += 1;
+    Bit::at(*free - 1)
 }
 
 /// Takes that many adjacent bits of one word.

@@ -1,10 +1,12 @@
 //! How a row lies in memory: eight-byte words, in this order: time, hash of the id, packed bits, one word a kept value.
 //!
 //! Packed are the event's type, whether it is a follow-up, the account's currency where rows keep money in it, a known
-//! and an amended bit for every kept field, codes and yes/no values, and one bit for every distinct condition of the
-//! pack. Only `row` knows positions, so a denser layout may replace this one.
+//! bit for every kept field, one bit for every distinct condition of the pack, codes and yes/no values, and an amended
+//! bit for every kept field. Only `row` knows positions, so a denser layout may replace this one.
 
-use super::column::{AT, Bit, Column, Encoding, ID, PACKED, bits_for, encoding_of, packed_column};
+use super::column::{
+    AT, Bit, Column, Encoding, ID, PACKED, bits_for, encoding_of, packed_bit, packed_column,
+};
 use super::group_key::GroupKey;
 use crate::batch::Timestamp;
 use tripline_rules::aggregate::{AggregatePlan, TagId, Tags};
@@ -46,46 +48,38 @@ pub(crate) struct Layout {
 impl Layout {
     /// The layout of a schema's rows with a plan's conditions.
     pub(crate) fn new(schema: &Schema, plan: &AggregatePlan) -> Layout {
-        let (tags, mut free) = (plan.tags, 0);
+        let mut free = 0;
         let event_type = packed_column(&mut free, bits_for(schema.event_types().values().len()));
-        let follow_up = Bit::at(free);
-        free += 1;
+        let follow_up = packed_bit(&mut free);
         let is_accounts = |slot: &Slot| schema.field(*slot).kind == Kind::Money(CurrencyOf::Account);
         let currency = schema.keep().iter().any(is_accounts).then(|| {
-            let known = Bit::at(free);
-            free += 1;
+            let known = packed_bit(&mut free);
             Column { known, ..packed_column(&mut free, bits_for(Currency::COUNT)) }
         });
-        let mut kept: Vec<Kept> = Vec::new();
-        for slot in schema.keep() {
-            if let Some(column) = currency.filter(|_| *slot == ACCOUNT_CURRENCY) {
-                kept.push(Kept { slot: *slot, column, amended: Bit::at(free) });
-                free += 1;
-                continue;
-            }
-            let (known, amended) = (Bit::at(free), Bit::at(free + 1));
-            free += 2;
-            let kind = &schema.field(*slot).kind;
-            let column = match kind {
-                Kind::Bool => packed_column(&mut free, 1),
-                Kind::OneOf(codes) => packed_column(&mut free, bits_for(codes.values().len())),
-                other => Column {
-                    word: usize::MAX,
-                    shift: 0,
-                    mask: u64::MAX,
-                    known: Bit::NONE,
-                    encoding: encoding_of(other),
-                },
-            };
-            kept.push(Kept { slot: *slot, column: Column { known, ..column }, amended });
+        let currency_of = |slot: Slot| currency.filter(|_| slot == ACCOUNT_CURRENCY);
+        // What decides whether an aggregate counts a row comes first, so that it lies in as few words as possible.
+        let known =
+            |slot: &Slot| currency_of(*slot).map_or_else(|| packed_bit(&mut free), |column| column.known);
+        let known: Vec<Bit> = schema.keep().iter().map(known).collect();
+        let (tags_from, tags) = (free, plan.tags);
+        free += tags;
+        let column = |free: &mut usize, slot: Slot| match &schema.field(slot).kind {
+            Kind::Bool => packed_column(free, 1),
+            Kind::OneOf(codes) => packed_column(free, bits_for(codes.values().len())),
+            other => Column::word(encoding_of(other)),
+        };
+        let kept = schema.keep().iter().zip(known).map(|(slot, known)| {
+            let column = currency_of(*slot).unwrap_or_else(|| column(&mut free, *slot));
+            Kept { slot: *slot, column: Column { known, ..column }, amended: packed_bit(&mut free) }
+        });
+        let mut kept: Vec<Kept> = kept.collect();
+        let mut width = PACKED + free.div_ceil(64);
+        for kept in kept.iter_mut().filter(|kept| kept.column.is_word()) {
+            kept.column.word = width;
+            width += 1;
         }
-        let packed = (free + tags).div_ceil(64);
-        let words = kept.iter_mut().filter(|kept| kept.column.word == usize::MAX);
-        (PACKED + packed..).zip(words).for_each(|(word, kept)| kept.column.word = word);
-        let words = kept.iter().filter(|kept| kept.column.mask == u64::MAX).count();
         let is_currency_kept = schema.keep().contains(&ACCOUNT_CURRENCY);
-        let width = PACKED + packed + words;
-        Layout { kept, event_type, follow_up, currency, is_currency_kept, tags_from: free, tags, width }
+        Layout { kept, event_type, follow_up, currency, is_currency_kept, tags_from, tags, width }
     }
 
     /// Words of a row.
@@ -120,9 +114,11 @@ impl Layout {
         self.currency.and_then(|column| column.read(row))
     }
 
-    /// Sets the currency of a row that has none.
+    /// Sets the currency of a row that has none; where it is a kept field, that is an amendment.
     pub(crate) fn set_currency(&self, row: &mut [u64], number: u64) {
         self.currency.iter().for_each(|column| column.write(row, Some(number)));
+        let kept = self.kept.iter().filter(|kept| kept.slot == ACCOUNT_CURRENCY);
+        kept.for_each(|kept| kept.amended.put(row, true));
     }
 
     /// The bits of a row's first packed word that hold its currency.

@@ -24,7 +24,7 @@ impl Shard {
             *held_from = (*held_from).max(self.ledgers.retained_after());
         }
         // Kept fields are the same by name; their slots are positions in the schema.
-        self.keep = schema.keep().to_vec();
+        self.keep = super::inheritable(schema);
         self.facts = *new.facts(self.number);
         self.scratch = registers;
         self.program = program;

@@ -102,13 +102,17 @@ fn a_repeat_is_known_for_the_lateness_and_five_minutes() {
 }
 
 #[test]
-fn a_referenced_event_is_the_newest_of_its_id_that_is_no_label() {
+fn a_referenced_event_is_the_newest_of_its_id_that_refers_to_no_other() {
+    let time = |bank: &Bank, id| bank.find(1, id).and_then(|row| bank.ledgers.read(row, EVENT_TIME));
     let mut bank = bank(aggregate(Op::Count, None));
-    for (at, event_type) in [(T, 0), (T + 5, LOGIN), (T + 9, LABEL)] {
-        bank.insert(&Event { event_type, ..purchase(at, 7, 100) }, &[]);
+    for (at, event_type, is_follow_up) in [(T, 0, false), (T + 5, LOGIN, true), (T + 9, LABEL, true)] {
+        bank.insert(&Event { event_type, is_follow_up, ..purchase(at, 7, 100) }, &[]);
     }
-    let row = bank.find(1, 7).unwrap();
-    assert_eq!(bank.ledgers.read(row, EVENT_TIME), Some(((T + 5) as f64).to_bits()));
+    assert_eq!(time(&bank, 7), Some((T as f64).to_bits()));
+    for (at, event_type) in [(T + 11, LOGIN), (T + 13, LABEL)] {
+        bank.insert(&Event { event_type, is_follow_up: true, ..purchase(at, 9, 100) }, &[]);
+    }
+    assert_eq!(time(&bank, 9), Some(((T + 11) as f64).to_bits()), "a follow-up of a follow-up");
     assert_eq!((bank.find(1, 8), bank.find(2, 7)), (None, None));
 }
 

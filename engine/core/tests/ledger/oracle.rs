@@ -122,10 +122,15 @@ impl Oracle {
             .unwrap_or_default()
     }
 
-    /// The newest row with that id, of the type that is named or, without one, of any but labels.
+    /// The row with that id that a reference means: the newest of the type that is named; without one the newest that
+    /// is no follow-up, or else the newest that is no label.
     pub fn find(&self, key: u128, id: u64, named: Option<u16>) -> Option<Event> {
         let is_type = |of: u16| named.map_or(of != LABEL, |named| of == named);
-        self.held(key).into_iter().rev().find(|row| row.id == id && is_type(row.event_type))
+        let held = self.held(key);
+        let newest = |is_meant: &dyn Fn(&Event) -> bool| {
+            held.iter().rev().find(|row| row.id == id && is_type(row.event_type) && is_meant(row)).cloned()
+        };
+        newest(&|row| named.is_some() || !row.is_follow_up).or_else(|| newest(&|_| true))
     }
 
     pub fn facts(&self, event: &Event, plan: &AggregatePlan) -> Vec<Answer> {

@@ -190,7 +190,7 @@ impl Bank {
         Bank { ledgers: Ledgers::new(&plan, &schema(), limits), plan, registers, watermark: i64::MIN }
     }
 
-    /// The newest row of a key with that id, labels aside.
+    /// The row of a key that a reference without a type means.
     pub fn find(&self, key: u128, id: u64) -> Option<RowRef> {
         self.ledgers.find(key, Reference { id, event_type: None })
     }
@@ -207,7 +207,8 @@ impl Bank {
 
     pub fn facts(&mut self, row: RowRef, want: &FactSet) -> Vec<Answer> {
         let mut marks = FactMarks::default();
-        self.ledgers.facts(row, want, &mut self.registers, &mut marks);
+        let gone = self.ledgers.gone(row);
+        self.ledgers.facts(row, gone, want, &mut self.registers, &mut marks);
         let answer = |index: usize| {
             (self.registers.get(self.plan.aggregates[index].slot), marks.approximate.has(index))
         };

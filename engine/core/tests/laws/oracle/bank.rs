@@ -418,14 +418,15 @@ impl Shard {
     }
 }
 
-/// The newest row of the account with this id after a time, of the type that is named or, without one, of any but
-/// labels.
+/// The row of the account with this id after a time that a reference means: the newest of the type that is named;
+/// without one the newest that follows up no other, or else the newest that is no label.
 fn newest_with(rows: &[Row], id: &str, (by, after): (&Sent, i64)) -> Option<usize> {
     let is_kind =
         |row: &Row| by.reference_kind.as_ref().map_or(row.kind != "label", |kind| row.kind == *kind);
     let is_meant = |row: &Row| row.account == by.account && row.id == id && is_kind(row) && row.at > after;
     let with_id = (0..rows.len()).filter(|at| is_meant(&rows[*at]));
-    with_id.max_by_key(|at| (rows[*at].at, rows[*at].arrival))
+    let is_first = |row: &Row| by.reference_kind.is_none() && !row.is_follow_up;
+    with_id.max_by_key(|at| (is_first(&rows[*at]), rows[*at].at, rows[*at].arrival))
 }
 
 /// Rows at or before a time that are kept beyond it: those of the newest such time, if the ledger's next row came no

@@ -40,7 +40,6 @@ impl Fields {
         fill(&mut self.mcc, &from.mcc);
         fill(&mut self.country, &from.country);
         fill(&mut self.payee, &from.payee);
-        fill(&mut self.label, &from.label);
     }
 }
 
