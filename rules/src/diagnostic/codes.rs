@@ -29,7 +29,7 @@
 /// | `S020` | aggregate without an operation |
 /// | `S021` | aggregate without a window |
 /// | `S022` | aggregate with two operations |
-/// | `S023` | setting of an aggregate that its operation does not use |
+/// | `S023` | setting of an aggregate or signal that has no effect |
 /// | `S030` | file of a list cannot be read |
 /// | `E100` | unexpected character, or another spelling is required |
 /// | `E101` | text without a closing quote |

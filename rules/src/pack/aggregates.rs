@@ -63,7 +63,7 @@ fn aggregate(key: &Node, node: &Node, problems: &mut Diagnostics) -> Option<Aggr
         Some(node) => by(node, problems),
         None => vec![Name { text: "account".to_owned(), span: name.span }],
     };
-    let over = over_node.and_then(|node| positive(node, problems));
+    let over = over_node.and_then(|node| node.length("`over`", problems));
     let reads_held = matches!(op, Some(OpText::Last | OpText::First | OpText::Nth(_)) | None);
     if over_node.is_none() && !reads_held {
         problems
@@ -100,15 +100,6 @@ fn aggregate(key: &Node, node: &Node, problems: &mut Diagnostics) -> Option<Aggr
         at_least,
         distinct_max,
     })
-}
-
-fn positive(node: &Node, problems: &mut Diagnostics) -> Option<i64> {
-    let over = node.duration("`over`", problems)?;
-    if over == 0 {
-        problems.error("S004", "a window must be longer than 0", node.span).label("zero length");
-        return None;
-    }
-    Some(over)
 }
 
 /// The one operation key, its number where it has one, and what it reads.

@@ -154,12 +154,21 @@ fn signal(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<Signal
     let mut keys = Keys::of(value, format!("signal `{}`", signal.text), problems)?;
     let value =
         keys.required("value", signal.span, problems).and_then(|node| expression(node, "`value`", problems));
-    let step = keys.optional("step").and_then(|node| node.number("`step`", problems));
+    let step = keys.optional("step").and_then(|node| step(node, problems));
     let valid_for = keys
         .required("valid_for", signal.span, problems)
-        .and_then(|node| node.duration("`valid_for`", problems));
+        .and_then(|node| node.length("`valid_for`", problems));
     keys.finish(problems);
     Some(SignalText { name: signal, value, step, valid_for: valid_for.unwrap_or(0) })
+}
+
+fn step(node: &Node, problems: &mut Diagnostics) -> Option<Decimal> {
+    let step = node.number("`step`", problems)?;
+    if step.mantissa < 0 {
+        problems.error("S004", "`step` must not be negative", node.span).label("below 0");
+        return None;
+    }
+    Some(step)
 }
 
 fn decide(node: &Node, problems: &mut Diagnostics) -> Option<DecideText> {
@@ -225,7 +234,7 @@ pub(super) fn cooldown(node: &Node, problems: &mut Diagnostics) -> Option<Option
     let mut keys = Keys::of(node, "a cooldown", problems)?;
     let at = crate::diagnostic::Span { end: node.span.start, ..node.span };
     let by = keys.required("by", at, problems).and_then(|node| name(node, "`by`", problems));
-    let length = keys.required("for", at, problems).and_then(|node| node.duration("`for`", problems));
+    let length = keys.required("for", at, problems).and_then(|node| node.length("`for`", problems));
     let unless = keys
         .optional("unless")
         .and_then(|node| node.word("`unless`", &[("score_increases", true)], problems))

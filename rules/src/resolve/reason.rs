@@ -80,6 +80,16 @@ fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Op
         }
         _ => None,
     };
+    if let (Some(format), Some(unit)) = (format, unit_of(expr))
+        && !unit.formats.contains(&format)
+    {
+        resolver
+            .problems
+            .error("E311", format!("the format `{}` does not fit {}", name(format), unit.name), expr.span)
+            .label(format!("these are {}", unit.name))
+            .help("a format prints the number as it is and adds its own unit");
+        return None;
+    }
     if let Some(format) = format
         && !fits(format, &kind)
     {
@@ -92,6 +102,26 @@ fn value(resolver: &mut Resolver<'_>, expr: &Expr, format: Option<Format>) -> Op
     }
     let shape = shape(resolver, expr);
     Some(ResolvedPart::Value { node: typed.node, kind, shape, format, text })
+}
+
+/// What a function's number counts, and the formats that say so.
+struct Unit {
+    name: &'static str,
+    formats: &'static [Format],
+}
+
+/// The unit of a function's number, where it has one.
+fn unit_of(expr: &Expr) -> Option<Unit> {
+    let ExprKind::Call(function, ..) = &expr.kind else { return None };
+    let (name, formats): (_, &[Format]) = match function.as_str() {
+        "minutes_since" => ("minutes", &[Format::Minutes]),
+        "hours_since" => ("hours", &[]),
+        "days_since" => ("days", &[Format::Days]),
+        "km_between" => ("kilometres", &[Format::Km]),
+        "kmh" => ("kilometres an hour", &[]),
+        _ => return None,
+    };
+    Some(Unit { name, formats })
 }
 
 fn fits(format: Format, kind: &Kind) -> bool {

@@ -125,6 +125,16 @@ pub(crate) fn check_signals<'a>(resolver: &mut Resolver<'_>, packs: &'a [Pack]) 
         let typed = resolver.signal_value(&text.name.text);
         let reads = text.value.as_ref().map_or(Vec::new(), |value| resolver.reads_of(value));
         if let Typed { ty: Ty::Is(kind), node, .. } = typed {
+            if text.step.is_some()
+                && !matches!(kind, Kind::Money(_) | Kind::Number | Kind::Time | Kind::Duration)
+            {
+                let name = &text.name;
+                resolver
+                    .problems
+                    .error("S023", format!("`step` has no effect in signal `{}`", name.text), name.span)
+                    .label("its value is no number: every change of it is published")
+                    .help("leave `step` out");
+            }
             checked.push(CheckedSignal { text, space, node, kind, reads });
         }
     }

@@ -197,6 +197,16 @@ impl Node {
         duration
     }
 
+    /// A duration of more than 0.
+    pub fn length(&self, what: &str, problems: &mut Diagnostics) -> Option<Ms> {
+        let duration = self.duration(what, problems)?;
+        if duration == 0 {
+            problems.error("S004", format!("{what} must be longer than 0"), self.span).label("zero length");
+            return None;
+        }
+        Some(duration)
+    }
+
     /// The items of a list; a single scalar is a list of one.
     pub fn items(&self, what: &str, problems: &mut Diagnostics) -> &[Node] {
         match &self.value {
