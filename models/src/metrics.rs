@@ -93,7 +93,7 @@ pub fn recall_at(budget: f64, scored: &[Scored]) -> Option<(f64, f64)> {
     let taken = libm::ceil(budget.clamp(0.0, 1.0) * share(scored.len(), 1)) as usize;
     let ranked = descending(scored);
     let caught = || ranked.iter().take(taken).filter(|row| row.fraud);
-    Some((share(caught().count(), frauds), caught().map(|row| row.amount).sum::<f64>() / value))
+    Some((share(caught().count(), frauds), caught().fold(0.0, |sum, row| sum + row.amount) / value))
 }
 
 fn descending(scored: &[Scored]) -> Vec<Scored> {

@@ -156,6 +156,9 @@ pub enum SetupError {
         "the mapping has no labels: add `labels:` to `input:`, or map `event.ref` and `label.outcome` of label events"
     )]
     NoLabels,
+    /// Nothing to evaluate.
+    #[error("no record of the input became an event; {0}")]
+    NoEvents(String),
     /// Settings of the Kafka client that it refuses.
     #[error("`kafka:` cannot be used: {}", .0.join("; "))]
     Client(Vec<String>),

@@ -6,14 +6,15 @@
 use super::configured::configured;
 use super::error::{CliError, SetupError};
 use super::feed::{Feed, Order, Progress};
-use super::report::{Exit, Report, note};
+use super::report::{Exit, Report, note, without_row};
 use crate::config::Config;
 use clap::Args;
 use jiff::civil::Date;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::path::PathBuf;
+use tripline_core::batch::Timestamp;
 use tripline_core::outputs::Outputs;
 use tripline_core::results::{Collect, EventResult, EventResults};
 use tripline_models::metrics::{Scored, auc, average_precision, card_precision_at, recall_at};
@@ -116,13 +117,43 @@ impl Scores {
     }
 }
 
+/// One number for each account. Ties between accounts are broken by it.
+#[derive(Default)]
+struct AccountNumbers {
+    by_account: HashMap<u128, u64>,
+    /// The numbers that are an account's own id.
+    own: HashSet<u64>,
+}
+
+/// Accounts without a number of their own are numbered from here on, so that they share none with another.
+const UNNUMBERED_FROM: u64 = 1 << 63;
+
+impl AccountNumbers {
+    /// The number of an account: its id, if that is a number which no other account has.
+    fn number(&mut self, account: u128, id: &str) -> u64 {
+        let next = UNNUMBERED_FROM + self.by_account.len() as u64;
+        *self.by_account.entry(account).or_insert_with(|| {
+            let own = id.parse().ok().filter(|own| *own < UNNUMBERED_FROM && self.own.insert(*own));
+            own.unwrap_or(next)
+        })
+    }
+}
+
 /// What label events say of earlier events.
 struct LabelEvents {
     /// The outcome of events that were not fraud.
     genuine: Option<u16>,
-    /// By account and event id: positions of the event in the scores, while label events can follow.
-    events: HashMap<(u128, u64), [Option<usize>; 2]>,
+    /// By account and event id, while label events can follow.
+    events: HashMap<(u128, u64), LabelledEvent>,
     is_mapped: bool,
+}
+
+/// An event that label events may be about.
+struct LabelledEvent {
+    /// Its positions in the scores.
+    places: [Option<usize>; 2],
+    /// Event time of the newest label so far.
+    labelled_at: Timestamp,
 }
 
 impl LabelEvents {
@@ -140,11 +171,13 @@ impl LabelEvents {
         outcome.is_some() && outcome != self.genuine
     }
 
-    /// Writes what a label event says into the scores of its event. A later label replaces an earlier one.
-    fn apply(&self, line: &EventResult, scores: &mut Scores) {
-        let event = line.reference.and_then(|id| self.events.get(&(line.account_key, id)));
-        let Some([profile, rules]) = event else { return };
+    /// Writes what a label event says into the scores of its event, unless a label of a later time did.
+    fn apply(&mut self, line: &EventResult, scores: &mut Scores) {
         let fraud = self.is_fraud(line.outcome);
+        let event = line.reference.and_then(|id| self.events.get_mut(&(line.account_key, id)));
+        let Some(event) = event.filter(|event| event.labelled_at <= line.at) else { return };
+        event.labelled_at = line.at;
+        let [profile, rules] = &event.places;
         profile.iter().for_each(|at| scores.profile[*at].fraud = fraud);
         rules.iter().for_each(|at| scores.rules[*at].fraud = fraud);
     }
@@ -216,21 +249,21 @@ fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, Cli
     let mut feed = Feed::open(config, config.settings().clone(), input, order)?;
     let mut out = Outputs::default();
     let mut results = EventResults::new(Collect::Verdicts);
-    let mut numbers: HashMap<u128, u64> = HashMap::new();
+    let mut accounts = AccountNumbers::default();
     let mut scores = Scores::default();
     let mut labels = LabelEvents::of(config);
     let progress = Progress::begin();
     while feed.step(&mut out, &mut results)? {
         for line in results.rows() {
             scores.outcomes += u64::from(line.labelled.or(line.outcome).is_some());
-            if line.outcome.is_some() && line.reference.is_some() {
-                labels.apply(line, &mut scores);
+            // A follow-up is no event to be found, unless its own record says what it was.
+            if line.reference.is_some() && line.labelled.is_none() {
+                if line.outcome.is_some() {
+                    labels.apply(line, &mut scores);
+                }
                 continue;
             }
-            let next = numbers.len() as u64;
-            // An account's own number, where it has one: it breaks ties between accounts.
-            let number = results.account(line).parse().unwrap_or(next);
-            let account = *numbers.entry(line.account_key).or_insert(number);
+            let account = accounts.number(line.account_key, results.account(line));
             scores.currencies.extend(line.currency.map(Currency::code));
             let row = Scored {
                 day: line.at.0.div_euclid(DAY_MS),
@@ -250,7 +283,8 @@ fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, Cli
                 scores.rules.push(row);
             }
             if labels.is_mapped {
-                labels.events.insert((line.account_key, line.id), places);
+                let event = LabelledEvent { places, labelled_at: Timestamp(i64::MIN) };
+                labels.events.insert((line.account_key, line.id), event);
             }
         }
         out.clear();
@@ -259,6 +293,14 @@ fn score(config: &Config, input: &[PathBuf], order: Order) -> Result<Scores, Cli
     }
     progress.end();
     feed.warn_of_keys();
+    let refused = without_row(&feed.counts());
+    let refused = refused.trim_end();
+    if !refused.is_empty() && scores.profile.is_empty() && scores.rules.is_empty() {
+        return Err(SetupError::NoEvents(refused.to_owned()).into());
+    }
+    if !refused.is_empty() {
+        note(&format!("warning: {refused}"));
+    }
     Ok(scores)
 }
 

@@ -187,6 +187,15 @@ fn a_later_label_event_replaces_an_earlier_one_and_no_label_is_a_warning() {
     let mut cleared = records.to_vec();
     cleared.push(label("l3", 6, "1", "genuine"));
     assert_eq!(evaluated(&cleared).1, 1);
+    // The label of minute 4 comes again behind that of minute 6: it is older, whatever the order of the file.
+    let mut late = cleared.clone();
+    late.push(label("l4", 4, "1", "fraud"));
+    assert_eq!(evaluated(&late).1, 1);
+    // A follow-up is no event to find, and a label means the payment with which it shares an id.
+    let mut reversed = records.to_vec();
+    reversed.insert(3, record("1", "transfer", 3, ",\"ref\":\"1\""));
+    let (events, frauds, _) = evaluated(&reversed);
+    assert_eq!((events, frauds), (3.into(), 2.into()));
     let (_, frauds, warning) = evaluated(&records[..3]);
     assert!(frauds == 0 && warning.contains("no record of the input has a label"), "{warning}");
 }
