@@ -195,8 +195,8 @@ fn misplaced(share: &RecentShare) -> String {
     format!(
         "{misplaced} of its last {records} records are in another partition than their `account.id` belongs to, so accounts \
          are split over partitions. Key the topic by `account.id`, with the murmur2 partitioner (librdkafka: \
-         partitioner=murmur2_random). If partitions were added to the topic, re-key it (runbook). If the producers use another partitioner, set `input.partitioner` to it; if each \
-         account is in one partition for another reason, set `input.partitioner: none`"
+         partitioner=murmur2_random). If partitions were added, re-key the topic (runbook). If the producers use another \
+         partitioner, name it as `input.partitioner`; `none` if each account is in one partition for another reason"
     )
 }
 

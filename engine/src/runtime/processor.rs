@@ -8,7 +8,7 @@ use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotError;
 
 /// The processing of one worker's shards. Calls come from one thread, for a shard in this order: `open`, `load`, then
-/// `restore` and `fold_verdicts` any number of times, `live`, then `step` and `advance`. It ends when its state is
+/// `restore` and `fold_verdicts` any number of times, `live`, then `step` and `idle`. It ends when its state is
 /// dropped.
 pub trait Processor {
     /// The state of one shard. The worker owns it; dropping it releases all that is kept for the shard.

@@ -36,7 +36,7 @@ fn the_retention_that_recovery_needs_is_shown() {
     let output = tripline(["check", DEMO]).fine();
     let line =
         |name: &str| output.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned();
-    // The demo looks back 90 days and its events refer to earlier ones: see `Settings::reach_ms`.
+    // The demo looks back 90 days and its events refer to earlier ones: see `Lookback`.
     let input = line("input ");
     let days: i64 = input.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!((90..=190).contains(&days) && input.contains(" d"), "{input}");
