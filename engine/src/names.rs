@@ -120,6 +120,8 @@ pub mod metric {
     pub const KEYS_MISPLACED: &str = "tripline_partition_mismatches_total";
     /// Time the source was slowed because the producer's queue was full.
     pub const STALLED: &str = "tripline_stalled_seconds_total";
+    /// Whether the brokers answered when they were last asked: 1 or 0. Before the first answer it is 0.
+    pub const BROKERS_REACHABLE: &str = "tripline_brokers_reachable";
     /// Errors the brokers or the client reported.
     pub const BROKER_ERRORS: &str = "tripline_broker_errors_total";
     /// Snapshots by result: written, failed, refused when they were to be loaded.

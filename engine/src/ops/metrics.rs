@@ -4,8 +4,8 @@ use crate::names::{header, metric, topic_label};
 use crate::runtime::report::Rebalance;
 use crate::runtime::sink::CommitError;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-    core::Collector,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector,
 };
 use std::time::Duration;
 use tripline_core::batch::ShardId;
@@ -51,6 +51,7 @@ pub struct Metrics {
     keys_sampled: IntCounter,
     keys_misplaced: IntCounter,
     stalled: prometheus::Counter,
+    brokers_reachable: IntGauge,
     broker_errors: IntCounter,
     keys: IntGaugeVec,
     bytes: IntGaugeVec,
@@ -131,6 +132,13 @@ impl Metrics {
             stalled: registered(
                 r,
                 prometheus::Counter::new(metric::STALLED, "Time slowed by a full producer queue"),
+            ),
+            brokers_reachable: registered(
+                r,
+                IntGauge::new(
+                    metric::BROKERS_REACHABLE,
+                    "1 while brokers answer. At 0, lag and open transactions keep their last values",
+                ),
             ),
             broker_errors: counter(metric::BROKER_ERRORS, "Errors that brokers or the client reported"),
             keys: gauges(metric::KEYS, "Ledger keys held", "space"),
@@ -265,6 +273,11 @@ impl Metrics {
     /// The source was slowed for so long.
     pub fn stalled(&self, time: Duration) {
         self.stalled.inc_by(time.as_secs_f64());
+    }
+
+    /// Whether the brokers answered when they were last asked.
+    pub fn brokers_reachable(&self, are_reachable: bool) {
+        self.brokers_reachable.set(i64::from(are_reachable));
     }
 
     /// A broker or the client reported an error.

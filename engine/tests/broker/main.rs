@@ -6,12 +6,13 @@
 mod cluster;
 mod disk;
 mod operations;
+mod outage;
 mod placement;
 mod tally;
 
 use cluster::{
-    Cluster, Seen, begin_transaction, committed, delete_before, die_in_transaction, end_transaction, produce,
-    read_all, stamp, undo_transaction,
+    Cluster, Seen, begin_transaction, committed, delete_before, die_in_transaction,
+    end_transaction, produce, read_all, stamp, undo_transaction,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ use tripline::settings::{HttpSettings, InputClock, LogFormat};
 
 type Case = (&'static str, fn(&Cluster));
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 13] = [
     ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
     ("a_second_member_takes_shards_over_with_their_past", second_member),
     ("sigterm_commits_everything_judged_and_leaves", sigterm),
@@ -39,6 +40,7 @@ const CASES: [Case; 12] = [
     ("a_topic_that_is_not_keyed_by_account_stops_the_process", placement::keyed_by_card),
     ("input_deleted_before_it_was_judged_stops_the_engine", deleted_input),
     ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
+    ("an_outage_is_one_line_at_each_end_and_its_figures_are_stale", outage::one_line_at_each_end),
     ("a_transaction_left_open_upstream_is_named", open_transaction),
     ("shards_whose_owner_died_in_a_transaction_keep_no_other_waiting", dead_owner),
     ("topics_are_created_as_needed_and_what_is_wrong_is_reported", operations::topics),

@@ -27,7 +27,6 @@ pub struct KafkaSource {
     /// Fetches positions without waiting for open transactions.
     asking: BaseConsumer<PlainContext>,
     settings: Arc<KafkaSettings>,
-    health: Health,
     partitions: u32,
     /// By partition: the least offset that may be delivered, while it is live.
     live: Vec<Option<i64>>,
@@ -78,7 +77,7 @@ impl KafkaSource {
     /// When the client cannot be created.
     pub(super) fn join(
         settings: Arc<KafkaSettings>,
-        health: Health,
+        health: &Health,
         partitions: u32,
     ) -> Result<KafkaSource, SourceError> {
         let place = settings.topic.clone();
@@ -98,7 +97,6 @@ impl KafkaSource {
             consumer: Arc::new(consumer),
             asking,
             settings,
-            health,
             partitions,
             live: vec![None; count],
             suspended: BTreeSet::new(),
@@ -129,7 +127,6 @@ impl KafkaSource {
 
     fn change(&mut self) -> Option<Polled> {
         let change = self.consumer.context().changes().next()?;
-        self.health.answered();
         Some(match change {
             Change::Assigned(generation, partitions) => Polled::Assigned(generation, shards(&partitions)),
             Change::Revoked(generation, partitions) => Polled::Revoked(generation, shards(&partitions)),
@@ -180,7 +177,6 @@ impl KafkaSource {
         match error {
             KafkaError::PartitionEOF(partition) => {
                 self.ended[index(partition)] = true;
-                self.health.answered();
                 Ok(())
             }
             KafkaError::MessageConsumptionFatal(_) => Err(self.stopped(None, error)),
@@ -267,7 +263,6 @@ impl Source for KafkaSource {
             }
         }
         if !into.records.is_empty() {
-            self.health.answered();
             return Ok(Polled::Batch);
         }
         // Serves the client's log lines.
