@@ -17,6 +17,7 @@ mod rebalance;
 mod recovery;
 mod settings;
 mod shard_log;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod topic_audit;
@@ -30,6 +31,7 @@ pub use exactly_once::ExactlyOnce;
 pub use group::{BeginError, Group};
 pub use recovery::KafkaRecovery;
 pub use settings::{BATCH_MAX_BOUNDS, KafkaSettings};
+pub use stamps::Stamps;
 pub use topic_audit::{AuditedTopic, Finding, Problem, audit_topics};
 pub use topics::create_topics;
 
