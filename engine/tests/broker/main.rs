@@ -11,7 +11,7 @@ mod placement;
 mod tally;
 
 use cluster::{
-    Cluster, Seen, begin_transaction, committed, delete_before, die_in_transaction,
+    Cluster, Seen, add_partitions, begin_transaction, committed, delete_before, die_in_transaction,
     end_transaction, produce, read_all, stamp, undo_transaction,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,12 +32,13 @@ use tripline::settings::{HttpSettings, InputClock, LogFormat};
 
 type Case = (&'static str, fn(&Cluster));
 
-const CASES: [Case; 13] = [
+const CASES: [Case; 14] = [
     ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
     ("a_second_member_takes_shards_over_with_their_past", second_member),
     ("sigterm_commits_everything_judged_and_leaves", sigterm),
     ("a_topic_stamped_by_its_producers_is_refused_and_can_be_taken_over", create_time),
     ("a_topic_that_is_not_keyed_by_account_stops_the_process", placement::keyed_by_card),
+    ("partitions_that_are_added_stop_the_process_within_seconds", added_partitions),
     ("input_deleted_before_it_was_judged_stops_the_engine", deleted_input),
     ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
     ("an_outage_is_one_line_at_each_end_and_its_figures_are_stale", outage::one_line_at_each_end),
@@ -263,6 +264,22 @@ fn create_time(cluster: &Cluster) {
     let service = Service::start(&settings);
     await_that("the rest is judged", || service.calls.judged() == 10);
     service.stop();
+}
+
+fn added_partitions(cluster: &Cluster) {
+    let settings = cluster.service("wider", 4);
+    produce(&settings, "murmur2_random", 0, 100);
+    let mut service = Service::start(&settings);
+    await_that("all is committed", || all_committed(&settings));
+    let began = Instant::now();
+    add_partitions(&settings, 6);
+    let error = service.end().unwrap_err().to_string();
+    println!("  stopped after {:.1} s", began.elapsed().as_secs_f64());
+    assert!(
+        error.contains("wider.events has 6 partitions") && error.contains("2 partitions were added"),
+        "{error}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(15));
 }
 
 fn deleted_input(cluster: &Cluster) {

@@ -3,6 +3,7 @@
 use super::client::{Health, PlainContext, is_retriable, retry};
 use super::rebalance::{Change, GroupContext, unassign};
 use super::settings::KafkaSettings;
+use super::topics::count;
 use crate::runtime::clock::not_ahead;
 use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use crate::settings::InputClock;
@@ -275,8 +276,10 @@ impl Source for KafkaSource {
         if let Some(added) =
             shards.iter().map(|shard| shard.partition).max().filter(|at| *at >= self.partitions)
         {
-            let (stored, found) = (self.partitions, added + 1);
-            return Err(SourceError::Repartitioned { topic: self.settings.topic.clone(), stored, found });
+            let topic = self.settings.topic.clone();
+            let counted = count(LEAST_WITHIN, &self.asking, &topic).ok().flatten();
+            let (stored, found) = (self.partitions, counted.map_or(added + 1, |count| count.max(added + 1)));
+            return Err(SourceError::Repartitioned { topic, stored, found });
         }
         let list = match self.least(shards) {
             Ok(list) => list,
