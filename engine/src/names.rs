@@ -92,6 +92,8 @@ pub mod metric {
     pub const LATE: &str = "tripline_late_total";
     /// Records that were there already.
     pub const DUPLICATES: &str = "tripline_duplicates_total";
+    /// Events whose local time occurs twice or never, read as the mapping says. Refused ones are dead letters.
+    pub const AMBIGUOUS_TIMES: &str = "tripline_ambiguous_times_total";
     /// State dropped because a limit was reached, by kind.
     pub const DROPPED: &str = "tripline_dropped_state_total";
     /// Records not yet judged, by partition.

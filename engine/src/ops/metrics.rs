@@ -33,6 +33,7 @@ pub struct Metrics {
     dead_letters: IntCounterVec,
     late: IntCounter,
     duplicates: IntCounter,
+    ambiguous_times: IntCounter,
     dropped: IntCounterVec,
     lag: IntGaugeVec,
     open_transaction: IntGaugeVec,
@@ -94,6 +95,10 @@ impl Metrics {
             dead_letters: counters(metric::DEAD_LETTERS, "Refused records by reason", "reason"),
             late: counter(metric::LATE, "Records that arrived later than the lateness"),
             duplicates: counter(metric::DUPLICATES, "Duplicate records"),
+            ambiguous_times: counter(
+                metric::AMBIGUOUS_TIMES,
+                "Events whose local time occurs twice or never, read by `earlier` or `later`",
+            ),
             dropped: counters(
                 metric::DROPPED,
                 "State dropped because a limit was reached: keys and their rows, rows beyond a key's cap, cooldowns, incidents",
@@ -183,6 +188,7 @@ impl Metrics {
     /// What became of a shard's records: the counts now, and as they were reported before.
     pub fn counted(&self, now: &Counts, before: &Counts) {
         self.duplicates.inc_by(now.duplicates - before.duplicates);
+        self.ambiguous_times.inc_by(now.ambiguous_times - before.ambiguous_times);
         self.suppressed.inc_by(now.suppressed - before.suppressed);
         self.unresolved.inc_by(now.unresolved_references - before.unresolved_references);
         for ((kind, now), (_, before)) in now.dropped.by_kind().into_iter().zip(before.dropped.by_kind()) {
@@ -326,6 +332,15 @@ mod tests {
         assert!(text.contains("tripline_outputs_total{topic=\"dead_letters\"} 1"), "{text}");
         assert!(text.contains("tripline_events_total 5"), "{text}");
         assert!(text.contains("tripline_end_to_end_seconds_bucket{le=\"0.01\"} 1"), "{text}");
+    }
+
+    #[test]
+    fn local_times_that_occur_twice_or_never_are_counted_once() {
+        let metrics = Metrics::new();
+        let now = Counts { ambiguous_times: 3, ..Counts::default() };
+        metrics.counted(&now, &Counts::default());
+        metrics.counted(&now, &now.clone());
+        assert!(metrics.text().contains("tripline_ambiguous_times_total 3"), "{}", metrics.text());
     }
 
     #[test]
