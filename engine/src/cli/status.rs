@@ -140,7 +140,7 @@ fn text(answer: &Answer) -> String {
     if let Some(since) = status.stale_since {
         text.push_str(&format!("  lag is stale: the brokers last answered at {}\n", time(since)));
     }
-    let heads = ["partition", "worker", "phase", "next", "lag", "rows from", "snapshot", "restored"];
+    let heads = ["partition", "worker", "phase", "next", "lag", "log from", "snapshot", "restored"];
     let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(status.shards.iter().map(|shard| row(shard, status.stale_since.is_some())));
     for line in text::table(&rows) {
