@@ -13,7 +13,7 @@ pub use files::{Files, ReadError, on_disk, read};
 pub use packs::{PackOptions, compile};
 pub use sections::{Delivery, Http, Input, Kafka, Log, Places};
 
-use crate::settings::SnapshotSettings;
+use crate::settings::{InputClock, SnapshotSettings};
 use client::SecretFiles;
 use files::read_from;
 use mapping::{Fields, ReadMapping};
@@ -164,6 +164,7 @@ impl Reader<'_, '_> {
         let settings = Settings {
             topic: input.topic.clone(),
             key,
+            has_producer_times: input.clock == InputClock::CreateTime,
             lateness_ms: time.lateness_ms,
             jump_ms: time.jump_ms,
             retention_ms: time.retention_ms,

@@ -92,6 +92,8 @@ pub mod metric {
     pub const LATE: &str = "tripline_late_total";
     /// Records that were there already.
     pub const DUPLICATES: &str = "tripline_duplicates_total";
+    /// Events whose local time occurs twice or never, read as the mapping says. Refused ones are dead letters.
+    pub const AMBIGUOUS_TIMES: &str = "tripline_ambiguous_times_total";
     /// State dropped because a limit was reached, by kind.
     pub const DROPPED: &str = "tripline_dropped_state_total";
     /// Records not yet judged, by partition.
@@ -120,6 +122,8 @@ pub mod metric {
     pub const KEYS_MISPLACED: &str = "tripline_partition_mismatches_total";
     /// Time the source was slowed because the producer's queue was full.
     pub const STALLED: &str = "tripline_stalled_seconds_total";
+    /// Whether the brokers answered when they were last asked: 1 or 0. Before the first answer it is 0.
+    pub const BROKERS_REACHABLE: &str = "tripline_brokers_reachable";
     /// Errors the brokers or the client reported.
     pub const BROKER_ERRORS: &str = "tripline_broker_errors_total";
     /// Snapshots by result: written, failed, refused when they were to be loaded.

@@ -63,8 +63,9 @@ fn the_demo_packs_compile_alone_and_together() {
 
 #[test]
 fn every_shipped_rule_tells_what_it_found() {
-    let examples: [(&str, &[&str]); 3] = [
+    let examples: [(&str, &[&str]); 4] = [
         ("demo", &["cards.yaml", "terminals.yaml"]),
+        ("local", &["cards.yaml"]),
         ("handbook", &["book.yaml", "terminals.yaml"]),
         ("sparkov", &["cards.yaml"]),
     ];

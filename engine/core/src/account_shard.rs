@@ -137,6 +137,7 @@ impl AccountShard {
     /// Marks a restored shard whose log has older records: all records appended from `since` on are read, so the rows
     /// are complete back to that time.
     pub fn skip_before(&mut self, since: Timestamp) {
+        self.intake.set_partial_log();
         self.shard.hold_from(Timestamp(since.0.saturating_add(FUTURE_MS_MAX)));
     }
 
@@ -168,11 +169,6 @@ impl AccountShard {
 
     /// Decodes and inserts the records of a piece, in order. Without outputs nothing is judged later: rows alone.
     fn ingest(&mut self, piece: Piece<'_>, derived: &mut impl DerivedSpaces, out: Option<&mut Outputs>) {
-        if let Some(appended_at) = self.intake.begin(piece) {
-            // The log begins here, whatever became of its first records.
-            self.skip_before(appended_at);
-            derived.begin_at(Timestamp(appended_at.0.saturating_add(FUTURE_MS_MAX)));
-        }
         let AccountShard { installation, intake, shard, scores, scratch, counts, .. } = self;
         let Scratch { records, labels, pending } = scratch;
         intake.decode(piece, records);

@@ -11,6 +11,7 @@ use crate::decode::{Decoder, HeaderError, Reason, Reject};
 use crate::event::Event;
 use crate::installation::Installation;
 use crate::labels::PendingLabels;
+use crate::limits::BEGIN_APART_MS_MAX;
 use crate::lookahead::Lookahead;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::bytes::Reader;
@@ -28,8 +29,18 @@ pub(crate) struct Intake {
     labels: PendingLabels,
     label_type: Option<u16>,
     lookahead: Lookahead,
-    /// Whether a record was seen.
-    has_begun: bool,
+    beginning: Beginning,
+}
+
+/// Whether it is known where the log begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    /// No record was seen.
+    Unseen,
+    /// At this record, if the producer's time of the next one is not far from its own.
+    Assumed(Timestamp),
+    /// It is known, or the log is known to begin earlier.
+    Known,
 }
 
 /// A record after decoding.
@@ -71,7 +82,7 @@ impl Intake {
             labels: PendingLabels::default(),
             label_type: installation.schema().event_types().code("label"),
             lookahead: Lookahead::default(),
-            has_begun: false,
+            beginning: Beginning::Unseen,
             installation: Arc::clone(installation),
         }
     }
@@ -105,19 +116,36 @@ impl Intake {
 
     /// Whether a record was seen, or the log is known to begin earlier.
     pub(crate) fn has_begun(&self) -> bool {
-        self.has_begun
+        self.beginning != Beginning::Unseen
+    }
+
+    /// Whether no further record changes where the log begins.
+    pub(crate) fn knows_beginning(&self) -> bool {
+        self.beginning == Beginning::Known
     }
 
     /// The first record is not where the log begins.
     pub(crate) fn set_partial_log(&mut self) {
-        self.has_begun = true;
+        self.beginning = Beginning::Known;
     }
 
-    /// Takes note that records come. Of the first one of the log: when it was appended.
-    pub(crate) fn begin(&mut self, piece: Piece<'_>) -> Option<Timestamp> {
-        let first = piece.records.first().filter(|_| !self.has_begun)?;
-        self.has_begun = true;
-        first.appended_at
+    /// Takes note of a record, whatever becomes of it. If the log begins at it: when it was appended.
+    #[inline]
+    pub(crate) fn begin(&mut self, record: &Record) -> Option<Timestamp> {
+        if matches!(self.beginning, Beginning::Known) { None } else { self.begin_at(record) }
+    }
+
+    /// One wrong time of a producer must not set where the log begins: two records in a row agree on it.
+    fn begin_at(&mut self, record: &Record) -> Option<Timestamp> {
+        let appended_at = record.appended_at.filter(|_| self.installation.settings().has_producer_times);
+        let Some(at) = appended_at else {
+            let is_first = self.beginning == Beginning::Unseen;
+            self.beginning = Beginning::Known;
+            return record.appended_at.filter(|_| is_first);
+        };
+        let is_agreed = matches!(self.beginning, Beginning::Assumed(begun) if (at.0 - begun.0).abs() <= BEGIN_APART_MS_MAX);
+        self.beginning = if is_agreed { Beginning::Known } else { Beginning::Assumed(at) };
+        (!is_agreed).then_some(at)
     }
 
     /// Decodes records; `decoded` is reused from piece to piece.
@@ -191,14 +219,18 @@ impl Intake {
         self.clock.greatest()
     }
 
-    /// Goes on from a snapshot; the pending labels follow one by one.
+    /// Goes on from a snapshot, of a log that begins there; the pending labels follow one by one.
     pub(crate) fn begin_load(
         &mut self,
-        has_begun: bool,
+        (knows_beginning, begun): (bool, Option<Timestamp>),
         greatest: Option<Timestamp>,
         labels: u64,
     ) -> Result<(), SnapshotError> {
-        self.has_begun = has_begun;
+        self.beginning = match begun {
+            _ if knows_beginning => Beginning::Known,
+            Some(begun) => Beginning::Assumed(begun),
+            None => Beginning::Unseen,
+        };
         self.clock.resume(greatest);
         self.labels.begin_load(labels)
     }

@@ -33,3 +33,6 @@ pub const SOURCES_MAX: usize = 1024;
 pub const FUTURE_MS_MAX: i64 = 5 * MINUTE_MS;
 /// In a log without append times that is not read ahead: how far an event may lie ahead of all before it, ms.
 pub const TIME_JUMP_MS_MAX: i64 = 30 * DAY_MS;
+/// Where a log has its producers' times: how far two records in a row may be apart at its beginning, ms. Otherwise the
+/// time of one of them is wrong.
+pub const BEGIN_APART_MS_MAX: i64 = 30 * DAY_MS;

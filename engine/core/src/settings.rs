@@ -16,6 +16,8 @@ pub struct Settings {
     pub topic: String,
     /// The key of all hashes.
     pub key: TextKey,
+    /// Whether the append times of the input are its producers': each may be wrong, whatever the others are.
+    pub has_producer_times: bool,
     /// How late an event may come, ms.
     pub lateness_ms: i64,
     /// In a file: how far an event may be ahead of all before it before the next records are consulted, ms; without it
@@ -53,6 +55,7 @@ impl Settings {
             stream: stream.to_owned(),
             topic: stream.to_owned(),
             key: TextKey::default(),
+            has_producer_times: false,
             lateness_ms: DAY_MS,
             jump_ms: None,
             retention_ms: None,

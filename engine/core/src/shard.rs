@@ -291,9 +291,9 @@ impl Shard {
         }
     }
 
-    /// The log of this shard begins here, unless it has begun.
+    /// The log of this shard begins here.
     pub(crate) fn begin_at(&mut self, from: Timestamp) {
-        self.held_from.get_or_insert(from);
+        self.held_from = Some(from);
     }
 
     /// Every event of the shard after this time is held, or will be once it has been read.

@@ -137,9 +137,12 @@ fn text(answer: &Answer) -> String {
     for reason in &status.reasons {
         text.push_str(&format!("  {reason}\n"));
     }
-    let heads = ["partition", "worker", "phase", "next", "lag", "rows from", "snapshot", "restored"];
+    if let Some(since) = status.stale_since {
+        text.push_str(&format!("  lag is stale: the brokers last answered at {}\n", time(since)));
+    }
+    let heads = ["partition", "worker", "phase", "next", "lag", "log from", "snapshot", "restored"];
     let mut rows = vec![heads.map(str::to_owned)];
-    rows.extend(status.shards.iter().map(row));
+    rows.extend(status.shards.iter().map(|shard| row(shard, status.stale_since.is_some())));
     for line in text::table(&rows) {
         text.push_str(&line);
         text.push('\n');
@@ -147,11 +150,13 @@ fn text(answer: &Answer) -> String {
     text
 }
 
-fn row(shard: &ShardReport) -> [String; 8] {
+fn time(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.0}"))
+}
+
+fn row(shard: &ShardReport, is_stale: bool) -> [String; 8] {
     let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let time = |at: Timestamp| {
-        jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.0}"))
-    };
+    let lag = |lag: u64| if is_stale { format!("{lag} (stale)") } else { lag.to_string() };
     let restored = shard.filled.map(|filled| {
         let records = format!("{} of {} records", filled.records, filled.records_of);
         match filled.chunks_of {
@@ -164,7 +169,7 @@ fn row(shard: &ShardReport) -> [String; 8] {
         shard.worker.to_string(),
         shard.phase.clone(),
         known(shard.next.map(|next| next.to_string())),
-        known(shard.lag.map(|lag| lag.to_string())),
+        known(shard.lag.map(lag)),
         known(shard.held_from.map(time)),
         known(shard.snapshot_age_ms.map(|age| format!("{} ago", text::duration(age)))),
         known(restored),

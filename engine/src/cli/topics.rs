@@ -4,7 +4,7 @@ use super::configured::configured;
 use super::error::{CliError, TopicsError};
 use super::report::{Exit, Report};
 use super::{broker, text};
-use crate::io::kafka::{AuditedTopic, KafkaSettings, Problem, audit_topics, create_topics};
+use crate::io::kafka::{AuditedTopic, KafkaSettings, Problem, Stamps, audit_topics, create_topics};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -99,8 +99,8 @@ pub fn warn(settings: &KafkaSettings, snapshots_every: Option<Duration>) {
                 let (problem, solution) = explained(topic, &finding.problem, &settings.brokers);
                 let name = topic.topic.as_str();
                 match finding.is_error {
-                    // Some clusters never answer; that is no reason for an alarm at every start.
-                    _ if finding.problem == Problem::SettingsUnknown => {
+                    // Some clusters never answer. Neither that nor a clock that may be changed is worth an alarm.
+                    _ if matches!(finding.problem, Problem::SettingsUnknown | Problem::BrokerStamps) => {
                         tracing::info!(topic = name, solution, "{problem}");
                     }
                     true => tracing::error!(topic = name, solution, "recovery would fail: {problem}"),
@@ -145,13 +145,21 @@ fn row(topic: &AuditedTopic) -> [String; 6] {
         known(topic.partitions.map(|count| count.to_string())),
         known(topic.retention_ms.map(stay)),
         known(topic.needed_ms.map(text::duration)),
-        known(topic.stamped.as_deref().map(|stamp| match stamp {
-            "LogAppendTime" => "broker".to_owned(),
-            "CreateTime" => "producer".to_owned(),
-            other => other.to_owned(),
-        })),
+        known(stamps(topic)),
         known(topic.cleanup.clone()),
     ]
+}
+
+/// Who sets a topic's timestamps now, and who set those of older records that `run` would read.
+fn stamps(topic: &AuditedTopic) -> Option<String> {
+    let is_older =
+        |stamps: &Stamps| !stamps.next_by_producer.is_empty() || !stamps.restored_by_producer.is_empty();
+    let older = if topic.stamps.as_ref().is_some_and(is_older) { ", before: producer" } else { "" };
+    Some(match topic.stamped.as_deref()? {
+        "LogAppendTime" => format!("broker{older}"),
+        "CreateTime" => "producer".to_owned(),
+        other => other.to_owned(),
+    })
 }
 
 /// A problem, and the command that solves it.
@@ -189,6 +197,20 @@ fn explained(topic: &AuditedTopic, problem: &Problem, brokers: &str) -> (String,
         Problem::Bytes { bytes } => (
             format!("the broker deletes records early, once a partition has {bytes} bytes"),
             set("retention.bytes=-1"),
+        ),
+        Problem::OldStamps { partitions, partition, offset, without_snapshot } => {
+            let reader = if *without_snapshot { "a restore without a snapshot" } else { "`run`" };
+            let what = format!(
+                "older records of {partitions} of {} partitions have timestamps of their producers: {reader} stops at \
+                 offset {offset} of partition {partition}",
+                topic.partitions.unwrap_or_default()
+            );
+            let wait = topic.needed_ms.map_or_else(String::new, |ms| format!(" for {}", text::duration(ms)));
+            (what, format!("set input.clock: create_time{wait} (runbook: Take over an existing topic)"))
+        }
+        Problem::BrokerStamps => (
+            "every record that `run` reads has a timestamp of the broker".to_owned(),
+            "input.clock: log_append_time can be set now (runbook: Take over an existing topic)".to_owned(),
         ),
         Problem::Stamped => (
             "timestamps come from producers, not from the broker".to_owned(),

@@ -11,11 +11,13 @@ mod group;
 mod lag;
 pub mod mock;
 mod note;
+mod outage;
 mod producer;
 mod rebalance;
 mod recovery;
 mod settings;
 mod shard_log;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod topic_audit;
@@ -29,6 +31,7 @@ pub use exactly_once::ExactlyOnce;
 pub use group::{BeginError, Group};
 pub use recovery::KafkaRecovery;
 pub use settings::{BATCH_MAX_BOUNDS, KafkaSettings};
+pub use stamps::Stamps;
 pub use topic_audit::{AuditedTopic, Finding, Problem, audit_topics};
 pub use topics::create_topics;
 
@@ -96,10 +99,21 @@ pub fn run<P: Processor>(
     }
     let settings = Arc::new(settings.clone());
     let health = |worker| Health { worker, report: Arc::clone(report), shutdown: shutdown.clone() };
-    // Numbered behind the workers, so that its conditions are distinct from theirs.
     let supervisor = health(settings.workers);
-    let Some(input) = prepared(&settings, &supervisor)? else { return Ok(()) };
-    supervisor.answered();
+    {
+        let (settings, supervisor) = (Arc::clone(&settings), supervisor.clone());
+        let name = "tripline-lag".to_owned();
+        let watch = move || lag::watch(&settings, &supervisor);
+        thread::Builder::new().name(name).spawn(watch).expect("the system can start a thread");
+    }
+    let input = match prepared(&settings, &supervisor) {
+        Ok(Some(input)) => input,
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            shutdown.fail();
+            return Err(error.into());
+        }
+    };
     let make = Arc::new(make);
     let (ended, endings) = channel();
     for worker in 0..settings.workers {
@@ -115,12 +129,6 @@ pub fn run<P: Processor>(
         thread::Builder::new().name(name).spawn(work).expect("the system can start a thread");
     }
     drop(ended);
-    {
-        let settings = Arc::clone(&settings);
-        let name = "tripline-lag".to_owned();
-        let watch = move || lag::watch(&settings, &supervisor);
-        thread::Builder::new().name(name).spawn(watch).expect("the system can start a thread");
-    }
     supervise(&settings, shutdown, &endings)
 }
 
@@ -161,7 +169,7 @@ fn work<P: Processor>(
     make: &impl Fn(usize, &InputTopic) -> P,
 ) -> Result<(), WorkerError> {
     let partitions = input.partitions;
-    let source = KafkaSource::join(Arc::clone(settings), health.clone(), partitions)?;
+    let source = KafkaSource::join(Arc::clone(settings), health, partitions)?;
     let (consumer, own) = (source.consumer(), health.clone());
     let sink: Box<dyn Sink + Send> = match settings.guarantee {
         Guarantee::AtLeastOnce => Box::new(AtLeastOnce::new(settings, own, consumer, partitions)?),

@@ -155,10 +155,10 @@ mod tests {
         assert!(get(address, "/readyz").contains("no partition assignment received yet"));
         state.reporter.status.assigned();
         assert!(get(address, "/readyz").starts_with("HTTP/1.1 200"));
-        state.reporter.status.raise(2, Condition::Brokers, "no broker answers".to_owned());
+        state.reporter.status.raise(2, Condition::Commit, "the commit failed".to_owned());
         let answer = get(address, "/readyz");
         assert!(
-            answer.starts_with("HTTP/1.1 503") && answer.contains("worker 2: no broker answers"),
+            answer.starts_with("HTTP/1.1 503") && answer.contains("worker 2: the commit failed"),
             "{answer}"
         );
         assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"), "alive, though not ready");

@@ -4,8 +4,8 @@ use crate::names::{header, metric, topic_label};
 use crate::runtime::report::Rebalance;
 use crate::runtime::sink::CommitError;
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-    core::Collector,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, core::Collector,
 };
 use std::time::Duration;
 use tripline_core::batch::ShardId;
@@ -33,6 +33,7 @@ pub struct Metrics {
     dead_letters: IntCounterVec,
     late: IntCounter,
     duplicates: IntCounter,
+    ambiguous_times: IntCounter,
     dropped: IntCounterVec,
     lag: IntGaugeVec,
     open_transaction: IntGaugeVec,
@@ -51,6 +52,7 @@ pub struct Metrics {
     keys_sampled: IntCounter,
     keys_misplaced: IntCounter,
     stalled: prometheus::Counter,
+    brokers_reachable: IntGauge,
     broker_errors: IntCounter,
     keys: IntGaugeVec,
     bytes: IntGaugeVec,
@@ -93,6 +95,10 @@ impl Metrics {
             dead_letters: counters(metric::DEAD_LETTERS, "Refused records by reason", "reason"),
             late: counter(metric::LATE, "Records that arrived later than the lateness"),
             duplicates: counter(metric::DUPLICATES, "Duplicate records"),
+            ambiguous_times: counter(
+                metric::AMBIGUOUS_TIMES,
+                "Events whose local time occurs twice or never, read by `earlier` or `later`",
+            ),
             dropped: counters(
                 metric::DROPPED,
                 "State dropped because a limit was reached: keys and their rows, rows beyond a key's cap, cooldowns, incidents",
@@ -131,6 +137,13 @@ impl Metrics {
             stalled: registered(
                 r,
                 prometheus::Counter::new(metric::STALLED, "Time slowed by a full producer queue"),
+            ),
+            brokers_reachable: registered(
+                r,
+                IntGauge::new(
+                    metric::BROKERS_REACHABLE,
+                    "1 while brokers answer. At 0, lag and open transactions keep their last values",
+                ),
             ),
             broker_errors: counter(metric::BROKER_ERRORS, "Errors that brokers or the client reported"),
             keys: gauges(metric::KEYS, "Ledger keys held", "space"),
@@ -175,6 +188,7 @@ impl Metrics {
     /// What became of a shard's records: the counts now, and as they were reported before.
     pub fn counted(&self, now: &Counts, before: &Counts) {
         self.duplicates.inc_by(now.duplicates - before.duplicates);
+        self.ambiguous_times.inc_by(now.ambiguous_times - before.ambiguous_times);
         self.suppressed.inc_by(now.suppressed - before.suppressed);
         self.unresolved.inc_by(now.unresolved_references - before.unresolved_references);
         for ((kind, now), (_, before)) in now.dropped.by_kind().into_iter().zip(before.dropped.by_kind()) {
@@ -267,6 +281,11 @@ impl Metrics {
         self.stalled.inc_by(time.as_secs_f64());
     }
 
+    /// Whether the brokers answered when they were last asked.
+    pub fn brokers_reachable(&self, are_reachable: bool) {
+        self.brokers_reachable.set(i64::from(are_reachable));
+    }
+
     /// A broker or the client reported an error.
     pub fn broker_error(&self) {
         self.broker_errors.inc();
@@ -313,6 +332,15 @@ mod tests {
         assert!(text.contains("tripline_outputs_total{topic=\"dead_letters\"} 1"), "{text}");
         assert!(text.contains("tripline_events_total 5"), "{text}");
         assert!(text.contains("tripline_end_to_end_seconds_bucket{le=\"0.01\"} 1"), "{text}");
+    }
+
+    #[test]
+    fn local_times_that_occur_twice_or_never_are_counted_once() {
+        let metrics = Metrics::new();
+        let now = Counts { ambiguous_times: 3, ..Counts::default() };
+        metrics.counted(&now, &Counts::default());
+        metrics.counted(&now, &now.clone());
+        assert!(metrics.text().contains("tripline_ambiguous_times_total 3"), "{}", metrics.text());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::ops::metrics::Metrics;
 use crate::ops::status::Status;
-use crate::runtime::report::{Condition, Rebalance, Report, RestoreProgress, ShardStatus};
+use crate::runtime::report::{Condition, Outage, Rebalance, Report, RestoreProgress, ShardStatus};
 use crate::runtime::sink::CommitError;
 use std::time::Duration;
 use tripline_core::batch::{ShardId, Timestamp};
@@ -59,6 +59,15 @@ impl Report for Reporter {
             self.metrics.lag(shard, lag);
         }
         self.metrics.open_transaction(shard, behind);
+    }
+
+    fn brokers(&self, now: Timestamp, outage: Option<Outage>) {
+        self.metrics.brokers_reachable(outage.is_none());
+        self.status.brokers(now, outage);
+    }
+
+    fn has_outage(&self) -> bool {
+        self.status.has_outage()
     }
 
     fn blocked(&self, shard: ShardId, reason: Option<String>) -> bool {

@@ -1,11 +1,22 @@
 //! The state of the process, for `/readyz` and `/status`: shards, their phases, and why it is not ready. Shared by all
 //! threads.
 
-use crate::runtime::report::{Condition, Phase, RestoreProgress, ShardStatus};
+use crate::runtime::report::{Condition, Outage, Phase, RestoreProgress, ShardStatus};
 use crate::runtime::shutdown::Shutdown;
 use dashmap::DashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use tripline_core::batch::{ShardId, Timestamp};
+
+/// Brokers are asked every second; figures that are older are stale, ms.
+const FRESH_MS_MAX: i64 = 10_000;
+
+/// When the brokers last answered, and the outage since then.
+#[derive(Debug, Default)]
+struct Brokers {
+    answered_at: Option<Timestamp>,
+    outage: Option<Outage>,
+}
 
 /// The process's state, written by workers and read by the HTTP side.
 #[derive(Debug, Default)]
@@ -16,6 +27,7 @@ pub struct Status {
     blocked: DashMap<ShardId, String>,
     /// Shards of which too many records are dead letters, and why.
     refusing: DashMap<ShardId, String>,
+    brokers: Mutex<Brokers>,
     is_assigned: AtomicBool,
     shutdown: Shutdown,
 }
@@ -63,6 +75,33 @@ impl Status {
         let lag = u64::try_from(end - owned.next?).unwrap_or(0);
         owned.lag = Some(lag);
         Some(lag)
+    }
+
+    /// The brokers were asked now: they answered, or there is an outage.
+    pub fn brokers(&self, now: Timestamp, outage: Option<Outage>) {
+        let mut brokers = self.known();
+        if outage.is_none() {
+            brokers.answered_at = Some(now);
+        }
+        brokers.outage = outage;
+    }
+
+    /// Whether there is an outage of the brokers.
+    pub fn has_outage(&self) -> bool {
+        self.known().outage.is_some()
+    }
+
+    /// Since when the figures that come from the brokers are stale; `None` while they are current.
+    pub fn stale_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let brokers = self.known();
+        match (&brokers.outage, brokers.answered_at) {
+            (Some(outage), answered_at) => Some(answered_at.unwrap_or(outage.since)),
+            (None, answered_at) => answered_at.filter(|at| now.0.saturating_sub(at.0) > FRESH_MS_MAX),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Brokers> {
+        self.brokers.lock().expect("no thread panics while it holds what is known of the brokers")
     }
 
     /// A shard is no longer owned.
@@ -125,6 +164,9 @@ impl Status {
         }
         if self.shutdown.is_requested() {
             reasons.push("stopping".to_owned());
+        }
+        if let Some(outage) = &self.known().outage {
+            reasons.push(outage.reason.clone());
         }
         if !self.is_assigned.load(Ordering::Acquire) {
             reasons.push("no partition assignment received yet".to_owned());
@@ -195,11 +237,30 @@ mod tests {
     fn a_condition_keeps_the_process_from_being_ready_until_it_is_cleared() {
         let status = Status::default();
         status.assigned();
-        assert!(status.raise(0, Condition::Brokers, "no broker answers".to_owned()));
-        assert!(!status.raise(0, Condition::Brokers, "no broker answers".to_owned()), "it is not new");
-        assert_eq!(status.reasons(), ["worker 0: no broker answers"]);
-        assert!(status.clear(0, Condition::Brokers));
+        assert!(status.raise(0, Condition::Stalled, "the queue is full".to_owned()));
+        assert!(!status.raise(0, Condition::Stalled, "the queue is full".to_owned()), "it is not new");
+        assert_eq!(status.reasons(), ["worker 0: the queue is full"]);
+        assert!(status.clear(0, Condition::Stalled));
         assert!(status.reasons().is_empty());
+    }
+
+    #[test]
+    fn in_an_outage_the_process_is_not_ready_and_figures_of_the_brokers_are_stale() {
+        let status = Status::default();
+        status.assigned();
+        let outage =
+            |since| Some(Outage { since: Timestamp(since), reason: "no broker answers: refused".to_owned() });
+        status.brokers(Timestamp(1_000), outage(1_000));
+        assert_eq!(status.stale_since(Timestamp(2_000)), Some(Timestamp(1_000)), "nothing was ever read");
+        status.brokers(Timestamp(5_000), None);
+        assert!(!status.has_outage() && status.reasons().is_empty());
+        assert_eq!(status.stale_since(Timestamp(6_000)), None);
+        status.brokers(Timestamp(9_000), outage(7_000));
+        assert_eq!(status.reasons(), ["no broker answers: refused"]);
+        assert_eq!(status.stale_since(Timestamp(9_000)), Some(Timestamp(5_000)), "they were last read then");
+        status.brokers(Timestamp(20_000), None);
+        assert_eq!(status.stale_since(Timestamp(30_000)), None);
+        assert_eq!(status.stale_since(Timestamp(30_001)), Some(Timestamp(20_000)), "whatever the cause");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct StatusReport {
     pub is_ready: bool,
     /// Why it is not ready, one line each.
     pub reasons: Vec<String>,
+    /// Time of the last answer of the brokers, if their figures (`lag`) are stale; `None` while they are current.
+    pub stale_since: Option<Timestamp>,
     /// Its shards, in order.
     pub shards: Vec<ShardReport>,
 }
@@ -102,6 +104,7 @@ impl StatusReport {
             process: process.clone(),
             is_ready: reasons.is_empty(),
             reasons,
+            stale_since: status.stale_since(now),
             shards: shards.collect(),
         }
     }

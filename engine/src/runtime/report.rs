@@ -53,8 +53,6 @@ pub struct RestoreProgress {
 /// What keeps the process from being ready, until it is cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
-    /// No broker answers.
-    Brokers,
     /// The producer's queue is full.
     Stalled,
     /// Commits do not succeed.
@@ -63,6 +61,15 @@ pub enum Condition {
     Restore,
     /// The committed positions of shards are not known yet.
     Waiting,
+}
+
+/// Brokers that do not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// Time of the first request without an answer.
+    pub since: Timestamp,
+    /// What does not answer, and the latest reason.
+    pub reason: String,
 }
 
 /// A change of what a worker owns.
@@ -99,6 +106,13 @@ pub trait Report: Debug + Send + Sync {
     /// Where the log of an owned shard ends for readers of committed records, and how many records lie behind that end
     /// because an upstream transaction is open.
     fn log_end(&self, shard: ShardId, end: i64, behind: u64);
+
+    /// Whether the brokers answered when they were last asked, which was now. Without an outage the ends of all owned
+    /// shards' logs are known anew.
+    fn brokers(&self, now: Timestamp, outage: Option<Outage>);
+
+    /// Whether an outage of the brokers is reported.
+    fn has_outage(&self) -> bool;
 
     /// Records of a shard cannot be read, because of something outside this process; `None`: they can be read again.
     /// True when that is new.

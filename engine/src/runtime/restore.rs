@@ -164,6 +164,8 @@ impl<P: ShardLog> ShardRestore<'_, P> {
             Err(RestoreError::Cancelled) => return None,
             Err(RestoreError::Unusable(name, reason)) => Restored::Unusable(ticket, shard, name, reason),
             Err(RestoreError::Refused(reason)) => Restored::Refused(ticket, shard, reason),
+            // A record that does not fit the configuration is the same when it is read again.
+            Err(RestoreError::Source(error)) => Restored::Refused(ticket, shard, error.to_string()),
             Err(error) => Restored::Failed(ticket, shard, error.to_string()),
         })
     }

@@ -24,7 +24,8 @@ impl Shutdown {
         self.0.is_requested.load(Ordering::Acquire)
     }
 
-    /// A worker ended with an error: the process does no more useful work, and the other workers are asked to end.
+    /// A worker ended with an error, or none could start: the process does no more useful work, and everything else is
+    /// asked to end.
     pub fn fail(&self) {
         self.0.has_failed.store(true, Ordering::Release);
         self.request();

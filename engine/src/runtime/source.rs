@@ -51,8 +51,9 @@ pub enum SourceError {
     },
     /// The partitions are not those the committed state was built for.
     #[error(
-        "{topic} has {found} partitions, but the committed state was built for {stored}: accounts would be split. \
-         Re-key the topic into one with {stored} partitions, or start a new group"
+        "{topic} has {found} partitions, but the committed state was built for {stored}: {}. Use a new topic, group and \
+         prefix (runbook: Re-key to more partitions)",
+        changed(*stored, *found)
     )]
     Repartitioned {
         /// The input topic.
@@ -81,6 +82,16 @@ pub enum SourceError {
         #[source]
         cause: std::io::Error,
     },
+}
+
+/// How a topic's partitions have changed, and what that means.
+fn changed(stored: u32, found: u32) -> String {
+    match found.checked_sub(stored) {
+        Some(added) => {
+            format!("{added} partitions were added, so the records of accounts are split over two partitions")
+        }
+        None => "the topic was created anew with fewer".to_owned(),
+    }
 }
 
 /// Records of the shards that a worker owns, and the changes of what it owns.

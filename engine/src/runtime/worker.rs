@@ -112,6 +112,8 @@ pub struct Worker<S, K, P: Processor, R> {
     was_idle: bool,
     /// Conditions that this worker raised and has not cleared.
     raised: BTreeSet<Condition>,
+    /// It was logged that commits do not succeed, since the last that did.
+    has_warned: bool,
 }
 
 impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
@@ -135,6 +137,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             ticked: now,
             was_idle: false,
             raised: BTreeSet::new(),
+            has_warned: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! An Apache Kafka of the tests' own, and what the tests do with it from outside.
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -265,6 +265,12 @@ pub fn stamp(settings: &KafkaSettings, kind: &str) {
 pub fn alter(settings: &KafkaSettings, topic: &str, name: &str, value: &str) {
     let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
     wait_for(admin(settings).alter_configs([&change], &AdminOptions::new())).unwrap();
+}
+
+/// Adds partitions to the input until it has so many.
+pub fn add_partitions(settings: &KafkaSettings, count: usize) {
+    let more = NewPartitions::new(&settings.topic, count);
+    wait_for(admin(settings).create_partitions([&more], &AdminOptions::new())).unwrap();
 }
 
 /// Deletes what lies before these offsets of the input, as retention does.

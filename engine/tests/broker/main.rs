@@ -6,12 +6,13 @@
 mod cluster;
 mod disk;
 mod operations;
+mod outage;
 mod placement;
 mod tally;
 
 use cluster::{
-    Cluster, Seen, begin_transaction, committed, delete_before, die_in_transaction, end_transaction, produce,
-    read_all, stamp, undo_transaction,
+    Cluster, Seen, add_partitions, begin_transaction, committed, delete_before, die_in_transaction,
+    end_transaction, produce, read_all, stamp, undo_transaction,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tally::{Calls, Tally};
-use tripline::io::kafka::{KafkaSettings, RunError, run};
+use tripline::io::kafka::{KafkaSettings, Problem, RunError, audit_topics, run};
 use tripline::ops::control::Control;
 use tripline::ops::http::HttpState;
 use tripline::ops::log::start as start_log;
@@ -31,14 +32,16 @@ use tripline::settings::{HttpSettings, InputClock, LogFormat};
 
 type Case = (&'static str, fn(&Cluster));
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 14] = [
     ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
     ("a_second_member_takes_shards_over_with_their_past", second_member),
     ("sigterm_commits_everything_judged_and_leaves", sigterm),
-    ("a_topic_stamped_by_its_producers_is_refused", create_time),
+    ("a_topic_stamped_by_its_producers_is_refused_and_can_be_taken_over", create_time),
     ("a_topic_that_is_not_keyed_by_account_stops_the_process", placement::keyed_by_card),
+    ("partitions_that_are_added_stop_the_process_within_seconds", added_partitions),
     ("input_deleted_before_it_was_judged_stops_the_engine", deleted_input),
     ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
+    ("an_outage_is_one_line_at_each_end_and_its_figures_are_stale", outage::one_line_at_each_end),
     ("a_transaction_left_open_upstream_is_named", open_transaction),
     ("shards_whose_owner_died_in_a_transaction_keep_no_other_waiting", dead_owner),
     ("topics_are_created_as_needed_and_what_is_wrong_is_reported", operations::topics),
@@ -216,20 +219,67 @@ fn sigterm(cluster: &Cluster) {
     assert!(all_committed(&settings));
 }
 
+/// What `topics` finds wrong with the input, and whether `run` fails because of it.
+fn found(settings: &KafkaSettings) -> Vec<(bool, Problem)> {
+    let input = audit_topics(settings, None).unwrap().swap_remove(0);
+    input.findings.into_iter().map(|finding| (finding.is_error, finding.problem)).collect()
+}
+
+/// `topics` says beforehand what `run` does with a topic whose records have timestamps of their producers.
 fn create_time(cluster: &Cluster) {
     let mut settings = cluster.service("clock", 2);
     stamp(&settings, "CreateTime");
     produce(&settings, "murmur2_random", 0, 10);
+    assert_eq!(found(&settings), [(true, Problem::Stamped)]);
     let error = Service::start(&settings).end().unwrap_err().to_string();
     assert!(error.contains("clock.events is stamped by its producers"), "{error}");
     // The topic was changed afterwards: what lies in it still carries the producers' clock.
     stamp(&settings, "LogAppendTime");
+    let old = |partition, offset, without_snapshot| {
+        let partitions = if partition == 0 { 2 } else { 1 };
+        vec![(true, Problem::OldStamps { partitions, partition, offset, without_snapshot })]
+    };
+    assert_eq!(found(&settings), old(0, 0, false));
     let error = Service::start(&settings).end().unwrap_err().to_string();
     assert!(error.contains("clock.events is stamped by its producers"), "{error}");
     settings.clock = InputClock::CreateTime;
+    assert_eq!(found(&settings), []);
     let service = Service::start(&settings);
     await_that("it is judged", || service.calls.judged() == 10);
+    await_that("all is committed", || all_committed(&settings));
     service.stop();
+    // Further records have the broker's timestamps; a restore would read the older ones.
+    produce(&settings, "murmur2_random", 10, 10);
+    settings.clock = InputClock::LogAppendTime;
+    assert_eq!(found(&settings), old(0, 0, true));
+    let error = Service::start(&settings).end().unwrap_err().to_string();
+    assert!(error.contains("clock.events is stamped by its producers"), "{error}");
+    // Once they are gone, both agree that the broker's clock can be used.
+    let next: Vec<i64> = committed(&settings).into_iter().map(|(next, _)| next).collect();
+    delete_before(&settings, &next);
+    assert_eq!(found(&settings), []);
+    settings.clock = InputClock::CreateTime;
+    assert_eq!(found(&settings), [(false, Problem::BrokerStamps)]);
+    settings.clock = InputClock::LogAppendTime;
+    let service = Service::start(&settings);
+    await_that("the rest is judged", || service.calls.judged() == 10);
+    service.stop();
+}
+
+fn added_partitions(cluster: &Cluster) {
+    let settings = cluster.service("wider", 4);
+    produce(&settings, "murmur2_random", 0, 100);
+    let mut service = Service::start(&settings);
+    await_that("all is committed", || all_committed(&settings));
+    let began = Instant::now();
+    add_partitions(&settings, 6);
+    let error = service.end().unwrap_err().to_string();
+    println!("  stopped after {:.1} s", began.elapsed().as_secs_f64());
+    assert!(
+        error.contains("wider.events has 6 partitions") && error.contains("2 partitions were added"),
+        "{error}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(15));
 }
 
 fn deleted_input(cluster: &Cluster) {

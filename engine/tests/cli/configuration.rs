@@ -55,6 +55,35 @@ fn the_reference_has_no_error() {
     assert!(loaded.config.is_some());
 }
 
+/// The containers of `deploy/compose.yaml` run the installation of the local broker at other addresses.
+#[test]
+fn the_example_in_containers_is_the_local_one_at_other_addresses() {
+    let loaded = |name: &str| {
+        let loaded = load(&root().join("deploy/examples").join(name).join("tripline.yaml")).unwrap();
+        assert!(loaded.problems.list().is_empty(), "{}", loaded.problems.render(Paint::Plain));
+        loaded.config.unwrap()
+    };
+    let (local, contained) = (loaded("local"), loaded("compose"));
+    assert_eq!(format!("{:?}", local.mapping), format!("{:?}", contained.mapping));
+    assert_eq!(local.ruleset().hash(), contained.ruleset().hash());
+    assert_eq!(local.input.topic, contained.input.topic);
+    assert_eq!(local.kafka.prefix, contained.kafka.prefix);
+    let brokers = |config: &Config| config.kafka.brokers.clone().unwrap();
+    assert_eq!((brokers(&local).as_str(), brokers(&contained).as_str()), ("127.0.0.1:19092", "kafka:9092"));
+    let listen = contained.http.settings;
+    assert!(listen.allow_remote && listen.listen.ip().is_unspecified(), "the published port reaches it");
+    let compose = fs::read_to_string(root().join("deploy/compose.yaml")).unwrap();
+    for named in ["/etc/tripline/compose/tripline.yaml", "./examples:/etc/tripline:ro", "127.0.0.1:9464:9464"]
+    {
+        assert!(compose.contains(named), "{named}");
+    }
+    let store = contained.snapshots.unwrap().store;
+    assert!(
+        store.starts_with("/var/lib/tripline/") && compose.contains("snapshots:/var/lib/tripline\n"),
+        "{store}"
+    );
+}
+
 /// Everything beside names, fields and packs, as text.
 fn beside(config: &Config) -> String {
     let Config { input, kafka, delivery, http, log, .. } = config;

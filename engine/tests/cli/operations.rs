@@ -177,6 +177,25 @@ fn a_process_that_is_not_ready_is_shown_with_its_reasons_and_how_far_its_restore
 }
 
 #[test]
+fn figures_of_brokers_that_do_not_answer_are_marked_as_stale() {
+    let url = standing_in(
+        r#"{"instance":"1","group":"bank","version":"0.1.0","packs":"0123456789abcdef","guarantee":"exactly_once",
+        "snapshots_every_ms":null,"is_ready":false,"reasons":["no broker answers: connection refused"],
+        "stale_since":"2026-03-13T10:00:00Z",
+        "shards":[{"partition":7,"worker":0,"phase":"live","next":90000,"lag":15,"held_from":null,"snapshot_at":null,
+        "snapshot_age_ms":null,"filled":null}]}"#,
+    );
+    let output = tripline(["status", "--url", &url]).with(1).stdout;
+    for part in [
+        "no broker answers: connection refused",
+        "lag is stale: the brokers last answered at 2026-03-13T10:00:00Z",
+        "15 (stale)",
+    ] {
+        assert!(output.contains(part), "{part} is missing in\n{output}");
+    }
+}
+
+#[test]
 fn history_without_unique_ids_or_a_snapshot_store_is_refused() {
     let (_folder, config) = configuration("127.0.0.1:1");
     let bootstrap =

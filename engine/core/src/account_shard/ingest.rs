@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::ingested::{Ingested, InsertedRow};
 use crate::installation::Installation;
 use crate::intake::{Admission, Decoded, Intake, Rejection, write_dead_letter, write_late};
+use crate::limits::FUTURE_MS_MAX;
 use crate::outputs::Outputs;
 use crate::placement::Placement;
 use crate::scores::Scores;
@@ -73,6 +74,12 @@ impl<D: DerivedSpaces> Ingest<'_, D> {
     pub(super) fn record(&mut self, from: &mut RecordIntake<'_>, number: usize, decoded: &mut Decoded) {
         self.counts.records += 1;
         let (piece, record) = (self.piece, &self.piece.records[number]);
+        if let Some(appended_at) = from.intake.begin(record) {
+            // The log begins here, whatever becomes of the record.
+            let begin = Timestamp(appended_at.0.saturating_add(FUTURE_MS_MAX));
+            self.shard.begin_at(begin);
+            self.derived.begin_at(begin);
+        }
         if let Some(settled) = from.intake.settled_until(record) {
             self.take_labels(from, settled, number);
         }

@@ -5,6 +5,7 @@
 
 use super::{AccountShard, Save};
 use crate::batch::Timestamp;
+use crate::limits::FUTURE_MS_MAX;
 use crate::shard::wire::ShardLoading;
 use crate::snapshot::chunk::{ChunkWriter, ItemKind};
 use crate::snapshot::{
@@ -31,7 +32,7 @@ impl AccountShard {
             origin,
             schema: schema_fingerprint(self.installation.schema()),
             key_check: key_check(&self.installation.settings().key),
-            has_begun: self.intake.has_begun(),
+            has_begun: self.intake.knows_beginning(),
             clock: self.intake.greatest().map(|greatest| greatest.0),
             labels_numbered,
             labels: labels.finish(&mut chunks),
@@ -102,11 +103,11 @@ impl Loading {
             return Err(SnapshotError::ForeignSchema);
         }
         account.last = summary.origin.last;
-        account.intake.begin_load(
-            summary.has_begun,
-            summary.clock.map(Timestamp),
-            summary.labels_numbered,
-        )?;
+        // The log begins when its first record was appended; events may be ahead of that.
+        let begun =
+            summary.space.held_from.map(|held_from| Timestamp(held_from.saturating_sub(FUTURE_MS_MAX)));
+        let clock = summary.clock.map(Timestamp);
+        account.intake.begin_load((summary.has_begun, begun), clock, summary.labels_numbered)?;
         account.scores.begin_load(summary.profile.as_ref())?;
         let schema = account.installation.schema();
         let loading = account.shard.begin_load(&summary.space, schema)?;

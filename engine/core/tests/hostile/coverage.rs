@@ -1,6 +1,6 @@
 //! What alerts say of incomplete facts, beside a naive account of what was held and what was dropped.
 
-use crate::bank::{Bank, DAY, HOUR, MINUTE, NOON, mapping, purchase, settings};
+use crate::bank::{Bank, DAY, HOUR, MINUTE, NOON, engine, mapping, purchase, settings, stepped};
 use proptest::prelude::*;
 use tripline_core::decode::Format;
 use tripline_core::limits::FUTURE_MS_MAX;
@@ -89,4 +89,38 @@ proptest! {
             prop_assert_eq!(alert["approximate"].as_bool(), Some(approximate), "{}", alert);
         }
     }
+}
+
+/// Share of the longest lookback that a shard claims to hold after events with these append times, each of its own time
+/// unless that is late. Whatever the batches are, it is the same.
+fn claimed(appended: &[i64], has_producer_times: bool) -> f64 {
+    let settings = Settings { has_producer_times, models: Vec::new(), ..settings() };
+    let record = |(number, appended): (usize, &i64)| {
+        let value = purchase("a", &number.to_string(), (*appended).min(NOON + DAY), "");
+        (i64::try_from(number).unwrap(), *appended, value)
+    };
+    let records: Vec<(i64, i64, String)> = appended.iter().enumerate().map(record).collect();
+    let shares = (1..=records.len()).map(|at_once| {
+        let mut engine = engine(&settings);
+        stepped(&mut engine, &records, at_once);
+        engine.shard().coverage().expect("it has events")
+    });
+    let shares: Vec<f64> = shares.collect();
+    assert!(shares.iter().all(|share| *share == shares[0]), "{appended:?}: {shares:?}");
+    shares[0]
+}
+
+#[test]
+fn one_wrong_time_of_a_producer_does_not_claim_a_longer_history() {
+    let six_hours = claimed(&[NOON, NOON + 6 * HOUR], true);
+    assert!((0.2..0.25).contains(&six_hours), "{six_hours} of a day");
+    let first_is_old = [NOON - 400 * DAY, NOON, NOON + 6 * HOUR];
+    assert_eq!(claimed(&first_is_old, true), six_hours, "the log begins with the second record");
+    assert_eq!(claimed(&first_is_old, false), 1.0, "a broker's clock says that it began then");
+    // The wrong one may be the second, and ahead.
+    assert_eq!(claimed(&[NOON, NOON + 400 * DAY, NOON, NOON + 6 * HOUR], true), six_hours);
+    // A quiet beginning is no wrong clock.
+    assert_eq!(claimed(&[NOON - 20 * DAY, NOON, NOON + 6 * HOUR], true), 1.0);
+    // Once two agree, a later wrong time changes nothing.
+    assert_eq!(claimed(&[NOON, NOON + HOUR, NOON - 400 * DAY, NOON + 6 * HOUR], true), six_hours);
 }

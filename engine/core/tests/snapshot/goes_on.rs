@@ -123,17 +123,25 @@ fn count(again: &EngineRun, said: &[String], seen: &mut Seen) {
 
 fn goes_on(seed: u64, seen: &mut Seen) {
     let stream = stream(seed);
-    let records = &stream.case.records;
     let mut dice = Dice::new(!seed);
     let shop = Shop::of(&stream, &mut dice);
-    let places = Places::of(records.len(), &mut dice);
+    let places = Places::of(stream.case.records.len(), &mut dice);
+    goes_on_from(seed, (&shop, &stream.case.records), &places, (&mut dice, seen));
+}
+
+fn goes_on_from(
+    seed: u64,
+    (shop, records): (&Shop, &[Record]),
+    places: &Places,
+    (dice, seen): (&mut Dice, &mut Seen),
+) {
     let mut steady = shop.open();
     records[..places.judge].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
     let (published, rows) = (steady.published.len(), steady.rows.len());
     records[places.judge..].iter().for_each(|record| steady.step(std::slice::from_ref(record)));
-    let (saving, sealed, observed_at_begin) = save_underway(&shop, records, &places, seen);
+    let (saving, sealed, observed_at_begin) = save_underway(shop, records, places, seen);
     assert_eq!(saving.since(0, 0), steady.since(0, 0), "seed {seed}: a save changes nothing that is said");
-    let mut again = shop.load(&sealed, &mut dice).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let mut again = shop.load(&sealed, dice).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     assert_eq!(observed(&again), observed_at_begin, "seed {seed}: what is reported of a shard");
     again.restore(&records[places.save..places.judge], &steady.published);
     seen.restored_records += (places.judge - places.save) as u64;
@@ -147,6 +155,27 @@ fn goes_on(seed: u64, seen: &mut Seen) {
     let held = |run: &EngineRun| run.engine.shard().ledgers().rows_held();
     assert_eq!(held(&steady), held(&again), "{place}");
     count(&again, &other, seen);
+}
+
+/// The first record's time is wrong, and a snapshot is taken before the next ones have told where the log begins.
+#[test]
+fn a_shard_saved_before_it_is_known_where_its_log_begins_learns_it_afterwards() {
+    const YEAR_MS: i64 = 365 * 86_400_000;
+    let mut moved = 0;
+    for seed in seeds(6_100_000, 40) {
+        let mut stream = stream(seed);
+        let mut dice = Dice::new(!seed);
+        let shop = Shop::of(&stream, &mut dice).with(|settings| settings.has_producer_times = true);
+        let records = &mut stream.case.records;
+        let Some(appended) = records[0].appended.as_mut() else { continue };
+        *appended -= YEAR_MS;
+        for save in 1..4.min(records.len() - 1) {
+            let places = Places { save, judge: save, budget: 1, batch: 1 };
+            goes_on_from(seed, (&shop, records), &places, (&mut dice, &mut Seen::default()));
+            moved += 1;
+        }
+    }
+    assert!(moved > 20, "{moved} streams have append times");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What all clients share: their log lines, their errors, and retries while a broker is unavailable.
 
-use crate::runtime::report::{Condition, Report};
+use crate::runtime::report::Report;
 use crate::runtime::shutdown::Shutdown;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -17,6 +17,10 @@ pub(super) struct Health {
     pub(super) shutdown: Shutdown,
 }
 
+/// Facilities of log lines about single connections, which the client opens again. Every client of a process repeats
+/// them; the watch of the brokers reports an outage once.
+const CONNECTIONS: [&str; 4] = ["FAIL", "ERROR", "REQTMOUT", "GETPID"];
+
 impl Health {
     pub(super) fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         let worker = self.worker;
@@ -24,39 +28,23 @@ impl Health {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(worker, facility, "{line}")
             }
-            // The library retries what it logs as an error, such as a refused connection.
+            // The library retries what it logs as an error.
+            _ if CONNECTIONS.contains(&facility) || self.report.has_outage() => {
+                tracing::debug!(worker, facility, "{line}")
+            }
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => tracing::warn!(worker, facility, "{line}"),
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(worker, facility, "{line}"),
             RDKafkaLogLevel::Debug => tracing::debug!(worker, facility, "{line}"),
         }
     }
 
+    /// An error of one client: counted. Whether brokers answer is for the watch to find out.
     pub(super) fn error(&self, error: &KafkaError, reason: &str) {
         if matches!(error.rdkafka_error_code(), Some(Code::PartitionEOF)) {
             return;
         }
         self.report.broker_error();
-        let worker = self.worker;
-        if error.rdkafka_error_code() == Some(Code::AllBrokersDown) {
-            self.unreachable(reason);
-        } else {
-            tracing::debug!(worker, reason, "client error: {error}");
-        }
-    }
-
-    /// No broker responds.
-    pub(super) fn unreachable(&self, reason: &str) {
-        let worker = self.worker;
-        if self.report.raise(worker, Condition::Brokers, "no broker answers".to_owned()) {
-            tracing::warn!(worker, reason, "no broker answers; the client retries");
-        }
-    }
-
-    /// A broker responded.
-    pub(super) fn answered(&self) {
-        if self.report.clear(self.worker, Condition::Brokers) {
-            tracing::info!(worker = self.worker, "brokers answer again");
-        }
+        tracing::debug!(worker = self.worker, reason, "client error: {error}");
     }
 }
 

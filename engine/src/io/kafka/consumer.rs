@@ -3,6 +3,7 @@
 use super::client::{Health, PlainContext, is_retriable, retry};
 use super::rebalance::{Change, GroupContext, unassign};
 use super::settings::KafkaSettings;
+use super::topics::count;
 use crate::runtime::clock::not_ahead;
 use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use crate::settings::InputClock;
@@ -27,7 +28,6 @@ pub struct KafkaSource {
     /// Fetches positions without waiting for open transactions.
     asking: BaseConsumer<PlainContext>,
     settings: Arc<KafkaSettings>,
-    health: Health,
     partitions: u32,
     /// By partition: the least offset that may be delivered, while it is live.
     live: Vec<Option<i64>>,
@@ -78,7 +78,7 @@ impl KafkaSource {
     /// When the client cannot be created.
     pub(super) fn join(
         settings: Arc<KafkaSettings>,
-        health: Health,
+        health: &Health,
         partitions: u32,
     ) -> Result<KafkaSource, SourceError> {
         let place = settings.topic.clone();
@@ -98,7 +98,6 @@ impl KafkaSource {
             consumer: Arc::new(consumer),
             asking,
             settings,
-            health,
             partitions,
             live: vec![None; count],
             suspended: BTreeSet::new(),
@@ -129,7 +128,6 @@ impl KafkaSource {
 
     fn change(&mut self) -> Option<Polled> {
         let change = self.consumer.context().changes().next()?;
-        self.health.answered();
         Some(match change {
             Change::Assigned(generation, partitions) => Polled::Assigned(generation, shards(&partitions)),
             Change::Revoked(generation, partitions) => Polled::Revoked(generation, shards(&partitions)),
@@ -180,7 +178,6 @@ impl KafkaSource {
         match error {
             KafkaError::PartitionEOF(partition) => {
                 self.ended[index(partition)] = true;
-                self.health.answered();
                 Ok(())
             }
             KafkaError::MessageConsumptionFatal(_) => Err(self.stopped(None, error)),
@@ -267,7 +264,6 @@ impl Source for KafkaSource {
             }
         }
         if !into.records.is_empty() {
-            self.health.answered();
             return Ok(Polled::Batch);
         }
         // Serves the client's log lines.
@@ -280,8 +276,10 @@ impl Source for KafkaSource {
         if let Some(added) =
             shards.iter().map(|shard| shard.partition).max().filter(|at| *at >= self.partitions)
         {
-            let (stored, found) = (self.partitions, added + 1);
-            return Err(SourceError::Repartitioned { topic: self.settings.topic.clone(), stored, found });
+            let topic = self.settings.topic.clone();
+            let counted = count(LEAST_WITHIN, &self.asking, &topic).ok().flatten();
+            let (stored, found) = (self.partitions, counted.map_or(added + 1, |count| count.max(added + 1)));
+            return Err(SourceError::Repartitioned { topic, stored, found });
         }
         let list = match self.least(shards) {
             Ok(list) => list,

@@ -63,7 +63,9 @@ mod tests {
         let stored = write("watermark=\"17\"", 12);
         assert_eq!(read(&stored, "events", 12).unwrap(), "watermark=\"17\"");
         let error = read(&stored, "events", 24).unwrap_err().to_string();
-        assert!(error.contains("has 24 partitions") && error.contains("12"), "{error}");
+        assert!(error.contains("has 24 partitions") && error.contains("12 partitions were added"), "{error}");
+        let fewer = read(&stored, "events", 6).unwrap_err().to_string();
+        assert!(fewer.contains("has 6 partitions") && fewer.contains("created anew with fewer"), "{fewer}");
         assert_eq!(read("", "events", 24).unwrap(), "");
         assert_eq!(read("by hand", "events", 24).unwrap(), "");
     }

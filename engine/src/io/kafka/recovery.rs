@@ -185,9 +185,7 @@ impl RestoreThread {
         if readers.verdicts_are_blocked(&self.settings, request.shard, wait)? {
             return Err(PositionError::OpenTransaction);
         }
-        let at = readers.position(&self.settings, self.partitions, (request.shard, wait))?;
-        self.health.answered();
-        Ok(at)
+        readers.position(&self.settings, self.partitions, (request.shard, wait))
     }
 
     fn restore(&mut self, request: &Request, at: &Position) {

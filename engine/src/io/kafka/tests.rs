@@ -5,6 +5,7 @@ use super::client::Health;
 use super::mock::MockBroker;
 use super::{AtLeastOnce, KafkaRecovery, KafkaSettings, KafkaSource, RunError, group, run};
 use crate::ops::reporter::Reporter;
+use crate::runtime::clock::Clock;
 use crate::runtime::output_buffer::OutputBuffer;
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::History;
@@ -224,7 +225,7 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let (reporter, report, shutdown) = reporting();
     let health = Health { worker: 0, report: Arc::clone(&report), shutdown: shutdown.clone() };
     let partitions = group::prepare(&settings, &health).unwrap().partitions;
-    let source = KafkaSource::join(Arc::clone(&settings), health.clone(), partitions).unwrap();
+    let source = KafkaSource::join(Arc::clone(&settings), &health, partitions).unwrap();
     let sink = AtLeastOnce::new(&settings, health.clone(), source.consumer(), partitions).unwrap();
     let commits = Arc::new(Mutex::new(0));
     let sink = Failing { sink, commits: Arc::clone(&commits) };
@@ -275,6 +276,27 @@ fn a_slow_broker_slows_the_source_and_memory_stays_bounded() {
 }
 
 #[test]
+fn an_outage_is_reported_until_a_broker_answers_again() {
+    let broker = MockBroker::start().unwrap();
+    let settings = settings(&broker);
+    produce(&settings, 300);
+    let running = Running::start(&settings);
+    await_that(|| running.judged() == 300 && running.reasons().is_empty());
+    let metric = |value: u8| {
+        running.reporter.metrics.text().contains(&format!("tripline_brokers_reachable {value}\n"))
+    };
+    let stale_since = || running.reporter.status.stale_since(Clock::default().wall());
+    await_that(|| metric(1) && stale_since().is_none());
+    broker.0.broker_down(1).unwrap();
+    await_that(|| running.reasons().iter().any(|line| line.starts_with("no broker answers: ")));
+    assert!(metric(0) && stale_since().is_some());
+    broker.0.broker_up(1).unwrap();
+    await_that(|| running.reasons().is_empty());
+    assert!(metric(1) && stale_since().is_none());
+    running.stop();
+}
+
+#[test]
 fn a_member_can_leave_at_any_moment_of_its_joining() {
     let broker = MockBroker::start().unwrap();
     let settings = settings(&broker);
@@ -286,7 +308,7 @@ fn a_member_can_leave_at_any_moment_of_its_joining() {
         std::thread::spawn(move || {
             let (_, report, shutdown) = reporting();
             let health = Health { worker: 0, report, shutdown };
-            let mut source = KafkaSource::join(Arc::new(settings), health, PARTITIONS).unwrap();
+            let mut source = KafkaSource::join(Arc::new(settings), &health, PARTITIONS).unwrap();
             let (began, mut batch) = (Instant::now(), Batch::new(ShardId::account(0)));
             while began.elapsed() < Duration::from_millis(ms) {
                 if polls {

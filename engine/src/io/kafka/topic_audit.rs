@@ -1,6 +1,7 @@
 //! Checks that the topics of an installation exist and are configured for `run` and for recovery. It changes nothing.
 
 use super::settings::KafkaSettings;
+use super::stamps::{Stamps, first_stamps};
 use super::topics::{CLEANUP, RETENTION, STAMP, admin, count, stopped, wait_for};
 use crate::names::{OUTPUT_TOPICS, topic_label};
 use crate::runtime::recovery::Retention;
@@ -10,6 +11,7 @@ use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tripline_core::outputs::Topic;
 
@@ -36,6 +38,8 @@ pub struct AuditedTopic {
     pub needed_ms: Option<i64>,
     /// `LogAppendTime` or `CreateTime`.
     pub stamped: Option<String>,
+    /// Of the input: who set the timestamps of the first records that `run` would read; `None` if none could be read.
+    pub stamps: Option<Stamps>,
     /// `delete`, `compact` or both.
     pub cleanup: Option<String>,
     /// Problems of the topic.
@@ -78,6 +82,19 @@ pub enum Problem {
     },
     /// Its timestamps are set by producers, not by the broker.
     Stamped,
+    /// Records that `run` would read have timestamps of their producers, from before the topic was changed.
+    OldStamps {
+        /// Partitions with such records.
+        partitions: usize,
+        /// One of them.
+        partition: i32,
+        /// Offset of its first such record.
+        offset: i64,
+        /// Whether only a restore without a snapshot reads them.
+        without_snapshot: bool,
+    },
+    /// `run` would trust producers' timestamps, and every record that it would read has the broker's.
+    BrokerStamps,
     /// It is compacted.
     Compacted,
     /// The brokers do not report its settings.
@@ -123,7 +140,45 @@ pub fn audit_topics(
         let need = need(settings, role, input, snapshots_every);
         inspected(name, partitions, resource.as_ref(), &need)
     });
-    Ok(audited.collect())
+    let mut audited: Vec<AuditedTopic> = audited.collect();
+    if let Some(partitions) = input {
+        let keep = settings.input_retention(snapshots_every);
+        let input = &mut audited[0];
+        // Without the right to read, `run` fails with its own error.
+        input.stamps = first_stamps(settings, partitions, keep.alone_ms).ok();
+        input.findings.extend(
+            input
+                .stamps
+                .as_ref()
+                .and_then(|stamps| stamped(stamps, settings.clock, input.stamped.as_deref(), keep)),
+        );
+    }
+    Ok(audited)
+}
+
+/// What the timestamps of the first records that `run` would read mean for it.
+fn stamped(stamps: &Stamps, clock: InputClock, now: Option<&str>, keep: Retention) -> Option<Finding> {
+    let (next, restored) = (&stamps.next_by_producer, &stamps.restored_by_producer);
+    let old = |found: &BTreeMap<i32, i64>, without_snapshot| {
+        let (partition, offset) = found.first_key_value().map(|(partition, offset)| (*partition, *offset))?;
+        Some(Problem::OldStamps { partitions: found.len(), partition, offset, without_snapshot })
+    };
+    match clock {
+        // Nothing but such records: the topic itself is the problem.
+        InputClock::LogAppendTime if now == Some("CreateTime") => None,
+        InputClock::LogAppendTime => match old(next, false) {
+            Some(problem) => Some(Finding { is_error: true, problem }),
+            None => {
+                let is_error = keep.behind_snapshot_ms.is_none();
+                old(restored, true).map(|problem| Finding { is_error, problem })
+            }
+        },
+        InputClock::CreateTime => {
+            let is_brokers = now == Some("LogAppendTime") && next.is_empty() && restored.is_empty();
+            (is_brokers && stamps.read > 0)
+                .then_some(Finding { is_error: false, problem: Problem::BrokerStamps })
+        }
+    }
 }
 
 /// The settings of topics, in their order; `None` for those that the brokers do not report.
@@ -176,6 +231,7 @@ fn inspected(
         retention_ms: number(RETENTION),
         needed_ms: need.keep.map(|keep| keep.alone_ms),
         stamped: setting(STAMP),
+        stamps: None,
         cleanup: setting(CLEANUP),
         findings: Vec::new(),
     };
@@ -250,6 +306,44 @@ mod tests {
         assert_eq!(found(INPUT, 0, hourly), [(true, short(false, 3 * 3_600_000))]);
         assert_eq!(found("verdicts", 7, None), [], "it is read back for two days");
         assert_eq!(found("alerts", 0, None), [], "nobody recovers from alerts");
+    }
+
+    fn stamps(read: usize, next: &[(i32, i64)], restored: &[(i32, i64)]) -> Stamps {
+        let offsets = |of: &[(i32, i64)]| of.iter().copied().collect();
+        Stamps { read, next_by_producer: offsets(next), restored_by_producer: offsets(restored) }
+    }
+
+    #[test]
+    fn records_of_before_a_topic_was_changed_are_an_error_where_run_would_stop_at_them() {
+        let found = |stamps: &Stamps, clock, every| {
+            let found = stamped(stamps, clock, Some("LogAppendTime"), Retention::of(90 * DAY, every));
+            found.map(|one| (one.is_error, one.problem))
+        };
+        let old = |partition, offset, without_snapshot| {
+            Some(Problem::OldStamps { partitions: 1, partition, offset, without_snapshot })
+        };
+        let (by_append, by_create) = (InputClock::LogAppendTime, InputClock::CreateTime);
+        let hourly = Some(Duration::from_secs(3_600));
+        for every in [None, hourly] {
+            assert_eq!(
+                found(&stamps(4, &[(3, 17)], &[(1, 5)]), by_append, every),
+                Some(true).zip(old(3, 17, false))
+            );
+            assert_eq!(found(&stamps(4, &[], &[]), by_append, every), None);
+        }
+        let restored = stamps(4, &[], &[(1, 5)]);
+        assert_eq!(found(&restored, by_append, None), Some(true).zip(old(1, 5, true)));
+        assert_eq!(
+            found(&restored, by_append, hourly),
+            Some(false).zip(old(1, 5, true)),
+            "a snapshot may do"
+        );
+        assert_eq!(found(&restored, by_create, None), None, "it is what `create_time` is for");
+        assert_eq!(found(&stamps(4, &[], &[]), by_create, None), Some((false, Problem::BrokerStamps)));
+        assert_eq!(found(&stamps(0, &[], &[]), by_create, None), None, "an empty topic says nothing");
+        let all =
+            stamped(&stamps(4, &[(0, 0)], &[]), by_append, Some("CreateTime"), Retention::of(DAY, None));
+        assert_eq!(all, None, "the topic itself is the error");
     }
 
     #[test]

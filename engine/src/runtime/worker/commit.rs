@@ -90,19 +90,27 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                         self.processor.committed(&mut live.processing, at);
                     }
                 }
+                self.has_warned = false;
                 self.raised.remove(&Condition::Commit);
                 self.report.clear(worker, Condition::Commit);
                 Ok(true)
             }
             Answer::Retry(error) => {
-                if self.raise(Condition::Commit, error.to_string()) {
-                    tracing::warn!(worker, reason = %error, "the commit did not succeed; the worker retries it");
+                let is_first = self.raise(Condition::Commit, error.to_string());
+                // One retry is nothing to act on, and an outage is reported as a whole.
+                if !is_first && !self.report.has_outage() && !std::mem::replace(&mut self.has_warned, true) {
+                    tracing::warn!(worker, reason = %error, "the commit did not succeed repeatedly; the worker retries it");
                 }
                 Ok(false)
             }
             Answer::Rollback(error) => {
                 self.raise(Condition::Commit, error.to_string());
-                tracing::warn!(worker, reason = %error, "the commit failed; the shards go back to their committed positions");
+                let line = "the commit failed; the shards go back to their committed positions";
+                if self.report.has_outage() {
+                    tracing::debug!(worker, reason = %error, "{line}");
+                } else {
+                    tracing::warn!(worker, reason = %error, "{line}");
+                }
                 self.abort()?;
                 self.roll_back()?;
                 Ok(false)
