@@ -86,6 +86,8 @@ pub mod metric {
     pub const SUPPRESSED: &str = "tripline_suppressed_total";
     /// References to an earlier event of which no row is held.
     pub const UNRESOLVED: &str = "tripline_unresolved_references_total";
+    /// Events with a local time that occurs twice or never, as the mapping decided.
+    pub const AMBIGUOUS_TIMES: &str = "tripline_ambiguous_times_total";
     /// Refused records by reason.
     pub const DEAD_LETTERS: &str = "tripline_dead_letters_total";
     /// Records that came too late.

@@ -30,6 +30,7 @@ pub struct Metrics {
     fired: IntCounterVec,
     suppressed: IntCounter,
     unresolved: IntCounter,
+    ambiguous_times: IntCounter,
     dead_letters: IntCounterVec,
     late: IntCounter,
     duplicates: IntCounter,
@@ -90,6 +91,10 @@ impl Metrics {
             fired: counters(metric::RULES_FIRED, "Firings by rule: live, shadow and suppressed", "rule"),
             suppressed: counter(metric::SUPPRESSED, "Events whose alert was suppressed by cooldowns"),
             unresolved: counter(metric::UNRESOLVED, "References to events without a row"),
+            ambiguous_times: counter(
+                metric::AMBIGUOUS_TIMES,
+                "Events with a local time that occurs twice or never, as the mapping decided",
+            ),
             dead_letters: counters(metric::DEAD_LETTERS, "Refused records by reason", "reason"),
             late: counter(metric::LATE, "Records that arrived later than the lateness"),
             duplicates: counter(metric::DUPLICATES, "Duplicate records"),
@@ -177,6 +182,7 @@ impl Metrics {
         self.duplicates.inc_by(now.duplicates - before.duplicates);
         self.suppressed.inc_by(now.suppressed - before.suppressed);
         self.unresolved.inc_by(now.unresolved_references - before.unresolved_references);
+        self.ambiguous_times.inc_by(now.ambiguous_times - before.ambiguous_times);
         for ((kind, now), (_, before)) in now.dropped.by_kind().into_iter().zip(before.dropped.by_kind()) {
             self.dropped.with_label_values(&[kind]).inc_by(now - before);
         }
