@@ -207,7 +207,7 @@ fn canaries_sing_nowhere() {
 #[test]
 fn no_error_says_what_stood_in_the_record() {
     for reason in Reason::ALL {
-        let reject = Reject { reason: *reason, field: None, at: 7, card_number: true };
+        let reject = Reject { reason: *reason, field: None, source: None, at: 7, card_number: true };
         let shown = format!("{reject} {reject:?}");
         assert!(!shows(shown.as_bytes()) && shown.starts_with(reason.name()), "{shown}");
     }
