@@ -86,14 +86,14 @@ pub mod metric {
     pub const SUPPRESSED: &str = "tripline_suppressed_total";
     /// References to an earlier event of which no row is held.
     pub const UNRESOLVED: &str = "tripline_unresolved_references_total";
+    /// Events with a local time that occurs twice or never, as the mapping decided.
+    pub const AMBIGUOUS_TIMES: &str = "tripline_ambiguous_times_total";
     /// Refused records by reason.
     pub const DEAD_LETTERS: &str = "tripline_dead_letters_total";
     /// Records that came too late.
     pub const LATE: &str = "tripline_late_total";
     /// Records that were there already.
     pub const DUPLICATES: &str = "tripline_duplicates_total";
-    /// Events whose local time occurs twice or never, read as the mapping says. Refused ones are dead letters.
-    pub const AMBIGUOUS_TIMES: &str = "tripline_ambiguous_times_total";
     /// State dropped because a limit was reached, by kind.
     pub const DROPPED: &str = "tripline_dropped_state_total";
     /// Records not yet judged, by partition.

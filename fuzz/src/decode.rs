@@ -10,7 +10,7 @@ use tripline_core::decode::{
     Reject,
 };
 use tripline_core::event::Event;
-use tripline_core::limits::{DEPTH_MAX, EVENT_BYTES_MAX};
+use tripline_core::limits::{DEPTH, EVENT_BYTES_MAX};
 use tripline_rules::diagnostic::File;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::{Slot, TextKey};
@@ -49,7 +49,7 @@ fn compare_with_serde(text: &str, ours: Result<(), Reason>) {
         Err(_) => None,
     };
     let object = seen.as_ref().is_some_and(|seen| seen.object);
-    let deep = seen.as_ref().is_none_or(|seen| seen.depth > DEPTH_MAX);
+    let deep = seen.as_ref().is_none_or(|seen| seen.depth > DEPTH);
     let repeated = seen.as_ref().is_none_or(|seen| seen.repeated);
     match ours {
         // The search for card numbers may be over before the record is.

@@ -1,6 +1,6 @@
 //! Finds card numbers in a text. It does not depend on where the text is from, nor which fields are exempt.
 //!
-//! A card number is 13 to 19 digits with a prefix and a length of one of the card schemes and a valid Luhn digit
+//! A card number is 12 to 19 digits with a prefix and a length of one of the card schemes and a valid Luhn digit
 //! (ISO/IEC 7812-1 annex B). What is found:
 //! - a whole run of digits, whatever letters are beside it (`PAN4111…`);
 //! - whole runs with at most three characters that are neither letter nor digit between them, in whatever number;
@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Digits of the shortest card number.
-pub const CARD_DIGITS_MIN: usize = 13;
+pub const CARD_DIGITS_MIN: usize = 12;
 /// Digits of the longest card number.
 pub const CARD_DIGITS_MAX: usize = 19;
 /// Characters between two digits of one card number.

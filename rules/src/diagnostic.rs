@@ -338,9 +338,6 @@ impl Diagnostics {
         let mut out = String::from("[");
         let lines: Vec<Lines<'_>> = self.files.iter().map(|file| Lines::of(&file.text)).collect();
         for (at, problem) in self.list.iter().enumerate() {
-            let lines = &lines[problem.span.file];
-            let (line, column) = lines.position(problem.span.start);
-            let (end_line, end_column) = lines.position(problem.span.end);
             let level = match problem.level {
                 Level::Error => "error",
                 Level::Warning => "warning",
@@ -350,22 +347,36 @@ impl Diagnostics {
             let _ =
                 write!(out, "{comma}{{\"code\":\"{}\",\"severity\":\"{level}\",\"message\":", problem.code.0);
             json_text(&mut out, &masked(&problem.message));
-            out.push_str(",\"file\":");
-            json_text(&mut out, &self.files[problem.span.file].name);
-            let _ = write!(
-                out,
-                ",\"line\":{line},\"column\":{column},\"end_line\":{end_line},\"end_column\":{end_column}"
-            );
+            self.json_place(&lines, problem.span, &mut out);
             for (name, text) in [("label", &problem.label), ("help", &problem.help)] {
                 if let Some(text) = text {
                     let _ = write!(out, ",\"{name}\":");
                     json_text(&mut out, &masked(text));
                 }
             }
+            for (at, (span, text)) in problem.context.iter().enumerate() {
+                out.push_str(if at == 0 { ",\"related\":[{\"message\":" } else { ",{\"message\":" });
+                json_text(&mut out, &masked(text));
+                self.json_place(&lines, *span, &mut out);
+                out.push_str(if at + 1 == problem.context.len() { "}]" } else { "}" });
+            }
             out.push('}');
         }
         out.push(']');
         out
+    }
+
+    /// File, line and column of a span.
+    fn json_place(&self, lines: &[Lines<'_>], span: Span, out: &mut String) {
+        out.push_str(",\"file\":");
+        json_text(out, &self.files[span.file].name);
+        let ((line, column), (end_line, end_column)) =
+            (lines[span.file].position(span.start), lines[span.file].position(span.end));
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            ",\"line\":{line},\"column\":{column},\"end_line\":{end_line},\"end_column\":{end_column}"
+        );
     }
 }
 

@@ -179,6 +179,33 @@ fn conditions_that_never_change() {
     assert_eq!(condition("event.type == 'purchase' and tx.declined"), [""; 0]);
 }
 
+/// Ranges that follow from what a value is: the greatest speed is half around the earth in a millisecond.
+#[test]
+fn comparisons_beyond_the_range_of_a_value_are_found() {
+    for (when, code) in [
+        ("kmh(place, when_last) > 72057600000", "E310"),
+        ("kmh(place, when_last) < 0", "E310"),
+        ("kmh(place, when_last) <= 100000000000", "W504"),
+        ("tx.amount < 0", "E310"),
+        ("tx.amount between -5 and -1", "E310"),
+        ("tx.amount >= 0", "W504"),
+        ("spent < 0", "E310"),
+        ("usual_before < 0 or spent < 0", "E310"),
+    ] {
+        assert_eq!(condition(when), [code], "{when}");
+    }
+    for fine in [
+        "kmh(place, when_last) >= 72057000000",
+        "kmh(place, when_last) == 0",
+        "tx.amount > 0",
+        "tx.amount == 0",
+        "tx.fee < 0",
+        "spent == 0",
+    ] {
+        assert_eq!(condition(fine), [""; 0], "{fine}");
+    }
+}
+
 #[test]
 fn an_average_that_holds_the_amount_and_not_over_missing_are_warned_of() {
     assert_eq!(condition("tx.amount > usual * 3"), ["W502"]);

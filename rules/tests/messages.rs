@@ -156,7 +156,43 @@ fn rules_and_lines_of_decide_without_effect() {
     assert_eq!(pack("", ""), ["W506"]);
     assert_eq!(pack("", ", score: 50"), ["W507"]);
     assert_eq!(pack("", ", score: 50, action: alert"), empty);
-    assert_eq!(pack(decide, ", score: 50"), empty);
+    assert_eq!(pack(decide, ", score: 90"), empty);
     let hidden = "decide:\n  - {score: 75, action: review}\n  - {score: 90, action: hold}\n";
-    assert_eq!(pack(hidden, ", score: 50"), ["W505"]);
+    assert_eq!(pack(hidden, ", score: 90"), ["W505"]);
+}
+
+#[test]
+fn lines_of_decide_that_no_score_reaches() {
+    let pack = |rules: &[&str]| {
+        let rules: String = rules
+            .iter()
+            .enumerate()
+            .map(|(at, rule)| format!("  - {{id: R{at}, {rule}, reason: x}}\n"))
+            .collect();
+        codes(&format!(
+            "version: 1\nterms:\n  paid: event.type == 'purchase'\n\
+             decide:\n  - {{score: 80, action: hold}}\n  - {{score: 50, action: review}}\nrules:\n{rules}"
+        ))
+    };
+    let empty: [&str; 0] = [];
+    let [forty, more] = ["when: tx.declined or paid, score: 40", "when: tx.amount > 5, score: 40"];
+    assert_eq!(pack(&[forty, more]), empty);
+    assert_eq!(pack(&[forty]), ["W508", "W508"]);
+    assert_eq!(pack(&[forty, "when: tx.amount > 5, score: 39"]), ["W508"]);
+    // What lowers a score reaches nothing, nor does a rule that is off; one in shadow may be live next.
+    assert_eq!(pack(&[forty, "when: tx.amount > 5, score: -40"]), ["W508", "W508"]);
+    assert_eq!(pack(&[forty, "when: tx.amount > 5, score: 40, mode: \"off\""]), ["W508", "W508"]);
+    assert_eq!(pack(&[forty, "when: tx.amount > 5, score: 40, mode: shadow"]), empty);
+    // No event has two types, whether `event` or the condition says which.
+    let [login, purchase] =
+        ["event: login, when: tx.declined, score: 40", "when: paid and tx.declined, score: 40"];
+    assert_eq!(pack(&[login, purchase]), ["W508", "W508"]);
+    assert_eq!(pack(&[login, purchase, forty]), empty);
+    // An event is judged in each key space by itself.
+    let [terminal, other] =
+        ["by: terminal, when: paid, score: 40", "by: terminal, when: tx.declined, score: 40"];
+    assert_eq!(pack(&[forty, terminal]), ["W508", "W508"]);
+    assert_eq!(pack(&[terminal, other]), empty);
+    // A rule that has an error may be the one that reaches a line.
+    assert_eq!(pack(&[forty, "when: tx.amout > 5, score: 40"]), ["E201"]);
 }

@@ -76,7 +76,7 @@ use plan::ReaderPlan;
 use reject::ReadError;
 use std::str::Utf8Error;
 use std::sync::Arc;
-use steps::Required;
+use steps::{Required, ValueSource};
 use tripline_rules::schema::ACCOUNT_CURRENCY;
 
 /// Whether bytes that no decoder reads, such as a record's key, contain what looks like a card number.
@@ -180,7 +180,7 @@ impl Decoder {
         let plan = &*self.plan;
         let reject = |error: ReadError| {
             let field = error.source.and_then(|source| plan.slots[usize::from(source)]);
-            Reject { reason: error.reason, field, at: error.at, card_number: false }
+            Reject { reason: error.reason, field, source: error.source, at: error.at, card_number: false }
         };
         if value.len() > EVENT_BYTES_MAX {
             return Err(reject(ReadError::new(Reason::TooLarge, EVENT_BYTES_MAX)));
@@ -203,8 +203,8 @@ impl Decoder {
         .map_err(reject)?;
         let captured = CapturedRecord { record: value, source, captures };
         convert_captured(plan, &captured, &mut fields);
-        if let Some(FieldError { reason, slot, at, .. }) = fields.error {
-            return Err(Reject { reason, field: Some(slot), at, card_number: false });
+        if let Some(FieldError { reason, slot, at, source, .. }) = fields.error {
+            return Err(Reject { reason, field: Some(slot), source, at, card_number: false });
         }
         if let Some(label) = &plan.label {
             let is_label = label.is(self.captures.raw(label.source, value));
@@ -219,16 +219,22 @@ fn convert_captured(plan: &DecodePlan, captured: &CapturedRecord<'_>, fields: &m
     for Required { order, slot, source } in &plan.required {
         if !fields.event.registers.is_known(*slot) {
             let at = captured.captures.at(*source);
-            fields.fail(FieldError { order: *order, slot: *slot, reason: Reason::MissingField, at });
+            let reason = Reason::MissingField;
+            fields.fail(FieldError { order: *order, slot: *slot, reason, at, source: None });
         }
     }
     for step in &plan.steps {
         if fields.failed_before(step.order) {
             return;
         }
+        let step = if step.others.is_empty() { step } else { captured.present(step) };
         if let Err(reason) = fields.follow(step, captured) {
             let (order, slot, at) = (step.order, step.slot, captured.at(&step.source));
-            fields.fail(FieldError { order, slot, reason, at });
+            let source = match step.source {
+                ValueSource::Source(source) if reason != Reason::MissingField => Some(source),
+                _ => None,
+            };
+            fields.fail(FieldError { order, slot, reason, at, source });
         }
     }
 }

@@ -5,8 +5,10 @@ use tripline_rules::time::{DAY_MS, MINUTE_MS};
 
 /// Bytes of one event, checked before anything is parsed.
 pub const EVENT_BYTES_MAX: usize = 16 * 1024;
-/// Nested objects and arrays of one event, the outermost included.
-pub const DEPTH_MAX: usize = 4;
+/// Nested objects and arrays of one event, the outermost included, unless a mapping sets another limit.
+pub const DEPTH: usize = 16;
+/// The greatest limit that a mapping may set: the walk through a record uses the stack.
+pub const DEPTH_MAX: usize = 64;
 /// Magnitude of an amount of money, minor units. Nine such amounts still sum exactly in a register.
 pub const MONEY_MINOR_MAX: u64 = 1_000_000_000_000_000;
 /// Magnitude of a number field.

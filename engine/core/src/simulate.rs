@@ -131,6 +131,11 @@ impl Simulation {
         self.bank.campaigns()
     }
 
+    /// Days on which accounts were open, summed over the accounts.
+    pub fn account_days(&self, from: Timestamp, until: Timestamp) -> f64 {
+        self.bank.account_days(from, until)
+    }
+
     fn write(&mut self, into: &mut SimulatedEvent) {
         let event = self.bank.settle_next();
         let draft = &event.draft;

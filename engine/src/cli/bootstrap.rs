@@ -20,7 +20,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tripline_core::batch::{ShardId, Timestamp};
-use tripline_core::decode::FieldSource;
+use tripline_core::decode::{FieldMapping, FieldSource};
 use tripline_rules::schema::EVENT_ID;
 use worker::Bootstrapped;
 
@@ -175,7 +175,8 @@ fn has_snapshots(catalogue: &Catalogue, partitions: u32) -> Result<bool, CliErro
 /// Rows of a file and records of a topic that are numbered alike would be taken for repeats of each other.
 fn refuse_numbers(config: &Config) -> Result<(), CliError> {
     let is_number = |source: &FieldSource| matches!(source, FieldSource::RowNumber);
-    if config.mapping.fields.iter().any(|field| field.slot == EVENT_ID && is_number(&field.source)) {
+    let mut places = config.mapping.fields.iter().flat_map(FieldMapping::places);
+    if places.any(|place| place.slot == EVENT_ID && is_number(&place.source)) {
         return Err(SetupError::EventId.into());
     }
     Ok(())

@@ -16,6 +16,7 @@ use crate::config::{self, MODELS, PackOptions};
 use crate::runtime::recovery::Retention;
 use clap::Args;
 use sample::Sample;
+use serde_json::Value;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -40,7 +41,7 @@ pub struct Check {
     /// File of records on which the mapping is tried.
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
-    /// Print errors and warnings as JSON.
+    /// Print errors and warnings of all files as one JSON array.
     #[arg(long)]
     json: bool,
 }
@@ -51,32 +52,29 @@ impl Check {
     /// # Errors
     /// When a file cannot be read.
     pub fn run(self) -> Result<Exit, CliError> {
-        let mut is_fine = true;
+        let (mut is_fine, mut found) = (true, Vec::new());
         let mut packs = Vec::new();
         for path in &self.files {
             let file = config::read(path)?;
             if is_configuration(&file.text) {
-                is_fine &= self.configuration(path)?;
+                is_fine &= self.configuration(path, &mut found)?;
             } else if is_schema(&file.text) {
-                is_fine &= self.schema(&file)?;
+                is_fine &= self.schema(&file, &mut found)?;
             } else {
                 packs.push(file);
             }
         }
         if !packs.is_empty() {
-            is_fine &= self.packs(&packs)?;
+            is_fine &= self.packs(&packs, &mut found)?;
         }
+        Report::new(self.json).json(&found)?;
         Ok(if is_fine { Exit::Success } else { Exit::Problems })
     }
 
-    fn configuration(&self, path: &Path) -> Result<bool, CliError> {
+    fn configuration(&self, path: &Path, found: &mut Vec<Value>) -> Result<bool, CliError> {
         let mut loaded = config::load(path)?;
         refused_by_run(&loaded.kafka, &loaded.places, &mut loaded.problems);
-        let is_readable = loaded.problems.errors() == 0;
-        if let (Some(config), Some(sample), true) = (&loaded.config, &self.sample, self.json && is_readable) {
-            return self.findings_with_sample(config, sample, &loaded.problems);
-        }
-        self.print(&loaded.problems)?;
+        self.show(&loaded.problems, found)?;
         let Some(config) = loaded.config.filter(|_| loaded.problems.errors() == 0) else { return Ok(false) };
         let mut report = Report::new(self.json);
         report.text(|| {
@@ -89,37 +87,23 @@ impl Check {
             Some(path) => {
                 let sample = Sample::read(&config, path)?;
                 report.text(|| sample.text())?;
+                found.extend(sample.findings());
                 Ok(sample.is_fine())
             }
             None => Ok(true),
         }
     }
 
-    /// The problems of the files and of the sample in one JSON array.
-    fn findings_with_sample(
-        &self,
-        config: &config::Config,
-        path: &Path,
-        problems: &Diagnostics,
-    ) -> Result<bool, CliError> {
-        let sample = Sample::read(config, path)?;
-        let mut findings: Vec<serde_json::Value> =
-            serde_json::from_str(&problems.json()).map_err(io::Error::from)?;
-        findings.extend(sample.findings());
-        Report::new(true).json(&findings)?;
-        Ok(sample.is_fine())
-    }
-
-    fn schema(&self, file: &File) -> Result<bool, CliError> {
+    fn schema(&self, file: &File, found: &mut Vec<Value>) -> Result<bool, CliError> {
         let (schema, problems) = Schema::load(file);
-        self.print(&problems)?;
+        self.show(&problems, found)?;
         if let (Some(schema), false) = (&schema, self.json) {
             print(&format!("{}: {} fields, no error\n", file.name, schema.fields().len()))?;
         }
         Ok(schema.is_some())
     }
 
-    fn packs(&self, packs: &[File]) -> Result<bool, CliError> {
+    fn packs(&self, packs: &[File], found: &mut Vec<Value>) -> Result<bool, CliError> {
         let path = match &self.schema {
             Some(path) => Some(path.clone()),
             None => schema_beside(Path::new(&*packs[0].name)),
@@ -140,16 +124,18 @@ impl Check {
             all.extend(problems);
         }
         all.sort();
-        self.print(&all)?;
+        self.show(&all, found)?;
         if !self.json {
             print(&format!("{}, {:.2} ms\n", all.summary(), took.as_secs_f64() * 1e3))?;
         }
         Ok(all.errors() == 0)
     }
 
-    fn print(&self, problems: &Diagnostics) -> Result<(), CliError> {
+    /// Prints problems, or adds them to what is found: all files give one array.
+    fn show(&self, problems: &Diagnostics, found: &mut Vec<Value>) -> Result<(), CliError> {
         if self.json {
-            print(&format!("{}\n", problems.json()))?;
+            let list: Vec<Value> = serde_json::from_str(&problems.json()).map_err(io::Error::from)?;
+            found.extend(list);
         } else if !problems.list().is_empty() {
             let paint = if io::stdout().is_terminal() { Paint::Colour } else { Paint::Plain };
             // The renderer shows characters that steer a terminal as symbols.

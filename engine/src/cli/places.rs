@@ -9,7 +9,7 @@ use tripline_rules::value::Slot;
 pub struct MappedField {
     pub slot: Slot,
     pub name: String,
-    /// Pointers or columns; empty for a constant and a row number.
+    /// Pointers or columns in the order in which they are tried; empty for a constant and a row number.
     pub places: Vec<String>,
 }
 
@@ -18,7 +18,7 @@ pub fn fields(config: &Config) -> Vec<MappedField> {
     let field = |field: &FieldMapping| MappedField {
         slot: field.slot,
         name: config.schema().field(field.slot).name.clone(),
-        places: of_source(&field.source),
+        places: field.places().flat_map(|place| of_source(&place.source)).collect(),
     };
     config.mapping.fields.iter().map(field).collect()
 }
@@ -26,7 +26,7 @@ pub fn fields(config: &Config) -> Vec<MappedField> {
 /// Every place that the mapping reads.
 pub fn all(config: &Config) -> BTreeSet<String> {
     let mut places = BTreeSet::new();
-    for field in &config.mapping.fields {
+    for field in config.mapping.fields.iter().flat_map(FieldMapping::places) {
         places.extend(of_source(&field.source));
         if let CurrencySource::From(place) = &field.money.currency {
             places.insert(place.value.clone());

@@ -1,10 +1,12 @@
 //! The mapping in `input:` of a configuration: where each field comes from in a record. Here its YAML nodes are read
 //! and its errors are displayed; the decoder checks which parts fit together.
 
+use std::collections::VecDeque;
 use tripline_core::decode::{
     Ambiguous, AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping,
     Mapping, MappingError, MappingErrorKind, MappingSpans, Sign, Spanned, TimeFormat,
 };
+use tripline_core::limits::{DEPTH, DEPTH_MAX};
 use tripline_rules::diagnostic::{Diagnostics, nearest};
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::{
@@ -43,6 +45,7 @@ pub(super) fn read(
     let read = written.map(|node| fields(node, format.unwrap_or(Format::Json), known, problems));
     let labels = keys.optional("labels").and_then(|node| labels(node, known.schema, problems));
     let pan_exempt = keys.optional("pan").map_or_else(Vec::new, |node| pan(node, known, problems));
+    let depth = depth(keys, format, problems);
     let (fields, unread) = read?;
     let span = |name: &str| keys.key_span(name).unwrap_or(section);
     let spans = MappingSpans {
@@ -50,7 +53,21 @@ pub(super) fn read(
         fields: span("fields"),
         labels: span("labels"),
     };
-    Some(ReadMapping { mapping: Mapping { format: format?, fields, labels, pan_exempt, spans }, unread })
+    let mapping = Mapping { format: format?, fields, labels, pan_exempt, depth: depth?, spans };
+    Some(ReadMapping { mapping, unread })
+}
+
+/// How deep JSON records may be nested.
+fn depth(keys: &mut Keys<'_>, format: Option<Format>, problems: &mut Diagnostics) -> Option<usize> {
+    let Some(node) = keys.optional("depth") else { return Some(DEPTH) };
+    if let Some(Format::Csv { .. }) = format {
+        problems
+            .error("C018", "`depth` has no effect: the format is `csv`", node.span)
+            .label("without effect")
+            .help("remove `depth`: cells are not nested");
+    }
+    let most = i64::try_from(DEPTH_MAX).expect("a small number");
+    usize::try_from(node.whole("`depth`", 1, most, problems)?).ok()
 }
 
 /// Adds the errors of a mapping to the problems. Errors that may only follow from a reported one, in the declaration of
@@ -154,7 +171,7 @@ fn fields(
     };
     for (name, written) in keys.entries() {
         let Some(slot) = slot(name, known, problems) else { continue };
-        match field(slot, written, format, known.schema, problems) {
+        match places(slot, written, format, known.schema, problems) {
             Some(field) => read.push(FieldMapping { span: name.span, ..field }),
             None => unread.push(slot),
         }
@@ -175,6 +192,29 @@ fn slot(node: &Node, known: Fields<'_>, problems: &mut Diagnostics) -> Option<Sl
     slot
 }
 
+/// The mapping of a field: one place, or a list of which the first one with a value counts.
+fn places(
+    slot: Slot,
+    node: &Node,
+    format: Format,
+    schema: &Schema,
+    problems: &mut Diagnostics,
+) -> Option<FieldMapping> {
+    let Value::List(items) = &node.value else { return field(slot, node, format, schema, problems) };
+    let read = items.iter().map(|item| {
+        let place = field(slot, item, format, schema, problems);
+        place.map(|place| FieldMapping { span: item.span, ..place })
+    });
+    let mut read: VecDeque<Option<FieldMapping>> = read.collect();
+    let Some(first) = read.pop_front() else {
+        let name = &schema.field(slot).name;
+        problems.error("C012", format!("the mapping of `{name}` has no place"), node.span).label("empty");
+        return None;
+    };
+    Some(FieldMapping { others: read.into_iter().collect::<Option<_>>()?, ..first? })
+}
+
+/// The mapping of one place.
 fn field(
     slot: Slot,
     node: &Node,

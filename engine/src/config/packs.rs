@@ -1,6 +1,7 @@
 //! Packs and the lists that they name, compiled. It does not depend on the configuration that names the packs.
 
 use super::files::{Files, on_disk, read_from};
+use std::io::ErrorKind;
 use std::path::Path;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{Diagnostics, File};
@@ -38,7 +39,11 @@ pub(super) fn compile_from(
         for path in folders.map(|folder| folder.join(path)) {
             match read_from(&path, lists) {
                 Ok(file) => return Ok(file.text.to_string()),
-                Err(error) => missing = error.source.to_string(),
+                // Another folder may have it; a file that is there and unreadable is the one meant.
+                Err(error) if error.source.kind() == ErrorKind::NotFound => {
+                    missing = error.source.to_string()
+                }
+                Err(error) => return Err(error.source.to_string()),
             }
         }
         Err(missing)

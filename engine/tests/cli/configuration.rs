@@ -112,6 +112,7 @@ fn what_the_reference_calls_a_default_is_one() {
     assert_eq!(beside(&reference), beside(&minimal));
     assert_eq!(minimal.mapping.format, reference.mapping.format);
     assert_eq!(minimal.mapping.pan_exempt, reference.mapping.pan_exempt);
+    assert_eq!(minimal.mapping.depth, reference.mapping.depth);
     assert!(minimal.settings().models.is_empty() && minimal.ruleset().rules().is_empty());
 }
 
@@ -140,6 +141,30 @@ fn a_setting_without_effect_is_refused() {
         example.change("tripline.yaml", from, to);
         let errors = example.errors();
         assert!(errors.contains(&format!("error[{code}]")) && errors.contains("has no effect"), "{errors}");
+    }
+}
+
+#[test]
+fn each_of_several_places_is_checked_and_so_is_the_depth() {
+    let deep = "/a".repeat(17);
+    for (from, to, expected) in [
+        ("[/merchant, {from: /shop/id}]", "[]", "the mapping of `merchant.id` has no place"),
+        ("[/merchant, {from: /shop/id}]", "[/merchant, {from: /shop, units: minor}]", "units"),
+        ("[/merchant, {from: /shop/id}]", "[{const: m1}, /shop]", "the place before it always has a value"),
+        (
+            "[/merchant, {from: /shop/id}]",
+            "[/merchant, shop]",
+            "`shop` is not a JSON pointer of 1 to 16 keys",
+        ),
+        ("[/merchant, {from: /shop/id}]", deep.as_str(), "is not a JSON pointer of 1 to 16 keys"),
+        ("depth: 16 ", "depth: 0 ", "`depth` must be a whole number from 1 to 64"),
+        ("depth: 16 ", "depth: 65 ", "`depth` must be a whole number from 1 to 64"),
+        ("depth: 16 ", "depth: 1 ", "`/shop/id` is not a JSON pointer of 1 to 1 keys"),
+    ] {
+        let example = Example::new();
+        example.change("tripline.yaml", from, to);
+        let errors = example.errors();
+        assert!(errors.contains(expected), "{to}: {errors}");
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn build(
     overrides: &Overrides,
 ) -> Result<Ruleset, TooLarge> {
     let hash = hash(packs, &resolver, overrides);
-    let rules: Vec<CheckedRule<'_>> = rules.into_iter().filter(|rule| mode(rule) != Mode::Off).collect();
+    let rules: Vec<CheckedRule<'_>> = rules.into_iter().filter(|rule| rule.mode() != Mode::Off).collect();
     let spaces: Vec<Space> = std::mem::take(&mut resolver.plans).into_iter().map(Space::new).collect();
     let field_slots = field_slots(&resolver, &spaces, &rules, signals, features);
     let derived_places = derived_places(&resolver, &spaces, &rules, signals);
@@ -184,7 +184,7 @@ impl Compiled<'_> {
             title: text.title.clone(),
             pack: rule.pack.name.clone(),
             version: text.version.clone(),
-            mode: mode(rule),
+            mode: rule.mode(),
             severity: text.severity,
             score: text.score,
             action: text.action.clone(),
@@ -260,10 +260,6 @@ fn judged(at: usize, rule: &CheckedRule<'_>) -> JudgedRule {
         reason: rule.reason.iter().filter_map(ResolvedPart::node).collect(),
         events: rule.events.clone(),
     }
-}
-
-fn mode(rule: &CheckedRule<'_>) -> Mode {
-    rule.text.mode.or(rule.pack.default_mode).unwrap_or(Mode::Live)
 }
 
 fn number(space: usize) -> u8 {

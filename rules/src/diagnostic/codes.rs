@@ -85,6 +85,7 @@
 /// | `W505` | line of `decide` that an earlier one hides |
 /// | `W506` | rule with neither a score nor an action |
 /// | `W507` | score without an action, and without `decide` |
+/// | `W508` | line of `decide` that no sum of scores reaches |
 /// | `W510` | time since an event, compared with more than rows are held for |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub &'static str);

@@ -89,6 +89,23 @@ fn judged_types(rule: &CheckedRule<'_>) -> Facts {
     facts
 }
 
+/// The types of events on which the condition of a rule can hold.
+pub(super) fn event_types(resolver: &Resolver<'_>, rule: &CheckedRule<'_>) -> Vec<String> {
+    let all = resolver.schema.event_types().values().iter().map(String::clone);
+    let Some(when) = rule.text.when.as_ref() else { return Vec::new() };
+    if resolver.expanded(when, &mut BTreeMap::new()) > NODES_MAX {
+        return all.collect();
+    }
+    let values = Values::new(resolver, Params::Ranges, DEPTH_MAX);
+    match values.assume(when, true, judged_types(rule)) {
+        Err(_) => Vec::new(),
+        Ok(facts) => match facts.known.words.get("event.type") {
+            Some(words) => all.filter(|name| words.has(name)).collect(),
+            None => all.collect(),
+        },
+    }
+}
+
 /// Parts that never hold with the values that parameters have now.
 fn at_current_values(resolver: &Resolver<'_>, expr: &Expr, terms: usize) -> Vec<Finding> {
     let mut judge = Judge::new(Values::new(resolver, Params::Current, terms));

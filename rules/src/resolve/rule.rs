@@ -4,6 +4,7 @@ use super::header::check_cooldown;
 use super::reason::{self, ResolvedPart};
 use super::resolver::Resolver;
 use super::types::{Read, Ty, Typed, called};
+use crate::action::Mode;
 use crate::ast::{Expr, ExprKind};
 use crate::diagnostic::nearest;
 use crate::graph::NodeId;
@@ -20,6 +21,13 @@ pub(crate) struct CheckedRule<'a> {
     pub(crate) events: BTreeSet<u16>,
     pub(crate) reads: Vec<Read>,
     pub(crate) reason: Vec<ResolvedPart>,
+}
+
+impl CheckedRule<'_> {
+    /// The rule's own mode, or the pack's.
+    pub(crate) fn mode(&self) -> Mode {
+        self.text.mode.or(self.pack.default_mode).unwrap_or(Mode::Live)
+    }
 }
 
 /// A feature whose names are resolved.

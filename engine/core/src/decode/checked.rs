@@ -9,7 +9,7 @@ use super::mapping_error::{MappingError, MappingErrorKind};
 use super::money::{CurrencyPlan, MoneyPlan, is_amount};
 use super::steps::{FieldConversion, LabelPlan, REQUIRED, Step, Substitution, ValueSource};
 use super::time::TimeReader;
-use crate::limits::{DEPTH_MAX, SOURCES_MAX};
+use crate::limits::SOURCES_MAX;
 use tripline_rules::diagnostic::Span;
 use tripline_rules::money::Currency;
 use tripline_rules::schema::{
@@ -25,6 +25,8 @@ pub struct CheckedMapping {
     pub(super) names: Vec<String>,
     /// By source: the keys of its pointer; empty when the records are CSV.
     pub(super) paths: Vec<Vec<String>>,
+    /// How deep JSON records may be nested.
+    pub(super) depth: usize,
     /// By source: whether it is exempt from the search for card numbers.
     pub(super) exempt: Vec<bool>,
     /// By source: the first field that reads it.
@@ -54,8 +56,8 @@ impl CheckedMapping {
             return Err(errors);
         }
         let account_currency = constant_account_currency(&steps);
-        let format = mapping.format;
-        Ok(CheckedMapping { format, names, paths, exempt, slots, steps, label, account_currency })
+        let (format, depth) = (mapping.format, mapping.depth);
+        Ok(CheckedMapping { format, names, paths, depth, exempt, slots, steps, label, account_currency })
     }
 
     /// The format of the records.
@@ -108,15 +110,10 @@ impl Checker<'_> {
             if let Some(first) = fields[..at].iter().find(|first| first.slot == field.slot) {
                 self.field_error(MappingErrorKind::Twice(name.clone()), first.span, field);
             }
-            if field.fallback == Fallback::Missing && REQUIRED.contains(&field.slot) {
-                self.field_error(MappingErrorKind::Required(name.clone()), field.span, field);
-            }
-            for (at, (raw, _)) in field.values.iter().enumerate() {
-                if let Some((first, _)) =
-                    field.values[..at].iter().find(|(first, _)| first.value == raw.value)
-                {
-                    let kind = MappingErrorKind::Repeated { field: name.clone(), raw: raw.value.clone() };
-                    self.field_error(kind, first.span, field);
+            field.places().for_each(|place| self.check_place(&name, place));
+            for (place, behind) in field.places().zip(&field.others) {
+                if matches!(place.source, FieldSource::Constant(_) | FieldSource::RowNumber) {
+                    self.field_error(MappingErrorKind::Behind(name.clone()), behind.span, field);
                 }
             }
         }
@@ -125,13 +122,28 @@ impl Checker<'_> {
         }
     }
 
+    /// Checks the values of one place of a field.
+    fn check_place(&mut self, name: &str, field: &FieldMapping) {
+        if field.fallback == Fallback::Missing && REQUIRED.contains(&field.slot) {
+            self.field_error(MappingErrorKind::Required(name.to_owned()), field.span, field);
+        }
+        for (at, (raw, _)) in field.values.iter().enumerate() {
+            if let Some((first, _)) = field.values[..at].iter().find(|(first, _)| first.value == raw.value) {
+                let kind = MappingErrorKind::Repeated { field: name.to_owned(), raw: raw.value.clone() };
+                self.field_error(kind, first.span, field);
+            }
+        }
+    }
+
     /// The number of a pointer or column. `slot`: the field that reads it, if the source is its own.
     fn source(&mut self, name: &Spanned<String>, slot: Option<Slot>) -> SourceId {
         let at = self.names.iter().position(|known| *known == name.value).unwrap_or_else(|| {
             if matches!(self.mapping.format, Format::Json) {
-                let path = pointer(name);
+                let depth = self.mapping.depth;
+                let path = pointer(name).filter(|keys| keys.len() <= depth);
                 if path.is_none() {
-                    self.error(MappingErrorKind::Pointer(name.value.clone()), name.span, None);
+                    let kind = MappingErrorKind::Pointer { pointer: name.value.clone(), depth };
+                    self.error(kind, name.span, None);
                 }
                 self.paths.push(path.unwrap_or_default());
             }
@@ -182,6 +194,8 @@ impl Checker<'_> {
     }
 
     fn step(&mut self, field: &FieldMapping) -> Option<Step> {
+        // All of them first: each has its own errors.
+        let others: Vec<Option<Step>> = field.others.iter().map(|other| self.step(other)).collect();
         let source = self.value_source(field)?;
         let conversion = self.conversion(field)?;
         self.check_values(field, &conversion);
@@ -200,6 +214,7 @@ impl Checker<'_> {
             required: REQUIRED.contains(&field.slot),
             substitution,
             keep_text: false,
+            others: others.into_iter().collect::<Option<_>>()?,
         })
     }
 
@@ -282,10 +297,12 @@ impl Checker<'_> {
         Some(MoneyPlan { form: field.money.amount, sign: field.money.sign, currency, own })
     }
 
-    /// Whether a currency from this source is what `account.currency` is read from.
+    /// Whether a currency from this source is what `account.currency` is always read from.
     fn is_account_currency(&self, from: &str) -> bool {
         let mut account = self.fields_from(from).filter(|field| field.slot == ACCOUNT_CURRENCY);
+        let mut mapped = self.mapping.fields.iter().filter(|field| field.slot == ACCOUNT_CURRENCY);
         account.any(|field| field.fallback == Fallback::Reject)
+            && mapped.all(|field| field.others.is_empty())
             && !self.fields_from(from).any(|field| field.slot == TX_CURRENCY)
     }
 
@@ -305,7 +322,7 @@ impl Checker<'_> {
             FieldSource::Pointer(from) | FieldSource::Column(from) => from.value == name,
             _ => false,
         };
-        self.mapping.fields.iter().filter(is_from)
+        self.mapping.fields.iter().flat_map(FieldMapping::places).filter(is_from)
     }
 
     /// Checks that constants and values of the value map are valid for the field.
@@ -362,7 +379,8 @@ impl Checker<'_> {
         };
         (0..self.names.len())
             .map(|source| {
-                let mut readers = steps.iter().filter(|step| reads(step, source)).peekable();
+                let mut readers =
+                    steps.iter().flat_map(Step::places).filter(|step| reads(step, source)).peekable();
                 readers.peek().is_some() && readers.all(exempt)
             })
             .collect()
@@ -390,7 +408,7 @@ fn constant_account_currency(steps: &[Step]) -> Option<u16> {
     if steps.iter().any(|step| step.slot == ACCOUNT_CURRENCY) {
         return None;
     }
-    let mut currencies = steps.iter().filter_map(|step| match &step.conversion {
+    let mut currencies = steps.iter().flat_map(Step::places).filter_map(|step| match &step.conversion {
         FieldConversion::Money(MoneyPlan { own: None, currency, .. }) => Some(currency),
         _ => None,
     });
@@ -398,10 +416,9 @@ fn constant_account_currency(steps: &[Step]) -> Option<u16> {
     currencies.all(|other| matches!(other, CurrencyPlan::Fixed(other) if other == first)).then_some(*first)
 }
 
-/// The keys of a JSON pointer (RFC 6901) of one to four.
+/// The keys of a JSON pointer (RFC 6901).
 fn pointer(text: &str) -> Option<Vec<String>> {
-    let keys: Option<Vec<String>> = text.strip_prefix('/')?.split('/').map(unescaped).collect();
-    keys.filter(|keys| keys.len() <= DEPTH_MAX)
+    text.strip_prefix('/')?.split('/').map(unescaped).collect()
 }
 
 fn unescaped(key: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Sets the fields of an event from values as written, one by one. It does not depend on how values were found in a
 //! record.
 
-use super::capture::{Captures, Raw};
+use super::capture::{Captures, Raw, SourceId};
 use super::convert::{self, Conversion, Value};
 use super::hash_cache::HashCache;
 use super::mapping::Fallback;
@@ -40,6 +40,8 @@ pub(super) struct FieldError {
     pub(super) reason: Reason,
     /// Where in the record, bytes from its start.
     pub(super) at: usize,
+    /// The place that the value is from, if the field has several.
+    pub(super) source: Option<SourceId>,
 }
 
 /// The event that is being filled.
@@ -71,7 +73,7 @@ impl Fields<'_> {
     pub(super) fn read(&mut self, field: &DirectField, raw: Raw<'_>, at: usize) {
         let DirectField { order, slot, keep_text, conversion } = field;
         if let Err(reason) = self.convert(*slot, conversion, *keep_text, raw) {
-            self.fail(FieldError { order: *order, slot: *slot, reason, at });
+            self.fail(FieldError { order: *order, slot: *slot, reason, at, source: None });
         }
     }
 
@@ -225,6 +227,16 @@ pub(super) struct CapturedRecord<'a> {
 impl CapturedRecord<'_> {
     fn raw(&self, source: u16) -> Raw<'_> {
         self.captures.raw(source, self.record)
+    }
+
+    /// The step of the first place that has a value; of the last place if none has.
+    pub(super) fn present<'s>(&self, step: &'s Step) -> &'s Step {
+        let has_value = |step: &&Step| match &step.source {
+            ValueSource::Source(source) => !self.raw(*source).is_missing(),
+            ValueSource::Pair(a, b) => !self.raw(*a).is_missing() && !self.raw(*b).is_missing(),
+            ValueSource::Constant(_) | ValueSource::RowNumber => true,
+        };
+        step.places().find(has_value).or(step.others.last()).unwrap_or(step)
     }
 
     /// Where in the record the value of a step begins; 0 for a value that is not from the record.

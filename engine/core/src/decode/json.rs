@@ -21,6 +21,8 @@ pub(super) struct JsonPlan {
     shape: Shape,
     /// What happens to values: the target of values that are not mapped, then by source.
     targets: Arc<[Target]>,
+    /// How deep objects and arrays may be nested.
+    depth: usize,
 }
 
 /// Reads the objects of a feed, and learns their other keys and the order of all keys.
@@ -30,6 +32,7 @@ pub(super) struct JsonReader {
     shape: Shape,
     /// Those of the plan.
     targets: Arc<[Target]>,
+    depth: usize,
     /// Unknown keys of the open objects.
     unknown: Vec<UnknownKey>,
 }
@@ -42,6 +45,7 @@ impl JsonPlan {
     /// A plan of mapped paths, by source. `direct`: the fields that are converted where their values are found.
     pub(super) fn new(
         paths: &[Vec<String>],
+        depth: usize,
         exempt: Vec<bool>,
         direct: Vec<(SourceId, DirectField)>,
     ) -> JsonPlan {
@@ -56,16 +60,16 @@ impl JsonPlan {
         for (source, field) in direct {
             targets[usize::from(target(source))].direct = Some(field);
         }
-        JsonPlan { shape, targets: targets.into() }
+        JsonPlan { shape, targets: targets.into(), depth }
     }
 }
 
 impl JsonReader {
     /// A reader that has learned nothing yet.
     pub(super) fn new(plan: &JsonPlan) -> JsonReader {
-        let JsonPlan { shape, targets } = plan;
-        let (shape, targets) = (shape.clone(), Arc::clone(targets));
-        JsonReader { record: Record::new(), shape, targets, unknown: Vec::new() }
+        let JsonPlan { shape, targets, depth } = plan;
+        let (shape, targets, depth) = (shape.clone(), Arc::clone(targets), *depth);
+        JsonReader { record: Record::new(), shape, targets, depth, unknown: Vec::new() }
     }
 
     /// Checks a record, and converts or captures its mapped values.
@@ -78,9 +82,9 @@ impl JsonReader {
         self.shape.begin();
         self.unknown.clear();
         self.record.fill(text);
-        let JsonReader { record, shape, targets, unknown } = self;
+        let JsonReader { record, shape, targets, depth, unknown } = self;
         let error = ReadError::new(Reason::BadJson, 0);
-        let mut walk = Walk { text, record, shape, targets, unknown, into, fields, error };
+        let mut walk = Walk { text, record, shape, targets, depth: *depth, unknown, into, fields, error };
         walk.record().map_err(|Stop| walk.error)
     }
 }

@@ -3,6 +3,7 @@
 //! Every part carries the place where it is written, so that an error can point at it. This module does not depend on
 //! how records are read.
 
+use crate::limits::DEPTH;
 use std::fmt;
 use std::ops::Deref;
 use tripline_rules::diagnostic::Span;
@@ -64,6 +65,8 @@ pub struct Mapping {
     pub labels: Option<LabelMapping>,
     /// Fields that are not searched for card numbers.
     pub pan_exempt: Vec<Slot>,
+    /// Nested objects and arrays of a JSON record, the outermost included: a pointer has at most so many keys.
+    pub depth: usize,
     /// Where the sections are written.
     pub spans: MappingSpans,
 }
@@ -71,7 +74,8 @@ pub struct Mapping {
 impl Mapping {
     /// A mapping of fields without labels.
     pub fn new(format: Format, fields: Vec<FieldMapping>) -> Mapping {
-        Mapping { format, fields, labels: None, pan_exempt: Vec::new(), spans: MappingSpans::default() }
+        let (pan_exempt, spans) = (Vec::new(), MappingSpans::default());
+        Mapping { format, fields, labels: None, pan_exempt, depth: DEPTH, spans }
     }
 }
 
@@ -89,7 +93,7 @@ pub struct MappingSpans {
 /// The format of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a record; sources are JSON pointers (RFC 6901) of one to four keys.
+    /// One JSON object a record; sources are JSON pointers (RFC 6901).
     Json,
     /// One line of comma-separated values a record (RFC 4180); sources are column names of the header.
     Csv {
@@ -116,6 +120,9 @@ pub struct FieldMapping {
     pub time: TimeFormat,
     /// How money is written.
     pub money: MoneyForm,
+    /// Where the source has no value: the other places of the field, in their order, each with its own settings. The
+    /// first place with a value counts, whatever becomes of that value.
+    pub others: Vec<FieldMapping>,
 }
 
 impl FieldMapping {
@@ -134,7 +141,13 @@ impl FieldMapping {
                 sign: Sign::AsWritten,
                 currency: CurrencySource::OfField,
             },
+            others: Vec::new(),
         }
+    }
+
+    /// The mapping of each place, in the order in which they are tried.
+    pub fn places(&self) -> impl Iterator<Item = &FieldMapping> {
+        std::iter::once(self).chain(&self.others)
     }
 }
 

@@ -47,9 +47,17 @@ pub enum MappingErrorKind {
         /// The kind of source.
         from: &'static str,
     },
-    /// Not a JSON pointer of one to four keys.
-    #[error("`{0}` is not a JSON pointer of one to four keys")]
-    Pointer(String),
+    /// Not a JSON pointer, or one with more keys than records have levels.
+    #[error("`{pointer}` is not a JSON pointer of 1 to {depth} keys, such as `/merchant/mcc`")]
+    Pointer {
+        /// As written.
+        pointer: String,
+        /// The limit.
+        depth: usize,
+    },
+    /// A place behind one that always has a value.
+    #[error("`{0}` is never read from here: the place before it always has a value")]
+    Behind(String),
     /// A constant, or a value of the value map, that is not valid for the field.
     #[error("`{value}` is not a value of `{field}`")]
     Value {

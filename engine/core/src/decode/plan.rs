@@ -26,8 +26,8 @@ pub struct DecodePlan {
     pub(super) account_currency: Option<u16>,
     /// By source: the first field that reads it.
     pub(super) slots: Vec<Option<Slot>>,
-    /// By field: the pointer or column that it is read from.
-    places: Vec<(Slot, String)>,
+    /// By field: the pointers or columns that it is read from, in their order.
+    places: Vec<(Slot, Option<SourceId>, String)>,
 }
 
 /// How records are checked and where their values are found.
@@ -44,14 +44,14 @@ impl DecodePlan {
     /// are always read, and currencies when an amount is. `texts`: the text fields whose text the event carries; those
     /// of its id and account are always carried. `key`: the key of all hashes.
     pub fn new(mapping: &CheckedMapping, wanted: &[Slot], texts: &[Slot], key: TextKey) -> DecodePlan {
-        let CheckedMapping { format, names, paths, exempt, slots, steps, label, account_currency } =
+        let CheckedMapping { format, names, paths, depth, exempt, slots, steps, label, account_currency } =
             mapping.clone();
         let mut steps = wanted_steps(steps, wanted, texts);
         let places = places(&steps, &names);
         let (reader, required) = match format {
             Format::Json => {
                 let (required, direct) = direct_fields(&mut steps, label.as_ref());
-                (ReaderPlan::Json(JsonPlan::new(&paths, exempt, direct)), required)
+                (ReaderPlan::Json(JsonPlan::new(&paths, depth, exempt, direct)), required)
             }
             Format::Csv { delimiter } => {
                 (ReaderPlan::Csv(Arc::new(CsvPlan::new(delimiter, names, exempt))), Vec::new())
@@ -60,22 +60,27 @@ impl DecodePlan {
         DecodePlan { key, reader, required, steps, label, account_currency, slots, places }
     }
 
-    /// The pointer or column that a field is read from, if the plan reads it from a record.
-    pub fn place(&self, field: Slot) -> Option<&str> {
-        self.places.iter().find(|(slot, _)| *slot == field).map(|(_, place)| place.as_str())
+    /// The pointer or column that a field is read from, if the plan reads it from a record: that of one source, or
+    /// all of them.
+    pub fn place(&self, field: Slot, source: Option<SourceId>) -> Option<String> {
+        let of_field = self.places.iter().filter(|(slot, ..)| *slot == field);
+        let one = of_field.clone().find(|(_, from, _)| from.is_some() && *from == source);
+        let all = || of_field.map(|(_, _, place)| place.as_str()).collect::<Vec<_>>().join(" or ");
+        let place = one.map_or_else(all, |(_, _, place)| place.clone());
+        (!place.is_empty()).then_some(place)
     }
 }
 
-fn places(steps: &[Step], names: &[String]) -> Vec<(Slot, String)> {
+fn places(steps: &[Step], names: &[String]) -> Vec<(Slot, Option<SourceId>, String)> {
     let place = |step: &Step| match step.source {
-        ValueSource::Source(source) => Some((step.slot, names[usize::from(source)].clone())),
+        ValueSource::Source(source) => Some((step.slot, Some(source), names[usize::from(source)].clone())),
         ValueSource::Pair(latitude, longitude) => {
             let [latitude, longitude] = [latitude, longitude].map(|source| &names[usize::from(source)]);
-            Some((step.slot, format!("{latitude}, {longitude}")))
+            Some((step.slot, None, format!("{latitude}, {longitude}")))
         }
         ValueSource::Constant(_) | ValueSource::RowNumber => None,
     };
-    steps.iter().filter_map(place).collect()
+    steps.iter().flat_map(Step::places).filter_map(place).collect()
 }
 
 /// The steps of the fields that are wanted, in the order of fields.
@@ -91,8 +96,11 @@ fn wanted_steps(mut steps: Vec<Step>, wanted: &[Slot], texts: &[Slot]) -> Vec<St
     steps.sort_by_key(|step| order(step.slot));
     for (order, step) in (0..).zip(&mut steps) {
         let carried = step.slot == EVENT_ID || step.slot == ACCOUNT_ID || texts.contains(&step.slot);
-        step.order = order;
-        step.keep_text = carried && step.is_text();
+        let keep_text = carried && step.is_text();
+        (step.order, step.keep_text) = (order, keep_text);
+        for other in &mut step.others {
+            (other.order, other.keep_text) = (order, keep_text);
+        }
     }
     steps
 }
@@ -135,13 +143,13 @@ fn sources(steps: &[Step], label: Option<&LabelPlan>) -> Vec<SourceId> {
         };
         [first, second, currency].into_iter().flatten()
     };
-    steps.iter().flat_map(of_step).chain(label.map(|label| label.source)).collect()
+    steps.iter().flat_map(Step::places).flat_map(of_step).chain(label.map(|label| label.source)).collect()
 }
 
 /// The field of a step that depends on nothing but its own value, with its source.
 fn direct_field(step: &Step) -> Option<(SourceId, DirectField)> {
     match (&step.source, &step.conversion, &step.substitution) {
-        (ValueSource::Source(source), FieldConversion::Value(conversion), None) => {
+        (ValueSource::Source(source), FieldConversion::Value(conversion), None) if step.others.is_empty() => {
             let Step { order, slot, keep_text, .. } = *step;
             Some((*source, DirectField { order, slot, keep_text, conversion: conversion.clone() }))
         }

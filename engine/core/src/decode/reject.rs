@@ -30,7 +30,7 @@ reasons! {
     BadJson = "bad_json",
     /// A key occurs twice in one object.
     DuplicateKey = "duplicate_key",
-    /// Nested deeper than [`DEPTH_MAX`](crate::limits::DEPTH_MAX).
+    /// Nested deeper than the mapping allows, by default [`DEPTH`](crate::limits::DEPTH).
     TooDeep = "too_deep",
     /// Not one CSV record: a quote or a line end at the wrong place.
     BadCsv = "bad_csv",
@@ -77,6 +77,8 @@ pub struct Reject {
     pub reason: Reason,
     /// The mapped field with the error, if it is an error of one.
     pub field: Option<Slot>,
+    /// The number of the place with the error, if it is one of several places of the field.
+    pub source: Option<u16>,
     /// Where in the record, bytes from its start.
     pub at: usize,
     /// Whether the record contains what looks like a card number, whatever the reason: then its content must not be

@@ -55,9 +55,16 @@ pub(super) struct Step {
     pub(super) substitution: Option<Box<Substitution>>,
     /// Whether the event keeps the text.
     pub(super) keep_text: bool,
+    /// Where the source has no value: the steps of the field's other places, in their order.
+    pub(super) others: Vec<Step>,
 }
 
 impl Step {
+    /// The step of each place of the field.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Step> {
+        std::iter::once(self).chain(&self.others)
+    }
+
     /// Whether its field is text.
     pub(super) fn is_text(&self) -> bool {
         matches!(self.conversion, FieldConversion::Value(Conversion::Id | Conversion::Text))

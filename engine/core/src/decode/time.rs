@@ -197,31 +197,114 @@ mod tests {
         assert_eq!((seconds.read("NaN"), seconds.read(""), millis.read("1e400")), (None, None, None));
     }
 
+    fn utc(text: &str) -> Option<i64> {
+        TimeReader::Rfc3339.read(text)
+    }
+
     #[test]
-    fn local_times_follow_the_zone_through_clock_changes() {
-        let berlin = local("%Y-%m-%d %H:%M:%S", "Europe/Berlin");
-        let utc = |text: &str| TimeReader::Rfc3339.read(text);
-        assert_eq!(berlin.read("2024-01-15 10:30:00"), utc("2024-01-15T09:30:00Z"));
-        assert_eq!(berlin.read("2024-07-15 10:30:00"), utc("2024-07-15T08:30:00Z"));
-        for (text, earlier, later, refused) in [
-            // Skipped: the clocks go from 02:00 to 03:00.
-            ("2024-03-31 02:30:00", "2024-03-31T00:30:00Z", "2024-03-31T01:30:00Z", Reason::BadTime),
-            // Repeated: they go from 03:00 back to 02:00.
-            ("2024-10-27 02:30:00", "2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z", Reason::AmbiguousTime),
+    fn local_times_that_clocks_repeat_or_skip_are_what_the_mapping_says() {
+        let (lord_howe, new_york) = ("Australia/Lord_Howe", "America/New_York");
+        for (zone, text, earlier, later, refused) in [
+            // Skipped: the clocks go from 02:00 to 03:00, on Lord Howe to 02:30.
+            (
+                "Europe/Berlin",
+                "2024-03-31 02:30:00",
+                "2024-03-31T00:30:00Z",
+                "2024-03-31T01:30:00Z",
+                Reason::BadTime,
+            ),
+            (
+                new_york,
+                "2026-03-08 02:00:00",
+                "2026-03-08T06:00:00Z",
+                "2026-03-08T07:00:00Z",
+                Reason::BadTime,
+            ),
+            (
+                new_york,
+                "2026-03-08 02:59:59",
+                "2026-03-08T06:59:59Z",
+                "2026-03-08T07:59:59Z",
+                Reason::BadTime,
+            ),
+            (
+                lord_howe,
+                "2026-10-04 02:15:00",
+                "2026-10-03T15:15:00Z",
+                "2026-10-03T15:45:00Z",
+                Reason::BadTime,
+            ),
+            // Repeated: they go from 03:00 or 02:00 back by an hour, on Lord Howe by half of it.
+            (
+                "Europe/Berlin",
+                "2024-10-27 02:30:00",
+                "2024-10-27T00:30:00Z",
+                "2024-10-27T01:30:00Z",
+                Reason::AmbiguousTime,
+            ),
+            (
+                new_york,
+                "2026-11-01 01:00:00",
+                "2026-11-01T05:00:00Z",
+                "2026-11-01T06:00:00Z",
+                Reason::AmbiguousTime,
+            ),
+            (
+                new_york,
+                "2026-11-01 01:59:59",
+                "2026-11-01T05:59:59Z",
+                "2026-11-01T06:59:59Z",
+                Reason::AmbiguousTime,
+            ),
+            (
+                lord_howe,
+                "2026-04-05 01:30:00",
+                "2026-04-04T14:30:00Z",
+                "2026-04-04T15:00:00Z",
+                Reason::AmbiguousTime,
+            ),
+            (
+                lord_howe,
+                "2026-04-05 01:59:59",
+                "2026-04-04T14:59:59Z",
+                "2026-04-04T15:29:59Z",
+                Reason::AmbiguousTime,
+            ),
         ] {
             for (ambiguous, expected) in [
                 (Ambiguous::Earlier, Ok(earlier)),
                 (Ambiguous::Later, Ok(later)),
                 (Ambiguous::Reject, Err(refused)),
             ] {
-                let reader = chosen("%Y-%m-%d %H:%M:%S", "Europe/Berlin", ambiguous);
+                let reader = chosen("%Y-%m-%d %H:%M:%S", zone, ambiguous);
                 let TimeReader::Local(inner) = &reader else { unreachable!() };
                 let time = |text| LocalTime { ms: utc(text).unwrap(), is_chosen: true };
                 assert_eq!(inner.read(text.as_bytes()), expected.map(time), "{text} {ambiguous:?}");
                 assert_eq!(reader.read(text), expected.ok().and_then(utc));
-                assert_eq!(reader.read("2024-10-27 01:59:59"), utc("2024-10-26T23:59:59Z"));
-                assert_eq!(reader.read("2024-10-27 03:00:00"), utc("2024-10-27T02:00:00Z"));
             }
+        }
+    }
+
+    #[test]
+    fn local_times_follow_the_zone_through_clock_changes() {
+        let (lord_howe, new_york) = ("Australia/Lord_Howe", "America/New_York");
+        let berlin = local("%Y-%m-%d %H:%M:%S", "Europe/Berlin");
+        assert_eq!(berlin.read("2024-01-15 10:30:00"), utc("2024-01-15T09:30:00Z"));
+        assert_eq!(berlin.read("2024-07-15 10:30:00"), utc("2024-07-15T08:30:00Z"));
+        // The second before, and the second behind.
+        for (zone, text, expected) in [
+            ("Europe/Berlin", "2024-10-27 01:59:59", "2024-10-26T23:59:59Z"),
+            ("Europe/Berlin", "2024-10-27 03:00:00", "2024-10-27T02:00:00Z"),
+            (new_york, "2026-03-08 01:59:59", "2026-03-08T06:59:59Z"),
+            (new_york, "2026-03-08 03:00:00", "2026-03-08T07:00:00Z"),
+            (new_york, "2026-11-01 00:59:59", "2026-11-01T04:59:59Z"),
+            (new_york, "2026-11-01 02:00:00", "2026-11-01T07:00:00Z"),
+            (lord_howe, "2026-04-05 01:29:59", "2026-04-04T14:29:59Z"),
+            (lord_howe, "2026-04-05 02:00:00", "2026-04-04T15:30:00Z"),
+            (lord_howe, "2026-10-04 01:59:59", "2026-10-03T15:29:59Z"),
+            (lord_howe, "2026-10-04 02:30:00", "2026-10-03T15:30:00Z"),
+        ] {
+            assert_eq!(local("%Y-%m-%d %H:%M:%S", zone).read(text), utc(expected), "{zone} {text}");
         }
         // A date is the first moment of its day, also where the clocks skip midnight.
         assert_eq!(local("%Y-%m-%d", "America/Sao_Paulo").read("2018-11-04"), utc("2018-11-04T03:00:00Z"));

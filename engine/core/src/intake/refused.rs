@@ -14,6 +14,8 @@ pub(crate) struct Rejection {
     pub(crate) reason: Reason,
     /// The field, if it is an error of one.
     pub(crate) field: Option<Slot>,
+    /// The number of its place, if it has several.
+    pub(crate) source: Option<u16>,
     /// Where in the record, bytes from its start.
     pub(crate) at: Option<usize>,
     /// Whether it holds something like a card number: nothing of it is published.
@@ -23,11 +25,12 @@ pub(crate) struct Rejection {
 impl Rejection {
     /// Of a record that could not be decoded.
     pub(crate) fn of(reject: Reject) -> Rejection {
-        let Reject { reason, field, at, card_number } = reject;
+        let Reject { reason, field, source, at, card_number } = reject;
         // What is missing is nowhere.
         Rejection {
             reason,
             field,
+            source,
             at: Some(at).filter(|_| reason != Reason::MissingField),
             has_card: card_number,
         }
@@ -35,7 +38,7 @@ impl Rejection {
 
     /// Of an event whose field does not fit what came before.
     pub(crate) fn of_event(reason: Reason, field: Slot) -> Rejection {
-        Rejection { reason, field: Some(field), at: None, has_card: false }
+        Rejection { reason, field: Some(field), source: None, at: None, has_card: false }
     }
 }
 
@@ -51,12 +54,11 @@ pub(crate) fn write_dead_letter(
     installation: &Installation,
     out: &mut Outputs,
 ) {
-    let Rejection { reason, field, at, has_card } = rejection;
+    let Rejection { reason, field, source, at, has_card } = rejection;
     let mut headers = vec![(header::ERROR_REASON, reason.name().to_owned())];
     if let Some(field) = field {
         headers.push((header::ERROR_FIELD, installation.schema().field(field).name.clone()));
-        headers
-            .extend(installation.decode().place(field).map(|place| (header::ERROR_PLACE, place.to_owned())));
+        headers.extend(installation.decode().place(field, source).map(|place| (header::ERROR_PLACE, place)));
     }
     headers.extend(at.map(|at| (header::ERROR_BYTE, at.to_string())));
     let is_read = reason != Reason::TooLarge;

@@ -16,11 +16,13 @@ use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// How often a plan looks for somebody who fits.
 const TRIES: u32 = 200;
-/// A victim is left in peace that long.
-const PEACE_MS: i64 = 3 * DAY_MS;
+/// A victim is left in peace that long: alerts of a day are still about the campaign before.
+const PEACE_MS: i64 = DAY_MS;
 /// Cards of a compromised terminal.
 const EXPOSED_MIN: usize = 4;
 const EXPOSED_MAX: usize = 24;
+/// The same where campaigns follow each other faster than usual: a bank has only so many customers to strike.
+const EXPOSED_IN_HASTE_MAX: usize = 10;
 /// A copy is used at least this far away.
 const CLONE_KM_MIN: f64 = 2_500.0;
 /// How many approved frauds are reported.
@@ -156,15 +158,11 @@ impl Attack<'_> {
     }
 
     fn compromised_terminal(&mut self) -> Option<Plan> {
-        let watch = self.sightings.best_watch(EXPOSED_MIN)?;
-        let free: Vec<(u32, u8)> = watch
-            .visitors()
-            .filter(|(account, _)| self.accounts[*account as usize].struck_until < self.at)
-            .take(EXPOSED_MAX)
-            .collect();
-        if free.len() < EXPOSED_MIN {
-            return None;
-        }
+        let can_be_struck = |account: u32| self.accounts[account as usize].struck_until < self.at;
+        let watch = self.sightings.best_watch(can_be_struck, EXPOSED_MIN)?;
+        let most = if self.pace > 1.0 { EXPOSED_IN_HASTE_MAX } else { EXPOSED_MAX };
+        let free: Vec<(u32, u8)> =
+            watch.visitors().filter(|(account, _)| can_be_struck(*account)).take(most).collect();
         let (skimmed, city) = (watch.till, watch.city);
         self.sightings.close(skimmed);
         let fences = [world::ELECTRONICS, world::HOME_IMPROVEMENT].map(|category| {

@@ -17,7 +17,7 @@ use super::settings::SimulationSettings;
 use super::settled::Settled;
 use super::sightings::{Sighting, Sightings};
 use crate::batch::Timestamp;
-use tripline_rules::time::{MINUTE_MS, SECOND_MS};
+use tripline_rules::time::{DAY_MS, MINUTE_MS, SECOND_MS};
 
 /// Nobody does two things within ten minutes, the steps of one scene aside.
 const REST_MS: i64 = 10 * MINUTE_MS;
@@ -88,6 +88,12 @@ impl Bank {
     /// Accounts.
     pub fn account(&self, number: u32) -> &Account {
         &self.accounts[number as usize]
+    }
+
+    /// Days on which accounts were open, summed over the accounts.
+    pub fn account_days(&self, from: Timestamp, until: Timestamp) -> f64 {
+        let open_ms = |account: &Account| (until.0 - from.max(account.opened).0).max(0);
+        self.accounts.iter().map(|account| real(open_ms(account)) / real(DAY_MS)).sum()
     }
 
     /// Campaigns so far, by number.

@@ -7,7 +7,10 @@ use crate::batch::Timestamp;
 use std::collections::VecDeque;
 
 const RECENT_MAX: usize = 256;
-const WATCHES_MAX: usize = 16;
+/// Every busy shop of the cities: a till that few customers use must not keep another from being watched.
+const WATCHES_MAX: usize = 128;
+/// So many tills used up are not watched again.
+const CLOSED_MAX: usize = 16;
 const VISITORS_MAX: usize = 32;
 
 /// A card used at a till.
@@ -67,16 +70,17 @@ impl Sightings {
         self.recent.iter().rev()
     }
 
-    /// The watched till with the most visitors, if they are enough.
-    pub fn best_watch(&self, visitors_min: usize) -> Option<Watch> {
-        let best = self.watches.iter().max_by_key(|watch| watch.visitors.len())?;
-        (best.visitors.len() >= visitors_min).then(|| best.clone())
+    /// The watched till with the most visitors that can be struck, if they are enough.
+    pub fn best_watch(&self, can_be_struck: impl Fn(u32) -> bool, visitors_min: usize) -> Option<Watch> {
+        let free = |watch: &Watch| watch.visitors().filter(|(account, _)| can_be_struck(*account)).count();
+        let best = self.watches.iter().max_by_key(|watch| free(watch))?;
+        (free(best) >= visitors_min).then(|| best.clone())
     }
 
     /// Takes the skimmer away.
     pub fn close(&mut self, till: (Merchant, u8)) {
         self.watches.retain(|watch| watch.till != till);
-        if self.closed.len() == WATCHES_MAX {
+        if self.closed.len() == CLOSED_MAX {
             self.closed.pop_front();
         }
         self.closed.push_back(till);

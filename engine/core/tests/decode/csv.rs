@@ -3,8 +3,8 @@
 use crate::fixture::{Feed, column, full, slot};
 use proptest::prelude::*;
 use tripline_core::decode::{
-    Ambiguous, CurrencySource, FieldMapping, FieldSource, Format, HeaderError, LabelMapping, Mapping,
-    MappingSpans, Reason, TimeFormat,
+    Ambiguous, CurrencySource, FieldMapping, FieldSource, Format, HeaderError, LabelMapping, Mapping, Reason,
+    TimeFormat,
 };
 
 /// The columns of a public simulated data set.
@@ -20,25 +20,17 @@ fn mapping() -> Mapping {
     };
     let mut amount = column("tx.amount", "TX_AMOUNT");
     amount.money.currency = CurrencySource::Constant("EUR".into());
-    Mapping {
-        format: Format::Csv { delimiter: b',' },
-        fields: vec![
-            column("event.id", "TRANSACTION_ID"),
-            constant("event.type", "purchase"),
-            time,
-            column("account.id", "CUSTOMER_ID"),
-            column("merchant.name", "TERMINAL_ID"),
-            amount,
-        ],
-        labels: Some(LabelMapping {
-            source: "TX_FRAUD".into(),
-            equals: "1".into(),
-            outcome: 0,
-            after_ms: 604_800_000,
-        }),
-        pan_exempt: Vec::new(),
-        spans: MappingSpans::default(),
-    }
+    let fields = vec![
+        column("event.id", "TRANSACTION_ID"),
+        constant("event.type", "purchase"),
+        time,
+        column("account.id", "CUSTOMER_ID"),
+        column("merchant.name", "TERMINAL_ID"),
+        amount,
+    ];
+    let labels =
+        LabelMapping { source: "TX_FRAUD".into(), equals: "1".into(), outcome: 0, after_ms: 604_800_000 };
+    Mapping { labels: Some(labels), ..Mapping::new(Format::Csv { delimiter: b',' }, fields) }
 }
 
 fn feed() -> Feed {

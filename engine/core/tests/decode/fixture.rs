@@ -94,6 +94,7 @@ pub const FULL: &str = r#"{"id":"evt-1","type":"purchase","time":"2024-01-15T10:
 
 /// A decoder and the event it fills.
 pub struct Feed {
+    plan: Arc<DecodePlan>,
     pub decoder: Decoder,
     pub event: Event,
 }
@@ -108,8 +109,14 @@ impl Feed {
         let schema = schema();
         let all: Vec<Slot> = (0..20).map(Slot).collect();
         let plan = DecodePlan::new(&CheckedMapping::new(mapping, &schema)?, &all, &all, TextKey::default());
-        let decoder = Decoder::new(Arc::new(plan));
-        Ok(Feed { decoder, event: Event::new(schema.fields().len()) })
+        let plan = Arc::new(plan);
+        let decoder = Decoder::new(Arc::clone(&plan));
+        Ok(Feed { plan, decoder, event: Event::new(schema.fields().len()) })
+    }
+
+    /// The place that a dead letter names.
+    pub fn place(&self, reject: Reject) -> Option<String> {
+        self.plan.place(reject.field?, reject.source)
     }
 
     pub fn decode(&mut self, record: impl AsRef<[u8]>) -> Result<(), Reject> {

@@ -47,7 +47,7 @@ fn a_record_refused_for_another_reason_still_says_that_it_holds_one() {
     let mut feed = Feed::new(&full());
     for (record, reason, card_number) in [
         (format!("{{\"x\" \"{CARD}\""), Reason::BadJson, true),
-        (with(&format!(",\"x\":[[[[{CARD}]]]]")), Reason::TooDeep, true),
+        (with(&format!(",\"x\":{}{CARD}{}", "[".repeat(16), "]".repeat(16))), Reason::TooDeep, true),
         (with(&format!(",\"x\":1,\"x\":{CARD}")), Reason::DuplicateKey, true),
         (with(r#","x":nope,"y":"\u0034111111111111111""#), Reason::BadJson, true),
         (FULL.replace("57.16", CARD), Reason::BadMoney, true),

@@ -1,7 +1,8 @@
 //! Which texts are accepted as one JSON object within the bounds.
 
 use crate::fixture::{FULL, Feed, full, json, pointer, slot, with};
-use tripline_core::decode::Reason;
+use tripline_core::decode::{Mapping, Reason};
+use tripline_core::limits::{DEPTH, DEPTH_MAX};
 use tripline_rules::value::Slot;
 
 #[test]
@@ -240,16 +241,36 @@ fn repeated_keys_are_found_among_thousands() {
     assert_eq!(feed.outcome(with(&keys)), Ok(()));
 }
 
+/// Paths, values that are mapped and values that nothing reads end at one limit; the record itself is the first level.
 #[test]
-fn four_levels_are_read_and_a_fifth_is_refused() {
-    let mut feed = Feed::new(&json(vec![pointer("merchant.name", "/a/b/c/d")]));
-    assert_eq!(feed.outcome(with(r#","a":{"b":{"c":{"d":"deep"}}}"#)), Ok(()));
-    assert_eq!(feed.text("merchant.name"), Some("deep"));
-    for value in
-        [r#"{"b":{"c":{"d":{}}}}"#, r#"{"b":{"c":{"x":[]}}}"#, "[[[[]]]]", r#"[[[{}]]]"#, r#"{"":[{"":[]}]}"#]
-    {
-        assert_eq!(feed.outcome(with(&format!(",\"a\":{value}"))), Err(Reason::TooDeep), "{value}");
+fn as_many_levels_as_the_mapping_says_are_read_and_one_more_is_refused() {
+    for depth in [1, 4, DEPTH, 17, DEPTH_MAX] {
+        let path = |keys: usize| "/a".repeat(keys);
+        let mapping = |keys| Mapping { depth, ..json(vec![pointer("merchant.name", &path(keys))]) };
+        let pointer = format!(
+            "`{}` is not a JSON pointer of 1 to {depth} keys, such as `/merchant/mcc`",
+            path(depth + 1)
+        );
+        let errors = Feed::try_new(&mapping(depth + 1)).err().unwrap();
+        assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), [pointer]);
+        let mut feed = Feed::new(&mapping(depth));
+        let nested = |open: &str, close: &str, levels: usize, inside: &str| {
+            with(&format!(",\"a\":{}{inside}{}", open.repeat(levels), close.repeat(levels)))
+        };
+        assert_eq!(feed.outcome(nested("{\"a\":", "}", depth - 1, "\"deep\"")), Ok(()));
+        assert_eq!(feed.text("merchant.name"), Some("deep"));
+        for (open, close) in [("{\"a\":", "}"), ("{\"b\":", "}"), ("[", "]"), ("[1,", "]")] {
+            // Each twice: the second time its keys are known.
+            for _ in 0..2 {
+                let outcome = feed.outcome(nested(open, close, depth - 1, "1"));
+                assert_eq!(outcome, Ok(()), "{depth} levels of {open}");
+                let outcome = feed.outcome(nested(open, close, depth, "1"));
+                assert_eq!(outcome, Err(Reason::TooDeep), "{depth} levels of {open} and one more");
+            }
+        }
+        assert_eq!(feed.outcome(nested("[", "]", depth - 1, "4111111111111111")), Err(Reason::CardNumber));
     }
+    let mut feed = Feed::new(&json(vec![]));
     let bomb = "[".repeat(16_000);
     assert_eq!(feed.outcome(with(&format!(",\"a\":{bomb}"))), Err(Reason::TooDeep));
 }

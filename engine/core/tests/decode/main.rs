@@ -10,6 +10,7 @@ mod mapping;
 #[path = "../shared/mutation.rs"]
 mod mutation;
 mod oracle;
+mod places;
 #[path = "../shared/seen.rs"]
 mod seen;
 mod values;

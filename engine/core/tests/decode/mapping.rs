@@ -17,7 +17,7 @@ fn all_errors_of_a_mapping_are_reported_at_once() {
     mapping.fields.remove(3);
     mapping.fields.push(pointer("tx.risk", "/other"));
     mapping.fields.push(pointer("tx.took", "/took"));
-    let mut channel = pointer("tx.reversed", "/x/y/z/too/deep");
+    let mut channel = pointer("tx.reversed", "x/y");
     channel.values = vec![("1".into(), "maybe".into()), ("1".into(), "yes".into())];
     mapping.fields.push(channel);
     mapping.labels =
@@ -29,10 +29,10 @@ fn all_errors_of_a_mapping_are_reported_at_once() {
             "`1` occurs twice in the values of `tx.reversed`",
             "`account.id` must be mapped",
             "`tx.took` is a duration: its time format must be seconds or milliseconds",
-            "`/x/y/z/too/deep` is not a JSON pointer of one to four keys",
+            "`x/y` is not a JSON pointer of 1 to 16 keys, such as `/merchant/mcc`",
             "`maybe` is not a value of `tx.reversed`",
             "a label needs an outcome of `label.outcome` and a delay of zero or more",
-            "`fraud` is not a JSON pointer of one to four keys",
+            "`fraud` is not a JSON pointer of 1 to 16 keys, such as `/merchant/mcc`",
         ]
     );
 }
@@ -72,7 +72,7 @@ fn each_error_has_its_message() {
     let no_zone = ["`Mars` is neither a time zone of the tz database nor an offset such as +02:00"];
     assert_eq!(with(&zone, pointer("account.opened", "/v")), no_zone);
     for bad in ["", "v", "/a~2", "/~"] {
-        let expected = format!("`{bad}` is not a JSON pointer of one to four keys");
+        let expected = format!("`{bad}` is not a JSON pointer of 1 to 16 keys, such as `/merchant/mcc`");
         assert_eq!(with(&|_| {}, pointer("tx.risk", bad)), [expected]);
     }
     let mut mapping = json(vec![]);

@@ -5,6 +5,7 @@ use crate::fixture::{FULL, Feed, full, json, pointer, with};
 use crate::seen::Seen;
 use proptest::prelude::*;
 use tripline_core::decode::Reason;
+use tripline_core::limits::DEPTH;
 
 /// Any JSON, of few keys so that some repeat, with unusual spellings.
 fn any_json() -> impl Strategy<Value = String> {
@@ -43,7 +44,7 @@ fn expected(record: &str) -> Result<(), Reason> {
     match serde_json::from_str::<Seen>(record) {
         Err(_) => Err(Reason::BadJson),
         Ok(seen) if !seen.object => Err(Reason::BadJson),
-        Ok(seen) if seen.depth > 4 => Err(Reason::TooDeep),
+        Ok(seen) if seen.depth > DEPTH => Err(Reason::TooDeep),
         Ok(seen) if seen.repeated => Err(Reason::DuplicateKey),
         Ok(_) => Ok(()),
     }

@@ -2,7 +2,7 @@
 
 use crate::bank::{Bank, DAY, MINUTE, NOON, purchase};
 use tripline_core::limits::{
-    DEPTH_MAX, EVENT_BYTES_MAX, FUTURE_MS_MAX, ID_BYTES_MAX, MONEY_MINOR_MAX, NUMBER_MAX, TEXT_CHARS_MAX,
+    DEPTH, EVENT_BYTES_MAX, FUTURE_MS_MAX, ID_BYTES_MAX, MONEY_MINOR_MAX, NUMBER_MAX, TEXT_CHARS_MAX,
 };
 use tripline_core::outputs::Topic;
 
@@ -44,14 +44,18 @@ fn a_string_of_fifty_megabytes_is_refused_unread_and_uncopied() {
 }
 
 #[test]
-fn nesting_ends_at_four_levels_also_where_nothing_reads() {
+fn nesting_ends_at_sixteen_levels_also_where_nothing_reads() {
     let mut bank = Bank::new();
     // The record itself is the first level.
     let nested =
         |id, levels: usize| with(id, &format!(r#","x":{}1{}"#, "[".repeat(levels), "]".repeat(levels)));
-    assert_eq!(bank.verdict(&nested(1, DEPTH_MAX - 1)), None);
-    assert_eq!(bank.verdict(&nested(2, DEPTH_MAX)), refused("too_deep"));
-    assert_eq!(bank.verdict(&with(3, r#","x":{"x":{"x":{"x":{}}}}"#)), refused("too_deep"));
+    assert_eq!(bank.verdict(&nested(1, DEPTH - 1)), None);
+    assert_eq!(bank.verdict(&nested(2, DEPTH)), refused("too_deep"));
+    let objects = |id, levels: usize| {
+        with(id, &format!(r#","x":{}1{}"#, r#"{"x":"#.repeat(levels), "}".repeat(levels)))
+    };
+    assert_eq!(bank.verdict(&objects(3, DEPTH - 1)), None);
+    assert_eq!(bank.verdict(&objects(5, DEPTH)), refused("too_deep"));
     assert_eq!(bank.verdict(&nested(4, 8_000)), refused("too_deep"));
 }
 

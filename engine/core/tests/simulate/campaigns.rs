@@ -197,3 +197,25 @@ fn an_honest_world_has_no_fraud() {
     let events = simulated(&SimulationSettings::new(2, 200, START), days(20));
     assert!(events.iter().all(|event| !event.truth.is_fraud() && event.lost_cents == 0));
 }
+
+/// One second of watching is a minute: for four hours of it, ten days pass at the bank.
+#[test]
+fn campaigns_of_every_kind_begin_for_as_long_as_the_demo_is_watched() {
+    let live = days(90);
+    let watched = |minutes: i64| Timestamp(live.0 + minutes * 60 * 60_000);
+    let mut simulation = Simulation::new(&SimulationSettings::demo(4, 2_000, live, 60.0));
+    let mut event = SimulatedEvent::default();
+    while simulation.next_before(watched(240), &mut event) {}
+    for from in (0..240).step_by(40) {
+        let during = watched(from)..watched(from + 40);
+        let begun =
+            simulation.campaigns().iter().filter(|campaign| during.contains(&campaign.first_fraud_at));
+        let mut kinds = BTreeMap::new();
+        begun.for_each(|campaign| *kinds.entry(campaign.kind).or_insert(0) += 1);
+        println!("from minute {from}: {kinds:?}");
+        // Planned is one every seven seconds, 343 in 40 minutes. Terminals where enough cards were used are fewer.
+        assert!(kinds.values().sum::<i32>() >= 280, "from minute {from}: {kinds:?}");
+        assert_eq!(kinds.len(), 5, "from minute {from}: {kinds:?}");
+        assert!(kinds.values().all(|begun| *begun >= 20), "from minute {from}: {kinds:?}");
+    }
+}

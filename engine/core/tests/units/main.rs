@@ -13,3 +13,4 @@ mod dice;
 mod engine;
 mod mixed;
 mod numbers;
+mod table;

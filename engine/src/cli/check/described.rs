@@ -129,6 +129,9 @@ fn help(reason: &str) -> Option<&'static str> {
             "records that are not UTF-8 are probably Latin-1 (ISO 8859-1) or Windows-1252: convert the file with \
              `iconv -f WINDOWS-1252 -t UTF-8`",
         ),
+        "too_deep" => {
+            Some("records may have more levels: set `input: {depth: …}`, 16 by default and at most 64")
+        }
         "ambiguous_time" | "bad_time" => Some(
             "a local time that clocks repeat or skip when summer time ends or begins is refused, unless the mapping \
              says `ambiguous: earlier` or `later`",

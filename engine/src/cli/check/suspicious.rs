@@ -52,6 +52,14 @@ struct Labels {
     values: BTreeSet<String>,
 }
 
+/// The pointer or column of one place.
+fn place(field: &FieldMapping) -> Option<&String> {
+    match &field.source {
+        FieldSource::Pointer(place) | FieldSource::Column(place) => Some(&place.value),
+        _ => None,
+    }
+}
+
 /// How a country is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Alphabet {
@@ -93,6 +101,11 @@ impl<'a> Suspicions<'a> {
     /// Looks at a record that was accepted, and at the event that it became.
     pub fn add(&mut self, written: &Written, event: &Event) {
         for field in &self.config.mapping.fields {
+            // The place that has this record's value.
+            let has_value = |field: &&FieldMapping| {
+                place(field).and_then(|place| written.get(place)).is_some_and(|text| !text.is_empty())
+            };
+            let Some(field) = field.places().find(has_value) else { continue };
             match &self.config.schema().field(field.slot).kind {
                 Kind::Money(_) if field.money.amount == AmountForm::Major => {
                     self.amount(field, written, event);
@@ -120,10 +133,7 @@ impl<'a> Suspicions<'a> {
         let kind = &self.config.schema().field(field.slot).kind;
         let value = describe_field(kind, field.slot, &event.registers, &event.texts);
         let Described::Money(minor, currency) = value else { return };
-        let place = match &field.source {
-            FieldSource::Pointer(place) | FieldSource::Column(place) => &place.value,
-            _ => return,
-        };
+        let Some(place) = place(field) else { return };
         let amounts = self.amounts.entry(field.slot).or_default();
         amounts.has_decimals |= written.get(place).is_none_or(|text| text.contains(['.', ',']));
         amounts.currency = currency;

@@ -177,6 +177,13 @@ impl Words {
         matches!(self, Words::Only(words) if words.is_empty())
     }
 
+    pub(super) fn has(&self, word: &str) -> bool {
+        match self {
+            Words::Only(words) => words.contains(word),
+            Words::AllBut(words) => !words.contains(word),
+        }
+    }
+
     /// Words in both.
     pub(super) fn meet(&self, other: &Words) -> Words {
         match (self, other) {

@@ -2,7 +2,7 @@
 
 use super::range::{Range, Words};
 use crate::ast::{Arithmetic, Expr, ExprKind};
-use crate::pack::{OpText, ParamValue, as_decimal};
+use crate::pack::{AggregateText, OpText, ParamValue, as_decimal};
 use crate::resolve::{Resolution, Resolver};
 use crate::schema::Kind;
 use std::cell::Cell;
@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Half of the earth's circumference, rounded up: no distance is longer.
 const KM_MAX: f64 = 20_016.0;
+/// That distance in the least time between two places, 1 ms: no speed is greater.
+const KMH_MAX: f64 = KM_MAX * 3_600_000.0;
 /// How deep signals of signals are followed.
 const SIGNALS_MAX: u32 = 8;
 
@@ -91,6 +93,7 @@ impl<'r, 'p> Values<'r, 'p> {
             ("local_weekday", _) => Range::whole(1.0, 7.0),
             ("coverage", _) => Range::SHARE,
             ("km_between", _) => Range::between(0.0, KM_MAX),
+            ("kmh", _) => Range::between(0.0, KMH_MAX),
             ("abs", [one]) => self.range(one, known).absolute(),
             ("ratio", [a, b]) => self.range(a, known).over(self.range(b, known)),
             ("coalesce", _) => folded(Range::join),
@@ -115,12 +118,11 @@ impl<'r, 'p> Values<'r, 'p> {
 
     fn named(&self, name: &str) -> Range {
         if let Some(entry) = self.resolver.aggregates.get(name) {
-            return match entry.text.op {
-                Some(OpText::Count | OpText::Distinct) => Range::whole(0.0, f64::INFINITY),
-                Some(OpText::Rate | OpText::Stddev) => Range::POSITIVE,
-                Some(OpText::Ratio | OpText::Rank) => Range::SHARE,
-                _ => Range::ALL,
-            };
+            return self.aggregated(entry.text);
+        }
+        // A negative one is a dead letter.
+        if name == "tx.amount" {
+            return Range::POSITIVE;
         }
         match name.split_once('.') {
             // A model's score is a share.
@@ -135,6 +137,19 @@ impl<'r, 'p> Values<'r, 'p> {
                 range
             }
             _ => Range::ALL,
+        }
+    }
+
+    /// The results of an aggregate. Over a field that is never negative, none is.
+    fn aggregated(&self, text: &AggregateText) -> Range {
+        let of_field =
+            || text.value.as_ref().map_or(Range::ALL, |value| self.range(value, &Known::default()));
+        match text.op {
+            Some(OpText::Count | OpText::Distinct) => Range::whole(0.0, f64::INFINITY),
+            Some(OpText::Rate | OpText::Stddev) => Range::POSITIVE,
+            Some(OpText::Ratio | OpText::Rank) => Range::SHARE,
+            Some(_) if of_field().low >= 0.0 => Range::POSITIVE,
+            Some(_) | None => Range::ALL,
         }
     }
 

@@ -165,8 +165,10 @@ fn what(expr: &Expr, resolver: &Resolver<'_>) -> Option<&'static str> {
             "local_weekday" => Some("a weekday, 1 (Monday) to 7 (Sunday)"),
             "coverage" => Some("a share, 0 to 1"),
             "km_between" => Some("a distance on earth, 0 to 20,016 km"),
+            "kmh" => Some("a speed on earth, 0 to 72,057,600,000 km/h: half around the earth in 1 ms"),
             _ => None,
         },
+        ExprKind::Name(name) if name == "tx.amount" => Some("never negative"),
         ExprKind::Name(name) => match resolver.aggregates.get(name.as_str())?.text.op? {
             OpText::Ratio | OpText::Rank => Some("a share, 0 to 1"),
             OpText::Count | OpText::Distinct => Some("a number of events or values, which is never negative"),

@@ -9,7 +9,7 @@ use crate::decode::reject::{ReadError, Reason};
 use crate::decode::scan::{number, special, special_and_head, string_end, unescape};
 use crate::decode::shape::{KeyId, KeyMatch, ObjectId, ROOT, Shape, TargetId, UNKNOWN};
 use crate::decode::steps::DirectField;
-use crate::limits::{CARD_DIGITS_MIN, DEPTH_MAX};
+use crate::limits::CARD_DIGITS_MIN;
 
 /// What happens to a value.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub(super) struct Walk<'a, 'b> {
     pub(super) record: &'a Record,
     pub(super) shape: &'a mut Shape,
     pub(super) targets: &'a [Target],
+    /// How deep objects and arrays may be nested.
+    pub(super) depth: usize,
     /// Unknown keys of the open objects.
     pub(super) unknown: &'a mut Vec<UnknownKey>,
     pub(super) into: &'a mut Captures,
@@ -265,7 +267,7 @@ impl<'a> Walk<'a, '_> {
         key: KeyId,
         depth: usize,
     ) -> Result<BytePos, Stop> {
-        if depth == DEPTH_MAX {
+        if depth == self.depth {
             return Err(self.stop(Reason::TooDeep, at));
         }
         if target.source.is_some() {
