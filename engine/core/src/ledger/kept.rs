@@ -1,6 +1,7 @@
 //! Which expired row a ledger keeps, and what a ledger lacks: over the times of its rows, wherever they lie.
 
 use crate::batch::Timestamp;
+use std::ops::Range;
 use tripline_rules::time::DAY_MS;
 
 /// An expired row that none followed within this time stays until the row after it has expired.
@@ -44,11 +45,7 @@ pub(super) fn kept_after(
     if at(0) > retained_after {
         return retained_after;
     }
-    let (mut expired, mut to) = (1, rows);
-    while expired < to {
-        let middle = usize::midpoint(expired, to);
-        if at(middle) <= retained_after { expired = middle + 1 } else { to = middle }
-    }
+    let expired = first_after(1..rows, |position| at(position) <= retained_after);
     if leaving(rows, expired, &at) < expired { Timestamp(at(expired - 1).0 - 1) } else { retained_after }
 }
 
@@ -62,5 +59,16 @@ pub(super) fn leaving(rows: usize, expired: usize, at: impl Fn(usize) -> Timesta
     if expired < rows && at(expired).0 - newest.0 < ASLEEP_MS {
         return expired;
     }
-    (0..expired).rev().find(|position| at(*position) < newest).map_or(0, |older| older + 1)
+    first_after(0..expired, |position| at(position) < newest)
+}
+
+/// The first position that is not before a time, of rows by their times; the end if all are.
+#[inline]
+fn first_after(positions: Range<usize>, is_before: impl Fn(usize) -> bool) -> usize {
+    let Range { start: mut from, end: mut to } = positions;
+    while from < to {
+        let middle = usize::midpoint(from, to);
+        if is_before(middle) { from = middle + 1 } else { to = middle }
+    }
+    from
 }
