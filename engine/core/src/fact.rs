@@ -5,7 +5,9 @@
 //!
 //! - `bound`: a plan bound to a layout of rows
 //! - `scan`: fact by fact over the rows of its lane, for small ledgers
-//! - `totals`, `group`: running totals of a large ledger, a cache
+//! - `totals`, `group`: running totals of a large ledger at its newest event, a cache
+//! - `sections`, `section`, `value_set`: partial totals of stretches of a large ledger, a cache for events that are not
+//!   the newest
 //! - `answer`: from what was gathered to a register, the same for every way of gathering
 //! - `order`, `distinct`, `spread`: statistics that need the values themselves, or wide sums
 //! - `histogram`, `population`, `populations`: what is usual among everybody, without rows
@@ -19,8 +21,11 @@ mod order;
 pub mod population;
 pub mod populations;
 pub(crate) mod scan;
+mod section;
+pub(crate) mod sections;
 mod spread;
 pub(crate) mod totals;
+mod value_set;
 
 use crate::batch::Timestamp;
 use crate::fact::bound::BoundAggregate;

@@ -267,13 +267,14 @@ impl Ledgers {
         let currency = self.store.layout().currency_bits(registers.get(ACCOUNT_CURRENCY));
         let (event, at, ledger) = (event.position, rows.at(event.position), event.ledger);
         let view = View { rows, event, at, retained_after, kept_after, dropped_at, currency };
-        let is_newest = || rows.at(rows.len() - 1) == at;
-        if let Some(cache) = self.caches.of_mut(ledger).filter(|_| is_newest())
-            && cache.totals.is_ready()
-        {
-            return cache.totals.facts(&self.plan, &view, want, registers, marks);
+        let Some(cache) = self.caches.of_mut(ledger) else {
+            return self.scan.facts(&self.plan, &view, want, registers, marks);
+        };
+        if rows.at(rows.len() - 1) == at && cache.totals.is_ready() {
+            cache.totals.facts(&self.plan, &view, want, registers, marks);
+        } else {
+            cache.sections.facts(&self.plan, &view, want, registers, marks);
         }
-        self.scan.facts(&self.plan, &view, want, registers, marks);
     }
 
     /// A row's ledger, as the row's event sees it.
@@ -419,6 +420,7 @@ impl Ledgers {
             let rows = self.store.rows(row.ledger);
             let has_moved = self.plan.lane_fields.contains(&slot);
             cache.totals.add_back(&self.plan, &rows, row.position, has_moved);
+            cache.sections.amend(row.position);
         }
         true
     }

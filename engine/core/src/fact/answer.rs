@@ -35,6 +35,35 @@ impl Gathered {
         }
     }
 
+    /// Takes a matching row out again. False when the one value that is left is not known.
+    pub(super) fn remove(&mut self, fact: &BoundAggregate, row: &[u64], word: u64) -> bool {
+        self.rows -= 1;
+        match fact.op {
+            Op::Sum | Op::Avg => self.sum -= i128::from(word.cast_signed()),
+            Op::Stddev => {
+                self.sum -= i128::from(word.cast_signed());
+                self.squares.remove(word.cast_signed());
+            }
+            Op::Ratio(_) => self.hits -= u32::from(fact.is_hit(row)),
+            Op::Min | Op::Max => return self.word != Some(word),
+            _ => {}
+        }
+        true
+    }
+
+    /// Takes in the sum and the hits of other rows.
+    #[inline]
+    pub(super) fn add_sums(&mut self, other: &Gathered) {
+        self.sum += other.sum;
+        self.hits += other.hits;
+    }
+
+    /// Takes in the sum and the squares of other rows.
+    pub(super) fn add_squares(&mut self, other: &Gathered) {
+        self.sum += other.sum;
+        self.squares.add_all(&other.squares);
+    }
+
     #[inline]
     pub(super) fn count(&mut self) {
         self.rows += 1;

@@ -40,26 +40,14 @@ impl Running {
 
     pub(super) fn remove(&mut self, fact: &BoundAggregate, row: &[u64]) {
         let Some(word) = fact.admitted(row, self.wanted) else { return };
-        let gathered = &mut self.gathered;
-        let number = i128::from(word.cast_signed());
-        gathered.rows -= 1;
-        match fact.op {
-            Op::Sum | Op::Avg => gathered.sum -= number,
-            Op::Stddev => {
-                gathered.sum -= number;
-                gathered.squares.remove(word.cast_signed());
+        self.is_stale |= !self.gathered.remove(fact, row, word);
+        if matches!(fact.op, Op::Distinct { .. }) {
+            let entry = self.values.find_entry(mix(word), |held| held.0 == word);
+            let mut entry = entry.expect("a row that was counted");
+            entry.get_mut().1 -= 1;
+            if entry.get().1 == 0 {
+                entry.remove();
             }
-            Op::Ratio(_) => gathered.hits -= u32::from(fact.is_hit(row)),
-            Op::Min | Op::Max => self.is_stale |= gathered.word == Some(word),
-            Op::Distinct { .. } => {
-                let entry = self.values.find_entry(mix(word), |held| held.0 == word);
-                let mut entry = entry.expect("a row that was counted");
-                entry.get_mut().1 -= 1;
-                if entry.get().1 == 0 {
-                    entry.remove();
-                }
-            }
-            _ => {}
         }
     }
 }

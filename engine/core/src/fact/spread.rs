@@ -22,6 +22,11 @@ impl Squares {
         self.high += square >> HALF;
     }
 
+    pub(super) fn add_all(&mut self, other: &Squares) {
+        self.low += other.low;
+        self.high += other.high;
+    }
+
     #[inline]
     pub(super) fn remove(&mut self, value: i64) {
         let square = square(value);

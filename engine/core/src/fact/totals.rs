@@ -18,7 +18,7 @@ use tripline_rules::value::Registers;
 /// A row that takes its place before at most so many others is inserted in place; further back the totals are built
 /// anew.
 const INSERTED_BEFORE_MAX: usize = 64;
-/// Dropped totals are built again after so many events, which are answered by scans: each build is paid for by them.
+/// Dropped totals are built again after so many events, which sections answer: each build is paid for by them.
 const EVENTS_BEFORE_BUILD: u32 = 16;
 /// Before numbers of rows run out, the totals are built anew.
 const NUMBER_MAX: u32 = u32::MAX - 1_000_000;

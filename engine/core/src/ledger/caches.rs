@@ -1,31 +1,41 @@
-//! What large ledgers keep beside their rows so that the work for a hot key is bounded: running totals and an index of
-//! ids.
+//! What large ledgers keep beside their rows so that the work for a hot key is bounded: running totals, partial totals
+//! of sections for events that are not the newest, and an index of ids.
 //!
 //! A bounded number of ledgers have a cache, those in use; no answer depends on which. Caches are never saved.
 
 use crate::batch::Timestamp;
 use crate::fact::bound::BoundPlan;
+use crate::fact::sections::Sections;
 use crate::fact::totals::Totals;
 use crate::row::{self, Rows, mix};
 use hashbrown::HashTable;
+use std::collections::VecDeque;
 
-/// Ledgers with a cache; the others are scanned. One with 40 aggregates over many lanes may take 100 kB.
+/// Ledgers with a cache; the others are scanned. One with 40 aggregates over many lanes may take 100 kB, and while its
+/// events come out of order several times as much.
 const CACHES_MAX: usize = 256;
 
-/// Times of rows by the id of their event.
+/// Where the row of an event is, by the event's id.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
-    table: HashTable<(u64, Timestamp)>,
+    /// Id, time and number of arrival of each row.
+    table: HashTable<(u64, Timestamp, u64)>,
+    /// Numbers of arrival by position: they rise among rows of one time.
+    arrivals: VecDeque<u64>,
+    arrived: u64,
 }
 
 impl Ids {
-    fn insert(&mut self, row: &[u64]) {
+    fn insert(&mut self, row: &[u64], position: usize) {
         let (id, at) = (row::id(row), row::at(row));
-        self.table.insert_unique(mix(id), (id, at), |held| mix(held.0));
+        self.table.insert_unique(mix(id), (id, at, self.arrived), |held| mix(held.0));
+        self.arrivals.insert(position, self.arrived);
+        self.arrived += 1;
     }
 
-    fn remove(&mut self, row: &[u64]) {
-        let own = (row::id(row), row::at(row));
+    fn remove_oldest(&mut self, row: &[u64]) {
+        let arrival = self.arrivals.pop_front().expect("every row has arrived");
+        let own = (row::id(row), row::at(row), arrival);
         if let Ok(entry) = self.table.find_entry(mix(own.0), |held| *held == own) {
             entry.remove();
         }
@@ -39,12 +49,21 @@ impl Ids {
         after: Timestamp,
         is_meant: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let times = self.table.iter_hash(mix(id)).filter(|held| held.0 == id && held.1 > after);
-        let of_time = |at: Timestamp| {
-            let mut positions = (0..rows.until(at)).rev().take_while(|position| rows.at(*position) == at);
-            positions.find(|position| rows.id(*position) == id && is_meant(*position))
-        };
-        times.filter_map(|held| of_time(held.1)).max()
+        let held = self.table.iter_hash(mix(id)).filter(|held| held.0 == id && held.1 > after);
+        held.map(|held| self.position(rows, held.1, held.2)).filter(|position| is_meant(*position)).max()
+    }
+
+    fn position(&self, rows: &Rows<'_>, at: Timestamp, arrival: u64) -> usize {
+        let (mut from, mut to) = (rows.until(Timestamp(at.0 - 1)), rows.until(at));
+        while from < to {
+            let middle = usize::midpoint(from, to);
+            if self.arrivals[middle] < arrival { from = middle + 1 } else { to = middle }
+        }
+        from
+    }
+
+    fn counted_bytes(&self) -> usize {
+        self.table.allocation_size() + self.arrivals.capacity() * size_of::<u64>()
     }
 }
 
@@ -55,25 +74,29 @@ pub(super) struct Cache {
     is_used: bool,
     pub(super) ids: Ids,
     pub(super) totals: Totals,
+    pub(super) sections: Sections,
 }
 
 impl Cache {
     fn new(ledger: u32, plan: &BoundPlan, rows: &Rows<'_>) -> Cache {
         let mut ids = Ids::default();
-        (0..rows.len()).for_each(|position| ids.insert(rows.row(position)));
-        Cache { ledger, is_used: true, ids, totals: Totals::new(plan, rows) }
+        (0..rows.len()).for_each(|position| ids.insert(rows.row(position), position));
+        let (totals, sections) = (Totals::new(plan, rows), Sections::default());
+        Cache { ledger, is_used: true, ids, totals, sections }
     }
 
     /// The oldest rows are about to leave.
     pub(super) fn drop_oldest(&mut self, plan: &BoundPlan, rows: &Rows<'_>, count: usize) {
-        (0..count).for_each(|position| self.ids.remove(rows.row(position)));
+        (0..count).for_each(|position| self.ids.remove_oldest(rows.row(position)));
         self.totals.drop_oldest(plan, rows, count);
+        self.sections.drop_oldest(plan, rows, count);
     }
 
     /// A row has taken its place; [`Totals::take_out_from`] was called before.
     pub(super) fn put_back_from(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
-        self.ids.insert(rows.row(position));
+        self.ids.insert(rows.row(position), position);
         self.totals.put_back_from(plan, rows, position);
+        self.sections.insert(plan, rows, position);
     }
 }
 
@@ -152,7 +175,10 @@ impl Caches {
         let caches: usize = self
             .slots
             .iter()
-            .map(|cache| cache.ids.table.allocation_size() + cache.totals.counted_bytes())
+            .map(|cache| {
+                let facts = cache.totals.counted_bytes() + cache.sections.counted_bytes();
+                cache.ids.counted_bytes() + facts
+            })
             .sum();
         caches + self.slots.capacity() * size_of::<Cache>() + self.by_ledger.allocation_size()
     }

@@ -2,6 +2,7 @@
 
 use super::layout::{Layout, at, id};
 use crate::batch::Timestamp;
+use std::ops::Range;
 
 /// So many of the newest rows are compared one by one before a row's position is searched by halving.
 const NEWEST_FIRST: usize = 8;
@@ -89,7 +90,12 @@ impl<'a> Rows<'a> {
 
     /// Number of rows at or before a time.
     pub(crate) fn until(&self, at: Timestamp) -> usize {
-        let (mut from, mut to) = (0, self.len());
+        self.until_in(0..self.len(), at)
+    }
+
+    /// The same where it is known to be the start or the end of some positions, or one among them.
+    pub(crate) fn until_in(&self, positions: Range<usize>, at: Timestamp) -> usize {
+        let Range { start: mut from, end: mut to } = positions;
         while from < to {
             let middle = usize::midpoint(from, to);
             if self.at(middle) <= at { from = middle + 1 } else { to = middle }

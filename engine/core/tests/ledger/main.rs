@@ -10,6 +10,7 @@
 
 mod boundaries;
 mod install;
+mod late;
 mod laws;
 mod memory;
 mod oracle;
