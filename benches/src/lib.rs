@@ -5,6 +5,7 @@
 
 pub mod cost;
 pub mod equal;
+pub mod hot;
 pub mod kafka;
 pub mod load;
 pub mod open_loop;

@@ -1,8 +1,8 @@
 //! The numbers of `benches/budgets`. None is a time, so every run gives the same.
 //!
-//! `record` writes simulated records; `step FILE N` processes the first N of a file (callgrind counts the
-//! instructions); `allocations FILE` counts allocations of events that fire nothing; `bytes` reads records from
-//! standard input, so that the simulation is another process, and counts the bytes of the accounts.
+//! `record` writes simulated records, `hot` those of one account in an order; `step FILE N` processes the first N of a
+//! file (callgrind counts the instructions); `allocations FILE` counts allocations of events that fire nothing; `bytes`
+//! reads records from standard input, so that the simulation is another process, and counts the bytes of the accounts.
 
 use clap::{Parser, Subcommand};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -11,6 +11,7 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use tripline_benches::hot::{self, Order};
 use tripline_benches::{cost, load, records};
 use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{Batch, Timestamp};
@@ -31,6 +32,8 @@ struct Arguments {
 enum What {
     /// Write the records of a simulated bank to standard output, one a line with its time.
     Record { events: usize, accounts: u32 },
+    /// Write the records of one account in an order to standard output, likewise.
+    Hot { order: Order, events: usize },
     /// Process the first records of a file.
     Step { file: PathBuf, events: usize },
     /// Count allocations of steady events.
@@ -42,6 +45,7 @@ enum What {
 fn main() -> Result<(), Box<dyn Error>> {
     match Arguments::parse().what {
         What::Record { events, accounts } => record(events, accounts),
+        What::Hot { order, events } => write(hot::records(order, events)),
         What::Step { file, events } => step(&file, events),
         What::Allocations { file, warm_up } => allocations(&file, warm_up),
         What::Bytes { accounts } => bytes(accounts),
@@ -69,7 +73,15 @@ fn record(events: usize, accounts: u32) -> Result<(), Box<dyn Error>> {
     Ok(into.flush()?)
 }
 
-/// Adds a line of [`record`] to a batch.
+fn write(records: impl Iterator<Item = (Timestamp, String)>) -> Result<(), Box<dyn Error>> {
+    let mut into = BufWriter::new(io::stdout().lock());
+    for (appended_at, value) in records {
+        writeln!(into, "{} {value}", appended_at.0)?;
+    }
+    Ok(into.flush()?)
+}
+
+/// Adds a line of [`record`] or [`write`] to a batch.
 fn push(batch: &mut Batch, offset: i64, line: &[u8]) -> Result<(), Box<dyn Error>> {
     let blank = line.iter().position(|byte| *byte == b' ').ok_or("a line is a time and a record")?;
     let at = Timestamp(std::str::from_utf8(&line[..blank])?.parse()?);
