@@ -3,7 +3,8 @@
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,17 @@ fn word_after<'l>(line: &'l str, before: &str) -> &'l str {
     rest.split_whitespace().next().expect("a word follows")
 }
 
+/// The page at an address with its path.
+fn get(address: &str) -> String {
+    let (host, path) = address.split_once('/').expect("a path");
+    let mut stream = TcpStream::connect(host).expect("the demo listens");
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn any_kafka_client_reads_the_alerts_while_the_demo_runs() {
     let mut running = demo(&["--for", "12s", "--accounts", "1000"]);
@@ -38,16 +50,19 @@ fn any_kafka_client_reads_the_alerts_while_the_demo_runs() {
         line.clear();
         assert!(shown.read_line(&mut line).unwrap() > 0, "the demo ended before it said how to watch");
     }
-    let (address, topic) = (word_after(&line, "-b "), word_after(&line, "-t "));
+    let (address, topic) = (word_after(&line, "-b ").to_owned(), word_after(&line, "-t ").to_owned());
+    line.clear();
+    shown.read_line(&mut line).unwrap();
+    let metrics = word_after(&line, "Metrics: http://").to_owned();
     assert_eq!(topic, "demo.alerts");
     let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", address)
+        .set("bootstrap.servers", &address)
         .set("group.id", "somebody-outside")
         .set("enable.auto.commit", "false")
         .create()
         .unwrap();
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    list.add_partition_offset(&topic, 0, Offset::Beginning).unwrap();
     consumer.assign(&list).unwrap();
     let (began, mut alerts) = (Instant::now(), Vec::new());
     while alerts.len() < 2 {
@@ -67,6 +82,13 @@ fn any_kafka_client_reads_the_alerts_while_the_demo_runs() {
     }
     assert!(running.0.try_wait().unwrap().is_none(), "the demo still runs while its alerts are read");
     drop(consumer);
+    let page = get(&metrics);
+    let counted = |name: &str| {
+        let lines = page.lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
+    };
+    assert!(counted("tripline_events_total") > 0.0 && counted("tripline_alerts_total") >= 2.0, "{page}");
+    assert!(counted("tripline_rules_fired_total{") >= 2.0, "{page}");
     let mut text = String::new();
     shown.read_to_string(&mut text).unwrap();
     assert!(running.0.wait().unwrap().success());
@@ -77,6 +99,8 @@ fn any_kafka_client_reads_the_alerts_while_the_demo_runs() {
     assert!(text.contains("caught: "), "{text}");
     assert!(text.contains("false alarms: "), "{text}");
     assert!(!text.contains('\u{1b}'), "no colour where nobody sees it");
+    let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
+    assert!(wide.is_empty(), "wider than a terminal: {wide:?}");
 }
 
 #[test]
@@ -89,4 +113,10 @@ fn the_summary_is_one_json_object_on_standard_output() {
     assert_eq!(summary["seed"], 1);
     assert_eq!(summary["campaigns"].as_array().unwrap().len(), 5);
     assert!(summary["events"].as_u64().unwrap() > 0, "{summary}");
+    let alarms = &summary["false_alarms"];
+    assert!(
+        alarms["account_days"].as_f64().unwrap() >= 20_000.0,
+        "a share of fewer means nothing: {summary}"
+    );
+    assert!(alarms["total"].as_u64().unwrap() > 0, "{summary}");
 }

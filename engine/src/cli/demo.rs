@@ -29,14 +29,15 @@ use crate::ops::status_report::ProcessInfo;
 use crate::runtime::report;
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::source::SourceError;
-use crate::settings::Guarantee;
+use crate::settings::{Guarantee, HttpSettings};
 use alert::Alert;
 use campaign_counts::CampaignCounts;
 use clap::Args;
 use processor::SpacesProcessor;
-use scenario::{LIVE, Scenario, ScenarioSettings};
+use scenario::{History, LIVE, Scenario, ScenarioSettings};
 use screen::Screen;
 use std::io::{ErrorKind, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -52,6 +53,9 @@ const ACCOUNTS: u32 = 2_000;
 const SPEED_UP: f64 = 60.0;
 /// Partitions of the demo's topics: one, so that the events of a seed are judged in one order.
 const PARTITIONS: u32 = 1;
+/// Where metrics are served: a free port, as the broker's.
+const LOOPBACK: HttpSettings =
+    HttpSettings { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), allow_remote: false };
 /// Between two looks for events that are due.
 const PUBLISH_EVERY: Duration = Duration::from_millis(10);
 /// Between two status lines.
@@ -63,7 +67,7 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Run a simulated bank, a Kafka broker and the engine in one process.
 ///
-/// The bank starts with 90 days of history. Fraud campaigns of five kinds begin at once, among customers who travel,
+/// The bank starts with 90 days of history, of which the last ones are judged. Fraud campaigns of five kinds begin at once, among customers who travel,
 /// shop and play. Each alert is shown with its reasons and with whether it is correct. By default one second of real
 /// time is one minute of simulated time.
 #[derive(Debug, Args)]
@@ -145,11 +149,14 @@ impl Demo {
         };
         let process = Arc::new(ProcessInfo::of(&config));
         let state = HttpState { process, reporter };
-        let _control = Control::start(None, state)?;
+        let control = Control::start(Some(LOOPBACK), state)?;
         let names = kafka.topics();
         let mut topics = vec![kafka.topic.as_str()];
         topics.extend(OUTPUT_TOPICS.iter().map(|topic| names.name(*topic)));
         screen.broker(&kafka.brokers, &topics, &names.alerts)?;
+        if let Some(address) = control.address() {
+            screen.http(address)?;
+        }
         let (loaded, spaces) = channel();
         let summary = thread::scope(|scope| {
             let engine = scope.spawn(|| run_engine(&kafka, &shared, spaces));
@@ -179,7 +186,7 @@ impl Demo {
     ) -> Result<Option<Summary>, CliError> {
         let settings = ScenarioSettings { seed: self.seed, accounts: self.accounts, speed_up: self.speed_up };
         let began = Instant::now();
-        let (mut scenario, spaces, events) = load(settings, config, shared);
+        let (History { mut scenario, events, counts: history }, spaces) = load(settings, config, shared)?;
         // Without a receiver the engine has ended, and reports its own error.
         let _ = loaded.send(spaces);
         if shared.shutdown.is_requested() {
@@ -202,7 +209,8 @@ impl Demo {
         })?;
         let mut counts = shared.counts();
         scenario.finish(&mut counts);
-        Ok(Some(Summary::new(settings, &counts, began.elapsed())))
+        let account_days = scenario.account_days(settings.judged_from(), counts.now);
+        Ok(Some(Summary::new(settings, &history, &counts, account_days, began.elapsed())))
     }
 }
 
@@ -225,23 +233,29 @@ fn kafka_settings(mut config: Config, broker: &MockBroker) -> Result<KafkaSettin
 fn run_engine(kafka: &KafkaSettings, shared: &Shared, spaces: Receiver<Spaces>) -> Result<(), RunError> {
     let (spaces, judged) = (Mutex::new(spaces), Arc::clone(&shared.judged));
     let report: Arc<dyn report::Report> = Arc::<Reporter>::clone(&shared.reporter);
+    let counted = Arc::clone(&report);
     kafka::run(kafka, &report, &shared.shutdown, None, move |_, _| {
         // The worker joins its group meanwhile, so the two waits overlap.
         let spaces = spaces.lock().expect("no thread panics while waiting").recv();
-        SpacesProcessor::new(spaces.expect("the history is loaded to its end"), Arc::clone(&judged))
+        let spaces = spaces.expect("the history is loaded to its end");
+        SpacesProcessor::new(spaces, Arc::clone(&judged), Arc::clone(&counted))
     })
 }
 
-/// The bank with its history in the ledgers, and the number of events in it.
-fn load(settings: ScenarioSettings, config: &Config, shared: &Shared) -> (Scenario, Spaces, u64) {
-    let mut spaces = scenario::spaces(config);
+/// The bank with its history in the ledgers.
+fn load(
+    settings: ScenarioSettings,
+    config: &Config,
+    shared: &Shared,
+) -> Result<(History, Spaces), DemoError> {
+    let mut spaces = scenario::spaces(config, settings);
     let progress = Progress::begin();
-    let (scenario, events) = Scenario::with_history(settings, &mut spaces, |events| {
+    let history = Scenario::with_history(settings, &mut spaces, |events| {
         progress.at(events);
         !shared.shutdown.is_requested()
     });
     progress.end();
-    (scenario, spaces, events)
+    Ok((history.map_err(DemoError::Alert)?, spaces))
 }
 
 /// Waits until the engine consumes its partition; false when the demo was stopped before.

@@ -3,7 +3,7 @@
 use super::configured::configured;
 use super::error::CliError;
 use super::report::{Exit, print};
-use super::text::wrapped;
+use super::text::{WIDTH, wrapped};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tripline_rules::catalogue::{EVENT_TYPES, FIELDS, WellKnown};
@@ -45,8 +45,6 @@ enum What {
     Schema,
 }
 
-/// The width of a terminal.
-const LINE_CHARS: usize = 80;
 /// The least width of what a field means, however wide the other columns are.
 const DOC_CHARS_MIN: usize = 24;
 /// Values of a closed set that are listed; there are more currencies.
@@ -136,7 +134,7 @@ fn listed(rows: &[Row]) -> String {
     let mut text = String::new();
     for row in rows {
         let [name, kind, element] = widths;
-        let mut lines = wrapped(&row.doc, LINE_CHARS.saturating_sub(indent).max(DOC_CHARS_MIN)).into_iter();
+        let mut lines = wrapped(&row.doc, WIDTH.saturating_sub(indent).max(DOC_CHARS_MIN)).into_iter();
         let first = lines.next().unwrap_or_default();
         let line = format!("{:<name$}  {:<kind$}  {:<element$}  {first}", row.name, row.kind, row.element);
         text.push_str(line.trim_end());
@@ -172,9 +170,9 @@ mod tests {
         for field in FIELDS {
             let line =
                 text.lines().find(|line| line.split(' ').next() == Some(field.name)).expect(field.name);
-            assert!(line.chars().count() <= LINE_CHARS, "{line}");
+            assert!(line.chars().count() <= WIDTH, "{line}");
         }
         // A list of values without a blank is broken at its bars.
-        assert!(text.lines().all(|line| line.chars().count() <= LINE_CHARS), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
     }
 }

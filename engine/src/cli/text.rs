@@ -2,6 +2,9 @@
 
 use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
+/// Columns of a terminal, which tables and sentences fit.
+pub const WIDTH: usize = 80;
+
 /// The two largest units, rounded down: `97 d 1 h`.
 pub fn duration(ms: i64) -> String {
     const UNITS: [(i64, &str); 4] = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min"), (SECOND_MS, "s")];

@@ -105,13 +105,7 @@ impl Engines {
 
     fn report(&self, of: &mut ShardEngine) {
         let counts = of.engine.counts();
-        for (at, (rule, fired)) in counts.fired.iter().enumerate() {
-            let new = fired - of.reported.fired.of(rule, at);
-            if new > 0 {
-                self.report.fired(rule, new);
-            }
-        }
-        self.report.counted(counts, &of.reported);
+        self.report.counts(counts, &of.reported);
         warn_dropped(of.shard, counts, &of.reported);
         of.reported.clone_from(counts);
         if of.size.at.elapsed() >= SIZE_EVERY {

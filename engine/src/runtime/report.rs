@@ -136,6 +136,18 @@ pub trait Report: Debug + Send + Sync {
     /// What became of a shard's records: the counts now, and as they were reported before.
     fn counted(&self, now: &Counts, before: &Counts);
 
+    /// What became of a shard's records, and which rules fired how often: the counts now, and as they were reported
+    /// before.
+    fn counts(&self, now: &Counts, before: &Counts) {
+        for (at, (rule, fired)) in now.fired.iter().enumerate() {
+            let new = fired - before.fired.of(rule, at);
+            if new > 0 {
+                self.fired(rule, new);
+            }
+        }
+        self.counted(now, before);
+    }
+
     /// How many more keys and bytes the ledgers of a key space take than was reported before; fewer are negative.
     fn ledgers(&self, space: &str, keys: i64, bytes: i64);
 

@@ -295,9 +295,10 @@ fn by_hand(line: &Line, rows: &[&Sent], own: &Sent, field: &str, over: i64) -> O
             Some(total(kept) / kept.len() as f64 / unit)
         }
         "linear between the values around rank `q` · (*n* − 1)" => {
-            let rank = 0.3 * (sorted.len() - 1) as f64;
-            let (low, high) = (sorted[rank.floor() as usize] as f64, sorted[rank.ceil() as usize] as f64);
-            Some((low + (high - low) * rank.fract()) / unit)
+            // The rank in tenths: q is 30 %.
+            let rank = 3 * (sorted.len() - 1);
+            let (low, high) = (sorted[rank / 10] as f64, sorted[rank.div_ceil(10)] as f64);
+            Some((low + (high - low) * (rank % 10) as f64 / 10.0) / unit)
         }
         "the share of *x* below the event's own; missing if it has none" => {
             let own = own.value(field)?;

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use tripline_core::batch::Timestamp;
+use tripline_core::outputs::{Outputs, Topic};
 use tripline_rules::money::Currency;
 
 /// An alert.
@@ -74,18 +75,29 @@ pub struct Rule {
     pub reason: String,
 }
 
+impl Alert {
+    /// The alerts among outputs.
+    ///
+    /// # Errors
+    /// When an alert is not as published.
+    pub fn all(out: &Outputs) -> impl Iterator<Item = serde_json::Result<Alert>> {
+        let alerts = out.records.iter().filter(|output| output.topic == Topic::Alerts);
+        alerts.map(|output| serde_json::from_slice(out.value(output)))
+    }
+}
+
 impl std::fmt::Display for Money {
-    /// `USD 1,234.50`
+    /// `1,234.50 USD`, as reasons have it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let exponent = Currency::by_code(&self.currency).map_or(2, Currency::exponent);
         let unit = 10_u64.pow(u32::from(exponent));
         let minor = self.minor.unsigned_abs();
         let sign = if self.minor < 0 { "-" } else { "" };
-        write!(f, "{} {sign}{}", self.currency, crate::cli::text::grouped(minor / unit))?;
+        write!(f, "{sign}{}", crate::cli::text::grouped(minor / unit))?;
         if exponent > 0 {
             write!(f, ".{:0width$}", minor % unit, width = usize::from(exponent))?;
         }
-        Ok(())
+        write!(f, " {}", self.currency)
     }
 }
 
@@ -96,8 +108,8 @@ mod tests {
     #[test]
     fn money_is_written_with_the_decimals_of_its_currency() {
         let written = |minor, currency: &str| Money { minor, currency: currency.to_owned() }.to_string();
-        assert_eq!(written(123_450, "USD"), "USD 1,234.50");
-        assert_eq!(written(1_000_000, "JPY"), "JPY 1,000,000");
-        assert_eq!(written(-7, "EUR"), "EUR -0.07");
+        assert_eq!(written(123_450, "USD"), "1,234.50 USD");
+        assert_eq!(written(1_000_000, "JPY"), "1,000,000 JPY");
+        assert_eq!(written(-7, "EUR"), "-0.07 EUR");
     }
 }

@@ -51,9 +51,9 @@ struct Published {
     sent: Instant,
 }
 
-/// Counts of the live part so far.
+/// Counts of a part of the simulation so far.
 pub struct CampaignCounts {
-    pub(super) live: Timestamp,
+    pub(super) from: Timestamp,
     pub(super) now: Timestamp,
     pub(super) events: u64,
     pub(super) alerts: u64,
@@ -81,11 +81,11 @@ pub struct CampaignStates {
 }
 
 impl CampaignCounts {
-    /// No counts, for a live part that begins at this time.
-    pub fn new(live: Timestamp) -> CampaignCounts {
+    /// No counts, for a part that begins at this time.
+    pub fn new(from: Timestamp) -> CampaignCounts {
         CampaignCounts {
-            live,
-            now: live,
+            from,
+            now: from,
             events: 0,
             alerts: 0,
             campaigns: BTreeMap::new(),

@@ -4,10 +4,12 @@
 
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::History;
+use crate::runtime::report::Report;
 use crate::runtime::source::Position;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tripline_core::batch::Batch;
+use tripline_core::counts::Counts;
 use tripline_core::outputs::Outputs;
 use tripline_core::results::{Collect, EventResults};
 use tripline_core::spaces::Spaces;
@@ -17,12 +19,16 @@ pub struct SpacesProcessor {
     spaces: Spaces,
     results: EventResults,
     judged: Arc<AtomicU64>,
+    report: Arc<dyn Report>,
+    /// Counts as they were reported; those of the history are not.
+    reported: Counts,
 }
 
 impl SpacesProcessor {
     /// A processor with these key spaces; `judged` counts the records.
-    pub fn new(spaces: Spaces, judged: Arc<AtomicU64>) -> SpacesProcessor {
-        SpacesProcessor { spaces, results: EventResults::new(Collect::Nothing), judged }
+    pub fn new(spaces: Spaces, judged: Arc<AtomicU64>, report: Arc<dyn Report>) -> SpacesProcessor {
+        let reported = spaces.counts();
+        SpacesProcessor { spaces, results: EventResults::new(Collect::Nothing), judged, report, reported }
     }
 }
 
@@ -41,6 +47,9 @@ impl Processor for SpacesProcessor {
     fn step(&mut self, (): &mut (), batch: &Batch, out: &mut Outputs) {
         self.spaces.step(batch, out, &mut self.results);
         self.judged.fetch_add(batch.records.len() as u64, Ordering::Relaxed);
+        let counts = self.spaces.counts();
+        self.report.counts(&counts, &self.reported);
+        self.reported = counts;
     }
 
     fn idle(&mut self, (): &mut ()) {}

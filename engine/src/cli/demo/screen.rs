@@ -1,18 +1,23 @@
-//! The output of the demo: lines, in colour where the terminal and `NO_COLOR` allow it. The cursor is never moved.
+//! The output of the demo: lines of at most 80 columns, in colour where the terminal and `NO_COLOR` allow it. The cursor
+//! is never moved.
 
-use super::alert::{Alert, Rule};
+use super::alert::{Alert, Money, Rule};
 use super::campaign_counts::{Assessment, CampaignCounts, oddity_name};
 use super::scenario::{LIVE, ScenarioSettings};
 use super::summary::Summary;
-use crate::cli::text::grouped;
+use crate::cli::text::{WIDTH, grouped, wrapped};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
+use tripline_core::batch::Timestamp;
 use tripline_rules::text::printable;
 
 /// Rules shown per alert, those of the highest score first.
 const RULES_SHOWN: usize = 3;
+/// Blanks before what belongs to the line above: as wide as a time.
+const INDENT: usize = 9;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -31,18 +36,32 @@ pub fn open(json: bool) -> Screen<Box<dyn Write + Send>> {
     } else {
         Box::new(AutoStream::auto(io::stdout()))
     };
-    Screen { out }
+    Screen::on(out)
 }
 
 impl<W: Write> Screen<W> {
+    /// A screen that writes there.
+    pub fn on(out: W) -> Screen<W> {
+        Screen { out }
+    }
+
     /// The address and the topics of the broker, and how another client consumes alerts.
     ///
     /// # Errors
     /// When the output is closed.
     pub fn broker(&mut self, address: &str, topics: &[&str], alerts: &str) -> io::Result<()> {
         writeln!(self.out, "{BOLD}Kafka broker{BOLD:#} {address}, in this process")?;
-        writeln!(self.out, "Topics: {}", topics.join(" "))?;
+        self.lines(&format!("Topics: {}", topics.join(" ")), 0, Style::new())?;
         writeln!(self.out, "Read alerts with any Kafka client: {BOLD}kcat -b {address} -t {alerts}{BOLD:#}")?;
+        self.out.flush()
+    }
+
+    /// Where metrics are served.
+    ///
+    /// # Errors
+    /// When the output is closed.
+    pub fn http(&mut self, address: SocketAddr) -> io::Result<()> {
+        writeln!(self.out, "Metrics: {BOLD}http://{address}/metrics{BOLD:#}")?;
         self.out.flush()
     }
 
@@ -54,10 +73,10 @@ impl<W: Write> Screen<W> {
         let ScenarioSettings { seed, accounts, .. } = settings;
         let (accounts, events) = (grouped(accounts.into()), grouped(events));
         let seconds = took.as_secs_f64();
-        writeln!(
-            self.out,
+        let line = format!(
             "Seed {seed}: 90 days of history, {accounts} accounts, {events} events, loaded in {seconds:.1} s"
-        )?;
+        );
+        self.lines(&line, 0, Style::new())?;
         self.out.flush()
     }
 
@@ -68,36 +87,38 @@ impl<W: Write> Screen<W> {
     pub fn live(&mut self, settings: ScenarioSettings) -> io::Result<()> {
         let live = jiff::Timestamp::from_millisecond(LIVE.0).unwrap_or_default();
         let live = live.strftime("%A, %-d %B %Y, %H:%M UTC");
-        writeln!(self.out, "Live from {live}; 1 s of real time is {} s simulated\n", settings.speed_up)?;
+        let line = format!("Live from {live}; 1 s of real time is {} s simulated", settings.speed_up);
+        self.lines(&line, 0, Style::new())?;
+        writeln!(self.out)?;
         self.out.flush()
     }
 
-    /// An alert and whether it is correct; then the rules that fired.
+    /// An alert: its event and action, whether it is correct, and the rules that fired.
     ///
     /// # Errors
     /// When the output is closed.
     pub fn alert(&mut self, alert: &Alert, assessment: Assessment) -> io::Result<()> {
-        let time = jiff::Timestamp::from_millisecond(alert.at.0).unwrap_or_default();
         let severity = severity_style(&alert.severity);
-        let about = match alert.entity.kind.as_str() {
-            "account" => format!("account {}", alert.account),
-            // A customer's report names an earlier event; without its row the terminal's id is unknown.
-            kind if alert.entity.id.is_empty() => format!("a {kind}"),
-            kind => format!("{kind} {}", alert.entity.id),
-        };
-        let action = match &alert.action.target {
-            Some(target) => format!("{} {target}", alert.action.verb.replace('_', " ")),
-            None => alert.action.verb.replace('_', " "),
-        };
-        let amount = alert.event.amount.as_ref().map_or(String::new(), |amount| format!(", {amount}"));
-        let (style, word) = assessment_text(assessment);
-        writeln!(
+        write!(
             self.out,
-            "{DIM}{}{DIM:#} {severity}{:<8}{severity:#} {about}: {BOLD}{action}{BOLD:#}, {}{amount}  {style}{word}{style:#}",
-            time.strftime("%H:%M:%S"),
-            alert.severity.to_uppercase(),
-            alert.event.event_type.replace('_', " "),
+            "{DIM}{}{DIM:#} {severity}{:<8}{severity:#} ",
+            clock(alert.at),
+            alert.severity.to_uppercase()
         )?;
+        let event = [
+            Some(alert.event.event_type.replace('_', " ")),
+            alert.event.amount.as_ref().map(Money::to_string),
+        ];
+        let event = event.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        // An id can be long: what does not fit beside the time goes on below it.
+        let about = format!("{}: {}, {event}", printable(&about(alert)), action(alert));
+        let mut lines = wrapped(&about, WIDTH - 2 * INDENT).into_iter();
+        writeln!(self.out, "{BOLD}{}{BOLD:#}", lines.next().unwrap_or_default())?;
+        for line in lines {
+            writeln!(self.out, "{:1$}{BOLD}{line}{BOLD:#}", "", 2 * INDENT)?;
+        }
+        let (style, word) = assessment_text(assessment);
+        self.lines(&word, INDENT, style)?;
         let mut rules: Vec<&Rule> = alert.rules.iter().collect();
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.score));
         for (number, rule) in rules.iter().take(RULES_SHOWN).enumerate() {
@@ -106,7 +127,7 @@ impl<W: Write> Screen<W> {
                 _ => String::new(),
             };
             let (title, reason) = (printable(&rule.title), printable(&rule.reason));
-            writeln!(self.out, "         {title}: {reason}{more}")?;
+            self.lines(&format!("{title}: {reason}{more}"), INDENT, Style::new())?;
         }
         self.out.flush()
     }
@@ -116,23 +137,20 @@ impl<W: Write> Screen<W> {
     /// # Errors
     /// When the output is closed.
     pub fn status(&mut self, counts: &CampaignCounts, events_per_second: f64) -> io::Result<()> {
-        let time = jiff::Timestamp::from_millisecond(counts.now.0).unwrap_or_default();
         let latency = counts.latency().map_or(String::new(), |(p50, p99)| {
             format!(" · event to alert {} ms, p99 {} ms", p50.as_millis(), p99.as_millis())
         });
         let states = counts.states(None);
-        writeln!(
-            self.out,
-            "{DIM}{} {events_per_second:.1} events/s · {} alerts{latency}\n\
-             {:8} campaigns: {} caught, {} missed, {} open · {} false alarms{DIM:#}",
-            time.strftime("%H:%M:%S"),
-            counts.alerts,
-            "",
-            states.caught,
-            states.missed,
-            states.open,
-            counts.false_alarms(),
-        )?;
+        let rate = format!("{events_per_second:.1} events/s · {} alerts{latency}", grouped(counts.alerts));
+        let campaigns = format!(
+            "campaigns: {} caught, {} missed, {} open · {} false alarms",
+            grouped(states.caught as u64),
+            grouped(states.missed as u64),
+            grouped(states.open as u64),
+            grouped(counts.false_alarms()),
+        );
+        self.lines(&format!("{} {rate}", clock(counts.now)), 0, DIM)?;
+        self.lines(&campaigns, INDENT, DIM)?;
         self.out.flush()
     }
 
@@ -144,6 +162,42 @@ impl<W: Write> Screen<W> {
         writeln!(self.out, "\n{}", summary.text().trim_end())?;
         self.out.flush()
     }
+
+    /// A text behind so many blanks, with further lines two blanks deeper.
+    fn lines(&mut self, text: &str, indent: usize, style: Style) -> io::Result<()> {
+        let first = wrapped(text, WIDTH - indent).swap_remove(0);
+        let rest = text[first.len()..].trim_start();
+        writeln!(self.out, "{:indent$}{style}{first}{style:#}", "")?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let indent = indent + 2;
+        for line in wrapped(rest, WIDTH - indent) {
+            writeln!(self.out, "{:indent$}{style}{line}{style:#}", "")?;
+        }
+        Ok(())
+    }
+}
+
+/// `17:03:17`
+fn clock(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().strftime("%H:%M:%S").to_string()
+}
+
+/// Whom an alert is about.
+fn about(alert: &Alert) -> String {
+    match alert.entity.kind.as_str() {
+        "account" => format!("account {}", alert.account),
+        // A customer's report names an earlier event; without its row the terminal's id is unknown.
+        kind if alert.entity.id.is_empty() => format!("a {kind}"),
+        kind => format!("{kind} {}", alert.entity.id),
+    }
+}
+
+/// What it recommends.
+fn action(alert: &Alert) -> String {
+    let verb = alert.action.verb.replace('_', " ");
+    alert.action.target.as_ref().map_or(verb.clone(), |target| format!("{verb} {target}"))
 }
 
 fn severity_style(severity: &str) -> Style {

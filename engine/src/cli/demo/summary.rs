@@ -2,12 +2,11 @@
 
 use super::campaign_counts::{CampaignCounts, oddity_name};
 use super::scenario::ScenarioSettings;
-use crate::cli::text::grouped;
+use crate::cli::text::{WIDTH, grouped, wrapped};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tripline_core::simulate::CampaignKind;
-use tripline_rules::time::DAY_MS;
 
 /// The summary of a demo.
 #[derive(Debug, Serialize)]
@@ -74,12 +73,14 @@ pub struct KindRow {
     pub saved_usd: f64,
 }
 
-/// Alerts without fraud.
+/// Alerts without fraud, in the judged part of the history and in the live part.
 #[derive(Debug, Serialize)]
 pub struct FalseAlarms {
     /// All.
     pub total: u64,
-    /// Accounts times simulated days.
+    /// Those of the live part.
+    pub live: u64,
+    /// Days on which accounts were open, summed over the accounts.
     pub account_days: f64,
     /// Per 10,000 accounts and simulated day.
     pub per_10000_accounts_and_day: f64,
@@ -88,13 +89,19 @@ pub struct FalseAlarms {
 }
 
 impl Summary {
-    /// Summarizes the counts after this much real time.
+    /// Summarizes the counts of the judged history and of the live part, which took this much real time. Both parts
+    /// together have so many account-days.
     #[expect(clippy::cast_precision_loss, reason = "counts and milliseconds of a demo are far below 2^53")]
-    pub fn new(settings: ScenarioSettings, counts: &CampaignCounts, watched: Duration) -> Summary {
-        let simulated_ms = (counts.now.0 - counts.live.0).max(1) as f64;
+    pub fn new(
+        settings: ScenarioSettings,
+        history: &CampaignCounts,
+        counts: &CampaignCounts,
+        account_days: f64,
+        watched: Duration,
+    ) -> Summary {
+        let simulated_ms = (counts.now.0 - counts.from.0).max(1) as f64;
         let seconds = watched.as_secs_f64();
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        let account_days = f64::from(settings.accounts) * simulated_ms / DAY_MS as f64;
         Summary {
             seed: settings.seed,
             accounts: settings.accounts,
@@ -109,17 +116,41 @@ impl Summary {
             kinds_caught: counts.kinds_caught(),
             found_by_reports: counts.reported.len(),
             alerts_on_victims: counts.victims,
-            false_alarms: FalseAlarms {
-                total: counts.false_alarms(),
-                account_days,
-                per_10000_accounts_and_day: counts.false_alarms() as f64 / account_days * 1e4,
-                by_kind: counts
-                    .false_alarms
-                    .iter()
-                    .map(|(kind, count)| (oddity_name(*kind), *count))
-                    .collect(),
-            },
+            false_alarms: FalseAlarms::new(history, counts, account_days),
         }
+    }
+}
+
+impl FalseAlarms {
+    #[expect(clippy::cast_precision_loss, reason = "alarms of a demo are far below 2^53")]
+    fn new(history: &CampaignCounts, counts: &CampaignCounts, account_days: f64) -> FalseAlarms {
+        let mut by_kind = BTreeMap::new();
+        for (kind, count) in history.false_alarms.iter().chain(&counts.false_alarms) {
+            *by_kind.entry(oddity_name(*kind)).or_default() += count;
+        }
+        let total = history.false_alarms() + counts.false_alarms();
+        FalseAlarms {
+            total,
+            live: counts.false_alarms(),
+            account_days,
+            per_10000_accounts_and_day: total as f64 / account_days * 1e4,
+            by_kind,
+        }
+    }
+
+    /// The alarms as text, and where they were counted.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "days are not negative")]
+    fn text(&self) -> String {
+        let kinds: Vec<String> = self.by_kind.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
+        let line = format!(
+            "false alarms: {} in {} account-days of the last days of history and the live part, {:.1} per 10,000 \
+             accounts and day{kinds}",
+            grouped(self.total),
+            grouped(self.account_days as u64),
+            self.per_10000_accounts_and_day
+        );
+        wrapped(&line, WIDTH).join("\n")
     }
 }
 
@@ -173,18 +204,12 @@ impl Summary {
         }
         text.push_str(&self.total().line());
         text.push_str(
-            "delay: median simulated time from the first step to the first alert\n\
+            "at stake, lost and saved: US dollars at fixed exchange rates\n\
+             delay: median simulated time from the first step to the first alert\n\
              lost: taken up to the first alert, its event included\n\
              saved: at stake after the first alert, if its action is carried out\n",
         );
-        let alarms = &self.false_alarms;
-        let kinds: Vec<String> =
-            alarms.by_kind.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-        text.push_str(&format!(
-            "\nfalse alarms: {} in {:.0} account-days, {:.0} per 10,000 accounts and day{kinds}\n",
-            alarms.total, alarms.account_days, alarms.per_10000_accounts_and_day
-        ));
+        text.push_str(&format!("\n{}\n", self.false_alarms.text()));
         if self.found_by_reports > 0 {
             text.push_str(&format!(
                 "campaigns before the live part, found by customers' reports: {}\n",
@@ -228,10 +253,10 @@ impl KindRow {
     }
 }
 
-/// `$1,234`
+/// `1,234`
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sums of a demo, never negative")]
 fn dollars(amount: f64) -> String {
-    format!("${}", grouped(amount.round() as u64))
+    grouped(amount.round() as u64)
 }
 
 /// `45 s`, `12 min`, `2.1 h`

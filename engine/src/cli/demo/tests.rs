@@ -3,12 +3,13 @@
 use super::alert::Alert;
 use super::campaign_counts::{Assessment, CampaignCounts};
 use super::scenario::{LIVE, Scenario, ScenarioSettings};
+use super::screen::Screen;
 use super::summary::Summary;
 use super::{ACCOUNTS, SPEED_UP, files, scenario};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId};
-use tripline_core::outputs::{Outputs, Topic};
+use tripline_core::outputs::Outputs;
 use tripline_core::results::{Collect, EventResults};
 
 /// Kinds of campaigns that must be caught within half a minute.
@@ -20,8 +21,9 @@ const FALSE_ALARMS_MAX: u64 = 1;
 /// Runs a scenario as the demo does, record by record. Returns its summary, and the alerts with their assessments.
 fn watch(settings: ScenarioSettings, watched: Duration) -> (Summary, Vec<(Alert, Assessment)>) {
     let config = files::config().unwrap();
-    let mut spaces = scenario::spaces(&config);
-    let (mut scenario, _) = Scenario::with_history(settings, &mut spaces, |_| true);
+    let mut spaces = scenario::spaces(&config, settings);
+    let history = Scenario::with_history(settings, &mut spaces, |_| true).unwrap();
+    let mut scenario = history.scenario;
     let mut counts = CampaignCounts::new(LIVE);
     let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Nothing));
     let mut batch = Batch::new(ShardId::account(0));
@@ -32,8 +34,8 @@ fn watch(settings: ScenarioSettings, watched: Duration) -> (Summary, Vec<(Alert,
         batch.push(offset, Some(event.appended_at), event.account.as_bytes(), &event.value);
         scenario.count(&mut counts);
         spaces.step(&batch, &mut out, &mut results);
-        for output in out.records.iter().filter(|output| output.topic == Topic::Alerts) {
-            let alert: Alert = serde_json::from_slice(out.value(output)).unwrap();
+        for alert in Alert::all(&out) {
+            let alert = alert.unwrap();
             let assessment = counts.alert(&alert);
             assessed.push((alert, assessment));
         }
@@ -43,7 +45,8 @@ fn watch(settings: ScenarioSettings, watched: Duration) -> (Summary, Vec<(Alert,
     }
     assert_eq!(spaces.counts().dead_letters, 0, "{:?}", spaces.counts().reasons);
     scenario.finish(&mut counts);
-    (Summary::new(settings, &counts, watched), assessed)
+    let account_days = scenario.account_days(settings.judged_from(), counts.now);
+    (Summary::new(settings, &history.counts, &counts, account_days, watched), assessed)
 }
 
 /// Whatever the seed, four kinds of campaign are caught and at most one alarm is false.
@@ -70,7 +73,7 @@ fn half_a_minute_of(seeds: std::ops::RangeInclusive<u64>) {
     }
     let failed: Vec<(u64, usize, u64)> = shown
         .iter()
-        .map(|summary| (summary.seed, summary.kinds_caught, summary.false_alarms.total))
+        .map(|summary| (summary.seed, summary.kinds_caught, summary.false_alarms.live))
         .filter(|(_, kinds, alarms)| *kinds < KINDS_CAUGHT_MIN || *alarms > FALSE_ALARMS_MAX)
         .collect();
     assert!(failed.is_empty(), "seeds with the kinds they caught and their false alarms: {failed:?}");
@@ -86,6 +89,37 @@ fn half_a_minute_shows_four_kinds_of_campaign_caught() {
 #[test]
 fn half_a_minute_shows_four_kinds_of_campaign_caught_for_twenty_seeds() {
     half_a_minute_of(1..=20);
+}
+
+/// The alerts that the README shows are those of the first seed, line by line, and nothing is wider than a terminal.
+#[test]
+fn the_readme_shows_alerts_of_the_first_seed_as_they_are_printed() {
+    const README: &str = include_str!("../../../../README.md");
+    let shown = README.split("$ tripline demo --for 30s\n").nth(1).expect("the demo's output");
+    let shown = shown.split("\n```").next().expect("the end of the block");
+    let settings = ScenarioSettings { seed: 1, accounts: ACCOUNTS, speed_up: SPEED_UP };
+    let (summary, assessed) = watch(settings, Duration::from_secs(30));
+    let mut printed = Vec::new();
+    let mut screen = Screen::on(&mut printed);
+    assessed.iter().for_each(|(alert, assessment)| screen.alert(alert, *assessment).unwrap());
+    let printed =
+        anstream::adapter::strip_str(&String::from_utf8(printed).unwrap()).to_string() + &summary.text();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines.iter().chain(&shown.lines().collect::<Vec<_>>()).all(|line| line.chars().count() <= 80));
+    let is_alert = |line: &&str| ["MEDIUM", "HIGH", "CRITICAL"].iter().any(|word| line.contains(word));
+    let alerts: Vec<&str> = shown.lines().filter(is_alert).collect();
+    assert!(alerts.len() >= 5, "{shown}");
+    for alert in alerts {
+        let of_readme = shown.lines().skip_while(|line| *line != alert);
+        let same = lines.iter().skip_while(|line| **line != alert).zip(of_readme);
+        let length = same.clone().take_while(|(printed, shown)| **printed == *shown).count();
+        // Its lines up to the next one of a time.
+        let block = shown.lines().skip_while(|line| *line != alert).skip(1);
+        let wanted = 1 + block.take_while(|line| line.starts_with("         ")).count();
+        assert!(length >= wanted, "{alert}\n{printed}");
+    }
+    let table = shown.lines().filter(|line| summary.campaigns.iter().any(|row| line.starts_with(row.kind)));
+    assert!(table.clone().count() == 5 && table.clone().all(|line| lines.contains(&line)), "{printed}");
 }
 
 #[test]
