@@ -77,6 +77,8 @@ impl Metrics {
         let registry = Registry::new();
         let r = &registry;
         let counter = |name, help| registered(r, IntCounter::new(name, help));
+        let seconds = |name, help| registered(r, prometheus::Counter::new(name, help));
+        let gauge = |name, help| registered(r, IntGauge::new(name, help));
         let counters = |name, help, label| registered(r, IntCounterVec::new(Opts::new(name, help), &[label]));
         let gauges = |name, help, label| registered(r, IntGaugeVec::new(Opts::new(name, help), &[label]));
         let by_partition =
@@ -92,10 +94,7 @@ impl Metrics {
             fired: counters(metric::RULES_FIRED, "Firings by rule: live, shadow and suppressed", "rule"),
             suppressed: counter(metric::SUPPRESSED, "Events whose alert was suppressed by cooldowns"),
             unresolved: counter(metric::UNRESOLVED, "References to events without a row"),
-            ambiguous_times: counter(
-                metric::AMBIGUOUS_TIMES,
-                "Events with a local time that occurs twice or never, as the mapping decided",
-            ),
+            ambiguous_times: counter(metric::AMBIGUOUS_TIMES, "Local times read that occur twice or never"),
             dead_letters: counters(metric::DEAD_LETTERS, "Refused records by reason", "reason"),
             late: counter(metric::LATE, "Records that arrived later than the lateness"),
             duplicates: counter(metric::DUPLICATES, "Duplicate records"),
@@ -134,17 +133,8 @@ impl Metrics {
                 metric::KEYS_MISPLACED,
                 "Records in another partition than their account belongs to",
             ),
-            stalled: registered(
-                r,
-                prometheus::Counter::new(metric::STALLED, "Time slowed by a full producer queue"),
-            ),
-            brokers_reachable: registered(
-                r,
-                IntGauge::new(
-                    metric::BROKERS_REACHABLE,
-                    "1 while brokers answer. At 0, lag and open transactions keep their last values",
-                ),
-            ),
+            stalled: seconds(metric::STALLED, "Time slowed by a full producer queue"),
+            brokers_reachable: gauge(metric::BROKERS_REACHABLE, "1 while brokers answer; at 0, lag is stale"),
             broker_errors: counter(metric::BROKER_ERRORS, "Errors that brokers or the client reported"),
             keys: gauges(metric::KEYS, "Ledger keys held", "space"),
             bytes: gauges(metric::BYTES, "Counted bytes of ledgers", "space"),

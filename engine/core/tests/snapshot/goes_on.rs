@@ -157,7 +157,7 @@ fn goes_on_from(
     count(&again, &other, seen);
 }
 
-/// The first record's time is wrong, and a snapshot is taken before the next ones have told where the log begins.
+/// The first record's time is wrong, and a snapshot is taken before the next ones show where the log begins.
 #[test]
 fn a_shard_saved_before_it_is_known_where_its_log_begins_learns_it_afterwards() {
     const YEAR_MS: i64 = 365 * 86_400_000;
