@@ -13,15 +13,13 @@ mod digits;
 mod forms;
 mod schemes;
 
+pub use schemes::{CARD_DIGITS_MAX, CARD_DIGITS_MIN};
+
 use digits::{decimal_digit, is_joining};
 use schemes::is_card_number;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Digits of the shortest card number.
-pub const CARD_DIGITS_MIN: usize = 12;
-/// Digits of the longest card number.
-pub const CARD_DIGITS_MAX: usize = 19;
 /// Characters between two digits of one card number.
 const SEPARATORS_MAX: usize = 3;
 

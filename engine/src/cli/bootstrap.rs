@@ -26,11 +26,11 @@ use worker::Bootstrapped;
 
 /// Restore the ledgers of a new consumer group from history files: JSON lines, CSV, or the output of `tripline dump`.
 ///
-/// No event is judged. Each record goes to the partition of its account, by `input.partitioner`; the records of
-/// the topic before the given offset follow. The ledgers of each partition are written as a snapshot, and
-/// the offset is committed for the group, where `run` continues. The alerts from there on are those of `replay
-/// --judge-from` over each partition's history and log. The history must end before that offset: `run` treats an event that the
-/// history already contains as a duplicate and does not judge it.
+/// No event is judged. Each record goes to the partition of its account, by `input.partitioner`; the records of the
+/// topic before the given offset follow. The ledgers of each partition are written as a snapshot, and the offset is
+/// committed for the group, where `run` continues. The alerts from there on are those of `replay --judge-from` over
+/// each partition's history and log. The history must end before that offset: `run` treats an event that the history
+/// already contains as a duplicate and does not judge it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline bootstrap --config tripline.yaml --history history/*.jsonl --offsets latest"

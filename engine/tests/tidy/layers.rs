@@ -74,7 +74,7 @@ pub const CRATES: [Crate<'static>; 5] = [
         layers: &[
             &["cost", "kafka", "load"],
             &["probe", "proxy", "records", "report", "service", "watch"],
-            &["equal", "open_loop"],
+            &["equal", "hot", "open_loop"],
         ],
     },
 ];

@@ -1,6 +1,9 @@
 //! Prefixes and lengths of the card schemes, and the Luhn digit.
 
-use super::CARD_DIGITS_MIN;
+/// Digits of the shortest card number.
+pub const CARD_DIGITS_MIN: usize = 12;
+/// Digits of the longest card number.
+pub const CARD_DIGITS_MAX: usize = 19;
 
 /// A set of lengths: the bit of a length less 12.
 type Lengths = u8;

@@ -203,74 +203,23 @@ mod tests {
 
     #[test]
     fn local_times_that_clocks_repeat_or_skip_are_what_the_mapping_says() {
-        let (lord_howe, new_york) = ("Australia/Lord_Howe", "America/New_York");
-        for (zone, text, earlier, later, refused) in [
-            // Skipped: the clocks go from 02:00 to 03:00, on Lord Howe to 02:30.
-            (
-                "Europe/Berlin",
-                "2024-03-31 02:30:00",
-                "2024-03-31T00:30:00Z",
-                "2024-03-31T01:30:00Z",
-                Reason::BadTime,
-            ),
-            (
-                new_york,
-                "2026-03-08 02:00:00",
-                "2026-03-08T06:00:00Z",
-                "2026-03-08T07:00:00Z",
-                Reason::BadTime,
-            ),
-            (
-                new_york,
-                "2026-03-08 02:59:59",
-                "2026-03-08T06:59:59Z",
-                "2026-03-08T07:59:59Z",
-                Reason::BadTime,
-            ),
-            (
-                lord_howe,
-                "2026-10-04 02:15:00",
-                "2026-10-03T15:15:00Z",
-                "2026-10-03T15:45:00Z",
-                Reason::BadTime,
-            ),
-            // Repeated: they go from 03:00 or 02:00 back by an hour, on Lord Howe by half of it.
-            (
-                "Europe/Berlin",
-                "2024-10-27 02:30:00",
-                "2024-10-27T00:30:00Z",
-                "2024-10-27T01:30:00Z",
-                Reason::AmbiguousTime,
-            ),
-            (
-                new_york,
-                "2026-11-01 01:00:00",
-                "2026-11-01T05:00:00Z",
-                "2026-11-01T06:00:00Z",
-                Reason::AmbiguousTime,
-            ),
-            (
-                new_york,
-                "2026-11-01 01:59:59",
-                "2026-11-01T05:59:59Z",
-                "2026-11-01T06:59:59Z",
-                Reason::AmbiguousTime,
-            ),
-            (
-                lord_howe,
-                "2026-04-05 01:30:00",
-                "2026-04-04T14:30:00Z",
-                "2026-04-04T15:00:00Z",
-                Reason::AmbiguousTime,
-            ),
-            (
-                lord_howe,
-                "2026-04-05 01:59:59",
-                "2026-04-04T14:59:59Z",
-                "2026-04-04T15:29:59Z",
-                Reason::AmbiguousTime,
-            ),
-        ] {
+        // Zone, local time, what `earlier` and what `later` make of it. The clocks go from 02:00 to 03:00, on Lord Howe
+        // to 02:30; they go from 03:00 or 02:00 back by an hour, on Lord Howe by half of it.
+        let skipped = "\
+            Europe/Berlin, 2024-03-31 02:30:00, 2024-03-31T00:30:00Z, 2024-03-31T01:30:00Z
+            America/New_York, 2026-03-08 02:00:00, 2026-03-08T06:00:00Z, 2026-03-08T07:00:00Z
+            America/New_York, 2026-03-08 02:59:59, 2026-03-08T06:59:59Z, 2026-03-08T07:59:59Z
+            Australia/Lord_Howe, 2026-10-04 02:15:00, 2026-10-03T15:15:00Z, 2026-10-03T15:45:00Z";
+        let repeated = "\
+            Europe/Berlin, 2024-10-27 02:30:00, 2024-10-27T00:30:00Z, 2024-10-27T01:30:00Z
+            America/New_York, 2026-11-01 01:00:00, 2026-11-01T05:00:00Z, 2026-11-01T06:00:00Z
+            America/New_York, 2026-11-01 01:59:59, 2026-11-01T05:59:59Z, 2026-11-01T06:59:59Z
+            Australia/Lord_Howe, 2026-04-05 01:30:00, 2026-04-04T14:30:00Z, 2026-04-04T15:00:00Z
+            Australia/Lord_Howe, 2026-04-05 01:59:59, 2026-04-04T14:59:59Z, 2026-04-04T15:29:59Z";
+        let of = |lines: &'static str, refused| lines.lines().map(move |line| (line, refused));
+        for (line, refused) in of(skipped, Reason::BadTime).chain(of(repeated, Reason::AmbiguousTime)) {
+            let cells: Vec<&str> = line.trim().split(", ").collect();
+            let [zone, text, earlier, later] = cells[..] else { panic!("four cells: {line}") };
             for (ambiguous, expected) in [
                 (Ambiguous::Earlier, Ok(earlier)),
                 (Ambiguous::Later, Ok(later)),
