@@ -239,15 +239,20 @@ impl<P: ShardLog> ShardRestore<'_, P> {
     }
 
     /// What is wrong if the log is another one than the snapshot's. A record that retention has removed tells nothing.
+    /// Where a snapshot knows of no record, the log had none before its offset.
     fn foreign_log(&self, manifest: &Manifest, low: i64) -> Result<Option<SnapshotError>, RestoreError> {
-        let Some(last) = manifest.origin().last.filter(|last| last.offset >= low) else { return Ok(None) };
+        let (end, last) = (manifest.origin().offset, manifest.origin().last);
+        let from = last.map_or(low, |last| last.offset);
+        if from < low || from >= end {
+            return Ok(None);
+        }
         let mut found = None;
-        self.log.read(SideTopic::Input, last.offset, &mut |record| {
-            found = Some(LastRecord::new(record.offset, record.at, record.key, record.value));
+        self.log.read(SideTopic::Input, from, &mut |record| {
+            let is_before = record.offset < end;
+            found = is_before.then(|| LastRecord::new(record.offset, record.key, record.value));
             Ok(false)
         })?;
-        let offset = last.offset;
-        Ok((found != Some(last)).then_some(SnapshotError::ForeignLog { offset }))
+        Ok((found != last).then_some(SnapshotError::ForeignLog { offset: from }))
     }
 
     /// Whether the log covers the packs' lookback.
