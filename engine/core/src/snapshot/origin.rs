@@ -80,7 +80,9 @@ mod tests {
     fn a_record_has_one_mark_whenever_it_is_read() {
         let first = mark(7, 1_000, b"a", b"value");
         assert_eq!(mark(7, 2_000, b"a", b"value"), first);
-        for other in [mark(8, 1_000, b"a", b"value"), mark(7, 1_000, b"av", b"alue"), mark(7, 1_000, b"a", b"")] {
+        for other in
+            [mark(8, 1_000, b"a", b"value"), mark(7, 1_000, b"av", b"alue"), mark(7, 1_000, b"a", b"")]
+        {
             assert_ne!(other, first);
         }
     }
