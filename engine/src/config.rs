@@ -7,13 +7,15 @@ mod client;
 mod files;
 mod mapping;
 mod packs;
+mod places;
 mod sections;
 
 pub use files::{Files, ReadError, on_disk, read};
 pub use packs::{PackOptions, compile};
-pub use sections::{Delivery, Http, Input, Kafka, Log, Places};
+pub use places::Places;
+pub use sections::{Delivery, Http, Input, Kafka, Log};
 
-use crate::settings::{InputClock, SnapshotSettings};
+use crate::settings::{HttpSettings, InputClock, SnapshotSettings};
 use client::SecretFiles;
 use files::read_from;
 use mapping::{Fields, ReadMapping};
@@ -80,6 +82,8 @@ pub struct Loaded {
     pub problems: Diagnostics,
     /// The section `kafka`, whatever else is wrong.
     pub kafka: Kafka,
+    /// The section `http`, whatever else is wrong.
+    pub http: Http,
     /// Where settings are written that only `check` and `run` judge.
     pub places: Places,
 }
@@ -104,19 +108,45 @@ pub fn load_from(path: &Path, files: &Files<'_>) -> Result<Loaded, ReadError> {
             problems.error("S002", "the configuration is empty", START);
         }
         client::hide_unread(&file, &mut problems);
-        return Ok(Loaded { config: None, problems, kafka: Kafka::default(), places: Places::default() });
+        return Ok(Loaded::nothing(problems));
     };
     let Some(mut keys) = Keys::of(&root, "the configuration", &mut problems) else {
-        return Ok(Loaded { config: None, problems, kafka: Kafka::default(), places: Places::default() });
+        return Ok(Loaded::nothing(problems));
     };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let sections = Sections::read(&mut keys, SecretFiles { folder, files }, &mut problems);
-    let places = Places::of(&keys);
-    let kafka = sections.kafka.clone();
+    let mut sections = Sections::read(&mut keys, SecretFiles { folder, files }, &mut problems);
+    let mut places = Places::of(&keys);
+    if let Some(snapshots) = &mut sections.snapshots {
+        snapshots.store = store_from(folder, &snapshots.store);
+    }
+    if let Some((store, _)) = &mut places.store {
+        *store = store_from(folder, store);
+    }
+    let (kafka, http) = (sections.kafka.clone(), sections.http);
     let config = Reader { keys: &mut keys, folder, files, problems: &mut problems }.read(sections);
     keys.finish(&mut problems);
     problems.sort();
-    Ok(Loaded { config: config.filter(|_| problems.errors() == 0), problems, kafka, places })
+    Ok(Loaded { config: config.filter(|_| problems.errors() == 0), problems, kafka, http, places })
+}
+
+/// A snapshot store: a folder is relative to that of the configuration, as every file that it names.
+fn store_from(folder: &Path, store: &str) -> String {
+    let (scheme, path) = match store.strip_prefix("file://") {
+        Some(path) => ("file://", path),
+        None => ("", store),
+    };
+    if path.is_empty() || path.contains("://") {
+        return store.to_owned();
+    }
+    format!("{scheme}{}", folder.join(path).to_string_lossy())
+}
+
+impl Loaded {
+    /// Of a file that is no configuration.
+    fn nothing(problems: Diagnostics) -> Loaded {
+        let http = Http { settings: HttpSettings::default() };
+        Loaded { config: None, problems, kafka: Kafka::default(), http, places: Places::default() }
+    }
 }
 
 /// Reads one section after the other, and continues after an error.

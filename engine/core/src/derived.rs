@@ -18,7 +18,7 @@ pub trait DerivedSpaces {
     fn signals(&self) -> &impl Signals;
 
     /// The log of a partition begins here.
-    fn begin_at(&mut self, from: Timestamp);
+    fn begin_at(&mut self, partition: u32, from: Timestamp);
 
     /// Brings the ledgers of events into the cache.
     fn prefetch<'a>(&mut self, events: impl Iterator<Item = &'a Event> + Clone);
@@ -73,7 +73,7 @@ impl<S: Signals> DerivedSpaces for AccountOnly<'_, S> {
     }
 
     #[inline]
-    fn begin_at(&mut self, _: Timestamp) {}
+    fn begin_at(&mut self, _: u32, _: Timestamp) {}
 
     #[inline]
     fn prefetch<'a>(&mut self, _: impl Iterator<Item = &'a Event> + Clone) {}

@@ -1,6 +1,6 @@
 //! The broker of a command: from a configuration, or from the command line.
 
-use super::configured::configured;
+use super::configured::configured_alone;
 use super::error::{ArgumentError, CliError, SetupError};
 use crate::config::Config;
 use crate::io::kafka::KafkaSettings;
@@ -20,15 +20,21 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// The settings of the client.
+    /// The settings of the client, and the files that they were read from. Errors of schema and packs do not matter.
     ///
     /// # Errors
-    /// When the configuration has errors or names no brokers.
-    pub fn settings(&self) -> Result<KafkaSettings, CliError> {
+    /// When the configuration itself has errors or names no brokers.
+    pub fn settings(&self) -> Result<(KafkaSettings, Vec<PathBuf>), CliError> {
+        let unnamed = |brokers: &str| KafkaSettings::new(brokers, "none", "tripline-tools", "none");
         match (&self.brokers, &self.config) {
             (Some(brokers), _) if brokers.trim().is_empty() => Err(ArgumentError::EmptyBrokers.into()),
-            (Some(brokers), _) => Ok(KafkaSettings::new(brokers, "none", "tripline-tools", "none")),
-            (None, Some(path)) => of_config(&configured(path)?),
+            (Some(brokers), _) => Ok((unnamed(brokers), Vec::new())),
+            (None, Some(path)) => {
+                let (loaded, files) = configured_alone(path)?;
+                let brokers = loaded.kafka.brokers.as_deref().ok_or(SetupError::NoBrokers)?;
+                let settings = KafkaSettings { client: loaded.kafka.client.clone(), ..unnamed(brokers) };
+                Ok((valid(settings)?, files))
+            }
             (None, None) => Err(ArgumentError::NoBrokers.into()),
         }
     }
@@ -37,12 +43,15 @@ impl Broker {
 /// The Kafka settings of a configuration.
 ///
 /// # Errors
-/// When it names no brokers.
+/// When it names no brokers, or they cannot be used.
 pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
-    let Some(brokers) = &config.kafka.brokers else {
-        return Err(SetupError::NoBrokers.into());
-    };
-    let settings = KafkaSettings {
+    valid(unchecked(config).ok_or(SetupError::NoBrokers)?)
+}
+
+/// The Kafka settings of a configuration, whether they can be used or not; none when it names no brokers.
+pub fn unchecked(config: &Config) -> Option<KafkaSettings> {
+    let brokers = config.kafka.brokers.as_deref()?;
+    Some(KafkaSettings {
         instance: config.kafka.instance.clone(),
         workers: config.kafka.workers,
         client: config.kafka.client.clone(),
@@ -52,7 +61,10 @@ pub fn of_config(config: &Config) -> Result<KafkaSettings, CliError> {
         commit_interval: config.delivery.commit_interval,
         lookback: config.installation.lookback(),
         ..KafkaSettings::new(brokers, &config.input.topic, &config.kafka.group, &config.kafka.prefix)
-    };
+    })
+}
+
+fn valid(settings: KafkaSettings) -> Result<KafkaSettings, CliError> {
     let errors = settings.errors();
     if errors.is_empty() { Ok(settings) } else { Err(SetupError::Client(errors).into()) }
 }

@@ -73,7 +73,7 @@ impl Check {
 
     fn configuration(&self, path: &Path, found: &mut Vec<Value>) -> Result<bool, CliError> {
         let mut loaded = config::load(path)?;
-        refused_by_run(&loaded.kafka, &loaded.places, &mut loaded.problems);
+        refused_by_run(&mut loaded);
         self.show(&loaded.problems, found)?;
         let Some(config) = loaded.config.filter(|_| loaded.problems.errors() == 0) else { return Ok(false) };
         let mut report = Report::new(self.json);

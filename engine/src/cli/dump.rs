@@ -3,6 +3,7 @@
 use super::broker;
 use super::dumped::Dumped;
 use super::error::CliError;
+use super::paths::refuse_overwrites;
 use super::report::{Exit, note};
 use crate::io::kafka::transfer::read_topic;
 use clap::Args;
@@ -32,12 +33,9 @@ impl Dump {
     /// # Errors
     /// When the topic cannot be read or the file cannot be written.
     pub fn run(self) -> Result<Exit, CliError> {
-        let settings = self.broker.settings()?;
-        let place = self.output.clone().unwrap_or_else(|| PathBuf::from("standard output"));
-        let mut file: Box<dyn Write> = match &self.output {
-            Some(path) => Box::new(BufWriter::new(File::create(path).map_err(CliError::file(path))?)),
-            None => Box::new(BufWriter::new(io::stdout().lock())),
-        };
+        let (settings, read) = self.broker.settings()?;
+        refuse_overwrites(&read, &self.output)?;
+        let mut output = DumpOutput { path: self.output, opened: None };
         let count = read_topic(&settings, &self.topic, |record| {
             let line = Dumped {
                 partition: record.partition,
@@ -46,10 +44,33 @@ impl Dump {
                 key: record.key.to_vec(),
                 value: record.value.to_vec(),
             };
-            writeln!(file, "{}", line.line()).map_err(CliError::file(&place))
+            output.write(|file| writeln!(file, "{}", line.line()))
         })?;
-        file.flush().map_err(CliError::file(&place))?;
+        output.write(|file| file.flush())?;
         note(&format!("{count} records of topic {}", self.topic));
         Ok(Exit::Success)
+    }
+}
+
+/// Where records go. A file is created when the brokers have answered: until then it stays as it was.
+struct DumpOutput {
+    path: Option<PathBuf>,
+    opened: Option<Box<dyn Write>>,
+}
+
+impl DumpOutput {
+    fn write(&mut self, work: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
+        let Some(path) = &self.path else {
+            let out = self.opened.get_or_insert_with(|| Box::new(BufWriter::new(io::stdout().lock())));
+            return Ok(work(out)?);
+        };
+        let file = match &mut self.opened {
+            Some(file) => file,
+            none => {
+                let created = File::create(path).map_err(CliError::file(path))?;
+                none.insert(Box::new(BufWriter::new(created)))
+            }
+        };
+        work(file).map_err(CliError::file(path))
     }
 }

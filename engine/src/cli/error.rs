@@ -184,6 +184,12 @@ pub enum SetupError {
         .0.join(", ")
     )]
     KeySpaces(Vec<String>),
+    /// A topic has no header line.
+    #[error(
+        "`input.format` is `csv`, and records of a topic have no header line that names the columns: `run` reads JSON; use \
+         `replay` for files"
+    )]
+    CsvTopic,
     /// Rows of a file and records of a topic would have the same ids.
     #[error(
         "`event.id` is the number of the record, which is not unique across history and topic: map an id that the bank \

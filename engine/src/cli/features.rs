@@ -1,6 +1,6 @@
 //! `tripline features`: the feature matrix of a history, computed by the code that `run` uses.
 
-use super::configured::configured;
+use super::configured::configured_from;
 use super::error::{CliError, SetupError};
 use super::feed::{Feed, Order, Progress};
 use super::paths::refuse_overwrites;
@@ -44,8 +44,8 @@ impl Features {
     /// # Errors
     /// When a file cannot be read or written, the configuration has errors, or no pack has a feature.
     pub fn run(self) -> Result<Exit, CliError> {
-        refuse_overwrites(self.input.iter().chain([&self.config]), [&self.output])?;
-        let config = configured(&self.config)?;
+        let (config, read) = configured_from(&self.config)?;
+        refuse_overwrites(self.input.iter().chain(&read), [&self.output])?;
         let features = config.ruleset().features();
         if features.is_empty() {
             return Err(SetupError::NoFeatures.into());

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::{Batch, ShardId, SourceRecord};
 use tripline_core::counts::Counts;
-use tripline_core::decode::{Decoder, HeaderError, LabelMapping};
+use tripline_core::decode::{Decoder, HeaderError, LabelMapping, Reason};
 use tripline_core::event::Event;
 use tripline_core::outputs::Outputs;
 use tripline_core::placement::Placement;
@@ -37,6 +37,9 @@ impl Order {
         if sort { Order::ByTime } else { Order::AsGiven }
     }
 }
+
+/// Late records of a hundred that are worth a hint.
+const DISORDER_PERCENT: u64 = 5;
 
 /// Records of one step: the cache misses of their ledgers overlap, and their registers stay in the cache.
 pub const BATCH_RECORDS: usize = 256;
@@ -180,6 +183,19 @@ impl Feed {
                 "warning: {misplaced} of {placed} records have another key than their `account.id`: in the topic, records \
                  of one account may be in several partitions, and each part is judged alone. Key the topic by `account.id`, \
                  or set `input.partitioner: none` if each account is in one partition for another reason"
+            ));
+        }
+    }
+
+    /// A hint if many records of files that were not sorted are late or jump in time.
+    pub fn warn_of_order(&self, order: Order) {
+        let Counts { records, late, reasons, .. } = self.spaces.counts();
+        let jumps = reasons.get(&Reason::TimeJump).copied().unwrap_or_default();
+        let is_file = order == Order::AsGiven && !self.records.dumped;
+        if is_file && late + jumps > 0 && (late + jumps) * 100 >= records * DISORDER_PERCENT {
+            note(&format!(
+                "warning: {late} of {records} records are late and {jumps} jump in time: unless the files are in the order of \
+                 their event times, use `--sort`"
             ));
         }
     }

@@ -29,6 +29,9 @@ pub fn refuse_overwrites<'a>(
     Ok(())
 }
 
+/// Links that are followed, as by the system.
+const LINKS_MAX: usize = 40;
+
 /// What a path leads to, whatever its spelling, links included.
 #[derive(PartialEq, Eq)]
 enum Place {
@@ -44,12 +47,24 @@ impl Place {
         match std::fs::metadata(path) {
             Ok(found) => found.is_file().then(|| Place::File(found.dev(), found.ino())),
             Err(_) => {
+                let path = &linked(path);
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let folder = std::fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
                 Some(Place::New(folder.join(path.file_name()?)))
             }
         }
     }
+}
+
+/// Where links lead that end at no file.
+fn linked(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        // The target of a link is relative to the link's folder.
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    path
 }
 
 #[cfg(test)]
@@ -70,6 +85,8 @@ mod tests {
         }
         assert!(refuse_overwrites(&inputs, &[path("new"), path("sub/../new")]).is_err());
         assert!(refuse_overwrites(&inputs, &[path("new"), path("other"), path("sub/new")]).is_ok());
+        std::os::unix::fs::symlink("../new", path("sub/dangling")).unwrap();
+        assert!(refuse_overwrites(&inputs, &[path("new"), path("sub/dangling")]).is_err(), "both create it");
         let null = PathBuf::from("/dev/null");
         assert!(refuse_overwrites(&inputs, &[null.clone(), null]).is_ok());
     }

@@ -1,13 +1,20 @@
 //! What `run` would refuse of a configuration and only its clients and stores can judge. It connects to nothing.
 
-use crate::config::{Kafka, Places};
+use super::broker;
+use crate::config::{Config, Kafka, Loaded, Places};
 use crate::io::kafka::{FREQUENT_SETTINGS, SettingError, setting_error};
 use crate::io::snapshot::Store;
+use crate::ops::log;
 use crate::settings::owned_key;
-use tripline_rules::diagnostic::{Diagnostics, nearest};
+use tripline_core::decode::Format;
+use tripline_rules::diagnostic::{Diagnostics, Span, nearest};
 
 /// Adds an error for every such setting.
-pub fn refused_by_run(kafka: &Kafka, places: &Places, problems: &mut Diagnostics) {
+pub fn refused_by_run(loaded: &mut Loaded) {
+    let Loaded { config, kafka, places, problems, .. } = loaded;
+    if let Some(config) = config {
+        settings(config, places, problems);
+    }
     client(kafka, places, problems);
     if let Some((store, span)) = &places.store
         && let Some(error) = Store::refusal(store)
@@ -15,6 +22,25 @@ pub fn refused_by_run(kafka: &Kafka, places: &Places, problems: &mut Diagnostics
         problems.error("C039", error.to_string(), *span).label("refused by `run`");
     }
     problems.sort();
+}
+
+/// Settings that are valid, but with which the service could not work.
+fn settings(config: &Config, places: &Places, problems: &mut Diagnostics) {
+    let mut refuse = |place: &str, reason: String| {
+        let span = places.settings.get(place).copied().unwrap_or(Span { file: 0, start: 0, end: 0 });
+        problems.error("C046", format!("`{place}` {reason}"), span).label("refused by `run`");
+    };
+    if let Some(reason) = log::refusal(&config.log.level) {
+        refuse("log.level", format!("cannot be used: {reason}"));
+    }
+    let Some(settings) = broker::unchecked(config) else { return };
+    settings.unusable().into_iter().for_each(|(place, reason)| refuse(place, reason));
+    if let Format::Csv { .. } = config.mapping.format {
+        refuse(
+            "input.format",
+            "is `csv`, and records of a topic have no header line: `run` reads JSON".to_owned(),
+        );
+    }
 }
 
 /// Settings under `client` that `run` would refuse: librdkafka knows its own without a broker. Values are not shown.

@@ -2,7 +2,7 @@
 
 mod alerts;
 
-use super::configured::configured;
+use super::configured::configured_from;
 use super::error::CliError;
 use super::feed::{Feed, Order, Progress};
 use super::paths::refuse_overwrites;
@@ -96,13 +96,14 @@ impl Replay {
     /// When a file cannot be read or written, or the configuration has errors.
     pub fn run(self) -> Result<Exit, CliError> {
         let outputs = [&self.output, &self.verdicts, &self.journal, &self.dead_letters];
-        refuse_overwrites(self.input.iter().chain([&self.config]), outputs.into_iter().flatten())?;
-        let config = configured(&self.config)?;
+        let (config, read) = configured_from(&self.config)?;
+        refuse_overwrites(self.input.iter().chain(&read), outputs.into_iter().flatten())?;
         let mut settings = config.settings().clone();
         settings.judge_from = self.judge_from.map(|time| Timestamp(time.as_millisecond()));
         let collect = if self.verdicts.is_some() { Collect::Verdicts } else { Collect::Nothing };
         let usage = Usage::begin();
-        let mut feed = Feed::open(&config, settings, &self.input, Order::of(self.sort))?;
+        let order = Order::of(self.sort);
+        let mut feed = Feed::open(&config, settings, &self.input, order)?;
         let mut files = Files::create(&self)?;
         let progress = Progress::begin();
         let mut out = Outputs::default();
@@ -123,6 +124,7 @@ impl Replay {
         progress.end();
         feed.warn_of_keys();
         feed.warn_of_labels(&config);
+        feed.warn_of_order(order);
         let counts = feed.counts();
         let summary = Summary::of(&counts, refusals.found(), usage.end());
         let mut report = Report::new(self.json);

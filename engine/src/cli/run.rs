@@ -21,6 +21,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tripline_core::decode::Format;
 use tripline_core::placement::Placement;
 use tripline_core::snapshot::InputTopic;
 
@@ -44,6 +45,9 @@ impl Run {
     pub fn run(self) -> Result<Exit, CliError> {
         let config = configured(&self.config)?;
         refuse_derived(&config)?;
+        if let Format::Csv { .. } = config.mapping.format {
+            return Err(SetupError::CsvTopic.into());
+        }
         let settings = broker::of_config(&config)?;
         require_secret(&config)?;
         log::start(config.log.format, &config.log.level)?;

@@ -1,6 +1,6 @@
 //! `tripline status`: the status of running processes and their shards.
 
-use super::configured::configured;
+use super::configured::configured_alone;
 use super::error::{ArgumentError, CliError, SetupError, StatusError};
 use super::report::{Exit, Report};
 use super::text;
@@ -75,7 +75,7 @@ impl Status {
     /// `host:port` of every process to ask.
     fn places(&self) -> Result<Vec<String>, CliError> {
         if let ([], Some(path)) = (&*self.url, &self.config) {
-            let listen = configured(path)?.http.settings.listen;
+            let listen = configured_alone(path)?.0.http.settings.listen;
             if listen.port() == 0 {
                 return Err(SetupError::AnyPort.into());
             }

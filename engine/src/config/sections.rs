@@ -4,13 +4,12 @@ use super::client::{self, SecretFiles};
 use crate::settings::{
     self, ClientSettings, Guarantee, HttpSettings, InputClock, LogFormat, SnapshotSettings, Start, owned_key,
 };
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tripline_core::placement::Partitioner;
 use tripline_core::settings::Settings;
-use tripline_rules::diagnostic::{Diagnostics, Span, nearest};
-use tripline_rules::yaml::{Keys, Node, Value};
+use tripline_rules::diagnostic::{Diagnostics, nearest};
+use tripline_rules::yaml::{Keys, Node};
 
 /// `input:` beside the mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,34 +87,6 @@ pub struct Log {
     pub format: LogFormat,
     /// A level, or a list of levels by module.
     pub level: String,
-}
-
-/// Where settings are written that the configuration alone cannot judge.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
-    /// The names under `kafka.client`.
-    pub client: BTreeMap<String, Span>,
-    /// The value of `snapshots.store`.
-    pub store: Option<(String, Span)>,
-}
-
-impl Places {
-    pub(super) fn of(keys: &Keys<'_>) -> Places {
-        let section = |name: &str| {
-            keys.entries().iter().find(|(key, _)| key.scalar() == Some(name)).map(|(_, value)| value)
-        };
-        let client = section("kafka").and_then(|kafka| kafka.value_of("client")).map(|client| &client.value);
-        let client = match client {
-            Some(Value::Map(entries)) => &entries[..],
-            _ => &[],
-        };
-        let client = client.iter().filter_map(|(key, _)| Some((key.scalar()?.to_owned(), key.span)));
-        let store = section("snapshots").and_then(|snapshots| snapshots.value_of("store"));
-        Places {
-            client: client.collect(),
-            store: store.and_then(|node| Some((node.scalar()?.to_owned(), node.span))),
-        }
-    }
 }
 
 /// All of them.

@@ -29,8 +29,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Serves HTTP, if configured, and turns SIGTERM and SIGINT into [`Shutdown::request`]. Returns when both are
-    /// active.
+    /// Serves HTTP, if configured, and turns SIGTERM, SIGINT and SIGHUP into [`Shutdown::request`]. Returns when all
+    /// of it is active.
     ///
     /// # Errors
     /// When the address cannot be bound or signal handlers cannot be installed.
@@ -90,6 +90,7 @@ async fn begin(
 ) -> Result<(Option<SocketAddr>, impl Future<Output = ()>), ControlError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ControlError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ControlError::Signals)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(ControlError::Signals)?;
     let listener = match settings {
         Some(settings) => Some(http::listen(settings).await?),
         None => None,
@@ -105,6 +106,8 @@ async fn begin(
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                // A service manager may send it beside SIGTERM: it is no second request.
+                _ = hang_up.recv(), if !shutdown.is_requested() => {}
             }
             if shutdown.is_requested() {
                 tracing::warn!("second shutdown request: the process exits without the last commit");

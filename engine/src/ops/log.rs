@@ -29,6 +29,11 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
     .map_err(|error| LogError(error.to_string()))
 }
 
+/// Why [`start`] would refuse a filter.
+pub fn refusal(filter: &str) -> Option<String> {
+    EnvFilter::try_new(filter).err().map(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +42,6 @@ mod tests {
     fn a_filter_that_cannot_be_read_is_refused() {
         let error = start(LogFormat::Text, "tripline=loudly").unwrap_err();
         assert!(error.to_string().starts_with("cannot set up logging"), "{error}");
+        assert!(refusal("a=b=debug").is_some() && refusal("info,tripline=debug").is_none());
     }
 }

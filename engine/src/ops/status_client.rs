@@ -2,12 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Time-out of connecting, and of the response.
+/// Time for connecting and the whole response.
 const RESPONSE_WITHIN: Duration = Duration::from_secs(5);
 /// Bytes of a response at most: thousands of shards.
-const RESPONSE_BYTES_MAX: u64 = 16 << 20;
+const RESPONSE_BYTES_MAX: usize = 16 << 20;
+/// Bytes read at once.
+const PIECE_BYTES: usize = 1 << 16;
 
 /// Why there is no valid response.
 #[derive(Debug, thiserror::Error)]
@@ -50,22 +52,68 @@ pub fn get(address: &str, path: &str) -> Result<String, StatusClientError> {
 }
 
 fn request(address: &str, path: &str) -> io::Result<String> {
+    let until = Instant::now() + RESPONSE_WITHIN;
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for resolved in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&resolved, RESPONSE_WITHIN) {
-            Ok(stream) => return exchange(stream, address, path),
+        match TcpStream::connect_timeout(&resolved, left(until)?) {
+            Ok(stream) => return exchange(stream, until, (address, path)),
             Err(error) => last = error,
         }
     }
     Err(last)
 }
 
-fn exchange(mut stream: TcpStream, address: &str, path: &str) -> io::Result<String> {
-    stream.set_read_timeout(Some(RESPONSE_WITHIN))?;
-    stream.set_write_timeout(Some(RESPONSE_WITHIN))?;
+/// The time that is left.
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        let reason = format!("no complete response within {} s", RESPONSE_WITHIN.as_secs());
+        return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+    }
+    Ok(left)
+}
+
+fn exchange(mut stream: TcpStream, until: Instant, (address, path): (&str, &str)) -> io::Result<String> {
+    stream.set_write_timeout(Some(left(until)?))?;
     // Version 1.0: the response is one piece and ends with the connection.
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;
-    let mut response = String::new();
-    stream.take(RESPONSE_BYTES_MAX).read_to_string(&mut response)?;
-    Ok(response)
+    let mut response = Vec::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        stream.set_read_timeout(Some(left(until)?))?;
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => response.extend_from_slice(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // The time-out of a read: none is left.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => drop(left(until)?),
+            Err(error) => return Err(error),
+        }
+        if response.len() > RESPONSE_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the response is too long"));
+        }
+    }
+    String::from_utf8(response).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_server_that_sends_byte_by_byte_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            while stream.write_all(b"H").is_ok() {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let began = Instant::now();
+        let error = get(&address, "/status").unwrap_err();
+        assert!(matches!(&error, StatusClientError::Unreachable { .. }), "{error}");
+        assert!(began.elapsed() < RESPONSE_WITHIN + Duration::from_secs(3), "{:?}", began.elapsed());
+    }
 }

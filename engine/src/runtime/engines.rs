@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tripline_core::account_shard::{AccountShard, Loading};
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::counts::Counts;
+use tripline_core::decode::Reason;
 use tripline_core::installation::Installation;
 use tripline_core::limits::FUTURE_MS_MAX;
 use tripline_core::outputs::Outputs;
@@ -116,18 +117,20 @@ impl Engines {
     /// Looks at what became of the records since the last report.
     fn watch(&self, of: &mut ShardEngine) {
         let (now, before) = (of.engine.counts(), &of.reported);
-        let refused = |counts: &Counts| counts.dead_letters + counts.conflicts;
+        let refused = |counts: &Counts| counts.dead_letters + counts.conflicts + counts.late;
         of.misplaced.add(now.placed - before.placed, now.misplaced - before.misplaced);
         of.refused.add(now.records - before.records, refused(now) - refused(before));
         let partition = of.shard.partition;
         if of.refused.reaches(REFUSED) {
             let (refused, records) = of.refused.counts();
-            let newest = now.reasons.iter().max_by_key(|(reason, count)| {
-                **count - before.reasons.get(reason).copied().unwrap_or_default()
-            });
-            let reason = newest.map_or("", |(reason, _)| reason.name());
+            let since = |(reason, count): (&Reason, &u64)| {
+                (*count - before.reasons.get(reason).copied().unwrap_or_default(), reason.name())
+            };
+            let late = (now.late - before.late, "late");
+            let newest = now.reasons.iter().map(since).chain([late]).max_by_key(|(count, _)| *count);
+            let reason = newest.map_or("", |(_, reason)| reason);
             let text = format!(
-                "{refused} of the last {records} records are dead letters, most of the newest ones for {reason}"
+                "{refused} of the last {records} records are dead letters or late, most of the newest ones: {reason}"
             );
             if self.report.refusing(of.shard, Some(text)) {
                 tracing::warn!(
@@ -135,11 +138,12 @@ impl Engines {
                     refused,
                     records,
                     reason,
-                    "many records are dead letters: try the mapping on some of them with `tripline check --sample`"
+                    "many records are dead letters or late: try the mapping on some of them with `tripline check --sample`; \
+                     `time.lateness` says how late an event may be"
                 );
             }
         } else if !of.refused.reaches(REFUSED_OVER) && self.report.refusing(of.shard, None) {
-            tracing::info!(partition, "few records are dead letters again");
+            tracing::info!(partition, "few records are dead letters or late again");
         }
     }
 

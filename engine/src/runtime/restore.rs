@@ -140,7 +140,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
                 self.verdicts(earliest.0.saturating_sub(CLOCK_SKEW_MS_MAX), from, &mut history)?;
             }
         } else if next > low
-            && let Some(newest) = self.time_before(next)?
+            && let Some(newest) = self.time_before(next, low)?
         {
             let wanted = newest.0.saturating_sub(self.lookback.input_ms);
             let from = self.log.offset_at(SideTopic::Input, wanted)?.unwrap_or(low).max(low);
@@ -239,33 +239,47 @@ impl<P: ShardLog> ShardRestore<'_, P> {
     }
 
     /// What is wrong if the log is another one than the snapshot's. A record that retention has removed tells nothing.
+    /// Where a snapshot knows of no record, the log had none before its offset.
     fn foreign_log(&self, manifest: &Manifest, low: i64) -> Result<Option<SnapshotError>, RestoreError> {
-        let Some(last) = manifest.origin().last.filter(|last| last.offset >= low) else { return Ok(None) };
+        let (end, last) = (manifest.origin().offset, manifest.origin().last);
+        let from = last.map_or(low, |last| last.offset);
+        if from < low || from >= end {
+            return Ok(None);
+        }
         let mut found = None;
-        self.log.read(SideTopic::Input, last.offset, &mut |record| {
-            found = Some(LastRecord::new(record.offset, record.at, record.key, record.value));
+        self.log.read(SideTopic::Input, from, &mut |record| {
+            let is_before = record.offset < end;
+            found = is_before.then(|| LastRecord::new(record.offset, record.key, record.value));
             Ok(false)
         })?;
-        let offset = last.offset;
-        Ok((found != Some(last)).then_some(SnapshotError::ForeignLog { offset }))
+        Ok((found != last).then_some(SnapshotError::ForeignLog { offset: from }))
     }
 
     /// Whether the log covers the packs' lookback.
     fn log_is_whole(&self, low: i64) -> Result<bool, RestoreError> {
-        let Some(newest) = self.time_before(self.at.next)? else { return Ok(low == 0) };
+        let Some(newest) = self.time_before(self.at.next, low)? else { return Ok(low == 0) };
         let wanted = newest.0.saturating_sub(self.lookback.input_ms);
         Ok(low == 0 || self.log.offset_at(SideTopic::Input, wanted)?.is_some_and(|from| from > low))
     }
 
     /// Time of the last record before an offset, by the log rather than by our clock: after a long pause the ledgers
-    /// must reach back from where the shard stopped.
-    fn time_before(&self, next: i64) -> Result<Option<Timestamp>, RestoreError> {
-        let mut time = None;
-        self.log.read(SideTopic::Input, next - 1, &mut |record| {
-            time = record.at;
-            Ok(false)
-        })?;
-        Ok(time)
+    /// must reach back from where the shard stopped. Offsets may be without a record: markers of transactions, and
+    /// what was aborted or compacted.
+    fn time_before(&self, next: i64, low: i64) -> Result<Option<Timestamp>, RestoreError> {
+        let (mut newest, mut back) = (None, 1);
+        while next > low {
+            let from = next.saturating_sub(back).max(low);
+            self.log.read(SideTopic::Input, from, &mut |record| {
+                let is_before = record.offset < next;
+                newest = if is_before { Some(record.at) } else { newest };
+                Ok(is_before && record.offset + 1 < next)
+            })?;
+            if newest.is_some() || from == low {
+                break;
+            }
+            back *= 2;
+        }
+        Ok(newest.flatten())
     }
 
     fn rows(&self, from: i64, history: &mut History) -> Result<(), RestoreError> {
@@ -322,5 +336,81 @@ impl<P: ShardLog> ShardRestore<'_, P> {
         }
         let full = std::mem::replace(batch, Batch::new(self.at.shard));
         self.log.hand_over(restored(self.ticket, full))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use tripline_core::batch::ShardId;
+
+    /// A log with records at some offsets only, each appended at the time of its offset in minutes.
+    struct Sparse {
+        offsets: Vec<i64>,
+        rows: RefCell<Vec<i64>>,
+    }
+
+    impl ShardLog for Sparse {
+        fn low(&self) -> Result<i64, RestoreError> {
+            Ok(0)
+        }
+
+        fn offset_at(&self, _: SideTopic, ms: i64) -> Result<Option<i64>, RestoreError> {
+            Ok(self.offsets.iter().copied().find(|offset| offset * MINUTE_MS >= ms))
+        }
+
+        fn read(
+            &self,
+            side: SideTopic,
+            from: i64,
+            each: &mut dyn FnMut(&LogRecord<'_>) -> Result<bool, RestoreError>,
+        ) -> Result<(), RestoreError> {
+            for offset in self.offsets.iter().copied().filter(|offset| *offset >= from) {
+                let at = Some(Timestamp(offset * MINUTE_MS));
+                let record = LogRecord { offset, at, key: b"a", value: b"{}", cause: None };
+                if side == SideTopic::Verdicts || !each(&record)? {
+                    break;
+                }
+            }
+            Ok(())
+        }
+
+        fn await_ended(&self) -> Result<i64, RestoreError> {
+            Ok(0)
+        }
+
+        fn hand_over(&self, restored: Restored) -> Result<(), RestoreError> {
+            if let Restored::Rows(_, batch) = restored {
+                self.rows.borrow_mut().extend(batch.records.iter().map(|record| record.offset));
+            }
+            Ok(())
+        }
+    }
+
+    /// The rows of a restore up to an offset that goes back a quarter of an hour.
+    fn restored(offsets: &[i64], next: i64) -> Vec<i64> {
+        let log = Sparse { offsets: offsets.to_vec(), rows: RefCell::default() };
+        let back = 15 * MINUTE_MS;
+        let restore = ShardRestore {
+            log: &log,
+            snapshots: None,
+            lookback: Lookback { input_ms: back, verdicts_ms: back, row_retention_ms: back },
+            records_max: 100,
+            ticket: Ticket(1),
+            at: &Position { shard: ShardId::account(0), next, note: String::new() },
+            without: &[],
+        };
+        restore.run().unwrap();
+        log.rows.into_inner()
+    }
+
+    #[test]
+    fn markers_of_transactions_before_the_position_do_not_hide_the_records_before_them() {
+        assert_eq!(restored(&[0, 10, 20, 30], 31), [20, 30]);
+        assert_eq!(restored(&[0, 10, 20, 30], 32), [20, 30], "one marker");
+        assert_eq!(restored(&[0, 10, 20, 30], 60), [20, 30], "many");
+        assert_eq!(restored(&[0, 10, 20, 30, 70], 60), [20, 30], "records follow that the shard will judge");
+        assert_eq!(restored(&[70], 60), [0; 0], "there was none");
     }
 }

@@ -28,7 +28,7 @@ use tripline::ops::http::HttpState;
 use tripline::ops::log::start as start_log;
 use tripline::ops::reporter::Reporter;
 use tripline::runtime::report::Report;
-use tripline::settings::{HttpSettings, InputClock, LogFormat};
+use tripline::settings::{Guarantee, HttpSettings, InputClock, LogFormat};
 
 type Case = (&'static str, fn(&Cluster));
 
@@ -200,7 +200,9 @@ fn second_member(cluster: &Cluster) {
 
 fn sigterm(cluster: &Cluster) {
     let mut settings = cluster.service("sigterm", 4);
-    settings.commit_interval = Duration::from_secs(600);
+    settings.commit_interval = Duration::from_secs(400);
+    let (timeout, min_gap) = (Duration::from_secs(900), Duration::from_millis(2));
+    settings.guarantee = Guarantee::ExactlyOnce { timeout, min_gap };
     produce(&settings, "murmur2_random", 0, 5_000);
     let mut service = Service::start(&settings);
     let state = HttpState { process: Arc::default(), reporter: Arc::clone(&service.reporter) };

@@ -194,6 +194,50 @@ fn check_refuses_what_run_would_refuse_without_a_broker_and_shows_no_value() {
 }
 
 #[test]
+fn check_refuses_settings_with_which_the_service_could_not_work() {
+    for (from, to, said) in [
+        ("brokers: 127.0.0.1:9092", "brokers: not a broker", "names a broker `not a broker`"),
+        ("brokers: 127.0.0.1:9092", "brokers: \"\"", "not `host:port`"),
+        ("  topic: events", "  topic: tripline.late", "is an output topic"),
+        ("  prefix: tripline", "  prefix: my bank", "`kafka.prefix` is `my bank`"),
+        ("interval: 100ms", "interval: 5s", "it must be less than half"),
+        ("min_gap: 2ms", "min_gap: 30s", "it must be less than half"),
+        ("level: info", "level: a=b=debug", "`log.level` cannot be used"),
+    ] {
+        let example = Example::new();
+        example.change("tripline.yaml", from, to);
+        let text = fs::read_to_string(example.path()).unwrap();
+        let line = text.lines().position(|line| line.contains(to.trim())).unwrap() + 1;
+        let errors = example.errors();
+        assert!(
+            errors.contains(said) && errors.contains(&format!("tripline.yaml:{line}:")),
+            "{to}: {errors}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_of_snapshots_is_relative_to_the_configuration() {
+    let example = Example::new();
+    let text = fs::read_to_string(example.path()).unwrap();
+    let folder = example.folder.path();
+    for (store, expected) in [
+        ("snaps", folder.join("snaps").display().to_string()),
+        ("file://snaps", format!("file://{}", folder.join("snaps").display())),
+        ("/var/snaps", "/var/snaps".to_owned()),
+        ("file:///var/snaps", "file:///var/snaps".to_owned()),
+    ] {
+        fs::write(example.path(), format!("{text}\nsnapshots: {{store: \"{store}\"}}\n")).unwrap();
+        let found = example.load().config.unwrap().snapshots.unwrap().store;
+        assert_eq!(found, expected);
+    }
+    for store in ["", "tripline.yaml/below"] {
+        fs::write(example.path(), format!("{text}\nsnapshots: {{store: \"{store}\"}}\n")).unwrap();
+        assert!(example.errors().contains("refused by `run`"), "{store}");
+    }
+}
+
+#[test]
 fn a_field_that_a_rule_reads_and_nothing_maps_is_warned_of() {
     let example = Example::new();
     let text = fs::read_to_string(example.path()).unwrap();

@@ -350,9 +350,9 @@ pub const EFFECTS: [Effect; 58] = [
     effect(
         "snapshots.every",
         SNAPSHOTS,
-        "snapshots: {store: here, every: 5s}",
+        "snapshots: {store: s3://bucket/path, every: 5s}",
         |c| format!("{:?}", c.snapshots),
-        "Some(SnapshotSettings { store: \"here\", every: 5s })",
+        "Some(SnapshotSettings { store: \"s3://bucket/path\", every: 5s })",
     ),
     effect(
         "http.listen",

@@ -196,6 +196,49 @@ fn figures_of_brokers_that_do_not_answer_are_marked_as_stale() {
 }
 
 #[test]
+fn dump_needs_no_pack_keeps_what_it_cannot_replace_and_ends_quietly() {
+    let bank = Bank::open(&[("schema.yaml", SCHEMA), ("pack.yaml", "rules: ["), ("tripline.yaml", CONFIG)]);
+    let value = "x".repeat(200);
+    bank.write("events", (0..2_000).map(|_| (&b"a"[..], value.as_bytes())), &[]);
+    let (config, kept) = (bank.path("tripline.yaml"), bank.path("kept.jsonl"));
+    fs::write(&kept, "earlier records").unwrap();
+    let dump = |topic: &str, output: &Path| {
+        let mut command = Command::new(BINARY);
+        command.args(["dump", "--topic", topic, "--config"]).arg(&config).arg("--output").arg(output);
+        ended(&mut command)
+    };
+    dump("no-such-topic", &kept).with(2);
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "earlier records");
+    for read in [&config, &bank.path("schema.yaml"), &bank.path("pack.yaml")] {
+        let before = fs::read_to_string(read).unwrap();
+        assert!(dump("events", read).with(2).stderr.contains("is also an input"));
+        assert_eq!(fs::read_to_string(read).unwrap(), before);
+    }
+    dump("events", &kept).with(0);
+    assert_eq!(fs::read_to_string(&kept).unwrap().lines().count(), 2_000);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(BINARY);
+    let output = command.args(["dump", "--topic", "events", "--config"]).arg(&config).stdout(writer).output();
+    let output = output.unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(141), ""));
+    // Nobody listens there, but the address is known.
+    let status = tripline(["status", "--config", config.to_str().unwrap()]).with(2).stderr;
+    assert!(status.contains("no answer from 127.0.0.1:"), "{status}");
+}
+
+#[test]
+fn a_topic_of_csv_is_refused() {
+    let (_folder, config) = configuration("127.0.0.1:1");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace(": /", ": ").replace("input:\n", "input:\n  format: csv\n")).unwrap();
+    let config = config.to_str().unwrap();
+    assert!(tripline(["run", "--config", config]).with(2).stderr.contains("no header line"));
+    assert!(tripline(["check", config]).with(1).stdout.contains("refused by `run`"));
+}
+
+#[test]
 fn history_without_unique_ids_or_a_snapshot_store_is_refused() {
     let (_folder, config) = configuration("127.0.0.1:1");
     let bootstrap =

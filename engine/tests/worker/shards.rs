@@ -17,8 +17,9 @@ use tripline::runtime::output_buffer::OutputBuffer;
 use tripline::runtime::report::Report;
 use tripline::runtime::snapshots::Snapshots;
 use tripline::runtime::worker::{Parts, Timings, Worker, WorkerError};
+use tripline_core::account_shard::AccountShard;
 use tripline_core::batch::{ShardId, Timestamp};
-use tripline_core::snapshot::InputTopic;
+use tripline_core::snapshot::{InputTopic, Origin};
 
 const SHARD: ShardId = ShardId { space: 0, partition: 0 };
 /// 2024-03-01T12:00:00Z.
@@ -194,6 +195,24 @@ fn snapshots_of_a_topic_that_was_created_again_are_foreign() {
     after.turns(20, Duration::ZERO).unwrap();
     assert_eq!((after.accounts(), after.worker.live().count()), (1, 1), "none of the old topic's accounts");
     assert!(after.reporter.metrics.text().contains("tripline_snapshots_total{result=\"refused\"} 1"));
+}
+
+#[test]
+fn a_snapshot_of_no_record_is_foreign_where_the_log_has_one_before_it() {
+    let (log, catalogue, config) = (log(), catalogue(), config("1h"));
+    (0..3).for_each(|number| append(&log, number, "a", NOON + number));
+    let mut first = Service::start(&log, &config, &self::catalogue());
+    first.turns(20, Duration::ZERO).unwrap();
+    drop(first);
+    log.expel(1);
+    // As of history files and a topic that was empty up to there.
+    let input = InputTopic::new("cluster", "events", 1);
+    let origin = Origin { input, partition: 0, offset: 3, last: None };
+    catalogue.write_whole(&mut AccountShard::new(&config.installation), origin, Timestamp(NOON)).unwrap();
+    let mut service = Service::start(&log, &config, &catalogue);
+    service.turns(20, Duration::ZERO).unwrap();
+    assert_eq!((service.accounts(), service.worker.live().count()), (1, 1), "it is restored from the log");
+    assert!(service.reporter.metrics.text().contains("tripline_snapshots_total{result=\"refused\"} 1"));
 }
 
 #[test]

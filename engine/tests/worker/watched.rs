@@ -144,3 +144,17 @@ fn many_dead_letters_keep_the_process_from_being_ready_until_they_are_few() {
     watched.step(60_000, mixed(0));
     assert_eq!(watched.reporter.status.reasons(), Vec::<String>::new());
 }
+
+#[test]
+fn many_late_records_keep_the_process_from_being_ready() {
+    let murmur2 = Partitioner::Murmur2;
+    let mut watched = Watched::new(murmur2);
+    // Every record but the first is of an event a year ago.
+    let (now, then) = (BEGIN_MS.to_string(), (BEGIN_MS - 365 * 86_400_000).to_string());
+    watched.step(1_000, |number| {
+        let record = record(number, murmur2, true);
+        if number == 0 { record } else { record.replace(&now[..10], &then[..10]) }
+    });
+    let reasons = watched.reporter.status.reasons();
+    assert!(reasons.len() == 1 && reasons[0].contains("most of the newest ones: late"), "{reasons:?}");
+}

@@ -78,7 +78,7 @@ impl<D: DerivedSpaces> Ingest<'_, D> {
             // The log begins here, whatever becomes of the record.
             let begin = Timestamp(appended_at.0.saturating_add(FUTURE_MS_MAX));
             self.shard.begin_at(begin);
-            self.derived.begin_at(begin);
+            self.derived.begin_at(piece.batch.shard.partition, begin);
         }
         if let Some(settled) = from.intake.settled_until(record) {
             self.take_labels(from, settled, number);

@@ -9,7 +9,7 @@ use crate::installation::Installation;
 use crate::results::EventResults;
 use crate::shard::Shard;
 use crate::signals::{SignalTable, Signals};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The shards of the derived key spaces, in the order of the ruleset's programs.
@@ -17,6 +17,8 @@ pub struct DerivedShards {
     installation: Arc<Installation>,
     shards: Vec<DerivedShard>,
     signals: SignalTable,
+    /// Where the log of each partition begins.
+    begins: BTreeMap<u32, Timestamp>,
 }
 
 struct DerivedShard {
@@ -41,6 +43,7 @@ impl DerivedShards {
             shards: shards.collect(),
             signals: SignalTable::new(installation.settings().skew_ms()),
             installation: Arc::clone(installation),
+            begins: BTreeMap::new(),
         }
     }
 
@@ -60,8 +63,12 @@ impl DerivedSpaces for Collecting<'_> {
         &self.derived.signals
     }
 
-    fn begin_at(&mut self, from: Timestamp) {
-        self.derived.shards.iter_mut().for_each(|derived| derived.shard.begin_at(from));
+    /// All partitions are read from the latest of their beginnings on.
+    fn begin_at(&mut self, partition: u32, from: Timestamp) {
+        let begins = &mut self.derived.begins;
+        begins.insert(partition, from);
+        let latest = begins.values().copied().max().unwrap_or(from);
+        self.derived.shards.iter_mut().for_each(|derived| derived.shard.begin_at(latest));
     }
 
     fn prefetch<'a>(&mut self, events: impl Iterator<Item = &'a Event> + Clone) {
@@ -71,7 +78,7 @@ impl DerivedSpaces for Collecting<'_> {
     }
 
     fn ingest(&mut self, event: &mut Event, is_judged: bool) {
-        let DerivedShards { installation, shards, signals } = &mut *self.derived;
+        let DerivedShards { installation, shards, signals, .. } = &mut *self.derived;
         for DerivedShard { shard, pending } in shards {
             let inserted = match shard.ingest(event, is_judged) {
                 Ingested::New(inserted) => Some(inserted),

@@ -2,7 +2,7 @@
 //!
 //! It does not depend on where positions are committed: the caller does that.
 
-use super::worker::{Bootstrapped, Job, Task};
+use super::worker::{Bootstrapped, Job, LastRecords, Task};
 use crate::cli::error::{CliError, InputError};
 use crate::cli::feed::{Progress, Records};
 use crate::config::Config;
@@ -21,7 +21,7 @@ use tripline_core::decode::Decoder;
 use tripline_core::event::Event;
 use tripline_core::lookahead::Lookahead;
 use tripline_core::placement::Partitioner;
-use tripline_core::snapshot::InputTopic;
+use tripline_core::snapshot::{InputTopic, LastRecord};
 use tripline_core::verdict::Recorded;
 use tripline_rules::schema::ACCOUNT_ID;
 
@@ -99,7 +99,8 @@ impl Plan<'_> {
         if folds {
             self.fold(ways)?;
         }
-        ways.iter().for_each(|way| send(way, Job::End));
+        let last = LastRecords::from(router.last);
+        ways.iter().for_each(|way| send(way, Job::End(Arc::clone(&last))));
         Ok(())
     }
 
@@ -113,6 +114,7 @@ impl Plan<'_> {
             if self.positions.get(partition).is_some_and(|next| record.offset < *next) {
                 router.read += 1;
                 router.taken += 1;
+                router.last[partition] = Some(LastRecord::new(record.offset, record.key, record.value));
                 router.put(partition, (record.offset, record.appended_at), record.key, record.value);
                 progress.at(router.read);
             }
@@ -182,6 +184,8 @@ struct Router<'a> {
     /// The files' own time: the greatest event time so far.
     greatest: Option<Timestamp>,
     pending: Vec<Batch>,
+    /// By partition, the last record of the topic.
+    last: Vec<Option<LastRecord>>,
     read: u64,
     taken: u64,
 }
@@ -204,6 +208,7 @@ impl<'a> Router<'a> {
             registers,
             greatest: None,
             pending: shards.map(Batch::new).collect(),
+            last: vec![None; plan.positions.len()],
             read: 0,
             taken: 0,
         })

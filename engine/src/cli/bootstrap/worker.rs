@@ -15,7 +15,7 @@ use crate::runtime::shutdown::Shutdown;
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use crate::runtime::worker::{Parts, Timings, Worker};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,7 +25,10 @@ use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::counts::Counts;
 use tripline_core::installation::Installation;
 use tripline_core::outputs::Outputs;
-use tripline_core::snapshot::{InputTopic, Origin};
+use tripline_core::snapshot::{InputTopic, LastRecord, Origin};
+
+/// By partition, the last record of the input that a snapshot contains; none where the input has none before it.
+pub type LastRecords = Arc<[Option<LastRecord>]>;
 
 /// What is handed over to a worker.
 pub enum Job {
@@ -35,8 +38,8 @@ pub enum Job {
     Rows(Batch),
     /// The shard's own verdicts.
     Verdicts(Batch),
-    /// All was handed over.
-    End,
+    /// All was handed over, up to these records.
+    End(LastRecords),
 }
 
 /// What became of the records.
@@ -89,6 +92,7 @@ impl Task<'_> {
     /// When the store does not take a snapshot, or the worker fails.
     pub fn run(self, jobs: Receiver<Job>) -> Result<Bootstrapped, CliError> {
         let (worker, shutdown, is_partial) = (self.worker, Shutdown::default(), Rc::<Cell<bool>>::default());
+        let last = Rc::<OnceCell<LastRecords>>::default();
         let shards: Vec<ShardId> = self.positions.iter().map(|at| at.shard).collect();
         let report = Arc::clone(&self.report);
         let parts = Parts {
@@ -99,6 +103,7 @@ impl Task<'_> {
                 positions: Some(self.positions),
                 shards,
                 is_partial: Rc::clone(&is_partial),
+                last: Rc::clone(&last),
                 ready: VecDeque::new(),
                 has_all: false,
                 shutdown: shutdown.clone(),
@@ -110,6 +115,7 @@ impl Task<'_> {
                 header: self.header,
                 begun_at: self.begun_at,
                 is_partial,
+                last,
                 sum: Bootstrapped::default(),
                 error: None,
             },
@@ -191,6 +197,7 @@ struct HistoryRecovery {
     positions: Option<Vec<Position>>,
     shards: Vec<ShardId>,
     is_partial: Rc<Cell<bool>>,
+    last: Rc<OnceCell<LastRecords>>,
     ready: VecDeque<Restored>,
     has_all: bool,
     shutdown: Shutdown,
@@ -213,8 +220,9 @@ impl HistoryRecovery {
             Job::PartialLog => {}
             Job::Rows(batch) => self.ready.push_back(Restored::Rows(ticket(batch.shard), batch)),
             Job::Verdicts(batch) => self.ready.push_back(Restored::Verdicts(ticket(batch.shard), batch)),
-            Job::End => {
+            Job::End(last) => {
                 self.has_all = true;
+                self.last.get_or_init(|| last);
                 let all = self.shards.iter();
                 self.ready.extend(all.map(|of| Restored::Ready(ticket(*of), *of, History::default())));
             }
@@ -253,6 +261,7 @@ struct SnapshotOnly<'a> {
     header: Option<&'a [u8]>,
     begun_at: Timestamp,
     is_partial: Rc<Cell<bool>>,
+    last: Rc<OnceCell<LastRecords>>,
     sum: Bootstrapped,
     /// Why a snapshot could not be written; then no more are.
     error: Option<ObjectStoreError>,
@@ -295,8 +304,9 @@ impl Processor for SnapshotOnly<'_> {
     fn live(&mut self, of: &mut Unwritten, _: &History) {
         let Some(mut restored) = of.engine.take().filter(|_| self.error.is_none()) else { return };
         let (input, partition, offset) = (self.input.clone(), of.at.shard.partition, of.at.next);
-        // The last row may be of a file: its number is no offset of the topic.
-        let origin = Origin { input, partition, offset, last: None };
+        // The engine's last row may be of a file: its number is no offset of the topic.
+        let last = self.last.get().and_then(|all| *all.get(partition as usize)?);
+        let origin = Origin { input, partition, offset, last };
         match self.catalogue.write_whole(restored.engine_mut(), origin, self.begun_at) {
             Ok(written) => {
                 let counts = restored.engine().counts().clone();
@@ -311,4 +321,67 @@ impl Processor for SnapshotOnly<'_> {
     fn step(&mut self, _: &mut Unwritten, _: &Batch, _: &mut Outputs) {}
 
     fn idle(&mut self, _: &mut Unwritten) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_from;
+    use crate::io::snapshot::Store;
+    use crate::runtime::snapshot::SnapshotStore;
+    use object_store::{memory::InMemory, path::Path as ObjectPath};
+    use std::path::Path;
+    use std::sync::mpsc::sync_channel;
+
+    const CONFIGURATION: &str = "
+version: 1
+stream: s
+schema: schema.yaml
+packs: [pack.yaml]
+input:
+  topic: events
+  fields:
+    event.id: /id
+    event.type: {const: purchase}
+    event.time: {from: /t, format: epoch_ms}
+    account.id: /account
+time: {lateness: 1h}
+";
+    const PACK: &str = "version: 1\npack: p\nowner: a\ntimezone: UTC\nrules:\n  - {id: R, title: r, event: [purchase], \
+                        when: \"true\", action: alert, reason: r}\n";
+
+    #[test]
+    fn a_snapshot_names_the_last_record_of_the_topic_that_it_contains() {
+        let files = |path: &Path| match path.to_str() {
+            Some("tripline.yaml") => Ok(CONFIGURATION.as_bytes().to_vec()),
+            Some("schema.yaml") => Ok(b"version: 1\nfields:\n  event.type: one of purchase|label\n".to_vec()),
+            Some("pack.yaml") => Ok(PACK.as_bytes().to_vec()),
+            _ => Err(std::io::ErrorKind::NotFound.into()),
+        };
+        let loaded = load_from(Path::new("tripline.yaml"), &files).unwrap();
+        let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.problems));
+        let store = Store::over(Arc::new(InMemory::new()), ObjectPath::default(), true);
+        let (catalogue, input) = (Catalogue::new(store, "group"), InputTopic::new("cluster", "events", 2));
+        let at = |partition| Position { shard: ShardId::account(partition), next: 9, note: String::new() };
+        let reporter = Arc::<crate::ops::reporter::Reporter>::default();
+        let task = Task {
+            worker: 0,
+            installation: &config.installation,
+            report: reporter,
+            catalogue: &catalogue,
+            positions: vec![at(0), at(1)],
+            input: &input,
+            header: None,
+            begun_at: Timestamp(1),
+        };
+        let last = LastRecord::new(7, b"a", b"value");
+        let (way, jobs) = sync_channel(1);
+        way.send(Job::End(LastRecords::from([None, Some(last)]))).unwrap();
+        task.run(jobs).unwrap();
+        for (partition, expected) in [(0, None), (1, Some(last))] {
+            let stored = catalogue.list(ShardId::account(partition)).unwrap();
+            let manifest = catalogue.manifest(&stored[0]).unwrap().unwrap();
+            assert_eq!((manifest.origin().offset, manifest.origin().last), (9, expected));
+        }
+    }
 }

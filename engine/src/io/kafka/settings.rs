@@ -1,6 +1,6 @@
 //! Settings of the Kafka clients, and the librdkafka configurations derived from them.
 
-use crate::names::Topics;
+use crate::names::{OUTPUT_TOPICS, Topics};
 use crate::runtime::recovery::Retention;
 use crate::settings::{self, ClientSettings, Guarantee, InputClock, Start, owned_key};
 use rdkafka::ClientConfig;
@@ -48,6 +48,10 @@ pub struct KafkaSettings {
     pub stop_within: Duration,
 }
 
+/// What a topic's name is.
+const TOPIC_FORM: &str = "names of topics have up to 249 letters, digits, `.`, `_` and `-`";
+const TOPIC_CHARS_MAX: usize = 249;
+
 /// Least and most of [`KafkaSettings::batch_max`].
 pub const BATCH_MAX_BOUNDS: (usize, usize) = (1, 4_096);
 
@@ -75,18 +79,8 @@ impl KafkaSettings {
 
     /// All errors; empty if the settings are valid.
     pub fn errors(&self) -> Vec<String> {
-        let mut errors = Vec::new();
-        for (name, value) in [
-            ("brokers", &self.brokers),
-            ("topic", &self.topic),
-            ("group", &self.group),
-            ("instance", &self.instance),
-            ("prefix", &self.prefix),
-        ] {
-            if value.is_empty() {
-                errors.push(format!("{name} is empty"));
-            }
-        }
+        let found = self.unusable().into_iter();
+        let mut errors: Vec<String> = found.map(|(place, reason)| format!("`{place}` {reason}")).collect();
         if self.workers == 0 {
             errors.push("workers must be at least 1".to_owned());
         }
@@ -99,6 +93,41 @@ impl KafkaSettings {
             errors.extend(refused.map(|reason| format!("client.{key} cannot be set: {reason}")));
         }
         errors
+    }
+
+    /// What cannot work, by the place of the setting in the configuration.
+    pub fn unusable(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        for (place, value) in [("kafka.group", &self.group), ("kafka.instance", &self.instance)] {
+            found.extend(value.is_empty().then(|| (place, "is empty".to_owned())));
+        }
+        let wrong = self.brokers.split(',').map(str::trim).find(|broker| !is_broker(broker));
+        found.extend(
+            wrong.map(|wrong| ("kafka.brokers", format!("names a broker `{wrong}`, not `host:port`"))),
+        );
+        if !is_topic(&self.topic) {
+            found.push(("input.topic", format!("is `{}`: {TOPIC_FORM}", self.topic)));
+        }
+        let (names, prefix) = (self.topics(), &self.prefix);
+        if prefix.is_empty() || OUTPUT_TOPICS.iter().any(|topic| !is_topic(names.name(*topic))) {
+            found.push(("kafka.prefix", format!("is `{prefix}`: {TOPIC_FORM}")));
+        }
+        if OUTPUT_TOPICS.iter().any(|topic| names.name(*topic) == self.topic) {
+            let reason = "is an output topic of `kafka.prefix`: what is written there would be read again, without end";
+            found.push(("input.topic", reason.to_owned()));
+        }
+        if let Guarantee::ExactlyOnce { timeout, min_gap } = self.guarantee {
+            let waits =
+                [("delivery.commit.interval", self.commit_interval), ("delivery.commit.min_gap", min_gap)];
+            for (place, wait) in waits.into_iter().filter(|(_, wait)| *wait >= timeout / 2) {
+                let reason = format!(
+                    "is {wait:?}, but `transaction_timeout` is {timeout:?}: it must be less than half of that, or the \
+                     brokers abort transactions before they are committed"
+                );
+                found.push((place, reason));
+            }
+        }
+        found
     }
 
     /// How soon after a commit the next may follow because an alert waits; none where alerts wait for no commit.
@@ -249,6 +278,23 @@ fn client_error(name: &str, value: &str) -> Option<String> {
     })
 }
 
+/// Whether a text is `host:port`, `host` or either with a protocol, as the client takes it.
+fn is_broker(text: &str) -> bool {
+    let address = text.split_once("://").map_or(text, |(_, address)| address);
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (address, "0"),
+    };
+    let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:[]%".contains(c);
+    !host.is_empty() && host.chars().all(is_host) && port.parse::<u16>().is_ok()
+}
+
+/// Whether a topic can have this name.
+fn is_topic(name: &str) -> bool {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=TOPIC_CHARS_MAX).contains(&name.len()) && name.chars().all(is_legal) && name != "." && name != ".."
+}
+
 fn reading(config: &mut ClientConfig) {
     config.set("enable.auto.commit", "false");
     config.set("enable.auto.offset.store", "false");
@@ -318,6 +364,39 @@ mod tests {
         }
         assert_eq!(settings.consumer(1).get("session.timeout.ms"), Some("6000"));
         assert_eq!(settings.consumer(1).get("group.instance.id"), Some("0-1"));
+    }
+
+    #[test]
+    fn what_cannot_work_is_named_by_its_place() {
+        let found = |change: &dyn Fn(&mut KafkaSettings)| {
+            let mut settings = settings();
+            change(&mut settings);
+            settings.unusable().into_iter().map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        for brokers in ["a:9092", "a", "[::1]:9092, b.example:1", "SSL://a:9092"] {
+            assert!(found(&|settings| settings.brokers = brokers.to_owned()).is_empty(), "{brokers}");
+        }
+        for brokers in ["", "not a broker", "a:9092,", "a:kafka", ":9092", "a:99999"] {
+            let found = found(&|settings| settings.brokers = brokers.to_owned());
+            assert_eq!(found, ["kafka.brokers"], "{brokers}");
+        }
+        for prefix in ["", "a b/c", "ü", &"p".repeat(240)] {
+            assert_eq!(found(&|settings| settings.prefix = prefix.to_owned()), ["kafka.prefix"], "{prefix}");
+        }
+        for topic in ["bank.alerts", "bank.verdicts", "bank.dead-letters", "bank.late", "", "a b"] {
+            assert_eq!(found(&|settings| settings.topic = topic.to_owned()), ["input.topic"], "{topic}");
+        }
+        // At half of the time-out a commit may come too late.
+        let wait = |ms, gap_ms| {
+            found(&|settings| {
+                let [interval, min_gap, timeout] = [ms, gap_ms, 10_000].map(Duration::from_millis);
+                settings.commit_interval = interval;
+                settings.guarantee = Guarantee::ExactlyOnce { timeout, min_gap };
+            })
+        };
+        assert!(wait(4_999, 4_999).is_empty());
+        assert_eq!(wait(5_000, 1), ["delivery.commit.interval"]);
+        assert_eq!(wait(1, 5_000), ["delivery.commit.min_gap"]);
     }
 
     #[test]

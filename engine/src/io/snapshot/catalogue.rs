@@ -81,7 +81,8 @@ impl Catalogue {
     pub(super) fn delete(&self, stored: &StoredSnapshot) -> Result<(), ObjectStoreError> {
         let mut names = self.store.list(&stored.name)?;
         names.sort_by_key(|name| name != MANIFEST);
-        names.iter().try_for_each(|name| self.store.delete(&format!("{}/{name}", stored.name)))
+        names.iter().try_for_each(|name| self.store.delete(&format!("{}/{name}", stored.name)))?;
+        self.store.delete_folder(&stored.name)
     }
 
     /// Deletes snapshots that are older than the newest two complete ones, both by offset and by time. Offsets alone do

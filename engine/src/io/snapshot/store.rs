@@ -4,6 +4,7 @@
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 
@@ -37,6 +38,8 @@ pub struct Store {
     root: Path,
     runtime: Arc<Runtime>,
     is_local: bool,
+    /// The folder of a store that is one.
+    folder: Option<PathBuf>,
 }
 
 impl Store {
@@ -51,7 +54,8 @@ impl Store {
             std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
             let objects =
                 LocalFileSystem::new_with_prefix(folder).map_err(|error| unusable(error.to_string()))?;
-            return Ok(Store::over(Arc::new(objects.with_fsync(true)), Path::default(), true));
+            let store = Store::over(Arc::new(objects.with_fsync(true)), Path::default(), true);
+            return Ok(Store { folder: Some(PathBuf::from(folder)), ..store });
         }
         let (objects, root) = remote(place).map_err(unusable)?;
         Ok(Store::over(Arc::from(objects), root, false))
@@ -61,10 +65,15 @@ impl Store {
     /// when it is opened.
     pub fn refusal(place: &str) -> Option<ObjectStoreError> {
         let reason = match folder(place) {
-            Some(folder) => match std::fs::metadata(folder) {
-                Ok(found) if !found.is_dir() => "it is not a folder".to_owned(),
-                _ => return None,
-            },
+            Some("") => "its path is empty".to_owned(),
+            // What is missing is created in the nearest folder above it.
+            Some(folder) => {
+                let found = FilePath::new(folder).ancestors().find_map(|above| std::fs::metadata(above).ok());
+                match found {
+                    Some(found) if !found.is_dir() => "it is not a folder".to_owned(),
+                    _ => return None,
+                }
+            }
             None => remote(place).err()?,
         };
         Some(ObjectStoreError::Place { place: place.to_owned(), reason })
@@ -74,7 +83,7 @@ impl Store {
     pub fn over(objects: Arc<dyn ObjectStore>, root: Path, is_local: bool) -> Store {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = Arc::new(runtime.expect("the system gives timers and sockets"));
-        Store { objects, root, runtime, is_local }
+        Store { objects, root, runtime, is_local, folder: None }
     }
 
     /// Whether only this host sees it.
@@ -131,6 +140,20 @@ impl Store {
     pub fn delete(&self, name: &str) -> Result<(), ObjectStoreError> {
         self.runtime.block_on(self.objects.delete(&self.path(name))).map_err(error("delete", name))
     }
+
+    /// Deletes an empty folder. In an object store there is none.
+    ///
+    /// # Errors
+    /// When the folder is not empty, or the store refuses.
+    pub fn delete_folder(&self, name: &str) -> Result<(), ObjectStoreError> {
+        let Some(root) = &self.folder else { return Ok(()) };
+        match std::fs::remove_dir(root.join(FilePath::new(name))) {
+            Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => {
+                Err(error("delete", name)(reason))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The folder of a store on this machine.
@@ -148,7 +171,7 @@ fn remote(place: &str) -> Result<(Box<dyn ObjectStore>, Path), String> {
     object_store::parse_url_opts(&url, given).map_err(|error| error.to_string())
 }
 
-fn error(what: &'static str, name: &str) -> impl Fn(object_store::Error) -> ObjectStoreError {
+fn error<E: std::fmt::Display>(what: &'static str, name: &str) -> impl Fn(E) -> ObjectStoreError {
     let name = name.to_owned();
     move |reason| ObjectStoreError::Object { what, name: name.clone(), reason: reason.to_string() }
 }

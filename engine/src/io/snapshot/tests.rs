@@ -67,6 +67,24 @@ fn the_newest_comes_first_and_one_without_a_manifest_is_none() {
     assert_eq!(names(&other), []);
 }
 
+#[test]
+fn a_pruned_snapshot_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = Catalogue::new(Store::open(&folder.path().to_string_lossy()).unwrap(), "tripline");
+    let shard = folder.path().join("tripline/3");
+    // Folders that are left of earlier ones go, too.
+    std::fs::create_dir_all(shard.join("00000000000000000001-1")).unwrap();
+    for offset in 2..40 {
+        let stored = catalogue.place(SHARD, offset, Timestamp(offset));
+        for name in ["000000", "manifest"] {
+            catalogue.store().put(&format!("{}/{name}", stored.name), vec![1]).unwrap();
+        }
+        catalogue.prune(SHARD).unwrap();
+    }
+    assert_eq!(names(&catalogue), [(39, 39), (38, 38)]);
+    assert_eq!(std::fs::read_dir(&shard).unwrap().count(), 2);
+}
+
 fn catalogue_store(catalogue: &Catalogue) -> Store {
     catalogue.store().clone()
 }
