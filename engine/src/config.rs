@@ -7,6 +7,7 @@ mod client;
 mod files;
 mod mapping;
 mod packs;
+mod secrets;
 mod sections;
 
 pub use files::{Files, ReadError, on_disk, read};
@@ -103,9 +104,10 @@ pub fn load_from(path: &Path, files: &Files<'_>) -> Result<Loaded, ReadError> {
         if problems.errors() == 0 {
             problems.error("S002", "the configuration is empty", START);
         }
-        client::hide_unread(&file, &mut problems);
+        secrets::hide_unread(&file, &mut problems);
         return Ok(Loaded { config: None, problems, kafka: Kafka::default(), places: Places::default() });
     };
+    secrets::hide(&root, &mut problems);
     let Some(mut keys) = Keys::of(&root, "the configuration", &mut problems) else {
         return Ok(Loaded { config: None, problems, kafka: Kafka::default(), places: Places::default() });
     };
