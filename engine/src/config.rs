@@ -8,6 +8,7 @@ mod files;
 mod mapping;
 mod packs;
 mod places;
+mod secrets;
 mod sections;
 
 pub use files::{Files, ReadError, on_disk, read};
@@ -107,9 +108,10 @@ pub fn load_from(path: &Path, files: &Files<'_>) -> Result<Loaded, ReadError> {
         if problems.errors() == 0 {
             problems.error("S002", "the configuration is empty", START);
         }
-        client::hide_unread(&file, &mut problems);
+        secrets::hide_unread(&file, &mut problems);
         return Ok(Loaded::nothing(problems));
     };
+    secrets::hide(&root, &mut problems);
     let Some(mut keys) = Keys::of(&root, "the configuration", &mut problems) else {
         return Ok(Loaded::nothing(problems));
     };

@@ -8,9 +8,8 @@ mod shown;
 
 pub use codes::Code;
 
-use crate::card_number::masked;
 use annotate_snippets::{AnnotationKind, Group, Level as Title, Renderer, Snippet};
-use shown::json_text;
+use shown::{json_text, message};
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -295,29 +294,39 @@ impl Diagnostics {
 
     /// The text of a file as it is shown.
     fn source(&self, file: usize) -> String {
-        let secrets = self.secrets.iter().filter(|secret| secret.file == file);
-        shown::source(&self.files[file].text, secrets.map(|secret| secret.range()))
+        shown::source(&self.files[file].text, self.secrets_of(file))
+    }
+
+    fn secrets_of(&self, file: usize) -> impl Iterator<Item = Range<usize>> {
+        self.secrets.iter().filter(move |secret| secret.file == file).map(|secret| secret.range())
+    }
+
+    /// The secrets that the texts of a problem may quote.
+    fn quotable(&self, problem: &Diagnostic) -> Vec<&str> {
+        let Span { file, .. } = problem.span;
+        shown::quotable(&self.files[file].text, problem.span.range(), self.secrets_of(file))
     }
 
     fn group<'a>(&'a self, problem: &'a Diagnostic, sources: &'a [String]) -> Group<'a> {
-        let file = &self.files[problem.span.file];
+        let (file, secrets) = (&self.files[problem.span.file], self.quotable(problem));
         let title = match problem.level {
             Level::Error => Title::ERROR,
             Level::Warning => Title::WARNING,
         };
         let mut primary = AnnotationKind::Primary.span(problem.span.range());
         if let Some(label) = &problem.label {
-            primary = primary.label(masked(label));
+            primary = primary.label(message(label, &secrets));
         }
         let context = problem
             .context
             .iter()
-            .map(|(span, text)| AnnotationKind::Context.span(span.range()).label(masked(text)));
+            .map(|(span, text)| AnnotationKind::Context.span(span.range()).label(message(text, &secrets)));
         let source = sources[problem.span.file].as_str();
         let snippet = Snippet::source(source).path(&*file.name).annotation(primary).annotations(context);
-        let group = title.primary_title(masked(&problem.message)).id(problem.code.0).element(snippet);
+        let group =
+            title.primary_title(message(&problem.message, &secrets)).id(problem.code.0).element(snippet);
         match &problem.help {
-            Some(help) => group.element(Title::HELP.message(masked(help))),
+            Some(help) => group.element(Title::HELP.message(message(help, &secrets))),
             None => group,
         }
     }
@@ -338,6 +347,7 @@ impl Diagnostics {
         let mut out = String::from("[");
         let lines: Vec<Lines<'_>> = self.files.iter().map(|file| Lines::of(&file.text)).collect();
         for (at, problem) in self.list.iter().enumerate() {
+            let secrets = self.quotable(problem);
             let level = match problem.level {
                 Level::Error => "error",
                 Level::Warning => "warning",
@@ -346,17 +356,17 @@ impl Diagnostics {
             // Writing to a String cannot fail.
             let _ =
                 write!(out, "{comma}{{\"code\":\"{}\",\"severity\":\"{level}\",\"message\":", problem.code.0);
-            json_text(&mut out, &masked(&problem.message));
+            json_text(&mut out, &message(&problem.message, &secrets));
             self.json_place(&lines, problem.span, &mut out);
             for (name, text) in [("label", &problem.label), ("help", &problem.help)] {
                 if let Some(text) = text {
                     let _ = write!(out, ",\"{name}\":");
-                    json_text(&mut out, &masked(text));
+                    json_text(&mut out, &message(text, &secrets));
                 }
             }
             for (at, (span, text)) in problem.context.iter().enumerate() {
                 out.push_str(if at == 0 { ",\"related\":[{\"message\":" } else { ",{\"message\":" });
-                json_text(&mut out, &masked(text));
+                json_text(&mut out, &message(text, &secrets));
                 self.json_place(&lines, *span, &mut out);
                 out.push_str(if at + 1 == problem.context.len() { "}]" } else { "}" });
             }

@@ -4,6 +4,7 @@
 
 use crate::diagnostic::{Diagnostics, Span};
 use crate::money::Decimal;
+use crate::text::visible;
 use crate::time::{Ms, parse_duration};
 use crate::yaml::Positions;
 
@@ -167,7 +168,8 @@ fn name_length(text: &str) -> usize {
 
 fn quoted(rest: &str, quote: char) -> (Result<Token, Wrong>, usize) {
     match rest[1..].find(quote) {
-        Some(end) => (Ok(Token::Text(rest[1..=end].to_owned())), end + 2),
+        // Events' texts are without hidden characters as well.
+        Some(end) => (Ok(Token::Text(visible(&rest[1..=end]).into_owned())), end + 2),
         None => (wrong("E101", "this text is never closed"), rest.trim_end().len()),
     }
 }

@@ -16,7 +16,7 @@ pub struct CompileOptions<'a> {
     pub models: &'a [&'a str],
     /// Retention of rows, if it is configured.
     pub retention: Option<Ms>,
-    /// The text of a list's file, by its path as written.
+    /// The text of a list's file, by its path: as written, from the folder of the pack that names it.
     pub list: &'a dyn Fn(&str) -> Result<String, String>,
 }
 

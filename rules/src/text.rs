@@ -19,6 +19,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(is_refused) { text.replace(is_refused, "").into() } else { text.into() }
 }
 
+/// The text without hidden characters, as the texts of events are read.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.contains(is_hidden) { text.replace(is_hidden, "").into() } else { text.into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

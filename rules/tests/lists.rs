@@ -71,3 +71,28 @@ fn numbers_end_like_texts_and_the_hash_of_a_pack_follows_the_days() {
     assert_eq!(ruleset.hash(), same.hash());
     assert_ne!(ruleset.hash(), later.hash());
 }
+
+/// Two packs whose lists have the same file name.
+#[test]
+fn a_list_is_read_from_the_folder_of_its_own_pack() {
+    let (schema, _) = Schema::load(&File::new("schema.yaml", SCHEMA));
+    let schema = schema.expect("a schema");
+    let list = |path: &str| match path {
+        "eu/risky.csv" => Ok("code\n5411\n".to_owned()),
+        "us/risky.csv" => Ok("code\n7995\n".to_owned()),
+        _ => Err("not found".to_owned()),
+    };
+    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let pack = |name: &str| {
+        let text = format!(
+            "version: 1\nlists: {{{name}: {{file: risky.csv}}}}\nfeatures: {{in_{name}: merchant.mcc in @{name}}}\n"
+        );
+        File::new(format!("{name}/pack.yaml"), text)
+    };
+    let (ruleset, problems) = Ruleset::compile(&[pack("eu"), pack("us")], &schema, &options);
+    let ruleset = ruleset.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
+    assert_eq!(features(&ruleset, &schema, ("5411", 0.0, 0)), [1.0, 0.0]);
+    assert_eq!(features(&ruleset, &schema, ("7995", 0.0, 0)), [0.0, 1.0]);
+    let (refused, problems) = Ruleset::compile(&[pack("eu"), pack("uk")], &schema, &options);
+    assert!(refused.is_none() && problems.list()[0].code.0 == "S030", "{problems:?}");
+}

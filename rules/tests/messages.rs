@@ -29,8 +29,9 @@ fn codes(pack: &str) -> Vec<&'static str> {
 fn with_rule(when: &str) -> String {
     format!(
         "version: 1\naggregates:\n  tries: {{count: events, by: card, over: 10m}}\n  part: {{ratio: tx.declined, over: 1d}}\n\
+         \x20 outlets: {{distinct: merchant.id, over: 1d, max_distinct: 2}}\n\
          params: {{share: {{default: 60, min: 1, max: 90}}}}\n\
-         features: {{f: tries + part + $share}}\nrules:\n  - {{id: R, event: purchase, action: alert, when: '{when}'}}\n"
+         features: {{f: tries + part + outlets + $share}}\nrules:\n  - {{id: R, event: purchase, action: alert, when: '{when}'}}\n"
     )
 }
 
@@ -78,6 +79,7 @@ fn a_condition_that_cannot_change_says_why() {
         ),
         ("tx.amount between 50 and 10", &["E310", "between 10 and 50"]),
         ("local_weekday(\"UTC\") == 0", &["E310", "1 (Monday) to 7 (Sunday)"]),
+        ("outlets >= 3", &["E310", "0 to 2 by its `max_distinct`"]),
         ("tries < 0 or tx.declined", &["W503", "`tries < 0` never holds", "never negative"]),
         ("tries > 5 and tries < 6", &["E310", "at least 6", "`tries < 6`"]),
         ("tx.amount > 500 and tx.amount < 100", &["E310", "more than 500", "`tx.amount < 100`"]),
@@ -98,6 +100,7 @@ fn a_condition_that_cannot_change_says_why() {
         "local_hour(\"UTC\") >= 22 or local_hour(\"UTC\") <= 5",
         "tx.amount > 100 and tx.amount < 500",
         "tries > 5 and tries < 7",
+        "outlets >= 2",
         "$share > 3 and tx.declined",
         "tx.declined == false and tx.amount > $share",
     ] {

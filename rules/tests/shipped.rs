@@ -35,8 +35,7 @@ fn compiled(example: &str, packs: &[&str], more: &[File]) -> Ruleset {
     let schema = schema(&file(&format!("{folder}/schema.yaml")));
     let mut files: Vec<File> = packs.iter().map(|pack| file(&format!("{folder}/packs/{pack}"))).collect();
     files.extend_from_slice(more);
-    let lists = root().join(folder).join("packs");
-    let list = |path: &str| fs::read_to_string(lists.join(path)).map_err(|error| error.to_string());
+    let list = |path: &str| fs::read_to_string(root().join(path)).map_err(|error| error.to_string());
     let options =
         CompileOptions { key: TextKey::default(), models: &["profile"], retention: None, list: &list };
     let (ruleset, problems) = Ruleset::compile(&files, &schema, &options);

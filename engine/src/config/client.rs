@@ -1,10 +1,10 @@
-//! The values of `kafka.client`: written as they are, or read from a file or an environment variable. No message, no
-//! log line and no line of the configuration that is shown with a problem contains one.
+//! The values of `kafka.client`: written as they are, or read from a file or an environment variable. No message and no
+//! log line contains one.
 
 use super::files::Files;
 use crate::settings::is_secret_key;
 use std::path::Path;
-use tripline_rules::diagnostic::{Diagnostics, File, Span};
+use tripline_rules::diagnostic::Diagnostics;
 use tripline_rules::yaml::{Keys, Node, Value};
 
 /// Where secrets are read from.
@@ -24,7 +24,6 @@ pub(super) fn value(
     problems: &mut Diagnostics,
 ) -> Option<String> {
     if !matches!(node.value, Value::Map(_)) {
-        problems.hide(node.span);
         let value = node.text("a client setting", problems)?.to_owned();
         if is_secret_key(name) {
             problems
@@ -66,24 +65,6 @@ pub(super) fn value(
             problems.error("C037", message, place.span);
             None
         }
-    }
-}
-
-/// Hides `client:` and everything below it in a file that is no YAML, so that nobody knows where its values are.
-pub(super) fn hide_unread(file: &File, problems: &mut Diagnostics) {
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let (mut at, mut below) = (0, None);
-    for line in file.text.split_inclusive('\n') {
-        let is_blank = line.trim().is_empty();
-        below = below.filter(|depth| is_blank || indent(line) > *depth);
-        let value = line.find("client:").map(|start| start + "client:".len());
-        if below.is_some() {
-            problems.hide(Span { file: 0, start: at, end: at + line.len() });
-        } else if let Some(value) = value {
-            problems.hide(Span { file: 0, start: at + value, end: at + line.len() });
-            below = Some(indent(line));
-        }
-        at += line.len();
     }
 }
 

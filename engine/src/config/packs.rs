@@ -1,7 +1,6 @@
 //! Packs and the lists that they name, compiled. It does not depend on the configuration that names the packs.
 
 use super::files::{Files, on_disk, read_from};
-use std::io::ErrorKind;
 use std::path::Path;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{Diagnostics, File};
@@ -20,7 +19,7 @@ pub struct PackOptions<'a> {
     pub retention: Option<i64>,
 }
 
-/// Compiles packs; lists are read from paths relative to their pack.
+/// Compiles packs; a list is read from its path relative to the pack that names it.
 pub fn compile(files: &[File], schema: &Schema, options: &PackOptions<'_>) -> (Option<Ruleset>, Diagnostics) {
     compile_from(files, schema, options, &on_disk)
 }
@@ -33,20 +32,9 @@ pub(super) fn compile_from(
     lists: &Files<'_>,
 ) -> (Option<Ruleset>, Diagnostics) {
     let models: Vec<&str> = options.models.iter().map(String::as_str).collect();
-    let list = |path: &str| {
-        let folders = files.iter().map(|file| Path::new(&*file.name).parent().unwrap_or(Path::new("")));
-        let mut missing = "there is no pack".to_owned();
-        for path in folders.map(|folder| folder.join(path)) {
-            match read_from(&path, lists) {
-                Ok(file) => return Ok(file.text.to_string()),
-                // Another folder may have it; a file that is there and unreadable is the one meant.
-                Err(error) if error.source.kind() == ErrorKind::NotFound => {
-                    missing = error.source.to_string()
-                }
-                Err(error) => return Err(error.source.to_string()),
-            }
-        }
-        Err(missing)
+    let list = |path: &str| match read_from(Path::new(path), lists) {
+        Ok(file) => Ok(file.text.to_string()),
+        Err(error) => Err(error.source.to_string()),
     };
     let options =
         CompileOptions { key: options.key, models: &models, retention: options.retention, list: &list };

@@ -11,6 +11,7 @@ use crate::schema::{Codes, Kind};
 use crate::time::Ms;
 use crate::value::number_word;
 use jiff::tz::TimeZone;
+use std::path::Path;
 
 impl Resolver<'_> {
     pub(super) fn compare(&mut self, op: Compare, a: &Expr, b: &Expr, span: Span) -> Typed {
@@ -256,7 +257,10 @@ impl Resolver<'_> {
         }
         let file = &entry.text.file;
         let zone = entry.text.zone.as_deref().and_then(function::zone).unwrap_or(TimeZone::UTC);
-        let read = (self.options.list)(&file.text).and_then(|text| list::read(entry.text, &text, &zone));
+        let pack = Path::new(&*self.problems.files()[file.span.file].name);
+        let path = pack.parent().unwrap_or(Path::new("")).join(&file.text);
+        let read = (self.options.list)(&path.to_string_lossy());
+        let read = read.and_then(|text| list::read(entry.text, &text, &zone));
         let entries = match read {
             Ok(entries) => Some(entries),
             Err(error) => {

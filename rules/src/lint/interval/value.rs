@@ -145,7 +145,8 @@ impl<'r, 'p> Values<'r, 'p> {
         let of_field =
             || text.value.as_ref().map_or(Range::ALL, |value| self.range(value, &Known::default()));
         match text.op {
-            Some(OpText::Count | OpText::Distinct) => Range::whole(0.0, f64::INFINITY),
+            Some(OpText::Count) => Range::whole(0.0, f64::INFINITY),
+            Some(OpText::Distinct) => Range::whole(0.0, f64::from(text.distinct_max)),
             Some(OpText::Rate | OpText::Stddev) => Range::POSITIVE,
             Some(OpText::Ratio | OpText::Rank) => Range::SHARE,
             Some(_) if of_field().low >= 0.0 => Range::POSITIVE,

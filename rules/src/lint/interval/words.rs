@@ -5,7 +5,7 @@ use super::range::{Range, Words};
 use crate::ast::{Expr, ExprKind};
 use crate::diagnostic::{Diagnostics, Level, Span};
 use crate::money::Decimal;
-use crate::pack::{OpText, ParamValue};
+use crate::pack::{AggregateText, OpText, ParamValue};
 use crate::resolve::{CheckedRule, Resolver};
 
 /// Longer parts of a condition are shortened in messages.
@@ -158,8 +158,8 @@ fn reason(conflict: &Conflict, resolver: &Resolver<'_>) -> String {
 }
 
 /// What a value is by its nature.
-fn what(expr: &Expr, resolver: &Resolver<'_>) -> Option<&'static str> {
-    match &expr.kind {
+fn what(expr: &Expr, resolver: &Resolver<'_>) -> Option<String> {
+    let what = match &expr.kind {
         ExprKind::Call(name, ..) => match name.as_str() {
             "local_hour" => Some("an hour, 0 to 23"),
             "local_weekday" => Some("a weekday, 1 (Monday) to 7 (Sunday)"),
@@ -169,14 +169,24 @@ fn what(expr: &Expr, resolver: &Resolver<'_>) -> Option<&'static str> {
             _ => None,
         },
         ExprKind::Name(name) if name == "tx.amount" => Some("never negative"),
-        ExprKind::Name(name) => match resolver.aggregates.get(name.as_str())?.text.op? {
+        ExprKind::Name(name) => match aggregate(name, resolver)?.op? {
+            OpText::Distinct => return distinct(aggregate(name, resolver)?),
             OpText::Ratio | OpText::Rank => Some("a share, 0 to 1"),
-            OpText::Count | OpText::Distinct => Some("a number of events or values, which is never negative"),
+            OpText::Count => Some("a number of events, which is never negative"),
             OpText::Rate | OpText::Stddev => Some("never negative"),
             _ => None,
         },
         _ => None,
-    }
+    };
+    what.map(str::to_owned)
+}
+
+fn aggregate<'r>(name: &str, resolver: &'r Resolver<'_>) -> Option<&'r AggregateText> {
+    resolver.aggregates.get(name).map(|entry| entry.text)
+}
+
+fn distinct(text: &AggregateText) -> Option<String> {
+    Some(format!("a number of different values, 0 to {} by its `max_distinct`", text.distinct_max))
 }
 
 fn bounds(range: Range) -> String {
