@@ -337,7 +337,7 @@ mod tests {
 version: 1
 stream: s
 schema: schema.yaml
-packs: [pack.yaml]
+packs: []
 input:
   topic: events
   fields:
@@ -347,15 +347,12 @@ input:
     account.id: /account
 time: {lateness: 1h}
 ";
-    const PACK: &str = "version: 1\npack: p\nowner: a\ntimezone: UTC\nrules:\n  - {id: R, title: r, event: [purchase], \
-                        when: \"true\", action: alert, reason: r}\n";
 
     #[test]
     fn a_snapshot_names_the_last_record_of_the_topic_that_it_contains() {
         let files = |path: &Path| match path.to_str() {
             Some("tripline.yaml") => Ok(CONFIGURATION.as_bytes().to_vec()),
             Some("schema.yaml") => Ok(b"version: 1\nfields:\n  event.type: one of purchase|label\n".to_vec()),
-            Some("pack.yaml") => Ok(PACK.as_bytes().to_vec()),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         };
         let loaded = load_from(Path::new("tripline.yaml"), &files).unwrap();
