@@ -194,29 +194,6 @@ fn check_refuses_what_run_would_refuse_without_a_broker_and_shows_no_value() {
 }
 
 #[test]
-fn check_refuses_settings_with_which_the_service_could_not_work() {
-    for (from, to, said) in [
-        ("brokers: 127.0.0.1:9092", "brokers: not a broker", "names a broker `not a broker`"),
-        ("brokers: 127.0.0.1:9092", "brokers: \"\"", "not `host:port`"),
-        ("  topic: events", "  topic: tripline.late", "is an output topic"),
-        ("  prefix: tripline", "  prefix: my bank", "`kafka.prefix` is `my bank`"),
-        ("interval: 100ms", "interval: 5s", "it must be less than half"),
-        ("min_gap: 2ms", "min_gap: 30s", "it must be less than half"),
-        ("level: info", "level: a=b=debug", "`log.level` cannot be used"),
-    ] {
-        let example = Example::new();
-        example.change("tripline.yaml", from, to);
-        let text = fs::read_to_string(example.path()).unwrap();
-        let line = text.lines().position(|line| line.contains(to.trim())).unwrap() + 1;
-        let errors = example.errors();
-        assert!(
-            errors.contains(said) && errors.contains(&format!("tripline.yaml:{line}:")),
-            "{to}: {errors}"
-        );
-    }
-}
-
-#[test]
 fn a_folder_of_snapshots_is_relative_to_the_configuration() {
     let example = Example::new();
     let text = fs::read_to_string(example.path()).unwrap();

@@ -1,5 +1,6 @@
 //! What an operator asks of topics and running services.
 
+use crate::configuration::Example;
 use crate::help::example;
 use crate::service::Bank;
 use crate::tripline::{BINARY, DEMO_SAMPLE, ended, tripline};
@@ -226,6 +227,29 @@ fn dump_needs_no_pack_keeps_what_it_cannot_replace_and_ends_quietly() {
     // Nobody listens there, but the address is known.
     let status = tripline(["status", "--config", config.to_str().unwrap()]).with(2).stderr;
     assert!(status.contains("no answer from 127.0.0.1:"), "{status}");
+}
+
+#[test]
+fn check_refuses_settings_with_which_the_service_could_not_work() {
+    for (from, to, said) in [
+        ("brokers: 127.0.0.1:9092", "brokers: not a broker", "names a broker `not a broker`"),
+        ("brokers: 127.0.0.1:9092", "brokers: \"\"", "not `host:port`"),
+        ("  topic: events", "  topic: tripline.late", "is an output topic"),
+        ("  prefix: tripline", "  prefix: my bank", "`kafka.prefix` is `my bank`"),
+        ("interval: 100ms", "interval: 5s", "it must be less than half"),
+        ("min_gap: 2ms", "min_gap: 30s", "it must be less than half"),
+        ("level: info", "level: a=b=debug", "`log.level` cannot be used"),
+    ] {
+        let example = Example::new();
+        example.change("tripline.yaml", from, to);
+        let text = fs::read_to_string(example.path()).unwrap();
+        let line = text.lines().position(|line| line.contains(to.trim())).unwrap() + 1;
+        let errors = tripline(["check", example.path().to_str().unwrap()]).with(1).stdout;
+        assert!(
+            errors.contains(said) && errors.contains(&format!("tripline.yaml:{line}:")),
+            "{to}: {errors}"
+        );
+    }
 }
 
 #[test]
