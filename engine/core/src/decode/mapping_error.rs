@@ -97,6 +97,9 @@ pub enum MappingErrorKind {
     /// A pattern that does not read back what it writes.
     #[error("`{0}` does not read a complete date, as `%Y-%m-%d %H:%M:%S` does")]
     Pattern(String),
+    /// A pattern with an hour of twelve and no half of the day.
+    #[error("`{0}` reads an hour of 1 to 12 without `%p`, its am or pm: `%H` is the hour of 0 to 23")]
+    TwelveHours(String),
     /// A duration in another form than seconds or milliseconds.
     #[error("`{0}` is a duration: its time format must be seconds or milliseconds")]
     Duration(String),

@@ -71,6 +71,18 @@ fn each_error_has_its_message() {
     };
     let no_zone = ["`Mars` is neither a time zone of the tz database nor an offset such as +02:00"];
     assert_eq!(with(&zone, pointer("account.opened", "/v")), no_zone);
+    let half = |pattern: &str| {
+        let time =
+            TimeFormat::Local { pattern: pattern.into(), zone: "UTC".into(), ambiguous: Ambiguous::Reject };
+        with(&move |f: &mut FieldMapping| f.time = time.clone(), pointer("account.opened", "/v"))
+    };
+    assert_eq!(half("%d.%m.%Y %I:%M %p"), [""; 0]);
+    for pattern in ["%d.%m.%Y %I:%M", "%d.%m.%Y %-l:%M"] {
+        let message = format!(
+            "`{pattern}` reads an hour of 1 to 12 without `%p`, its am or pm: `%H` is the hour of 0 to 23"
+        );
+        assert_eq!(half(pattern), [message]);
+    }
     for bad in ["", "v", "/a~2", "/~"] {
         let expected = format!("`{bad}` is not a JSON pointer of 1 to 16 keys, such as `/merchant/mcc`");
         assert_eq!(with(&|_| {}, pointer("tx.risk", bad)), [expected]);

@@ -45,6 +45,10 @@ impl LocalReader {
             }
             None => TimeZoneDatabase::bundled().get(zone).map_err(|_| zone.to(MappingErrorKind::Zone))?,
         };
+        let reads = |letters: &str| directives(pattern).any(|letter| letters.contains(letter));
+        if reads("Il") && !reads("pP") {
+            return Err(pattern.to(MappingErrorKind::TwelveHours));
+        }
         let plain = match pattern.as_str() {
             "%Y-%m-%d %H:%M:%S" | "%F %T" => Some(b' '),
             "%Y-%m-%dT%H:%M:%S" | "%FT%T" => Some(b'T'),
@@ -109,6 +113,15 @@ impl LocalReader {
         };
         Ok(LocalTime { ms: chosen.map_err(|_| Reason::BadTime)?.as_millisecond(), is_chosen })
     }
+}
+
+/// The letters of a pattern's directives, without their flags and widths.
+fn directives(pattern: &str) -> impl Iterator<Item = char> {
+    let mut characters = pattern.chars();
+    std::iter::from_fn(move || {
+        characters.find(|character| *character == '%')?;
+        characters.find(|character| !("-_0^#:.".contains(*character) || character.is_ascii_digit()))
+    })
 }
 
 /// Civil date and time from milliseconds since 1970.
