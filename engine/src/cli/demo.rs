@@ -67,9 +67,9 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Run a simulated bank, a Kafka broker and the engine in one process.
 ///
-/// The bank starts with 90 days of history, of which the last ones are judged. Fraud campaigns of five kinds begin at once, among customers who travel,
-/// shop and play. Each alert is shown with its reasons and with whether it is correct. By default one second of real
-/// time is one minute of simulated time.
+/// The bank starts with 90 days of history, of which the last ones are judged. Fraud campaigns of five kinds begin at
+/// once, among customers who travel, shop and play. Each alert is shown with its reasons and with whether it is
+/// correct. By default one second of real time is one minute of simulated time.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline demo --for 30s --seed 7")]
 pub struct Demo {

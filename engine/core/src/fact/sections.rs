@@ -2,8 +2,8 @@
 //! newest, whose windows may begin and end anywhere.
 //!
 //! Of a section that lies wholly in a window the partial total is taken, of one at its edge the rows. A row that comes
-//! or leaves changes the partial totals of its section; after an amendment they are read again. A cache like the running
-//! totals: no answer depends on it.
+//! or leaves changes the partial totals of its section; after an amendment they are read again. A cache like the
+//! running totals: no answer depends on it.
 
 use super::answer::{Gathered, answer};
 use super::bound::{BoundAggregate, BoundLane, BoundPlan};

@@ -1,5 +1,5 @@
-//! The output of the demo: lines of at most 80 columns, in colour where the terminal and `NO_COLOR` allow it. The cursor
-//! is never moved.
+//! The output of the demo: lines of at most 80 columns, in colour where the terminal and `NO_COLOR` allow it. The
+//! cursor is never moved.
 
 use super::alert::{Alert, Money, Rule};
 use super::campaign_counts::{Assessment, CampaignCounts, oddity_name};
