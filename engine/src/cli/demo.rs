@@ -65,6 +65,9 @@ const LAST_ALERTS: Duration = Duration::from_millis(300);
 /// How long the engine may take to become ready, and to judge the remaining events at the end.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
+/// The longest time that the demo can be asked to run for.
+const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Run a simulated bank, a Kafka broker and the engine in one process.
 ///
 /// The bank starts with 90 days of history, of which the last ones are judged. Fraud campaigns of five kinds begin at
@@ -92,7 +95,8 @@ pub struct Demo {
 
 fn time(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(span).map_err(|_| "the time must not be negative".to_owned())
+    let time = Duration::try_from(span).map_err(|_| "the time must not be negative".to_owned())?;
+    if time > TIME_MAX { Err("the time must be at most 8760 h, a year".to_owned()) } else { Ok(time) }
 }
 
 fn speed(text: &str) -> Result<f64, String> {

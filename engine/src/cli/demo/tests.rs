@@ -134,3 +134,12 @@ fn the_same_seed_gives_the_same_alerts_and_another_seed_others() {
     assert_eq!(first, ids(1));
     assert_ne!(first, ids(2));
 }
+
+#[test]
+fn the_demo_runs_for_a_year_at_most() {
+    assert_eq!(super::time("30s"), Ok(Duration::from_secs(30)));
+    assert_eq!(super::time("8760h"), Ok(super::TIME_MAX));
+    for text in ["8761h", "9223372036854775807s", "-1s", "soon", ""] {
+        assert!(super::time(text).is_err(), "{text}");
+    }
+}
