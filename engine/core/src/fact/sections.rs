@@ -12,7 +12,7 @@ use super::section::{Partial, Section};
 use super::value_set::{ValueNumbers, ValueSet};
 use super::{FactMarks, View};
 use crate::batch::Timestamp;
-use crate::row::Rows;
+use crate::row::{self, Rows};
 use std::ops::Range;
 use tripline_rules::aggregate::{FactSet, ORDER_ROWS_MAX, Op};
 use tripline_rules::value::Registers;
@@ -99,10 +99,11 @@ impl Asked<'_> {
             && (self.fact.include_current || !own.contains(&self.view.event))
     }
 
-    /// Calls with row and value of each row of a section that counts, newest first.
-    fn each(&self, section: &Section, found: &Found, mut call: impl FnMut(&[u64], u64)) {
+    /// Calls with each row of a section that counts, the newest first. Other rows follow it.
+    #[inline]
+    fn each(&self, section: &Section, found: &Found, mut call: impl FnMut(&[u64])) {
         let Asked { view: View { rows, event, .. }, bound, fact, wanted, lane, window, .. } = *self;
-        let (own, length) = (rows.row(*event), section.rows());
+        let (length, width, words) = (section.rows(), rows.width(), rows.words());
         let until = |at: Timestamp| match at {
             at if at < found.oldest => 0,
             at if at >= found.newest => length,
@@ -111,12 +112,14 @@ impl Asked<'_> {
         // A window may lie wholly before the retention.
         let first = until(window.0);
         let members = section.members_at(lane, &found.members, &(first..until(window.1).max(first)));
+        let left_out = if fact.include_current { usize::MAX } else { *event };
         for position in section.offsets(lane, &members).rev().map(|offset| found.from + offset) {
-            let row = rows.row(position);
-            let is_theirs = found.is_certain || bound.key.agrees(row, own);
-            let is_left_out = !fact.include_current && position == *event;
-            if let Some(word) = fact.admitted(row, wanted).filter(|_| is_theirs && !is_left_out) {
-                call(row, word);
+            let row = &words[position * width..];
+            if fact.admits(row::head(row), wanted, || row)
+                && position != left_out
+                && (found.is_certain || bound.key.agrees(row, rows.row(*event)))
+            {
+                call(row);
             }
         }
     }
@@ -199,6 +202,7 @@ impl Sections {
     }
 
     /// Writes every wanted fact into its register, or makes the register unknown.
+    #[inline(never)]
     pub(crate) fn facts(
         &mut self,
         plan: &BoundPlan,
@@ -299,9 +303,7 @@ impl Sections {
                 merge(asked.fact.op, &mut gathered, partial, room);
                 continue;
             }
-            asked.each(section, found, |row, word| {
-                take(asked.fact, &mut gathered, row, word, (&mut *room, &mut *numbers));
-            });
+            gather_rows(section, found, asked, &mut gathered, (&mut *room, &mut *numbers));
         }
         if let Op::Distinct { max } = asked.fact.op {
             gathered.hits = room.different.len().min(max);
@@ -332,31 +334,50 @@ fn partial<'a>(
     let held = found.held?;
     if section.partial_mut(asked.lane, held, asked.number).is_none() {
         let mut partial = Partial::default();
-        asked.each(section, found, |row, word| partial.add_older(asked.fact, row, word, numbers));
+        asked.each(section, found, |row| {
+            partial.add_older(asked.fact, row, asked.fact.value.raw(row), numbers);
+        });
         *section.partial_mut(asked.lane, held, asked.number) = Some(partial);
     }
     section.partial_mut(asked.lane, held, asked.number).as_ref()
 }
 
-/// Takes in a matching row that is older than all that was gathered.
-fn take(
-    fact: &BoundAggregate,
+/// Takes in the matching rows of a section, which are older than all that was gathered. Each operation has a loop of its
+/// own.
+fn gather_rows(
+    section: &Section,
+    found: &Found,
+    asked: &Asked<'_>,
     gathered: &mut Gathered,
-    row: &[u64],
-    word: u64,
     (room, numbers): (&mut Room, &mut ValueNumbers),
 ) {
+    let fact = asked.fact;
     match fact.op {
-        Op::Last if gathered.rows > 0 => {}
-        Op::Nth(nth) if gathered.rows + 1 != nth => {}
-        Op::Last | Op::First | Op::Nth(_) => gathered.word = Some(word),
-        Op::Distinct { .. } => room.different.insert(word, numbers),
-        Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank if room.ordered.len() < ORDER_ROWS_MAX => {
-            room.ordered.push(word.cast_signed());
-        }
-        _ => {}
+        Op::Count | Op::Rate => asked.each(section, found, |_| gathered.count()),
+        Op::Sum | Op::Avg => asked.each(section, found, |row| gathered.add(fact.value.raw(row))),
+        Op::Last | Op::First | Op::Nth(_) => asked.each(section, found, |row| {
+            gathered.count();
+            let is_meant = match fact.op {
+                Op::Last => gathered.rows == 1,
+                Op::Nth(nth) => gathered.rows == nth,
+                _ => true,
+            };
+            if is_meant {
+                gathered.word = Some(fact.value.raw(row));
+            }
+        }),
+        Op::Distinct { .. } => asked.each(section, found, |row| {
+            gathered.count();
+            room.different.insert(fact.value.raw(row), numbers);
+        }),
+        Op::Median | Op::TrimmedMean | Op::Quantile(_) | Op::Rank => asked.each(section, found, |row| {
+            gathered.count();
+            if room.ordered.len() < ORDER_ROWS_MAX {
+                room.ordered.push(fact.value.raw(row).cast_signed());
+            }
+        }),
+        _ => asked.each(section, found, |row| gathered.take(fact, row, fact.value.raw(row))),
     }
-    gathered.take(fact, row, word);
 }
 
 /// Whether the rows of a section must be read although its partial total is known.
