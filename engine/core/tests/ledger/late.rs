@@ -34,7 +34,7 @@ fn at(order: Order, number: usize, events: usize, draw: usize) -> i64 {
         Order::ShuffledNearby => number + draw % 100,
         Order::MostlyByTime => events + number - if number % 50 == 49 { draw % events } else { 0 },
     };
-    BEGIN + place as i64 * STEP
+    BEGIN + i64::try_from(place).unwrap() * STEP
 }
 
 /// Answers of an event, once every few events after an earlier row was amended.
