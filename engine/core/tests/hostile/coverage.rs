@@ -97,7 +97,7 @@ fn claimed(appended: &[i64], has_producer_times: bool) -> f64 {
     let settings = Settings { has_producer_times, models: Vec::new(), ..settings() };
     let record = |(number, appended): (usize, &i64)| {
         let value = purchase("a", &number.to_string(), (*appended).min(NOON + DAY), "");
-        (i64::try_from(number).unwrap(), *appended, value)
+        (i64::try_from(number).expect("a small number"), *appended, value)
     };
     let records: Vec<(i64, i64, String)> = appended.iter().enumerate().map(record).collect();
     let shares = (1..=records.len()).map(|at_once| {
