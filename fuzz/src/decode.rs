@@ -169,7 +169,7 @@ fn mapping(schema: &Schema, format: Format, place: &dyn Fn(&str) -> FieldSource,
     } else {
         fields[4].money.currency = CurrencySource::Constant("EUR".to_owned().into());
     }
-    Mapping { format, fields, labels: None, pan_exempt: Vec::new(), spans: Default::default() }
+    Mapping { format, fields, labels: None, pan_exempt: Vec::new(), depth: DEPTH, spans: Default::default() }
 }
 
 impl Feed {
