@@ -266,8 +266,11 @@ impl<P: ShardLog> ShardRestore<'_, P> {
     /// must reach back from where the shard stopped. Offsets may be without a record: markers of transactions, and
     /// what was aborted or compacted.
     fn time_before(&self, next: i64, low: i64) -> Result<Option<Timestamp>, RestoreError> {
-        let (mut newest, mut back) = (None, 1);
-        while next > low {
+        if next <= low {
+            return Ok(None);
+        }
+        let (mut newest, mut back) = (None, 1_i64);
+        loop {
             let from = next.saturating_sub(back).max(low);
             self.log.read(SideTopic::Input, from, &mut |record| {
                 let is_before = record.offset < next;
@@ -275,11 +278,10 @@ impl<P: ShardLog> ShardRestore<'_, P> {
                 Ok(is_before && record.offset + 1 < next)
             })?;
             if newest.is_some() || from == low {
-                break;
+                return Ok(newest.flatten());
             }
-            back *= 2;
+            back = back.saturating_mul(2);
         }
-        Ok(newest.flatten())
     }
 
     fn rows(&self, from: i64, history: &mut History) -> Result<(), RestoreError> {
