@@ -35,9 +35,9 @@ fn get(address: &str) -> String {
     let (host, path) = address.split_once('/').expect("a path");
     let mut stream = TcpStream::connect(host).expect("the demo listens");
     let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
+    stream.write_all(request.as_bytes()).expect("the metrics listen");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer).expect("an answer");
     answer
 }
 
@@ -105,7 +105,7 @@ fn any_kafka_client_reads_the_alerts_while_the_demo_runs() {
 
 #[test]
 fn the_summary_is_one_json_object_on_standard_output() {
-    let mut running = demo(&["--for", "3s", "--accounts", "500", "--json"]);
+    let mut running = demo(&["--for", "3s", "--accounts", "600", "--json"]);
     let mut text = String::new();
     running.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     assert!(running.0.wait().unwrap().success());

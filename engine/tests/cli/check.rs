@@ -22,7 +22,9 @@ fn the_shipped_configurations_and_packs_have_no_error() {
     for entry in fs::read_dir(root().join("deploy/examples")).unwrap().map(Result::unwrap) {
         let output = tripline(["check", entry.path().join("tripline.yaml").to_str().unwrap()]).fine();
         assert!(output.contains("no error") && !output.contains("warning"), "{output}");
-        for pack in fs::read_dir(entry.path().join("packs")).unwrap().map(Result::unwrap) {
+        // The example in containers uses the packs of the local one.
+        let Ok(packs) = fs::read_dir(entry.path().join("packs")) else { continue };
+        for pack in packs.map(Result::unwrap) {
             let path = pack.path();
             if path.extension().is_some_and(|extension| extension == "yaml") {
                 tripline(["check", path.to_str().unwrap()]).fine();
@@ -80,7 +82,7 @@ fn the_retention_of_the_readme_is_the_one_that_check_prints() {
             ),
         );
         let output = tripline(["check", folder.path().join("tripline.yaml").to_str().unwrap()]).fine();
-        let expected = lookbacks * 24 * HOUR + 4 * (lateness * HOUR + HOUR / 12) + delay * HOUR;
+        let expected = lookbacks * delay.max(24) * HOUR + 4 * (lateness * HOUR + HOUR / 12) + delay * HOUR;
         let shown =
             output.split("input ").nth(1).and_then(|rest| rest.split("retention.ms=").nth(1)).unwrap();
         let shown: i64 = shown.split(')').next().unwrap().parse().unwrap();

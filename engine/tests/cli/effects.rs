@@ -73,6 +73,13 @@ pub const EFFECTS: [Effect; 58] = [
         "Csv { delimiter: 9 }",
     ),
     effect(
+        "input.depth",
+        "format: json  ",
+        "format: json\n  depth: 5  ",
+        |c| c.mapping.depth.to_string(),
+        "5",
+    ),
+    effect(
         "input.clock",
         "clock: log_append_time",
         "clock: create_time",

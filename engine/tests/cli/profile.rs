@@ -14,15 +14,11 @@ use std::fs;
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
-/// A busy account's rows that are looked at, of all kinds.
-const LOOKED_AT: usize = 1024;
 const LN_BIN: f64 = 0.009_950_330_853_168_083;
 
 /// A payment as in its record.
 #[derive(Clone)]
 struct Payment {
-    /// Which row of its account it is, events of all kinds counted.
-    row: usize,
     at: i64,
     minor: f64,
     declined: bool,
@@ -31,11 +27,10 @@ struct Payment {
 }
 
 impl Payment {
-    fn of(record: &Value, row: usize) -> Payment {
+    fn of(record: &Value) -> Payment {
         let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let time: jiff::Timestamp = record["time"].as_str().unwrap().parse().unwrap();
         Payment {
-            row,
             at: time.as_millisecond(),
             // The bank writes exactly the currency's decimals: without the point it is minor units.
             minor: text("/tx/amount").unwrap().replace('.', "").parse().unwrap(),
@@ -169,7 +164,6 @@ fn scores(records: &[Value]) -> (BTreeMap<String, f64>, Occurred) {
     let mut occurred = Occurred::default();
     let mut everybody: BTreeMap<(bool, String), Everybody> = BTreeMap::new();
     let mut accounts: BTreeMap<(bool, String), Vec<Payment>> = BTreeMap::new();
-    let mut rows_of: BTreeMap<String, usize> = BTreeMap::new();
     let mut today = i64::MIN;
     for record in records {
         let time: jiff::Timestamp = record["time"].as_str().unwrap().parse().unwrap();
@@ -178,20 +172,17 @@ fn scores(records: &[Value]) -> (BTreeMap<String, f64>, Occurred) {
             today = day;
             everybody.values_mut().for_each(|everybody| everybody.begin(day));
         }
-        let rows = rows_of.entry(record["account"]["id"].as_str().unwrap().to_owned()).or_default();
-        *rows += 1;
-        let row = *rows;
         let is_card = match record["type"].as_str().unwrap() {
             "purchase" | "cash_withdrawal" => true,
             "transfer" | "p2p" => false,
             _ => continue,
         };
-        let payment = Payment::of(record, row);
+        let payment = Payment::of(record);
         let text = |pointer: &str| record.pointer(pointer).unwrap().as_str().unwrap().to_owned();
         let everybody = everybody.entry((is_card, text("/account/currency"))).or_default();
         let past = accounts.entry((is_card, text("/account/id"))).or_default();
         assert!(past.last().is_none_or(|last| last.at <= payment.at), "the stream is in order");
-        let is_held = |held: &&Payment| held.at > payment.at - 90 * DAY && held.row + LOOKED_AT >= row;
+        let is_held = |held: &&Payment| held.at > payment.at - 90 * DAY;
         let held: Vec<&Payment> = past.iter().rev().filter(is_held).collect();
         let rows = &held[..held.len().min(128)];
         occurred.scored += 1;
