@@ -342,8 +342,8 @@ fn partial<'a>(
     section.partial_mut(asked.lane, held, asked.number).as_ref()
 }
 
-/// Takes in the matching rows of a section, which are older than all that was gathered. Each operation has a loop of its
-/// own.
+/// Takes in the matching rows of a section, which are older than all that was gathered. Each operation has a loop of
+/// its own.
 fn gather_rows(
     section: &Section,
     found: &Found,
