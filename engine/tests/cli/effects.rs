@@ -34,7 +34,7 @@ const LATER: &str =
     "{from: /time, format: local, pattern: \"%d.%m.%Y %H:%M:%S\", zone: Asia/Tokyo, ambiguous: later}";
 const LABELS: &str = "# labels: {when: IS_FRAUD, is: \"1\", outcome: fraud, after: 7d}";
 
-pub const EFFECTS: [Effect; 58] = [
+pub const EFFECTS: [Effect; 59] = [
     effect("stream", "stream: reference", "stream: other", |c| c.settings().stream.clone(), "other"),
     effect(
         "schema",
