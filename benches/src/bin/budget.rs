@@ -81,7 +81,7 @@ fn write(records: impl Iterator<Item = (Timestamp, String)>) -> Result<(), Box<d
     Ok(into.flush()?)
 }
 
-/// Adds a line of [`record`] or [`write`] to a batch.
+/// Adds a line of [`record`] or [`write()`] to a batch.
 fn push(batch: &mut Batch, offset: i64, line: &[u8]) -> Result<(), Box<dyn Error>> {
     let blank = line.iter().position(|byte| *byte == b' ').ok_or("a line is a time and a record")?;
     let at = Timestamp(std::str::from_utf8(&line[..blank])?.parse()?);
