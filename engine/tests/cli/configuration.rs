@@ -165,9 +165,9 @@ fn each_of_several_places_is_checked_and_so_is_the_depth() {
             "`shop` is not a JSON pointer of 1 to 16 keys",
         ),
         ("[/merchant, {from: /shop/id}]", deep.as_str(), "is not a JSON pointer of 1 to 16 keys"),
-        ("depth: 16 ", "depth: 0 ", "`depth` must be a whole number from 1 to 64"),
-        ("depth: 16 ", "depth: 65 ", "`depth` must be a whole number from 1 to 64"),
-        ("depth: 16 ", "depth: 1 ", "`/shop/id` is not a JSON pointer of 1 to 1 keys"),
+        ("# depth: 16 ", "depth: 0 ", "`depth` must be a whole number from 1 to 64"),
+        ("# depth: 16 ", "depth: 65 ", "`depth` must be a whole number from 1 to 64"),
+        ("# depth: 16 ", "depth: 1 ", "`/shop/id` is not a JSON pointer of 1 to 1 keys"),
     ] {
         let example = Example::new();
         example.change("tripline.yaml", from, to);
