@@ -81,6 +81,20 @@ impl Gathered {
         self.squares.add(word.cast_signed());
     }
 
+    /// The next older row of `last`, `first` or `nth`.
+    #[inline]
+    pub(super) fn next_older(&mut self, op: Op, word: u64) {
+        self.count();
+        let is_meant = match op {
+            Op::Last => self.rows == 1,
+            Op::Nth(nth) => self.rows == nth,
+            _ => true,
+        };
+        if is_meant {
+            self.word = Some(word);
+        }
+    }
+
     #[inline]
     pub(super) fn hit(&mut self, is_hit: bool) {
         self.count();

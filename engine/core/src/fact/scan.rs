@@ -104,17 +104,9 @@ impl Scan {
             Op::Ratio(_) => matching.each(|row| gathered.hit(fact.is_hit(row))),
             Op::Min => matching.each(|row| gathered.lesser(fact.value.raw(row))),
             Op::Max => matching.each(|row| gathered.greater(fact.value.raw(row))),
-            Op::Last | Op::First | Op::Nth(_) => matching.each(|row| {
-                gathered.count();
-                let is_meant = match fact.op {
-                    Op::Last => gathered.rows == 1,
-                    Op::Nth(nth) => gathered.rows == nth,
-                    _ => true,
-                };
-                if is_meant {
-                    gathered.word = Some(fact.value.raw(row));
-                }
-            }),
+            Op::Last | Op::First | Op::Nth(_) => {
+                matching.each(|row| gathered.next_older(fact.op, fact.value.raw(row)));
+            }
             Op::Distinct { max } => {
                 distinct.clear();
                 matching.each(|row| {

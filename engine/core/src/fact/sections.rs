@@ -355,17 +355,9 @@ fn gather_rows(
     match fact.op {
         Op::Count | Op::Rate => asked.each(section, found, |_| gathered.count()),
         Op::Sum | Op::Avg => asked.each(section, found, |row| gathered.add(fact.value.raw(row))),
-        Op::Last | Op::First | Op::Nth(_) => asked.each(section, found, |row| {
-            gathered.count();
-            let is_meant = match fact.op {
-                Op::Last => gathered.rows == 1,
-                Op::Nth(nth) => gathered.rows == nth,
-                _ => true,
-            };
-            if is_meant {
-                gathered.word = Some(fact.value.raw(row));
-            }
-        }),
+        Op::Last | Op::First | Op::Nth(_) => {
+            asked.each(section, found, |row| gathered.next_older(fact.op, fact.value.raw(row)));
+        }
         Op::Distinct { .. } => asked.each(section, found, |row| {
             gathered.count();
             room.different.insert(fact.value.raw(row), numbers);
