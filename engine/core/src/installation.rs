@@ -11,7 +11,7 @@ use crate::suppress::INCIDENT_GAP_MS;
 use std::sync::Arc;
 use tripline_rules::aggregate::{FactSet, Population};
 use tripline_rules::ruleset::{ReadFrom, Ruleset};
-use tripline_rules::schema::{ACCOUNT_ID, CurrencyOf, Kind, Schema};
+use tripline_rules::schema::{ACCOUNT_ID, Kind, Schema};
 use tripline_rules::value::Slot;
 
 /// A compiled installation: what one or more shards run.
@@ -199,9 +199,9 @@ fn decode_plan(
 ) -> DecodePlan {
     let mut wanted: Vec<Slot> = ruleset.field_slots();
     wanted.extend(schema.keep());
-    // All money in the account's currency is checked against it, and alerts and evaluations show the amount, whatever
-    // rules read.
-    let money = schema.fields().iter().filter(|field| field.kind == Kind::Money(CurrencyOf::Account));
+    // All money is checked, that in the account's currency against it, and alerts and evaluations show the amount,
+    // whatever rules read.
+    let money = schema.fields().iter().filter(|field| matches!(field.kind, Kind::Money(_)));
     wanted.extend(money.filter_map(|field| schema.slot(&field.name)));
     let mut texts = ruleset.text_slots();
     let keys = ruleset.programs().iter().map(|program| program.plan().space.key);
