@@ -77,6 +77,8 @@ struct Summary {
     labels: u64,
     alerts: u64,
     suppressed: u64,
+    /// Events whose `event.ref` names none that is held, and clearings in another currency than their event.
+    unresolved_references: u64,
     /// State that was dropped because a limit was reached, by kind.
     dropped: Dropped,
     /// Dumped records with another key than their account's.
@@ -146,6 +148,7 @@ impl Summary {
             labels: counts.labels,
             alerts: counts.alerts,
             suppressed: counts.suppressed,
+            unresolved_references: counts.unresolved_references,
             dropped: counts.dropped,
             misplaced: counts.misplaced,
             refused,
@@ -174,6 +177,9 @@ impl Summary {
         line("labels", self.labels);
         line("alerts", self.alerts);
         line("suppressed", self.suppressed);
+        if self.unresolved_references > 0 {
+            line("unresolved references", self.unresolved_references);
+        }
         for (kind, count) in self.dropped.by_kind().iter().filter(|(_, count)| *count > 0) {
             line(&format!("dropped {}", kind.replace('_', " ")), *count);
         }
