@@ -206,4 +206,10 @@ impl Schema {
             other => unreachable!("event.type is a one-of, not {other:?}"),
         }
     }
+
+    /// The event types that amend the row of the event they refer to, each with the field that it amends.
+    pub fn amending(&self) -> impl Iterator<Item = (u16, Slot)> {
+        let types = [("outcome", TX_DECLINED), ("reversal", TX_REVERSED), ("clearing", TX_AMOUNT)];
+        types.into_iter().filter_map(|(name, slot)| Some((self.event_types().code(name)?, slot)))
+    }
 }

@@ -31,7 +31,7 @@ pub struct Counts {
     pub verdicts: u64,
     /// Conditions that were unknown for want of a field or fact.
     pub unknown: u64,
-    /// References to an event that no row is held of.
+    /// References to an event that no row is held of, and clearings in another currency than their event.
     pub unresolved_references: u64,
     /// Events with a local time that a clock change repeats or skips, as the mapping decided.
     pub ambiguous_times: u64,

@@ -6,6 +6,9 @@ use tripline_rules::money::Currency;
 use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, Kind};
 use tripline_rules::value::{Registers, Slot, TextSource};
 
+/// Fields of one row that later events can change: decline, reversal, amount.
+const AMENDMENTS: usize = 3;
+
 /// A decoded event. It is reused from record to record, so that a steady stream allocates nothing.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -26,6 +29,11 @@ pub struct Event {
     /// The account's currency where the event itself does not tell it: that of the account's newest money. Conditions
     /// read it in the register of `account.currency`; no row holds it.
     pub lent_currency: Option<u64>,
+    /// What it says about the event that it refers to, unless a newer event of its type says something else. The
+    /// account's shard sets it.
+    pub amendment: Option<Amendment>,
+    /// What newer events that came before it say about it.
+    pub amended_by: [Option<Amendment>; AMENDMENTS],
     /// The label that the mapping derives from this record, due that many ms after `at`.
     pub label: Option<DerivedLabel>,
     /// Whether it has a local time that a clock change repeats or skips, which the mapping decided.
@@ -39,6 +47,17 @@ pub struct Reference {
     pub id: u64,
     /// Code of its type. `event.ref` does not name it: then the newest event with the id is meant, labels aside.
     pub event_type: Option<u16>,
+}
+
+/// A field of an earlier event's row that a follow-up changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amendment {
+    /// The field.
+    pub slot: Slot,
+    /// Its new value, as registers hold it.
+    pub word: u64,
+    /// The number of the currency, if the value is money in the account's currency.
+    pub currency: Option<u64>,
 }
 
 /// `labels: {when, after}` of a mapping: the record says what it turned out to be.
@@ -62,6 +81,8 @@ impl Event {
             reference: None,
             account: 0,
             lent_currency: None,
+            amendment: None,
+            amended_by: [None; AMENDMENTS],
             label: None,
             has_ambiguous_time: false,
         }

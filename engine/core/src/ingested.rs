@@ -33,7 +33,7 @@ pub struct InsertedRow {
     /// Rows of the ledger at or before this time may be gone: they have expired, a limit dropped them, or the key was
     /// evicted since.
     pub gone_until: Timestamp,
-    /// Whether the event refers to none, or to one that is held.
+    /// Whether the event refers to none, or to one that is held and whose amount it does not give in another currency.
     pub resolved: bool,
 }
 

@@ -94,6 +94,8 @@ pub struct Arrival<'a> {
     pub id: u64,
     /// Whether it is about an earlier event: a label, an outcome, a reversal, a clearing, or any other reference.
     pub is_follow_up: bool,
+    /// Keyed hash of the id of the event whose row it amends.
+    pub amends: Option<u64>,
     /// Fields it does not carry itself and that the event it refers to fills in, found or not: they are no part of what
     /// makes a repeat equal.
     pub inherited: &'a [Slot],
@@ -239,8 +241,8 @@ impl Ledgers {
         self.advance_watermark(watermark.max(arrival.at));
         self.keep_within_caps();
         self.sweep_some();
-        let Arrival { at, event_type, id, is_follow_up, .. } = *arrival;
-        let own = Identity { at, event_type, id, is_follow_up };
+        let Arrival { at, event_type, id, is_follow_up, amends, .. } = *arrival;
+        let own = Identity { at, event_type, id, is_follow_up, amends };
         self.store.layout().encode(&mut self.arriving, &own, registers, tags);
         match self.store.index.find(arrival.key) {
             Some(ledger) => self.insert_among(ledger, &own, arrival.inherited),
@@ -329,7 +331,17 @@ impl Ledgers {
         }
         let rows = self.rows(event.ledger);
         let after = kept_after(rows.len(), self.retained_after(), |position| rows.at(position));
-        let until = rows.until(rows.at(event.position));
+        let at = rows.at(event.position);
+        if let Some(cache) = self.caches.of(event.ledger) {
+            match cache.newest_currency {
+                None => return None,
+                Some(newest) if newest.at <= at => {
+                    return Some(newest.currency).filter(|_| newest.at > after);
+                }
+                Some(_) => {}
+            }
+        }
+        let until = rows.until(at);
         let held = (0..until).rev().map(|position| rows.row(position));
         held.take_while(|row| row::at(row) > after).find_map(|row| layout.currency_of(row))
     }
@@ -339,6 +351,9 @@ impl Ledgers {
         self.before_change(row.ledger);
         let (words, layout) = self.store.row_mut(row.ledger, row.position);
         layout.set_currency(words, number);
+        if let Some(cache) = self.caches.of_mut(row.ledger) {
+            cache.note_currency(&self.store.rows(row.ledger), row.position);
+        }
     }
 
     /// Calls with every row within the retention, ledger after ledger in no order, the rows of each oldest first.

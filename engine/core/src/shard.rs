@@ -3,6 +3,7 @@
 //! It holds ledgers, histograms and decision state. How a record became an event, and how a decision is written, is not
 //! its business.
 
+mod amend;
 mod install;
 pub(crate) mod wire;
 
@@ -17,13 +18,12 @@ use crate::judge::{Judge, JudgeContext, Judged};
 use crate::ledger::{Arrival, Inserted, Ledgers, RowRef};
 use crate::scores::EventScores;
 use crate::suppress::{Change, Decisions, Horizon};
+use amend::FollowUpTypes;
 use hashbrown::HashTable;
 use std::sync::Arc;
 use tripline_rules::aggregate::FactSet;
 use tripline_rules::program::Program;
-use tripline_rules::schema::{
-    ACCOUNT_CURRENCY, CurrencyOf, Kind, Schema, TX_AMOUNT, TX_DECLINED, TX_REVERSED,
-};
+use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, Kind, Schema};
 use tripline_rules::value::{Registers, Slot};
 
 /// Names of keys without rows are forgotten from so many on.
@@ -43,7 +43,7 @@ pub struct Shard {
     decisions: Decisions,
     key: KeySource,
     keep: Vec<Slot>,
-    amendments: Amendments,
+    follow_up_types: FollowUpTypes,
     inherited: Vec<Slot>,
     /// Ids of the keys as events wrote them: rows hold hashes, and an alert must say whom it is about.
     names: HashTable<(u64, Box<str>)>,
@@ -53,22 +53,6 @@ pub struct Shard {
     horizon: Horizon,
     /// Where the log begins: all events after this time came in.
     held_from: Option<Timestamp>,
-}
-
-/// The event types that are about the event they refer to; all but labels amend its row.
-struct Amendments {
-    outcome: Option<u16>,
-    reversal: Option<u16>,
-    clearing: Option<u16>,
-    label: Option<u16>,
-}
-
-impl Amendments {
-    /// Whether events of a type are about earlier ones, whether or not they name them.
-    #[inline]
-    fn has(&self, event_type: u16) -> bool {
-        [self.outcome, self.reversal, self.clearing, self.label].contains(&Some(event_type))
-    }
 }
 
 /// The kept fields that a follow-up inherits: not what a label says, which is about the event that the label names.
@@ -83,7 +67,6 @@ impl Shard {
         let (schema, ruleset) = (installation.schema(), installation.ruleset());
         let program = Arc::clone(&ruleset.programs()[number]);
         let plan = program.plan();
-        let code = |name| schema.event_types().code(name);
         Shard {
             ledgers: Ledgers::new(plan, schema, installation.ledger_limits()),
             populations: Populations::new(plan, schema, installation.ruleset().hash()),
@@ -95,12 +78,7 @@ impl Shard {
                 _ => KeySource::Field(plan.space.key),
             },
             keep: inheritable(schema),
-            amendments: Amendments {
-                outcome: code("outcome"),
-                reversal: code("reversal"),
-                clearing: code("clearing"),
-                label: code("label"),
-            },
+            follow_up_types: FollowUpTypes::new(schema),
             inherited: Vec::new(),
             names: HashTable::new(),
             scratch: Registers::new(ruleset.registers()),
@@ -152,8 +130,9 @@ impl Shard {
         if event.lent_currency.is_some() {
             event.registers.unset(ACCOUNT_CURRENCY);
         }
-        let is_follow_up = event.reference.is_some() || self.amendments.has(event.event_type);
-        let resolved = self.inherit(key, event);
+        let is_follow_up = event.reference.is_some() || self.follow_up_types.has(event.event_type);
+        self.note_amendment(event);
+        let is_held = self.inherit(key, event);
         let tags = self.program.tags(&mut event.registers);
         let arrival = Arrival {
             key,
@@ -161,6 +140,7 @@ impl Shard {
             event_type: event.event_type,
             id: self.row_id(event, event.id),
             is_follow_up,
+            amends: event.amendment.and(event.reference).map(|reference| reference.id),
             inherited: &self.inherited,
         };
         let inserted = self.ledgers.insert(&arrival, &event.registers, tags, self.watermark);
@@ -176,7 +156,8 @@ impl Shard {
         let held_from = *self.held_from.get_or_insert(event.at);
         let gone = self.ledgers.gone(row);
         let gone_until = gone.until();
-        self.amend(row, event);
+        let is_applied = !self.follow_up_types.can_amend() || self.amend(row, event, is_follow_up);
+        let resolved = is_held && is_applied;
         self.lend_currency(row, event);
         self.name(event);
         // Whether judged or not: a restored shard must forget the same days.
@@ -246,40 +227,6 @@ impl Shard {
             let ledgers = &self.ledgers;
             self.names.retain(|held| ledgers.holds(u128::from(held.0)));
         }
-    }
-
-    /// Outcome, reversal and clearing change the row they refer to.
-    fn amend(&mut self, own: RowRef, event: &Event) {
-        let Some(reference) = self.reference(event) else { return };
-        let own_type = Some(event.event_type);
-        let (slot, word) = match own_type {
-            _ if own_type == self.amendments.outcome => (TX_DECLINED, event.registers.get(TX_DECLINED)),
-            _ if own_type == self.amendments.reversal => (TX_REVERSED, Some(1)),
-            _ if own_type == self.amendments.clearing => (TX_AMOUNT, event.registers.get(TX_AMOUNT)),
-            _ => return,
-        };
-        let target = self.ledgers.find_beside(own, reference);
-        if let (Some(target), Some(word)) = (target, word) {
-            if slot == TX_AMOUNT && !self.is_in_currency_of(target, event) {
-                return;
-            }
-            let program = &self.program;
-            self.ledgers
-                .amend(target, slot, Some(word), &mut self.scratch, |registers| program.tags(registers));
-        }
-    }
-
-    /// Whether an event's amount is in the currency of a row. A row without a currency takes it over.
-    fn is_in_currency_of(&mut self, row: RowRef, event: &Event) -> bool {
-        if self.installation.schema().field(TX_AMOUNT).kind != Kind::Money(CurrencyOf::Account) {
-            return true;
-        }
-        let own = event.registers.get(ACCOUNT_CURRENCY);
-        let held = self.ledgers.currency(row);
-        if let (None, Some(own)) = (held, own) {
-            self.ledgers.set_currency(row, own);
-        }
-        held.is_none() || held == own
     }
 
     /// An event that does not tell the account's currency is judged with that of the account's newest money.

@@ -1,5 +1,5 @@
 //! What large ledgers keep beside their rows so that the work for a hot key is bounded: running totals, partial totals
-//! of sections for events that are not the newest, and an index of ids.
+//! of sections for events that are not the newest, an index of ids, and the newest row with a currency.
 //!
 //! A bounded number of ledgers have a cache, those in use; no answer depends on which. Caches are never saved.
 
@@ -7,7 +7,7 @@ use crate::batch::Timestamp;
 use crate::fact::bound::BoundPlan;
 use crate::fact::sections::Sections;
 use crate::fact::totals::Totals;
-use crate::row::{self, Rows, mix};
+use crate::row::{Rows, mix};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 /// events come out of order several times as much.
 const CACHES_MAX: usize = 256;
 
-/// Where the row of an event is, by the event's id.
+/// Where the row of an event is, by the event's id and by that of the event whose row it amends.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     /// Id, time and number of arrival of each row.
@@ -26,22 +26,28 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    fn insert(&mut self, row: &[u64], position: usize) {
-        let (id, at) = (row::id(row), row::at(row));
-        self.table.insert_unique(mix(id), (id, at, self.arrived), |held| mix(held.0));
+    fn insert(&mut self, rows: &Rows<'_>, position: usize) {
+        for id in ids(rows, position) {
+            let own = (id, rows.at(position), self.arrived);
+            self.table.insert_unique(mix(id), own, |held| mix(held.0));
+        }
         self.arrivals.insert(position, self.arrived);
         self.arrived += 1;
     }
 
-    fn remove_oldest(&mut self, row: &[u64]) {
+    /// The row at a position, the oldest that is left, is about to leave.
+    fn remove_oldest(&mut self, rows: &Rows<'_>, position: usize) {
         let arrival = self.arrivals.pop_front().expect("every row has arrived");
-        let own = (row::id(row), row::at(row), arrival);
-        if let Ok(entry) = self.table.find_entry(mix(own.0), |held| *held == own) {
-            entry.remove();
+        for id in ids(rows, position) {
+            let own = (id, rows.at(position), arrival);
+            if let Ok(entry) = self.table.find_entry(mix(id), |held| *held == own) {
+                entry.remove();
+            }
         }
     }
 
-    /// Position of the newest row after a time that has the id and satisfies a condition.
+    /// Position of the newest row after a time that has the id, or amends the row of the event with it, and satisfies a
+    /// condition.
     pub(super) fn newest(
         &self,
         rows: &Rows<'_>,
@@ -67,34 +73,64 @@ impl Ids {
     }
 }
 
+/// The ids by which a row is found.
+fn ids(rows: &Rows<'_>, position: usize) -> impl Iterator<Item = u64> {
+    std::iter::once(rows.id(position)).chain(rows.amends(position))
+}
+
+/// The newest row of a ledger that has a currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CurrencyRow {
+    pub(super) at: Timestamp,
+    arrival: u64,
+    pub(super) currency: u64,
+}
+
 /// The cache of one ledger.
 #[derive(Debug)]
 pub(super) struct Cache {
     ledger: u32,
     is_used: bool,
     pub(super) ids: Ids,
+    pub(super) newest_currency: Option<CurrencyRow>,
     pub(super) totals: Totals,
     pub(super) sections: Sections,
 }
 
 impl Cache {
     fn new(ledger: u32, plan: &BoundPlan, rows: &Rows<'_>) -> Cache {
-        let mut ids = Ids::default();
-        (0..rows.len()).for_each(|position| ids.insert(rows.row(position), position));
-        let (totals, sections) = (Totals::new(plan, rows), Sections::default());
-        Cache { ledger, is_used: true, ids, totals, sections }
+        let (ids, totals, sections) = (Ids::default(), Totals::new(plan, rows), Sections::default());
+        let mut cache = Cache { ledger, is_used: true, ids, newest_currency: None, totals, sections };
+        for position in 0..rows.len() {
+            cache.ids.insert(rows, position);
+            cache.note_currency(rows, position);
+        }
+        cache
+    }
+
+    /// A row has come, or has got a currency.
+    pub(super) fn note_currency(&mut self, rows: &Rows<'_>, position: usize) {
+        if let Some(currency) = rows.layout().currency_of(rows.row(position)) {
+            let own = CurrencyRow { at: rows.at(position), arrival: self.ids.arrivals[position], currency };
+            self.newest_currency = self.newest_currency.max(Some(own));
+        }
     }
 
     /// The oldest rows are about to leave.
     pub(super) fn drop_oldest(&mut self, plan: &BoundPlan, rows: &Rows<'_>, count: usize) {
-        (0..count).for_each(|position| self.ids.remove_oldest(rows.row(position)));
+        if let Some(newest) = count.checked_sub(1) {
+            let left = (rows.at(newest), self.ids.arrivals[newest]);
+            self.newest_currency = self.newest_currency.filter(|held| (held.at, held.arrival) > left);
+        }
+        (0..count).for_each(|position| self.ids.remove_oldest(rows, position));
         self.totals.drop_oldest(plan, rows, count);
         self.sections.drop_oldest(plan, rows, count);
     }
 
     /// A row has taken its place; [`Totals::take_out_from`] was called before.
     pub(super) fn put_back_from(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
-        self.ids.insert(rows.row(position), position);
+        self.ids.insert(rows, position);
+        self.note_currency(rows, position);
         self.totals.put_back_from(plan, rows, position);
         self.sections.insert(plan, rows, position);
     }

@@ -14,16 +14,34 @@ impl Ledgers {
         own: &Identity,
         inherited: &[Slot],
     ) -> Option<Inserted> {
-        // One more: what is exactly so old may still be repeated, and rows are looked for after this time.
-        let since = self.watermark.0.saturating_sub(self.limits.lateness + CLOCK_AHEAD_MS_MAX + 1);
+        let since = self.may_arrive_after();
         let is_same_type = |position: usize| rows.event_type(position) == own.event_type;
-        let position = self.newest_with(ledger, rows, own.id, Timestamp(since), is_same_type)?;
+        let position = self.newest_with(ledger, rows, own.id, since, is_same_type)?;
         let same = self.store.layout().same_event(rows.row(position), &self.arriving, inherited);
         Some(if same { Inserted::Duplicate } else { Inserted::Conflict })
     }
 
+    /// Events of up to this time come no more.
+    pub(super) fn may_arrive_after(&self) -> Timestamp {
+        // One more: what is exactly so old may still come.
+        Timestamp(self.watermark.0.saturating_sub(self.limits.lateness + CLOCK_AHEAD_MS_MAX + 1))
+    }
+
     /// Position of the newest row after a time that has the id and satisfies a condition.
     pub(super) fn newest_with(
+        &self,
+        ledger: u32,
+        rows: &Rows<'_>,
+        id: u64,
+        after: Timestamp,
+        is_meant: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        self.newest_by_id(ledger, rows, id, after, |position| rows.id(position) == id && is_meant(position))
+    }
+
+    /// Position of the newest row after a time that has the id, or amends the row of the event with it, if it satisfies
+    /// a condition; others are not looked at where there is an index.
+    pub(super) fn newest_by_id(
         &self,
         ledger: u32,
         rows: &Rows<'_>,
@@ -37,7 +55,7 @@ impl Ledgers {
         (0..rows.len())
             .rev()
             .take_while(|position| rows.at(*position) > after)
-            .find(|position| rows.id(*position) == id && is_meant(*position))
+            .find(|position| is_meant(*position))
     }
 
     /// A ledger that has become large gets a cache.

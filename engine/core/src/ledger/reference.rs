@@ -15,6 +15,36 @@ impl Ledgers {
         self.find_among(own.ledger, reference, |position| position != own.position)
     }
 
+    /// Whether a newer row of the type amends the same event's row as this one.
+    pub(crate) fn is_superseded(&self, own: RowRef, event_type: u16, amended: u64) -> bool {
+        self.newest_amending(own.ledger, event_type, amended, |position| position > own.position).is_some()
+    }
+
+    /// The newest row of a type that came before this row's event and amends its row.
+    pub(crate) fn newest_about(&self, own: RowRef, event_type: u16) -> Option<RowRef> {
+        let rows = self.rows(own.ledger);
+        let reference = Reference { id: rows.id(own.position), event_type: None };
+        let position = self.newest_amending(own.ledger, event_type, reference.id, |_| true)?;
+        let row = RowRef { ledger: own.ledger, position };
+        (self.find_beside(row, reference) == Some(own)).then_some(row)
+    }
+
+    fn newest_amending(
+        &self,
+        ledger: u32,
+        event_type: u16,
+        amended: u64,
+        is_candidate: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let rows = self.rows(ledger);
+        rows.layout().amends()?;
+        self.newest_by_id(ledger, &rows, amended, self.may_arrive_after(), |position| {
+            rows.amends(position) == Some(amended)
+                && rows.event_type(position) == event_type
+                && is_candidate(position)
+        })
+    }
+
     fn find_among(
         &self,
         ledger: u32,

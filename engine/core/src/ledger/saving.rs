@@ -181,7 +181,8 @@ mod tests {
         let mut registers = Registers::new(schema.fields().len());
         registers.set_number(TX_AMOUNT, 700.0);
         let at = Timestamp(100 * DAY_MS);
-        let arrival = Arrival { key: 5, at, event_type: 0, id: 9, is_follow_up: false, inherited: &[] };
+        let arrival =
+            Arrival { key: 5, at, event_type: 0, id: 9, is_follow_up: false, amends: None, inherited: &[] };
         let Inserted::New { row, .. } = held.insert(&arrival, &registers, Tags::default(), at) else {
             panic!("a first event")
         };
@@ -205,7 +206,8 @@ mod tests {
         let noon = |hour: u16| Timestamp(100 * DAY_MS + i64::from(hour) * HOUR_MS);
         for hour in 0..12 {
             let (key, at, id) = (5, noon(hour), u64::from(hour));
-            let arrival = Arrival { key, at, event_type: 0, id, is_follow_up: false, inherited: &[] };
+            let arrival =
+                Arrival { key, at, event_type: 0, id, is_follow_up: false, amends: None, inherited: &[] };
             held.insert(&arrival, &registers, Tags::default(), noon(hour));
         }
         assert_eq!(held.lacks_until(0), Some(noon(2)), "nine of twelve rows are in memory");

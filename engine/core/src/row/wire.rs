@@ -1,7 +1,7 @@
 //! How a row is written into a snapshot: what the event said, independent of the layout in memory and of any pack's
 //! conditions.
 //!
-//! Id, type with three flags, a known bit for every kept field, an amended bit for each if any is set, then the known
+//! Id, type with four flags, a known bit for every kept field, an amended bit for each if any is set, then the known
 //! values in the schema's order: codes and whole numbers short, hashes and locations as words. The layout may change
 //! without the form.
 
@@ -19,7 +19,8 @@ use tripline_rules::value::MONEY_MINOR_MAX_EXACT;
 const HAS_AMENDED: u64 = 1;
 const HAS_CURRENCY: u64 = 2;
 const IS_FOLLOW_UP: u64 = 4;
-const FLAGS: u32 = 3;
+const HAS_AMENDS: u64 = 8;
+const FLAGS: u32 = 4;
 
 /// How the value of a kept field is written.
 #[derive(Clone, Copy, Debug)]
@@ -71,10 +72,12 @@ impl Layout {
         put_word(out, row[ID]);
         let has_amended = self.kept.iter().any(|kept| kept.amended.is_set(row));
         let currency = self.unkept_currency().and_then(|column| column.read(row));
+        let amends = self.amends().and_then(|column| column.read(row));
         let flag = |on: bool, flag: u64| if on { flag } else { 0 };
         let flags = flag(has_amended, HAS_AMENDED)
             | flag(currency.is_some(), HAS_CURRENCY)
-            | flag(self.is_follow_up(row), IS_FOLLOW_UP);
+            | flag(self.is_follow_up(row), IS_FOLLOW_UP)
+            | flag(amends.is_some(), HAS_AMENDS);
         put_number(out, u64::from(self.event_type(row)) << FLAGS | flags);
         self.put_bits(out, |kept| kept.column.known.is_set(row));
         if has_amended {
@@ -89,6 +92,7 @@ impl Layout {
             }
         }
         currency.into_iter().for_each(|code| put_number(out, code));
+        amends.into_iter().for_each(|id| put_word(out, id));
     }
 
     fn put_bits(&self, out: &mut Vec<u8>, is_set: impl Fn(&Kept) -> bool) {
@@ -129,6 +133,10 @@ impl Layout {
                 return Err(SnapshotError::malformed("an unknown currency"));
             }
             self.unkept_currency().iter().for_each(|column| column.write(row, Some(code)));
+        }
+        if head & HAS_AMENDS != 0 {
+            let id = from.word()?;
+            self.amends().iter().for_each(|column| column.write(row, Some(id)));
         }
         self.follow_up().put(row, head & IS_FOLLOW_UP != 0);
         Ok(())

@@ -290,7 +290,11 @@ impl Bank {
         let own: Vec<&Draft> =
             own.filter(|sent| self.pace != Pace::Weeks || sent.reference.is_none()).collect();
         match dice.below(100) {
-            0..8 => draft.reference = Some("nobody".to_owned()),
+            0..4 => draft.reference = Some("nobody".to_owned()),
+            // Mostly the account's next event, which has not come yet.
+            4..8 if self.pace != Pace::Weeks => {
+                draft.reference = Some(format!("{}-{}", draft.account, self.numbered + 1));
+            }
             8..12 if !self.sent.is_empty() => {
                 draft.reference = Some(self.sent[dice.below(self.sent.len())].id.clone());
             }

@@ -57,6 +57,8 @@ struct Row {
     place: usize,
     kind: &'static str,
     is_follow_up: bool,
+    /// The event that it clears for another amount.
+    clears: Option<String>,
     currency: Option<&'static str>,
     amount: Option<i64>,
     balance: Option<i64>,
@@ -165,6 +167,7 @@ fn insert(
         place: rows.len(),
         kind: sent.kind,
         is_follow_up: sent.reference.is_some() || matches!(sent.kind, "clearing" | "label"),
+        clears: sent.reference.clone().filter(|_| sent.kind == "clearing" && sent.amount.is_some()),
         currency: own,
         amount: sent.amount.map(|(minor, _)| minor),
         balance: sent.balance,
@@ -184,7 +187,9 @@ fn insert(
     }
     seen.late += u64::from(rows.iter().any(|other| other.at > row.at));
     rows.push(row.clone());
-    if let (Some(target), "clearing", Some(amount)) = (target, sent.kind, row.amount) {
+    let is_newer = |other: &Row| other.at > row.at && other.clears == row.clears;
+    let is_newest = row.clears.is_some() && !rows.iter().any(is_newer);
+    if let (Some(target), Some(amount)) = (target.filter(|_| is_newest), row.amount) {
         let target = &mut rows[target];
         if target.currency.is_none() || target.currency == row.currency {
             (target.amount, target.currency) = (Some(amount), row.currency);

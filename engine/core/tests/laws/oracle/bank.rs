@@ -93,6 +93,8 @@ struct Shard {
     arrivals: usize,
     population: Vec<Row>,
     decisions: Decisions,
+    /// Whether it is the account's, which finds out what events say about each other.
+    is_account: bool,
 }
 
 /// The slow oracle.
@@ -182,7 +184,8 @@ impl Oracle {
     }
 
     fn insert(&mut self, partition: u32, sent: &Sent) -> Outcome {
-        let shard = self.accounts.entry(partition).or_default();
+        let new = || Shard { is_account: true, ..Shard::default() };
+        let shard = self.accounts.entry(partition).or_insert_with(new);
         let placed = shard.place(&sent.account, sent, &self.settings, &mut self.tally);
         let (own, out_of_order) = match placed {
             Placed::New { own, out_of_order } => (own, out_of_order),
@@ -219,7 +222,8 @@ impl Oracle {
     fn at_terminal(&mut self, sent: &Sent, own: Row, taken: &mut Taken) {
         let mut facts = Facts::default();
         if let Some(terminal) = own.fields.terminal.clone() {
-            let passed_on = Sent { fields: own.fields, ..sent.clone() };
+            let says = own.says.map(|(_, says)| says);
+            let passed_on = Sent { fields: own.fields, says, said_before: own.said_before, ..sent.clone() };
             let shard = &mut self.terminals;
             let placed = shard.place(&terminal, &passed_on, &self.settings, &mut Tally::default());
             if let Placed::New { mut own, out_of_order } = placed {
@@ -276,8 +280,22 @@ impl Shard {
             rows.remove(oldest.expect("a full ledger has rows"));
             tally.capped += 1;
         }
-        if let Some(target) = target(rows) {
-            tally.amended += u64::from(amend(&mut rows[target], &sent.kind, &fields));
+        let about = sent.reference.clone().unwrap_or_default();
+        let mut says = sent.says.clone().map(|says| (about, says));
+        let mut said_before = sent.said_before.clone();
+        if self.is_account {
+            let is_newer = |row: &Row| row.at > sent.at && row.kind == sent.kind;
+            let about = says.as_ref().map(|says| &says.0);
+            let has_newer =
+                rows.iter().any(|row| is_newer(row) && row.says.as_ref().map(|said| &said.0) == about);
+            if has_newer && says.take().is_some() {
+                tally.superseded += 1;
+            }
+            said_before = about_it(rows, sent, repeatable);
+            tally.amended_before += said_before.len() as u64;
+        }
+        if let (Some(target), Some((_, says))) = (target(rows), &says) {
+            tally.amended += u64::from(amend(&mut rows[target], &sent.kind, says));
         }
         tally.equal_times += u64::from(rows.iter().any(|row| row.at == sent.at));
         let out_of_order = rows.iter().any(|row| row.at > sent.at);
@@ -294,8 +312,15 @@ impl Shard {
             sent: sent.fields.clone(),
             fields,
             amended: Amended::default(),
+            says,
+            said_before: said_before.clone(),
         });
-        rows.push((*own).clone());
+        // The event is judged as it was sent; its row is what is known of it.
+        let mut row = (*own).clone();
+        for (kind, says) in &said_before {
+            amend(&mut row, kind, says);
+        }
+        rows.push(row);
         Placed::New { own, out_of_order }
     }
 
@@ -313,9 +338,10 @@ impl Shard {
         let asleep = asleep(&self.ledgers[key], oldest);
         tally.woken += u64::from(!asleep.is_empty());
         let kept: Vec<&Row> = asleep.into_iter().chain(held.iter().copied()).collect();
+        let row = held.iter().find(|row| row.arrival == own.arrival).copied().unwrap_or(own);
         for look in &space.looks {
-            look.at(own, if look.over.is_some() { &held } else { &kept }, &mut facts);
-            let edge = look.over.map(|over| own.at - look.delay - over);
+            look.at(row, if look.over.is_some() { &held } else { &kept }, &mut facts);
+            let edge = look.over.map(|over| row.at - look.delay - over);
             tally.edges += u64::from(edge.is_some_and(|edge| held.iter().any(|row| row.at == edge)));
         }
         if space.name == "account" {
@@ -416,6 +442,25 @@ impl Shard {
             out_of_order,
         })
     }
+}
+
+/// What events that came before an event say about it: of each type the newest.
+fn about_it(rows: &[Row], sent: &Sent, since: i64) -> Vec<(String, Fields)> {
+    if sent.reference.is_some() || ["outcome", "reversal", "clearing", "label"].contains(&sent.kind.as_str())
+    {
+        return Vec::new();
+    }
+    // An event of its id that is newer, and follows up no other, is the one that is meant.
+    if rows.iter().any(|row| row.id == sent.id && row.at > sent.at && !row.is_follow_up) {
+        return Vec::new();
+    }
+    let kinds = ["outcome", "reversal", "clearing"];
+    let newest = |kind: &str| {
+        let said = rows.iter().filter(|row| row.kind == kind && row.at >= since);
+        let said = said.filter(|row| row.says.as_ref().is_some_and(|(about, _)| *about == sent.id));
+        said.max_by_key(|row| (row.at, row.arrival)).and_then(|row| row.says.clone())
+    };
+    kinds.iter().filter_map(|kind| Some(((*kind).to_owned(), newest(kind)?.1))).collect()
 }
 
 /// The row of the account with this id after a time that a reference means: the newest of the type that is named;

@@ -39,8 +39,12 @@ pub(crate) struct Row {
     pub sent: Fields,
     /// With what it inherited and what later events amended.
     pub fields: Fields,
-    /// What later events amended.
+    /// What other events amended.
     pub amended: Amended,
+    /// The event that it says something about, and what.
+    pub says: Option<(String, Fields)>,
+    /// What events that came before it say about it, with their types.
+    pub said_before: Vec<(String, Fields)>,
 }
 
 /// Reads a number of a row, in its smallest unit.

@@ -54,6 +54,10 @@ pub(crate) struct Sent {
     /// Type of the event it refers to, where it says so.
     pub reference_kind: Option<String>,
     pub fields: Fields,
+    /// What it says about the event it refers to.
+    pub says: Option<Fields>,
+    /// What events that came before it say about it, with their types.
+    pub said_before: Vec<(String, Fields)>,
     /// Whether the record itself tells that it was a fraud.
     pub reported: bool,
 }
@@ -75,6 +79,8 @@ impl Sent {
             reference: Some(self.id.clone()),
             reference_kind: Some(self.kind.clone()),
             fields: Fields { label: Some("fraud".to_owned()), ..Fields::default() },
+            says: None,
+            said_before: Vec::new(),
             reported: false,
         }
     }
@@ -105,12 +111,20 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Sent> {
         payee: text(record.get("payee"))?,
         label: code(record.get("outcome"), &LABELS)?,
     };
+    let reference = text(record.get("ref"))?;
+    let is_said = match kind {
+        "outcome" => fields.declined.is_some(),
+        "clearing" => fields.amount.is_some(),
+        _ => kind == "reversal",
+    };
     Some(Sent {
+        says: (is_said && reference.is_some()).then(|| fields.clone()),
+        said_before: Vec::new(),
         id: text(record.get("id"))??,
         kind: kind.to_owned(),
         at: record.get("t")?.as_i64()?,
         account: text(record.get("account"))??,
-        reference: text(record.get("ref"))?,
+        reference,
         reference_kind: None,
         fields,
         reported: record.get("reported").is_some_and(|reported| reported == "fraud"),

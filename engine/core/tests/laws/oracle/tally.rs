@@ -21,6 +21,10 @@ pub(crate) struct Tally {
     pub expired: u64,
     pub edges: u64,
     pub amended: u64,
+    /// What a newer follow-up had said otherwise before.
+    pub superseded: u64,
+    /// Amendments that came before the event that they are about.
+    pub amended_before: u64,
     pub references: u64,
     pub terminal_alerts: u64,
     /// Events that saw a row of before the retention, of a key that was asleep.
@@ -41,12 +45,16 @@ impl Tally {
     pub(crate) fn assert_none_is_idle(&self) {
         let Tally { rows, duplicates, conflicts, late, dead_letters, alerts, suppressed, .. } = *self;
         let Tally { out_of_order, equal_times, capped, expired, edges, amended, references, .. } = *self;
-        let Tally { terminal_alerts, labels, woken, before_cooldown, .. } = *self;
+        let Tally { terminal_alerts, labels, woken, before_cooldown, superseded, amended_before, .. } = *self;
         let all =
             [rows, duplicates, conflicts, late, dead_letters, alerts, suppressed, out_of_order, equal_times];
         let more =
             [capped, expired, edges, amended, references, terminal_alerts, labels, woken, before_cooldown];
-        assert!(all.iter().chain(&more).all(|count| *count > 0), "a kind of record never occurred: {self:?}");
+        let amendments = [superseded, amended_before];
+        assert!(
+            all.iter().chain(&more).chain(&amendments).all(|count| *count > 0),
+            "a kind of record never occurred: {self:?}"
+        );
         for rule in rules::account().iter().chain(&rules::terminal()) {
             assert!(self.fired.contains_key(rule.id), "{} never fired", rule.id);
             let is_silenced = self.silenced.contains_key(rule.id);
@@ -73,6 +81,8 @@ impl Tally {
         self.expired += other.expired;
         self.edges += other.edges;
         self.amended += other.amended;
+        self.superseded += other.superseded;
+        self.amended_before += other.amended_before;
         self.references += other.references;
         self.terminal_alerts += other.terminal_alerts;
         self.woken += other.woken;

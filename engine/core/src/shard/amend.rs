@@ -1,0 +1,111 @@
+//! What follow-ups change in the rows of the events that they are about.
+//!
+//! The newest outcome, reversal and clearing by event time decide, in whatever order they arrive: one that comes after
+//! a newer one changes nothing, and one that comes before its event changes the row as soon as that is inserted. The
+//! account's shard finds out which, and the event carries it to the other key spaces.
+
+use super::Shard;
+use crate::event::{Amendment, Event};
+use crate::ingested::KeySource;
+use crate::ledger::RowRef;
+use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, Kind, Schema, TX_REVERSED};
+use tripline_rules::value::Slot;
+
+/// The event types that are about the event they refer to.
+pub(super) struct FollowUpTypes {
+    /// Those that amend its row, with the field that they amend.
+    amending: Vec<(u16, Slot)>,
+    label: Option<u16>,
+}
+
+impl FollowUpTypes {
+    pub(super) fn new(schema: &Schema) -> FollowUpTypes {
+        FollowUpTypes { amending: schema.amending().collect(), label: schema.event_types().code("label") }
+    }
+
+    /// Whether events of a type are about earlier ones, whether or not they name them.
+    #[inline]
+    pub(super) fn has(&self, event_type: u16) -> bool {
+        self.label == Some(event_type) || self.amending.iter().any(|(amending, _)| *amending == event_type)
+    }
+
+    /// Whether any type amends rows.
+    #[inline]
+    pub(super) fn can_amend(&self) -> bool {
+        !self.amending.is_empty()
+    }
+
+    /// What the event itself says about the event that it refers to.
+    fn amendment(&self, event: &Event) -> Option<Amendment> {
+        event.reference?;
+        let (_, slot) = *self.amending.iter().find(|(amending, _)| *amending == event.event_type)?;
+        let word = if slot == TX_REVERSED { 1 } else { event.registers.get(slot)? };
+        Some(Amendment { slot, word, currency: event.registers.get(ACCOUNT_CURRENCY) })
+    }
+}
+
+impl Shard {
+    /// Notes what an event says about the one that it refers to, before it takes over any of that one's fields.
+    #[inline]
+    pub(super) fn note_amendment(&self, event: &mut Event) {
+        if self.follow_up_types.can_amend() && matches!(self.key, KeySource::Account) {
+            event.amendment = self.follow_up_types.amendment(event);
+        }
+    }
+
+    /// Changes the row that an event refers to, and its own row by what came before it. False when its amount is in
+    /// another currency than the row that it refers to.
+    pub(super) fn amend(&mut self, own: RowRef, event: &mut Event, is_follow_up: bool) -> bool {
+        if matches!(self.key, KeySource::Account) {
+            self.order_amendments(own, event, is_follow_up);
+        }
+        for amendment in event.amended_by.into_iter().flatten() {
+            self.amend_row(own, amendment);
+        }
+        let Some((amendment, reference)) = event.amendment.zip(self.reference(event)) else { return true };
+        let target = self.ledgers.find_beside(own, reference);
+        target.is_none_or(|target| self.amend_row(target, amendment))
+    }
+
+    /// Drops what a newer follow-up has said otherwise, and finds what came before the event that it is about.
+    fn order_amendments(&self, own: RowRef, event: &mut Event, is_follow_up: bool) {
+        if let (Some(_), Some(reference)) = (event.amendment, event.reference)
+            && self.ledgers.is_superseded(own, event.event_type, reference.id)
+        {
+            event.amendment = None;
+        }
+        event.amended_by.fill(None);
+        if is_follow_up {
+            return;
+        }
+        for ((event_type, slot), amended_by) in
+            self.follow_up_types.amending.iter().zip(&mut event.amended_by)
+        {
+            let row = self.ledgers.newest_about(own, *event_type);
+            *amended_by = row.map(|row| Amendment {
+                slot: *slot,
+                word: if *slot == TX_REVERSED {
+                    1
+                } else {
+                    self.ledgers.read(row, *slot).unwrap_or_default()
+                },
+                currency: self.ledgers.currency(row),
+            });
+        }
+    }
+
+    /// Changes a row, unless the amount is in another currency than the row's.
+    fn amend_row(&mut self, row: RowRef, amendment: Amendment) -> bool {
+        let Amendment { slot, word, currency } = amendment;
+        if self.installation.schema().field(slot).kind == Kind::Money(CurrencyOf::Account) {
+            match (self.ledgers.currency(row), currency) {
+                (None, Some(own)) => self.ledgers.set_currency(row, own),
+                (held, own) if held != own => return false,
+                _ => {}
+            }
+        }
+        let program = &self.program;
+        self.ledgers.amend(row, slot, Some(word), &mut self.scratch, |registers| program.tags(registers));
+        true
+    }
+}
