@@ -1,7 +1,8 @@
 //! A value keeps its unit: money its currency, numbers their last bit, whether an event is judged live, its row is
-//! looked at again, or the shard was filled again. Random streams against a slow computation by hand.
+//! looked at again, the shard was filled again, or another key space reads it as a signal. Random streams against a slow
+//! computation by hand.
 //!
-//! `TRIPLINE_STREAMS` sets how many streams are drawn.
+//! `TRIPLINE_STREAMS` sets how many streams are drawn, `TRIPLINE_LAWS_SEED` draws one alone.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,4 +14,7 @@ mod dice;
 mod engine;
 mod mixed;
 mod numbers;
+#[path = "../shared/seeds.rs"]
+mod seeds;
+mod signals;
 mod table;
