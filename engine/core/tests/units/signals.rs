@@ -6,7 +6,7 @@ mod stream;
 
 use crate::dice::{Dice, streams};
 use crate::engine::Setup;
-use oracle::{SIGNALS, Told};
+use oracle::{Reading, SIGNALS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use stream::{DAY, Entity, Sent, Shape, shape, stream};
@@ -97,6 +97,8 @@ struct Seen {
     after_late_findings: u64,
     late: u64,
     repeats: u64,
+    /// Streams of which a step took more records than it takes at once.
+    of_long_batches: u64,
 }
 
 /// What each event that becomes a row reads: by its id, each signal's value in its smallest unit.
@@ -117,11 +119,11 @@ fn by_hand(sent: &[Sent], seen: &mut Seen) -> BTreeMap<String, Vec<Option<i64>>>
         let values = SIGNALS.iter().enumerate().map(|(number, signal)| {
             let entity = own.entity(signal.entity)?;
             let before = rows.get(&(signal.entity, entity)).map_or(&[][..], Vec::as_slice);
-            let told = signal.told(before, own.at);
-            note(told, seen);
-            let before = last.insert((number, entity), told.value);
-            seen.changed += u64::from(before.is_some_and(|before| before != told.value));
-            told.value
+            let reading = signal.reading(before, own.at);
+            note(reading, seen);
+            let before = last.insert((number, entity), reading.value);
+            seen.changed += u64::from(before.is_some_and(|before| before != reading.value));
+            reading.value
         });
         expected.insert(own.id(), values.collect());
         for entity in [Entity::Terminal, Entity::Merchant] {
@@ -132,17 +134,17 @@ fn by_hand(sent: &[Sent], seen: &mut Seen) -> BTreeMap<String, Vec<Option<i64>>>
     expected
 }
 
-fn note(told: Told, seen: &mut Seen) {
-    seen.values += u64::from(told.value.is_some());
-    seen.missing += u64::from(told.value.is_none());
-    seen.expired += u64::from(told.has_expired);
-    seen.at_their_end += u64::from(told.left == Some(0));
-    seen.just_before_it += u64::from(told.left == Some(1));
-    seen.confirmed += u64::from(told.is_confirmed);
-    seen.held_by_the_step += u64::from(told.is_held);
-    seen.of_equal_times += u64::from(told.is_of_equal_time && told.value.is_some());
-    seen.of_the_future += u64::from(told.is_of_the_future);
-    seen.after_late_findings += u64::from(told.late > 0);
+fn note(reading: Reading, seen: &mut Seen) {
+    seen.values += u64::from(reading.value.is_some());
+    seen.missing += u64::from(reading.value.is_none());
+    seen.expired += u64::from(reading.has_expired);
+    seen.at_their_end += u64::from(reading.left == Some(0));
+    seen.just_before_it += u64::from(reading.left == Some(1));
+    seen.confirmed += u64::from(reading.is_confirmed);
+    seen.held_by_the_step += u64::from(reading.is_held);
+    seen.of_equal_times += u64::from(reading.is_of_equal_time && reading.value.is_some());
+    seen.of_the_future += u64::from(reading.is_of_the_future);
+    seen.after_late_findings += u64::from(reading.late > 0);
 }
 
 /// What the events read, and which rules fired on them.
@@ -150,6 +152,7 @@ fn note(told: Told, seen: &mut Seen) {
 struct Found {
     events: BTreeMap<String, (Vec<f64>, Vec<String>)>,
     counts: Counts,
+    longest_batch: usize,
 }
 
 /// Steps through a log, at most so many records at a time as `most` says.
@@ -159,7 +162,7 @@ fn run(setup: &Setup, sent: &[Sent], mut most: impl FnMut() -> u64) -> Found {
     let mut results = EventResults::new(Collect::Features);
     let rules = installation.ruleset().rules();
     let mut rest = sent;
-    let mut offset = 0;
+    let (mut offset, mut longest_batch) = (0, 0);
     while let Some(first) = rest.first() {
         let same = rest.iter().take_while(|event| event.partition == first.partition).count();
         let (now, later) = rest.split_at(same.min(usize::try_from(most()).unwrap()));
@@ -168,10 +171,11 @@ fn run(setup: &Setup, sent: &[Sent], mut most: impl FnMut() -> u64) -> Found {
             batch.push(offset, Some(Timestamp(event.appended)), b"a", event.json().as_bytes());
             offset += 1;
         }
+        longest_batch = longest_batch.max(now.len());
         spaces.step(&batch, &mut Outputs::default(), &mut results);
         rest = later;
     }
-    let mut found = Found { counts: spaces.counts(), ..Found::default() };
+    let mut found = Found { counts: spaces.counts(), longest_batch, ..Found::default() };
     for row in results.rows() {
         let fired = results.rules(row).iter().map(|rule| rules[*rule].id.clone()).collect();
         found.events.insert(results.event(row).to_owned(), (results.features(row).to_vec(), fired));
@@ -215,7 +219,9 @@ fn check(setup: &Setup, seed: u64, seen: &mut Seen) {
     let sent = stream(&mut dice, &shape);
     let expected = by_hand(&sent, seen);
     compare(seed, &sent, &expected, &run(setup, &sent, || 1));
-    compare(seed, &sent, &expected, &run(setup, &sent, || 1 + dice.below(100)));
+    let found = run(setup, &sent, || 1 + dice.below(100));
+    compare(seed, &sent, &expected, &found);
+    seen.of_long_batches += u64::from(found.longest_batch > 64);
 }
 
 #[test]
@@ -245,12 +251,14 @@ fn a_rule_reads_the_newest_valid_value_whatever_comes_late() {
     ] {
         assert!(count >= seen.streams / 10, "only {count} {what}");
     }
+    assert!(seen.of_long_batches >= seen.streams / 500, "{} streams of long batches", seen.of_long_batches);
 }
 
 /// Expired values are given up from 4,096 on, and none that an event may still read or that a late one may not replace.
 #[test]
 fn values_of_many_entities_are_the_same_whether_or_not_expired_ones_are_given_up() {
-    let shape = Shape { length: 24_000, entities: 6_000, waits: &[0, 0, 1_000, 30_000, 60_000] };
+    let shape =
+        Shape { length: 24_000, entities: 6_000, partitions: 2, waits: &[0, 0, 1_000, 30_000, 60_000] };
     let seed = 0;
     let sent = stream(&mut Dice::new(seed), &shape);
     assert!(sent[sent.len() - 1].appended - sent[0].appended > 4 * DAY);

@@ -22,7 +22,7 @@ struct Finding {
 
 /// What a reader sees, and what was interesting about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Told {
+pub struct Reading {
     pub value: Option<i64>,
     /// A value was published and is no longer valid.
     pub has_expired: bool,
@@ -99,7 +99,7 @@ fn quarters(rows: &[&Sent], own: &Sent) -> i64 {
 
 impl Declared {
     /// What an event reads about an entity; `rows`: the entity's events before it in the log.
-    pub fn told(&self, rows: &[&Sent], at: i64) -> Told {
+    pub fn reading(&self, rows: &[&Sent], at: i64) -> Reading {
         let finding = |number: usize| {
             let own = rows[number];
             (self.value)(&rows[..=number], own).map(|value| Finding { at: own.at, value })
@@ -110,11 +110,11 @@ impl Declared {
         let counts = |number: &usize| newest_before(*number).is_none_or(|newest| newest <= found[*number].at);
         let counted: Vec<Finding> = (0..found.len()).filter(counts).map(|number| found[number]).collect();
         let late = (found.len() - counted.len()) as u64;
-        let Some(last) = counted.last() else { return Told { late, ..Told::default() } };
+        let Some(last) = counted.last() else { return Reading { late, ..Reading::default() } };
         let (value, since) = self.published(&counted);
         let left = last.at + self.valid_for - at;
         let is_valid = left > 0;
-        Told {
+        Reading {
             value: is_valid.then_some(value),
             has_expired: !is_valid,
             is_of_equal_time: last.at == at,

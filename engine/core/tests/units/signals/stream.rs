@@ -70,6 +70,7 @@ impl Sent {
 pub struct Shape {
     pub length: u64,
     pub entities: u64,
+    pub partitions: u64,
     /// How long after the last record the next one is appended.
     pub waits: &'static [i64],
 }
@@ -80,6 +81,7 @@ pub fn shape(dice: &mut Dice) -> Shape {
     Shape {
         length,
         entities: 2,
+        partitions: dice.pick(&[1, 2]),
         waits: &[0, 0, 1, 1_000, MINUTE, 5 * MINUTE - 1, 5 * MINUTE, 20 * MINUTE, HOUR],
     }
 }
@@ -110,7 +112,7 @@ pub fn stream(dice: &mut Dice, shape: &Shape) -> Vec<Sent> {
         let account = dice.below(4);
         sent.push(Sent {
             number,
-            partition: u32::try_from(account % 2).unwrap(),
+            partition: u32::try_from(account % shape.partitions).unwrap(),
             at,
             appended: now,
             is_follow_up,
