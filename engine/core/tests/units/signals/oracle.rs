@@ -44,7 +44,7 @@ pub struct Reading {
 pub const SIGNALS: [Declared; 7] = [
     declared(Entity::Terminal, |rows, own| Some(count(rows, own, 10 * MINUTE)), 1, 10 * MINUTE, 1.0),
     declared(Entity::Terminal, |rows, own| Some(count(rows, own, 10 * MINUTE)), 2, HOUR, 1.0),
-    declared(Entity::Terminal, |rows, own| Some(amounts(rows, own, HOUR).iter().sum()), 100_00, HOUR, 100.0),
+    declared(Entity::Terminal, |rows, own| Some(amounts(rows, own, HOUR).iter().sum()), 10_000, HOUR, 100.0),
     declared(Entity::Terminal, most_before, 1, 5 * MINUTE, 100.0),
     declared(
         Entity::Terminal,

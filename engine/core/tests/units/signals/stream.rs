@@ -116,7 +116,7 @@ pub fn stream(dice: &mut Dice, shape: &Shape) -> Vec<Sent> {
             at,
             appended: now,
             is_follow_up,
-            amount: states(dice).then(|| dice.pick(&[1, 49_99, 50_00, 99_99, 100_00, 100_01])),
+            amount: states(dice).then(|| dice.pick(&[1, 4_999, 5_000, 9_999, 10_000, 10_001])),
             quarters: states(dice).then(|| dice.below(5).cast_signed() - 2),
             terminal: states(dice).then(|| dice.below(shape.entities)),
             merchant: states(dice).then(|| dice.below(shape.entities)),
