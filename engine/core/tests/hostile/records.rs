@@ -1,10 +1,12 @@
 //! Bounds of one record: size, nesting, keys, numbers, texts, times.
 
-use crate::bank::{Bank, DAY, MINUTE, NOON, purchase};
+use crate::bank::{Bank, DAY, MINUTE, NOON, mapping, purchase, settings};
+use tripline_core::decode::Format;
 use tripline_core::limits::{
     DEPTH, EVENT_BYTES_MAX, FUTURE_MS_MAX, ID_BYTES_MAX, MONEY_MINOR_MAX, NUMBER_MAX, TEXT_CHARS_MAX,
 };
 use tripline_core::outputs::Topic;
+use tripline_core::settings::Settings;
 
 /// A record with more keys behind; each with an id of its own, so that none is a repeat.
 fn with(number: usize, more: &str) -> String {
@@ -175,4 +177,25 @@ fn one_bad_clock_evicts_nobodys_history() {
     );
     bank.take(NOON + MINUTE, b"a", at("4", FUTURE_MS_MAX).as_bytes());
     assert_eq!((bank.counts().rows, bank.feature("events")), (2, 2.0));
+}
+
+/// A producer's time, or one in a file, may be anything; the event's own time is right.
+#[test]
+fn an_append_time_outside_the_years_of_events_stops_nothing() {
+    for foreign in [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1, i64::MAX] {
+        for has_producer_times in [false, true] {
+            let settings = Settings { has_producer_times, models: Vec::new(), ..settings() };
+            let mut bank = Bank::with(mapping(Format::Json), settings);
+            for (number, appended) in
+                [foreign, NOON, foreign, NOON, foreign, foreign, NOON].into_iter().enumerate()
+            {
+                let record = with(number, "");
+                let published = bank.take(appended, b"a", record.as_bytes());
+                let refused = if foreign > NOON { Topic::Late } else { Topic::DeadLetters };
+                let is_refused = published.iter().any(|record| record.topic == refused);
+                assert_eq!(is_refused, appended == foreign, "record {number} appended at {appended}");
+            }
+            assert_eq!((bank.counts().rows, bank.feature("events")), (3, 3.0), "{foreign}");
+        }
+    }
 }

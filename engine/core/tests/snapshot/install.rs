@@ -3,13 +3,13 @@
 
 use crate::generator::{Dice, Record};
 use crate::mapping::{Installed, installed};
-use crate::packs::{next_pack, pack};
+use crate::packs::{next_pack, pack, pack_under};
 use crate::shop::{EngineRun, Shop, origin, save_now};
 use crate::town::stream;
 use std::sync::Arc;
 use tripline_core::account_shard::{AccountShard, InstallError};
 use tripline_core::batch::{Batch, ShardId};
-use tripline_core::decode::{FieldSource, Format};
+use tripline_core::decode::{FieldMapping, FieldSource, Format};
 use tripline_core::installation::Installation;
 use tripline_core::outputs::Outputs;
 use tripline_core::settings::Settings;
@@ -109,6 +109,75 @@ fn kept_fields_that_have_moved_in_the_schema_are_inherited_from_earlier_events()
             "seed {seed}, installed before {begin}"
         );
     }
+}
+
+/// A schema with `tx.entry`, which rows do not keep, and a pack that reads it beside a kept field of codes.
+fn with_entry(fields: &str) -> Installed {
+    let text = include_str!("../laws/schema.yaml");
+    let mut installed = Installed::under(&text.replace("  tx.channel:", &format!("{fields}  tx.channel:")));
+    installed.account = pack_under(
+        &installed.schema,
+        &[
+            ("aggregates:\n", "aggregates:\n  last_channel: {last: tx.channel}\n"),
+            (
+                "features:\n",
+                "features:\n  f_tap: tx.entry == \"tap\"\n  f_entry: tx.entry is not missing\n  f_ecom: tx.channel == \
+                 \"ecom\"\n  f_last_ecom: last_channel == \"ecom\"\n",
+            ),
+            (
+                "rules:\n",
+                "rules:\n  - {id: ENTRY, when: 'tx.entry in [\"tap\", \"chip\"]', action: review, reason: 'by \
+                 {tx.entry}', cooldown: {by: rule+account, for: 1h}}\n",
+            ),
+        ],
+    );
+    let slot = installed.schema.slot("tx.entry").expect("a field");
+    for mapping in [&mut installed.mapping, &mut installed.labelled] {
+        mapping.fields.push(FieldMapping::new(slot, FieldSource::Pointer("/entry".into())));
+    }
+    installed
+}
+
+/// The codes of a field that rows do not keep are others under the new schema, and belong to nothing that is held. Rows
+/// without a value of a kept field stay without it.
+#[test]
+fn codes_of_a_field_that_rows_do_not_keep_may_change() {
+    let old = with_entry("  tx.entry: one of chip|tap\n");
+    let new = with_entry("  tx.method: one of a|b|c|d|e\n  tx.entry: one of online|swipe|tap|dip|chip\n");
+    let (mut fired, mut taps) = (0, 0);
+    for seed in 9_200_000..9_200_000 + STREAMS {
+        let mut stream = stream(seed);
+        let mut dice = Dice::new(!seed);
+        for record in &mut stream.case.records {
+            if record.value.first() == Some(&b'{') && dice.percent(70) {
+                let entry = format!("{{\"entry\":\"{}\",", dice.pick(&["tap", "chip"]));
+                record.value.splice(..1, entry.bytes());
+            }
+        }
+        let records = &stream.case.records;
+        let shop = Shop::of(&stream, &mut dice);
+        let run = |installed: &Installed| EngineRun { engine: shop.engine_of(installed), ..shop.open() };
+        let begin = 1 + dice.below(records.len() - 1);
+        let mut running = run(&old);
+        running.step(&records[..begin]);
+        let sealed = save_now(&mut running.engine, begin as i64);
+        let mut loaded = Shop::load_into(shop.engine_of(&new), &sealed, &mut dice)
+            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let mut read = run(&new);
+        read.restore(&records[..begin], &running.published);
+        running.engine.install(shop.engine_of(&new).installation()).unwrap();
+        let (published, rows) = (running.published.len(), running.rows.len());
+        for run in [&mut running, &mut loaded, &mut read] {
+            run.step(&records[begin..]);
+        }
+        let said = running.since(published, rows);
+        assert_eq!(said, loaded.since(0, 0), "seed {seed}, installed before {begin}");
+        assert_eq!(said, read.since(0, 0), "seed {seed}, installed before {begin}");
+        fired += said.iter().filter(|said| said.contains("ENTRY")).count();
+        taps += said.iter().filter(|said| said.contains("by tap")).count();
+    }
+    println!("{STREAMS} installations: {fired} records of the rule, {taps} of a tap");
+    assert!(fired > 100 && taps > 100);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tripline_core::snapshot::SnapshotError;
 use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::File;
 use tripline_rules::ruleset::Ruleset;
+use tripline_rules::schema::Schema;
 use tripline_rules::value::TextKey;
 
 const STREAMS: u64 = 250;
@@ -19,6 +20,11 @@ const RISKY_MCC: &str = include_str!("../laws/risky_mcc.csv");
 
 /// The laws' pack with something replaced.
 pub(crate) fn pack(replaced: &[(&str, &str)]) -> Arc<Ruleset> {
+    pack_under(&installed().schema, replaced)
+}
+
+/// The same under another schema.
+pub(crate) fn pack_under(schema: &Schema, replaced: &[(&str, &str)]) -> Arc<Ruleset> {
     let mut text = PACK.to_owned();
     for (old, new) in replaced {
         assert!(text.contains(old), "the pack says `{old}`");
@@ -26,8 +32,7 @@ pub(crate) fn pack(replaced: &[(&str, &str)]) -> Arc<Ruleset> {
     }
     let list = |_: &str| Ok(RISKY_MCC.to_owned());
     let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
-    let (ruleset, problems) =
-        Ruleset::compile(&[File::new("pack.yaml", text)], &installed().schema, &options);
+    let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", text)], schema, &options);
     Arc::new(ruleset.unwrap_or_else(|| panic!("{problems:?}")))
 }
 

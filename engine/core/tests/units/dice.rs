@@ -1,5 +1,7 @@
 //! Numbers that look random and are a function of their seed (splitmix64, Steele et al. 2014).
 
+use crate::seeds::seeds;
+
 pub struct Dice(u64);
 
 impl Dice {
@@ -29,8 +31,9 @@ impl Dice {
     }
 }
 
-/// How many streams a test draws.
-pub fn streams() -> u64 {
-    let default = if cfg!(debug_assertions) { 1_500 } else { 10_000 };
-    std::env::var("TRIPLINE_STREAMS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+/// The seeds of the streams that a test draws: as many as usual, or as `TRIPLINE_STREAMS` says.
+pub fn streams(usual: u64) -> Vec<u64> {
+    let count =
+        std::env::var("TRIPLINE_STREAMS").map_or(usual, |count| count.parse().expect("a number of streams"));
+    seeds(0, count)
 }

@@ -68,6 +68,10 @@ impl Setup {
         Setup { installation: Arc::new(installation.expect("it fits")) }
     }
 
+    pub fn installation(&self) -> &Arc<Installation> {
+        &self.installation
+    }
+
     /// Steps through a log. The features of the first `cut` records are missing if the shard was filled with them.
     pub fn run(&self, records: &[Record], cut: usize, way: Way) -> Found {
         let mut found = Found::default();
