@@ -13,7 +13,7 @@ pub const ORDER_ROWS_MAX: usize = 128;
 pub const TAGS_MAX: usize = 256;
 /// Maximum number of different windows (length and delay) in a key space.
 pub const WINDOWS_MAX: usize = 64;
-/// Maximum number of aggregates in a key space.
+/// Maximum number of aggregates in a key space, ranks over all accounts included.
 pub const AGGREGATES_MAX: usize = 256;
 /// Share trimmed off each side by `trimmed_mean`.
 pub const TRIM_SHARE: f64 = 0.1;
