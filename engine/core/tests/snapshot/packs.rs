@@ -25,7 +25,8 @@ pub(crate) fn pack(replaced: &[(&str, &str)]) -> Arc<Ruleset> {
         text = text.replacen(old, new, 1);
     }
     let list = |_: &str| Ok(RISKY_MCC.to_owned());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let (ruleset, problems) =
         Ruleset::compile(&[File::new("pack.yaml", text)], &installed().schema, &options);
     Arc::new(ruleset.unwrap_or_else(|| panic!("{problems:?}")))
