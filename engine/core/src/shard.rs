@@ -183,7 +183,7 @@ impl Shard {
         self.populations.begin_day(event.at);
         let mut marks = FactMarks::default();
         if is_judged {
-            self.populations.rank(&mut event.registers);
+            self.populations.rank(&mut event.registers, &mut marks);
             let ledgers = &mut self.ledgers;
             self.program.demand(event.event_type, &mut event.registers, &self.facts, |want, registers| {
                 ledgers.facts(row, gone, want, registers, &mut marks);
@@ -347,6 +347,7 @@ impl Shard {
             capped_rows: ledgers.capped_rows,
             cooldowns: decisions.cooldowns,
             incidents: decisions.incidents,
+            rank_values: self.populations.dropped(),
         }
     }
 
