@@ -93,6 +93,14 @@ impl FactSet {
         set
     }
 
+    /// The indices of its aggregates, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(word, bits)| {
+            let left = std::iter::successors(Some(bits), |left| Some(left & left.wrapping_sub(1)));
+            left.take_while(|left| *left != 0).map(move |left| word * 64 + left.trailing_zeros() as usize)
+        })
+    }
+
     /// Whether the set is empty.
     #[inline]
     pub fn is_empty(&self) -> bool {

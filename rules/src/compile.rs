@@ -6,6 +6,7 @@ mod build;
 mod by_type;
 mod emit;
 mod hash;
+mod reads;
 
 pub use crate::options::{CompileOptions, Overrides};
 
