@@ -202,12 +202,14 @@ impl Resolver<'_> {
         let windowed = self.aggregates.get(name)?.text.over.is_some();
         let fact = self.fact(name, span)?;
         let Placed::Aggregate(index) = fact.placed else {
-            self.problems.error("E305", "a rank over all accounts has no coverage", span).label("here");
+            self.problems
+                .error("E305", "the coverage of a rank over all accounts cannot be read", span)
+                .label("here");
             return None;
         };
         if !windowed {
             self.problems
-                .error("E305", format!("`{name}` has no window, so it has no coverage"), span)
+                .error("E305", format!("`{name}` has no window, so its coverage cannot be read"), span)
                 .label("reads all rows that are kept");
             return None;
         }
