@@ -186,7 +186,13 @@ impl Reader<'_, '_> {
         let packs = self.keys.optional("packs");
         // Errors of the schema hide no error of what reads it; what only follows from them is not reported.
         let input = input.and_then(|node| self.input(node, (&schema, &gaps)));
-        let options = PackOptions { key, models: &models, retention: sections.time.retention_ms };
+        let labelled = input.as_ref().and_then(|(_, _, checked)| checked.label_after_ms()).unwrap_or(0);
+        let options = PackOptions {
+            key,
+            models: &models,
+            retention: sections.time.retention_ms,
+            lookback: ModelRegistry::of(&models).lookback_ms().max(labelled),
+        };
         let ruleset = self.packs(packs, (&schema, &gaps), &options, sections.kafka.brokers.is_some());
         let (input, mapping, checked) = input?;
         if let Some(ruleset) = &ruleset {

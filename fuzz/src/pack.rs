@@ -30,7 +30,8 @@ pub fn expression(data: &[u8]) -> bool {
 
 fn compile(text: &str) -> bool {
     let list = |_: &str| Ok("code\nx\n".to_owned());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let (ruleset, diagnostics) = Ruleset::compile(&[File::new("pack.yaml", text)], schema(), &options);
     check(text, &diagnostics);
     assert_eq!(ruleset.is_none(), diagnostics.errors() > 0, "{}", diagnostics.summary());

@@ -112,7 +112,8 @@ fn reference() -> &'static Reference {
 fn installation() -> Arc<Installation> {
     let (schema, mapping) = json_mapping();
     let list = |_: &str| Err("the pack reads no list".to_owned());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let (ruleset, problems) = Ruleset::compile(&[File::new("snapshot.yaml", PACK)], &schema, &options);
     let ruleset = Arc::new(ruleset.unwrap_or_else(|| panic!("{}", problems.json())));
     let settings = Settings {

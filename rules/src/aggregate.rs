@@ -13,7 +13,7 @@ pub const ORDER_ROWS_MAX: usize = 128;
 pub const TAGS_MAX: usize = 256;
 /// Maximum number of different windows (length and delay) in a key space.
 pub const WINDOWS_MAX: usize = 64;
-/// Maximum number of aggregates in a key space.
+/// Maximum number of aggregates in a key space, ranks over all accounts included.
 pub const AGGREGATES_MAX: usize = 256;
 /// Share trimmed off each side by `trimmed_mean`.
 pub const TRIM_SHARE: f64 = 0.1;
@@ -91,6 +91,14 @@ impl FactSet {
         let mut set = FactSet::default();
         (0..count).for_each(|index| set.insert(index));
         set
+    }
+
+    /// The indices of its aggregates, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(word, bits)| {
+            let left = std::iter::successors(Some(bits), |left| Some(left & left.wrapping_sub(1)));
+            left.take_while(|left| *left != 0).map(move |left| word * 64 + left.trailing_zeros() as usize)
+        })
     }
 
     /// Whether the set is empty.

@@ -6,6 +6,7 @@ mod build;
 mod by_type;
 mod emit;
 mod hash;
+mod reads;
 
 pub use crate::options::{CompileOptions, Overrides};
 
@@ -34,7 +35,7 @@ impl Ruleset {
     /// let pack = File::new("pack.yaml", "version: 1\nrules:\n  - {id: LARGE, when: tx.amout > 1000}\n");
     /// let no_list = |path: &str| Err(format!("{path} does not exist"));
     /// let options =
-    ///     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
+    ///     CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &no_list };
     /// let (ruleset, problems) = Ruleset::compile(&[pack], &Schema::built_in(), &options);
     /// assert!(ruleset.is_none());
     /// assert_eq!(
@@ -75,7 +76,7 @@ impl Ruleset {
     /// Never: no packs give no errors.
     pub fn empty(schema: &Schema, key: TextKey) -> Ruleset {
         let no_list = |_: &str| Err(String::new());
-        let options = CompileOptions { key, models: &[], retention: None, list: &no_list };
+        let options = CompileOptions { key, models: &[], retention: None, lookback: 0, list: &no_list };
         Ruleset::compile(&[], schema, &options).0.expect("no pack, no error")
     }
 }

@@ -53,7 +53,7 @@
 //! ";
 //! let no_list = |path: &str| Err(format!("{path} does not exist"));
 //! let options =
-//!     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
+//!     CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &no_list };
 //! let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
 //! let ruleset = ruleset.expect("a pack without errors");
 //! assert_eq!(problems.list(), []);

@@ -6,6 +6,7 @@ mod average;
 mod constant;
 pub(crate) mod duplicate;
 mod effect;
+mod held;
 mod interval;
 mod label;
 mod missing;
@@ -33,4 +34,5 @@ pub(crate) fn run(
     missing::check(resolver, rules);
     average::check(resolver, rules);
     reach::check(resolver, rules);
+    held::check(resolver, packs, rules);
 }

@@ -16,6 +16,9 @@ pub struct CompileOptions<'a> {
     pub models: &'a [&'a str],
     /// Retention of rows, if it is configured.
     pub retention: Option<Ms>,
+    /// How far back what is not in the packs reads rows: models, labels. Without a configured retention, rows are held
+    /// for at least as long.
+    pub lookback: Ms,
     /// The text of a list's file, by its path: as written, from the folder of the pack that names it.
     pub list: &'a dyn Fn(&str) -> Result<String, String>,
 }

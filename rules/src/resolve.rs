@@ -19,7 +19,7 @@ mod unused;
 
 pub(crate) use header::{check_header, override_params};
 pub(crate) use plan::{Placed, PlanBuilder};
-pub(crate) use reason::ResolvedPart;
+pub(crate) use reason::{ResolvedPart, expressions};
 pub(crate) use resolver::Resolver;
 pub(crate) use rule::{
     CheckedFeature, CheckedRule, CheckedSignal, check_features, check_rule, check_signals,

@@ -4,11 +4,13 @@
 
 mod describe;
 mod output;
+mod reads;
 mod rule;
 
 pub use describe::{Described, describe_field};
 pub(crate) use output::DecideLine;
 pub use output::{Feature, Signal};
+pub use reads::StateReads;
 pub(crate) use rule::ReasonPart;
 pub use rule::{EventTypes, ReadFrom, ReadValue, Rule};
 

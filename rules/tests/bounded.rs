@@ -25,7 +25,8 @@ fn allocated(pack: &str) -> (usize, Vec<&'static str>) {
     let (schema, _) = Schema::load(&File::new("schema.yaml", SCHEMA));
     let schema = schema.expect("the schema has no errors");
     let list = |_: &str| Ok("code\nx\n".to_owned());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let region = Region::new(ALLOCATOR);
     let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
     let change = region.change();

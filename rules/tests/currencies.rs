@@ -21,7 +21,8 @@ fn compile(amount: &str, pack: &str) -> Result<Ruleset, String> {
     let (schema, faults) = Schema::load(&File::new("schema.yaml", text));
     let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
     let list = |_: &str| Err(String::new());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let (ruleset, faults) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
     ruleset.ok_or_else(|| faults.render(Paint::Plain))
 }

@@ -21,8 +21,13 @@ fn compile(folder: &Path, pack: File) -> (Option<Ruleset>, Diagnostics) {
     let (schema, problems) = Schema::load(&read(folder, "schema.yaml"));
     let schema = schema.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
     let list = |path: &str| fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
-    let options =
-        CompileOptions { key: TextKey::default(), models: &["profile"], retention: None, list: &list };
+    let options = CompileOptions {
+        key: TextKey::default(),
+        models: &["profile"],
+        retention: None,
+        lookback: 0,
+        list: &list,
+    };
     Ruleset::compile(&[pack], &schema, &options)
 }
 

@@ -37,7 +37,8 @@ fn survives(schema: &str, pack: &str) {
     let (fallback, _) = Schema::load(&File::new("schema.yaml", SCHEMA));
     let Some(schema) = loaded.or(fallback) else { panic!("the schema loads") };
     let list = |_: &str| Ok("code\nx\n".to_owned());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
     let shown = problems.render(Paint::Plain)
         + &problems.render(Paint::Colour)

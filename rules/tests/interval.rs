@@ -148,7 +148,8 @@ impl Random {
 
 fn compile(pack: &str, schema: &Schema) -> (Option<Ruleset>, Diagnostics) {
     let no_list = |_: &str| Err(String::new());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &no_list };
     Ruleset::compile(&[File::new("p.yaml", pack)], schema, &options)
 }
 

@@ -22,6 +22,7 @@ fn compile_with(pack: &str, overrides: &Overrides) -> (Option<Ruleset>, Diagnost
         key: TextKey::default(),
         models: &["profile"],
         retention: Some(90 * DAY_MS),
+        lookback: 0,
         list: &list,
     };
     Ruleset::compile_with(&[File::new("pack.yaml", pack)], &schema, &options, overrides)
@@ -222,7 +223,7 @@ fn a_time_that_reaches_beyond_the_rows_held_is_warned_of() {
         codes(&format!(
             "version: 1\nparams:\n  n: {{default: 10, min: 1, max: 120}}\n\
              aggregates:\n  last_use: {aggregate}\n  tries_30d: {{count: events, by: account, over: 30d}}\n\
-             rules:\n  - {{id: A, when: {when} and tries_30d > 1 and $n > 0, action: review, reason: x}}\n"
+             rules:\n  - {{id: A, when: \"{when} and tries_30d > 1 and $n > 0\", action: review, reason: x}}\n"
         ))
     };
     let kept = "{last: event.time, by: account, include_current: false}";
@@ -233,10 +234,14 @@ fn a_time_that_reaches_beyond_the_rows_held_is_warned_of() {
     assert_eq!(warned(filtered, "days_since(last_use) >= $n"), ["W510"]);
     assert_eq!(warned(filtered, "days_since(last_use) >= 90"), [""; 0]);
     assert_eq!(warned(filtered, "91 <= days_since(last_use)"), ["W510"]);
-    assert_eq!(warned(filtered, "days_since(last_use) < 91"), [""; 0], "what is known is never more");
+    assert_eq!(warned(filtered, "days_since(last_use) < 90"), [""; 0]);
+    assert_eq!(warned(filtered, "days_since(last_use) < 91"), ["W510"], "a row of 90.5 days ago is not held");
+    assert_eq!(warned(filtered, "coalesce(days_since(last_use), 999) >= 91"), ["W510"]);
+    assert_eq!(warned(filtered, "coalesce(days_since(last_use), 999) >= 90"), [""; 0]);
     assert_eq!(warned(window, "hours_since(last_use) > 49"), ["W510"]);
     assert_eq!(warned(window, "hours_since(last_use) > 47"), [""; 0]);
     assert_eq!(warned(oldest, "days_since(last_use) >= 91"), ["W510"]);
+    assert_eq!(warned(oldest, "91 > days_since(last_use)"), ["W510"], "it holds of every account");
 }
 
 #[test]

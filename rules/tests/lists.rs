@@ -18,7 +18,8 @@ fn compile(list: &str, pack: &str) -> (Ruleset, Schema) {
     let (schema, _) = Schema::load(&File::new("schema.yaml", SCHEMA));
     let schema = schema.expect("a schema");
     let list = |_: &str| Ok(list.to_owned());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
     (ruleset.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain))), schema)
 }
@@ -82,7 +83,8 @@ fn a_list_is_read_from_the_folder_of_its_own_pack() {
         "us/risky.csv" => Ok("code\n7995\n".to_owned()),
         _ => Err("not found".to_owned()),
     };
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let pack = |name: &str| {
         let text = format!(
             "version: 1\nlists: {{{name}: {{file: risky.csv}}}}\nfeatures: {{in_{name}: merchant.mcc in @{name}}}\n"

@@ -15,7 +15,8 @@ fn compile(pack: &str) -> (Option<Ruleset>, Diagnostics) {
         "mcc.csv" => Ok("code\n7995\n".to_owned()),
         other => Err(format!("{other} does not exist")),
     };
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options)
 }
 

@@ -383,7 +383,8 @@ fn ten_thousand_random_packs_are_judged_as_a_tree_walk_judges_them() {
     let (schema, problems) = Schema::load(&File::new("schema.yaml", SCHEMA));
     let schema = schema.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
     let list = |_: &str| Err(String::new());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let (held, failed, unknown, constant) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(0));
     let cases = (prop::collection::vec(conditions(), 3), prop::collection::vec(events(), 4));
     let mut runner =

@@ -36,8 +36,13 @@ fn compiled(example: &str, packs: &[&str], more: &[File]) -> Ruleset {
     let mut files: Vec<File> = packs.iter().map(|pack| file(&format!("{folder}/packs/{pack}"))).collect();
     files.extend_from_slice(more);
     let list = |path: &str| fs::read_to_string(root().join(path)).map_err(|error| error.to_string());
-    let options =
-        CompileOptions { key: TextKey::default(), models: &["profile"], retention: None, list: &list };
+    let options = CompileOptions {
+        key: TextKey::default(),
+        models: &["profile"],
+        retention: None,
+        lookback: 0,
+        list: &list,
+    };
     let (ruleset, problems) = Ruleset::compile(&files, &schema, &options);
     spotless(&problems);
     ruleset.expect("packs without problems")

@@ -198,9 +198,10 @@ impl AccountShard {
             let mut sink = DecisionSink { installation, source, out, counts };
             let scores = scores.of(number);
             scores.write(event);
-            let judged = shard.judge(event, &pending.inserted, scores);
+            let inserted = &pending.inserted;
+            let judged = shard.judge(event, inserted, inserted, scores);
             sink.take(&judged);
-            let account = AccountJudged { decision: judged.decision.as_deref(), scores, is_label };
+            let account = AccountJudged { inserted, decision: judged.decision.as_deref(), scores, is_label };
             derived.judge(event, &account, &mut sink);
         }
     }

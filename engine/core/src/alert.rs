@@ -45,10 +45,11 @@ pub struct Alert<'a> {
     pub rules: Vec<RulePart<'a>>,
     /// Models whose score was known.
     pub models: Vec<ModelPart<'a>>,
-    /// The smallest share of a window that was held, of all facts the rules read; absent when all windows were whole.
+    /// The smallest share of a window that was held, of all that the rules read, in whichever key space it was computed;
+    /// absent when all windows were whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<f64>,
-    /// Whether a fact the rules read had lost rows to a cap.
+    /// Whether something that the rules read had lost state, or a count stopped at its maximum.
     pub approximate: bool,
     /// Whether newer events of the same key had already been seen.
     pub out_of_order: bool,

@@ -62,17 +62,20 @@ pub struct Dropped {
     pub cooldowns: u64,
     /// Incidents beyond those held of a key.
     pub incidents: u64,
+    /// Values that ranks over all accounts did not count because their group was one too many.
+    pub rank_values: u64,
 }
 
 impl Dropped {
     /// What was dropped, by kind.
-    pub fn by_kind(&self) -> [(&'static str, u64); 5] {
+    pub fn by_kind(&self) -> [(&'static str, u64); 6] {
         [
             ("keys", self.keys),
             ("rows", self.rows),
             ("capped_rows", self.capped_rows),
             ("cooldowns", self.cooldowns),
             ("incidents", self.incidents),
+            ("rank_values", self.rank_values),
         ]
     }
 
@@ -83,6 +86,7 @@ impl Dropped {
         self.capped_rows += other.capped_rows;
         self.cooldowns += other.cooldowns;
         self.incidents += other.incidents;
+        self.rank_values += other.rank_values;
     }
 }
 

@@ -92,7 +92,7 @@ pub struct RaisedAlert {
     pub severity: Severity,
     /// Reasons and values of the live rules, in the order of [`Decision::live`].
     pub evidence: Vec<Evidence>,
-    /// The smallest covered share of a window, of all facts that the rules read; `None` if all windows are covered.
+    /// The smallest covered share of a window, of all that the rules read; `None` if all windows are covered.
     pub coverage: Option<f64>,
     /// Whether state that the rules read, or their cooldowns and the incident, was dropped or is not held for as long
     /// as they ask for, or a count stopped at its maximum.

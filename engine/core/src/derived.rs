@@ -5,6 +5,7 @@ use crate::batch::{SourceRecord, Timestamp};
 use crate::counts::Counts;
 use crate::decision::Decision;
 use crate::event::Event;
+use crate::ingested::InsertedRow;
 use crate::installation::Installation;
 use crate::judge::Judged;
 use crate::outputs::Outputs;
@@ -23,8 +24,9 @@ pub trait DerivedSpaces {
     /// Brings the ledgers of events into the cache.
     fn prefetch<'a>(&mut self, events: impl Iterator<Item = &'a Event> + Clone);
 
-    /// Takes an event that has its row in the account's shard. Events that are judged are remembered in their order.
-    fn ingest(&mut self, event: &mut Event, is_judged: bool);
+    /// Takes an event that has its row, `account`, in the account's shard. Events that are judged are remembered in their
+    /// order.
+    fn ingest(&mut self, event: &mut Event, account: &InsertedRow, is_judged: bool);
 
     /// Judges the next of the remembered events.
     fn judge(&mut self, event: &mut Event, judged: &AccountJudged<'_>, sink: &mut DecisionSink<'_>);
@@ -33,6 +35,8 @@ pub trait DerivedSpaces {
 /// An event that was judged in the account's shard.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountJudged<'a> {
+    /// Its row there.
+    pub inserted: &'a InsertedRow,
     /// What was decided there.
     pub decision: Option<&'a Decision>,
     /// What the models made of it.
@@ -79,7 +83,7 @@ impl<S: Signals> DerivedSpaces for AccountOnly<'_, S> {
     fn prefetch<'a>(&mut self, _: impl Iterator<Item = &'a Event> + Clone) {}
 
     #[inline]
-    fn ingest(&mut self, _: &mut Event, _: bool) {}
+    fn ingest(&mut self, _: &mut Event, _: &InsertedRow, _: bool) {}
 
     #[inline]
     fn judge(&mut self, _: &mut Event, _: &AccountJudged<'_>, _: &mut DecisionSink<'_>) {}

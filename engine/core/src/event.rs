@@ -1,6 +1,7 @@
 //! One decoded event: registers, the texts that may be printed, and who it is about.
 
 use crate::batch::Timestamp;
+use crate::marks::Marks;
 use std::ops::Range;
 use tripline_rules::money::Currency;
 use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, Kind};
@@ -38,6 +39,8 @@ pub struct Event {
     pub label: Option<DerivedLabel>,
     /// Whether it has a local time that a clock change repeats or skips, which the mapping decided.
     pub has_ambiguous_time: bool,
+    /// Registers of the signals that were read and that cannot be relied on in full, with their marks.
+    pub(crate) signal_marks: Vec<(Slot, Marks)>,
 }
 
 /// An earlier event of the same account.
@@ -85,6 +88,7 @@ impl Event {
             amended_by: [None; AMENDMENTS],
             label: None,
             has_ambiguous_time: false,
+            signal_marks: Vec::new(),
         }
     }
 
@@ -100,6 +104,7 @@ impl Event {
         self.lent_currency = None;
         self.label = None;
         self.has_ambiguous_time = false;
+        self.signal_marks.clear();
     }
 }
 

@@ -37,6 +37,8 @@ use tripline_rules::aggregate::FactSet;
 pub struct FactMarks {
     /// Facts that dropped rows may have changed, or that stopped counting at their maximum.
     pub approximate: FactSet,
+    /// Ranks over all accounts that lack values of the event's group, by their positions in the plan.
+    pub ranks: FactSet,
 }
 
 /// A ledger as one event sees it.

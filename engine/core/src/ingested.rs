@@ -63,13 +63,3 @@ impl KeySource {
         }
     }
 }
-
-/// Share of the window `(t - delay - over, t - delay]` that lies after the time from which rows are held; 1 without a
-/// window.
-pub(crate) fn covered(over: Option<i64>, delay: i64, at: Timestamp, held_from: Timestamp) -> f64 {
-    let Some(over) = over.filter(|over| *over > 0) else { return 1.0 };
-    let held = (at.0 - delay - held_from.0).clamp(0, over);
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a window are far below 2^53")]
-    let share = held as f64 / over as f64;
-    share
-}

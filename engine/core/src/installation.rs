@@ -10,7 +10,7 @@ use crate::settings::Settings;
 use crate::suppress::INCIDENT_GAP_MS;
 use std::sync::Arc;
 use tripline_rules::aggregate::{FactSet, Population};
-use tripline_rules::ruleset::{ReadFrom, Ruleset};
+use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::{ACCOUNT_ID, Kind, Schema};
 use tripline_rules::value::Slot;
 
@@ -126,6 +126,11 @@ impl Installation {
         &self.model_slots
     }
 
+    /// How far back facts without a window read at an event, ms.
+    pub(crate) fn held_ms(&self) -> i64 {
+        self.lookback.row_retention_ms - self.settings.skew_ms()
+    }
+
     /// How far back a shard reads.
     pub fn lookback(&self) -> Lookback {
         self.lookback
@@ -217,11 +222,7 @@ fn decode_plan(
 fn facts(ruleset: &Ruleset, space: u8, settings: &Settings) -> FactSet {
     let mut facts = if settings.features { ruleset.feature_demand(space) } else { FactSet::default() };
     for rule in ruleset.rules().iter().filter(|rule| space == ACCOUNT_SPACE && rule.space != ACCOUNT_SPACE) {
-        for value in &rule.values {
-            if let ReadFrom::Fact { space: ACCOUNT_SPACE, aggregate: Some(fact), .. } = value.from {
-                facts.insert(fact);
-            }
-        }
+        rule.state.facts.get(&ACCOUNT_SPACE).into_iter().for_each(|read| facts.union(read));
     }
     facts
 }

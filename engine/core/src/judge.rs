@@ -1,22 +1,22 @@
 //! The second half of a step: rules over registers, score and action, cooldowns and incidents of one event in one key
 //! space. It reads facts and scores, changes decision state, and never a ledger. Records are rendered elsewhere.
 
-use crate::batch::{ACCOUNT_SPACE, Timestamp};
+use crate::batch::Timestamp;
 use crate::decision::{
     AlertKind, Decision, Evidence, FiredRule, JudgedEvent, ModelResult, RaisedAlert, SCORE_MAX, verb,
 };
 use crate::event::Event;
-use crate::ingested::{InsertedRow, KeySource, covered};
+use crate::ingested::KeySource;
 use crate::installation::Installation;
+use crate::marks::Marks;
+use crate::reads::EventRows;
 use crate::scores::EventScores;
 use crate::suppress::Decisions;
 use tripline_rules::action::{Action, Cooldown, Mode, Verb};
-use tripline_rules::aggregate::Aggregate;
 use tripline_rules::money::Currency;
 use tripline_rules::program::{Fired, Program};
-use tripline_rules::ruleset::{Described, ReadFrom, Rule, Ruleset};
+use tripline_rules::ruleset::{Described, Ruleset};
 use tripline_rules::schema::{ACCOUNT_ID, EVENT_ID, Schema, TX_AMOUNT};
-use tripline_rules::value::Slot;
 
 /// Part of every id, so that ids of another composition are others.
 const ID_VERSION: &[u8] = b"tripline alert 2";
@@ -25,13 +25,11 @@ const COOLDOWN_VERSION: &[u8] = b"tripline cooldown 2";
 
 /// One event in one key space, and what it is judged by.
 pub(crate) struct JudgeContext<'a> {
-    pub(crate) installation: &'a Installation,
+    /// The event's rows here and in the account's key space.
+    pub(crate) rows: EventRows<'a>,
     /// Position of the key space's program in the ruleset.
     pub(crate) number: usize,
-    pub(crate) program: &'a Program,
     pub(crate) key: KeySource,
-    /// The event's row.
-    pub(crate) inserted: &'a InsertedRow,
     pub(crate) scores: EventScores<'a>,
 }
 
@@ -60,10 +58,11 @@ impl Judge {
     ) -> Judged {
         let fired = &mut self.fired;
         fired.clear();
-        context.program.judge(event.event_type, &mut event.registers, &event.texts, fired, &mut ());
+        let (program, _) = context.rows.own;
+        program.judge(event.event_type, &mut event.registers, &event.texts, fired, &mut ());
         let key = if fired.rules.is_empty() { None } else { context.key.of(event) };
         if key.is_some() {
-            state.advance(event.at, context.installation.settings().skew_ms());
+            state.advance(event.at, context.rows.installation.settings().skew_ms());
         }
         let decision = key.map(|key| Box::new(Case { context, key }.decide(fired, event, state)));
         Judged { unknown: fired.unknown.len(), decision }
@@ -77,9 +76,17 @@ struct Case<'a, 'x> {
     key: u128,
 }
 
-impl Case<'_, '_> {
+impl<'x> Case<'_, 'x> {
+    fn installation(&self) -> &'x Installation {
+        self.context.rows.installation
+    }
+
+    fn program(&self) -> &'x Program {
+        self.context.rows.own.0
+    }
+
     fn decide(&self, fired: &Fired, event: &mut Event, state: &mut Decisions) -> Decision {
-        let ruleset = self.context.installation.ruleset();
+        let ruleset = self.installation().ruleset();
         let (mut live, shadow) = self.sorted(&fired.rules, event);
         let (score, action) = score_and_action(ruleset, &live);
         for fired in &mut live {
@@ -90,13 +97,13 @@ impl Case<'_, '_> {
                 (fired.silenced, fired.may_be_silenced) = (silence.is_silenced, silence.is_approximate);
             }
         }
-        let entity = self.context.program.plan().space.key;
+        let entity = self.program().plan().space.key;
         let mut decision = Decision {
             program: self.context.number,
             at: event.at,
             account: event.texts.get(ACCOUNT_ID).unwrap_or_default().to_owned(),
             entity: event.texts.get(entity).unwrap_or_default().to_owned(),
-            event: judged_event(event, self.context.installation.schema()),
+            event: judged_event(event, self.installation().schema()),
             score,
             target: action.and_then(|action| self.target(action, event)),
             action: action.cloned(),
@@ -115,7 +122,7 @@ impl Case<'_, '_> {
     fn sorted(&self, fired: &[usize], event: &Event) -> (Vec<FiredRule>, Vec<usize>) {
         let (mut live, mut shadow) = (Vec::new(), Vec::new());
         for number in fired {
-            let rule = &self.context.installation.ruleset().rules()[*number];
+            let rule = &self.installation().ruleset().rules()[*number];
             match rule.mode {
                 Mode::Live => {
                     let cooldown_key = rule
@@ -149,20 +156,21 @@ impl Case<'_, '_> {
         }
         self.open_cooldowns(decision, state);
         let kind = if incident.seq == 1 { AlertKind::New } else { AlertKind::Update };
-        let rules =
-            || decision.live.iter().map(|fired| &self.context.installation.ruleset().rules()[fired.rule]);
+        let rules = || decision.live.iter().map(|fired| &self.installation().ruleset().rules()[fired.rule]);
         let lacks_decisions =
             incident.seq == 1 && may_lack_incident || decision.live.iter().any(|fired| fired.may_be_silenced);
-        let ruleset = self.context.installation.ruleset();
+        let ruleset = self.installation().ruleset();
+        let marks = rules().map(|rule| self.context.rows.marks(&rule.state, event));
+        let marks = marks.fold(Marks::WHOLE, Marks::and);
         let alert = RaisedAlert {
             id: self.id(kind, event),
             kind,
             incident,
             severity: rules().map(|rule| rule.severity).max().expect("an alert has a live rule"),
             evidence: decision.live.iter().map(|fired| evidence(ruleset, fired.rule, event)).collect(),
-            coverage: self.coverage(rules(), event.at),
-            approximate: lacks_decisions || rules().any(|rule| self.reads_approximate(rule, event.at)),
-            out_of_order: self.context.inserted.out_of_order,
+            coverage: (marks.coverage < 1.0).then_some(marks.coverage),
+            approximate: lacks_decisions || marks.approximate,
+            out_of_order: self.context.rows.own.1.out_of_order,
         };
         self.explain_scores(&mut decision.models);
         decision.alert = Some(alert);
@@ -175,7 +183,7 @@ impl Case<'_, '_> {
     }
 
     fn explain_scores(&self, results: &mut [ModelResult]) {
-        let registry = self.context.installation.models();
+        let registry = self.installation().models();
         for (result, (model, _, inputs)) in results.iter_mut().zip(self.context.scores.known()) {
             result.contributions = registry.model(model).contributions(inputs);
         }
@@ -183,7 +191,7 @@ impl Case<'_, '_> {
 
     /// What a cooldown is about: the ledger's key and, inside it, the entity of the event; without one the account.
     fn cooldown_key(&self, cooldown: &Cooldown, event: &Event) -> u128 {
-        let space = self.context.program.plan().space.key;
+        let space = self.program().plan().space.key;
         let inside = event.registers.get(cooldown.key).filter(|_| cooldown.key != ACCOUNT_ID);
         let (entity, kind) = match inside {
             _ if cooldown.key == space => return self.key,
@@ -192,12 +200,12 @@ impl Case<'_, '_> {
             None => (event.account, 1),
         };
         let (key, entity) = (self.key.to_le_bytes(), entity.to_le_bytes());
-        self.context.installation.settings().key.id(&[COOLDOWN_VERSION, &key, &entity, &[kind]])
+        self.installation().settings().key.id(&[COOLDOWN_VERSION, &key, &entity, &[kind]])
     }
 
     fn open_cooldowns(&self, decision: &mut Decision, state: &mut Decisions) {
         for fired in decision.live.iter().filter(|fired| !fired.silenced) {
-            let rule = &self.context.installation.ruleset().rules()[fired.rule];
+            let rule = &self.installation().ruleset().rules()[fired.rule];
             if let Some(cooldown) = &rule.cooldown {
                 let until = Timestamp(decision.at.0.saturating_add(cooldown.length));
                 let (key, score) = (fired.cooldown_key, decision.score);
@@ -209,12 +217,11 @@ impl Case<'_, '_> {
 
     /// Keyed hash of the key space, the entity in it, kind and the event's identity: account, type and id.
     fn id(&self, kind: AlertKind, event: &Event) -> u128 {
-        let (settings, types) =
-            (self.context.installation.settings(), self.context.installation.schema().event_types());
+        let (settings, types) = (self.installation().settings(), self.installation().schema().event_types());
         settings.key.id(&[
             ID_VERSION,
             settings.stream.as_bytes(),
-            self.context.program.plan().space.entity.as_bytes(),
+            self.program().plan().space.entity.as_bytes(),
             &self.key.to_le_bytes(),
             kind.name().as_bytes(),
             &event.account.to_le_bytes(),
@@ -225,47 +232,8 @@ impl Case<'_, '_> {
 
     /// Id of the target of an action, if the event has one.
     fn target(&self, action: &Action, event: &Event) -> Option<String> {
-        let field = self.context.installation.schema().slot(action.target?.field())?;
+        let field = self.installation().schema().slot(action.target?.field())?;
         event.texts.get(field).map(str::to_owned)
-    }
-
-    /// The smallest covered share of a window, of all windows that the rules read. Ranks among everybody count events
-    /// as they come, and lack those before the log alone.
-    fn coverage<'r>(&self, rules: impl Iterator<Item = &'r Rule>, at: Timestamp) -> Option<f64> {
-        let plan = self.context.program.plan();
-        let inserted = self.context.inserted;
-        let share = |(slot, aggregate): (Slot, Option<usize>)| match aggregate {
-            Some(fact) => {
-                let Aggregate { over, delay, .. } = plan.aggregates[fact];
-                covered(over, delay, at, inserted.rows_from())
-            }
-            None => plan
-                .populations
-                .iter()
-                .find(|rank| rank.slot == slot)
-                .map_or(1.0, |rank| covered(Some(rank.over_ms()), 0, at, inserted.held_from)),
-        };
-        let of_models = |rule| {
-            let lookbacks = self.model_lookbacks(rule);
-            lookbacks.map(|lookback| covered(Some(lookback), 0, at, inserted.rows_from()))
-        };
-        let shares = rules.flat_map(|rule| facts(rule).map(share).chain(of_models(rule)));
-        let smallest = shares.fold(1.0, f64::min);
-        (smallest < 1.0).then_some(smallest)
-    }
-
-    /// Whether rows are gone that a fact or a model of the rule would have read, or a count stopped at its maximum.
-    fn reads_approximate(&self, rule: &Rule, at: Timestamp) -> bool {
-        let InsertedRow { marks, gone_until, .. } = self.context.inserted;
-        facts(rule).any(|(_, aggregate)| aggregate.is_some_and(|fact| marks.approximate.has(fact)))
-            || self.model_lookbacks(rule).any(|lookback| at.0.saturating_sub(lookback) < gone_until.0)
-    }
-
-    /// How far back the models read whose scores the rule reads. They read the account's rows.
-    fn model_lookbacks(&self, rule: &Rule) -> impl Iterator<Item = i64> {
-        let models = if rule.space == ACCOUNT_SPACE { self.context.installation.model_slots() } else { &[] };
-        let reads = |slot| rule.values.iter().any(|value| value.from == ReadFrom::Other(slot));
-        models.iter().filter(move |(slot, _)| reads(*slot)).map(|(_, lookback)| *lookback)
     }
 }
 
@@ -300,15 +268,6 @@ fn judged_event(event: &Event, schema: &Schema) -> JudgedEvent {
         event_type: event.event_type,
         amount: amount.map(|(minor, currency)| (whole(minor), currency)),
     }
-}
-
-/// Facts of the rule's own key space that it reads: their register and, but for population ranks, their place in the
-/// plan.
-fn facts(rule: &Rule) -> impl Iterator<Item = (Slot, Option<usize>)> {
-    rule.values.iter().filter_map(|value| match value.from {
-        ReadFrom::Fact { space, aggregate, slot } if space == rule.space => Some((slot, aggregate)),
-        _ => None,
-    })
 }
 
 /// A value as alerts carry it: money with its currency, times in RFC 3339, lengths of time in ms.

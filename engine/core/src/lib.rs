@@ -3,15 +3,16 @@
 //! It does not depend on a clock, files, a network or randomness: time enters with the records. Lowest layer first:
 //!
 //! - [`limits`] bounds everything, `number` is how rows and registers hold a number; a [`batch`] of records goes in,
-//!   [`outputs`] come out, an [`event`] is passed along;
+//!   [`outputs`] come out, an [`event`] is passed along; [`marks`] say how far a value can be relied on;
 //! - [`decode`] reads a record's bytes into an event; [`clock`] checks its time, [`labels`] keeps what becomes known
 //!   later;
 //! - rows are the state: [`fact`] computes aggregates over them, [`ledger`] holds them by key, [`profile`] reads a
 //!   model's inputs from them; [`snapshot`] is the form in which state is saved;
 //! - [`scores`] names the models and holds what they make of the events in hand;
 //! - an [`installation`] is everything that is compiled before a record is read, with its [`settings`];
-//! - [`ingested`] is what became of an event, [`judge`] makes a [`decision`] about it, for which [`suppress`] keeps
-//!   cooldowns and incidents; [`render`] writes the decision as [`alert`] and [`verdict`];
+//! - [`ingested`] is what became of an event, `reads` how far what rules read can be relied on, [`judge`] makes a
+//!   [`decision`], for which [`suppress`] keeps cooldowns and incidents; [`render`] writes it as [`alert`] and
+//!   [`verdict`];
 //! - a [`shard`] does all this for one shard of one key space; an [`account_shard`] puts the intake of records before
 //!   it and is what a worker steps;
 //! - [`spaces`] runs every key space of an installation in one process, with [`signals`] between them, and collects
@@ -51,7 +52,7 @@
 //! ";
 //! let no_list = |path: &str| Err(format!("{path} does not exist"));
 //! let options =
-//!     CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
+//!     CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &no_list };
 //! let (ruleset, _) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
 //! let ruleset = ruleset.expect("a pack without errors");
 //!
@@ -104,10 +105,12 @@ pub mod labels;
 pub mod ledger;
 pub mod limits;
 pub mod lookahead;
+pub mod marks;
 mod number;
 pub mod outputs;
 pub mod placement;
 pub mod profile;
+mod reads;
 pub mod render;
 pub mod results;
 mod row;

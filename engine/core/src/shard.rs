@@ -12,10 +12,12 @@ use crate::counts::Dropped;
 use crate::event::{Event, Reference};
 use crate::fact::FactMarks;
 use crate::fact::populations::Populations;
-use crate::ingested::{Ingested, InsertedRow, KeySource, covered};
+use crate::ingested::{Ingested, InsertedRow, KeySource};
 use crate::installation::Installation;
 use crate::judge::{Judge, JudgeContext, Judged};
 use crate::ledger::{Arrival, Inserted, Ledgers, RowRef};
+use crate::marks::covered;
+use crate::reads::EventRows;
 use crate::scores::EventScores;
 use crate::suppress::{Change, Decisions, Horizon};
 use amend::FollowUpTypes;
@@ -111,7 +113,7 @@ impl Shard {
     /// event.
     pub fn coverage(&self) -> Option<f64> {
         let held_from = self.held_from.filter(|_| self.watermark.0 > i64::MIN)?;
-        Some(covered(Some(self.program.plan().look_back), 0, self.watermark, held_from))
+        Some(covered(self.program.plan().look_back, 0, self.watermark, held_from))
     }
 
     /// Brings events' ledgers into the cache.
@@ -164,7 +166,7 @@ impl Shard {
         self.populations.begin_day(event.at);
         let mut marks = FactMarks::default();
         if is_judged {
-            self.populations.rank(&mut event.registers);
+            self.populations.rank(&mut event.registers, &mut marks);
             let ledgers = &mut self.ledgers;
             self.program.demand(event.event_type, &mut event.registers, &self.facts, |want, registers| {
                 ledgers.facts(row, gone, want, registers, &mut marks);
@@ -248,10 +250,17 @@ impl Shard {
         self.held_from = Some(self.held_from.map_or(from, |held| held.min(from)));
     }
 
-    /// Judges an event that was inserted, once the models have scored it.
-    pub fn judge(&mut self, event: &mut Event, inserted: &InsertedRow, scores: EventScores<'_>) -> Judged {
+    /// Judges an event that was inserted here and, `account`, in the account's shard, once the models have scored it.
+    pub fn judge(
+        &mut self,
+        event: &mut Event,
+        inserted: &InsertedRow,
+        account: &InsertedRow,
+        scores: EventScores<'_>,
+    ) -> Judged {
         let Shard { installation, number, program, judge, decisions, key, .. } = self;
-        let context = JudgeContext { installation, number: *number, program, key: *key, inserted, scores };
+        let rows = EventRows { installation, account, own: (program, inserted) };
+        let context = JudgeContext { rows, number: *number, key: *key, scores };
         let judged = judge.judge(&context, event, decisions);
         if let Some(decision) = &judged.decision {
             self.note_cooldowns(event.at, &decision.changes);
@@ -294,6 +303,7 @@ impl Shard {
             capped_rows: ledgers.capped_rows,
             cooldowns: decisions.cooldowns,
             incidents: decisions.incidents,
+            rank_values: self.populations.dropped(),
         }
     }
 
@@ -301,8 +311,11 @@ impl Shard {
         let plan = self.program.plan();
         for coverage in &plan.coverages {
             let aggregate = &plan.aggregates[coverage.aggregate];
-            let share = covered(aggregate.over, aggregate.delay, event.at, rows_from);
-            event.registers.set_number(coverage.slot, share);
+            if let Some(over) = aggregate.over {
+                event
+                    .registers
+                    .set_number(coverage.slot, covered(over, aggregate.delay, event.at, rows_from));
+            }
         }
     }
 }

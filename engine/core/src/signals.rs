@@ -2,10 +2,14 @@
 //!
 //! Inside one process they are a table. A value is published when it has moved by its step, and is valid for its time
 //! after the last event that found it so. A reader meets what earlier events published, so the table is a function of
-//! the events in their order. An event that is older than the last one changes nothing.
+//! the events in their order. An event that is older than the last one changes nothing. A value carries how far it can
+//! be relied on, and so does that there is none.
 
 use crate::batch::Timestamp;
 use crate::event::Event;
+use crate::marks::{Marks, covered};
+use crate::reads::EventRows;
+use crate::settings::Settings;
 use std::collections::BTreeMap;
 use tripline_rules::ruleset::{Ruleset, Signal};
 use tripline_rules::schema::Kind;
@@ -15,9 +19,17 @@ const SWEEP_FROM: usize = 4096;
 
 /// Published values, as an event meets them.
 pub trait Signals {
-    /// The value about an entity, given by the word of its id, if one is valid at this time: a word as the signal's
-    /// kind is held in registers.
-    fn value(&self, signal: &Signal, entity: u64, at: Timestamp) -> Option<u64>;
+    /// What is published about an entity, given by the word of its id, at this time.
+    fn read(&self, signal: &Signal, entity: u64, at: Timestamp) -> ReadSignal;
+}
+
+/// A signal as an event meets it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReadSignal {
+    /// A word as the signal's kind is held in registers; `None` when none is valid.
+    pub value: Option<u64>,
+    /// How far it can be relied on, or that there is none.
+    pub marks: Marks,
 }
 
 /// Nothing is published.
@@ -25,19 +37,22 @@ pub trait Signals {
 pub struct NoSignals;
 
 impl Signals for NoSignals {
-    fn value(&self, _: &Signal, _: u64, _: Timestamp) -> Option<u64> {
-        None
+    fn read(&self, _: &Signal, _: u64, _: Timestamp) -> ReadSignal {
+        ReadSignal { value: None, marks: Marks::WHOLE }
     }
 }
 
 /// Sets the registers of all signals about the event's entities; those not published or no longer valid are missing.
 #[inline]
 pub(crate) fn read(signals: &impl Signals, ruleset: &Ruleset, event: &mut Event) {
+    event.signal_marks.clear();
     for signal in ruleset.signals() {
         let Some(slot) = signal.slot else { continue };
         let entity = event.registers.get(signal.key);
-        let value = entity.and_then(|entity| signals.value(signal, entity, event.at));
-        event.registers.put(slot, value);
+        let read = entity.map(|entity| signals.read(signal, entity, event.at));
+        event.registers.put(slot, read.and_then(|read| read.value));
+        let marks = read.map(|read| read.marks).filter(|marks| *marks != Marks::WHOLE);
+        event.signal_marks.extend(marks.map(|marks| (slot, marks)));
     }
 }
 
@@ -49,14 +64,31 @@ fn has_moved(signal: &Signal, held: u64, value: u64) -> bool {
     }
 }
 
-/// A published value.
+/// A published value, or that it was unknown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Published {
     /// As registers hold it.
-    value: u64,
-    /// Time of the last event that published it or found it so.
+    value: Option<u64>,
+    /// How far the last event that published it or found it so could rely on what it read.
+    marks: Marks,
+    /// Time of that event.
     at: Timestamp,
     valid_until: Timestamp,
+}
+
+impl Published {
+    /// Takes over what a newer event found.
+    fn follow(&mut self, signal: &Signal, newer: Published) {
+        let is_valid = newer.at < self.valid_until;
+        match (self.value.filter(|_| is_valid), newer.value) {
+            // What is unknown leaves the published value as it is, until that lapses. With all rows it might be known.
+            (Some(_), None) => self.marks = self.marks.and(newer.marks),
+            (Some(held), Some(value)) if !has_moved(signal, held, value) => {
+                *self = Published { value: Some(held), ..newer };
+            }
+            _ => *self = newer,
+        }
+    }
 }
 
 /// A signal's identity in every pack: entity and name.
@@ -71,43 +103,73 @@ pub(crate) struct SignalTable {
     /// The greatest event time, and how much older an event may be that still comes.
     newest: Timestamp,
     skew_ms: i64,
+    /// What all events after this time found was published; `None` before the first event.
+    from: Option<Timestamp>,
+    /// Events before this time publish nothing.
+    judge_from: Option<Timestamp>,
 }
 
 impl Signals for SignalTable {
-    fn value(&self, signal: &Signal, entity: u64, at: Timestamp) -> Option<u64> {
-        let published = self.published(signal)?.get(&entity)?;
-        (at < published.valid_until).then_some(published.value)
+    fn read(&self, signal: &Signal, entity: u64, at: Timestamp) -> ReadSignal {
+        let published = self.published(signal).and_then(|published| published.get(&entity));
+        if let Some(published) = published.filter(|published| at < published.valid_until) {
+            return ReadSignal { value: published.value, marks: published.marks };
+        }
+        // There is none, unless an event published it that did not come in.
+        let share = covered(signal.valid_for, 0, at, self.from.unwrap_or(at));
+        ReadSignal { value: None, marks: Marks::covering(share) }
     }
 }
 
 impl SignalTable {
-    /// Nothing is published yet. `skew_ms`: how much older an event may be than one that came before it.
-    pub(crate) fn new(skew_ms: i64) -> SignalTable {
-        let newest = Timestamp(i64::MIN);
-        SignalTable { signals: BTreeMap::new(), entries: 0, sweep_at: 0, newest, skew_ms }
+    /// Nothing is published yet.
+    pub(crate) fn new(settings: &Settings) -> SignalTable {
+        SignalTable {
+            signals: BTreeMap::new(),
+            entries: 0,
+            sweep_at: 0,
+            newest: Timestamp(i64::MIN),
+            skew_ms: settings.skew_ms(),
+            from: None,
+            judge_from: settings.judge_from,
+        }
     }
 
-    /// Publishes what the signals of a key space have come to with this event.
-    pub(crate) fn publish(&mut self, ruleset: &Ruleset, space: u8, event: &mut Event) {
+    /// All events after this time come in.
+    pub(crate) fn begin_at(&mut self, from: Timestamp) {
+        self.from = Some(self.judge_from.map_or(from, |judge_from| from.max(judge_from)));
+    }
+
+    /// A log without append times begins with its first event.
+    #[inline]
+    pub(crate) fn begin_with(&mut self, event: &Event) {
+        if self.from.is_none() {
+            self.begin_at(event.at);
+        }
+    }
+
+    /// Publishes what the signals of a key space have come to with the event that has these rows.
+    pub(crate) fn publish(&mut self, rows: &EventRows<'_>, event: &mut Event) {
+        let (ruleset, space) = (rows.installation.ruleset(), rows.own.0.space_index());
         self.newest = self.newest.max(event.at);
         for (number, signal) in
             ruleset.signals().iter().enumerate().filter(|(_, signal)| signal.space == space)
         {
             let Some(word) = event.registers.get(signal.key) else { continue };
-            let Some(value) = ruleset.signal(number, &mut event.registers, &event.texts) else { continue };
-            let valid_until = Timestamp(event.at.0.saturating_add(signal.valid_for));
-            let Some(held) = self.published_mut(signal).and_then(|published| published.get_mut(&word)) else {
-                self.insert(signal, word, Published { value, at: event.at, valid_until });
-                self.sweep();
-                continue;
+            let newer = Published {
+                value: ruleset.signal(number, &mut event.registers, &event.texts),
+                marks: rows.marks(&signal.state, event),
+                at: event.at,
+                valid_until: Timestamp(event.at.0.saturating_add(signal.valid_for)),
             };
-            if event.at < held.at {
-                continue;
+            match self.published_mut(signal).and_then(|published| published.get_mut(&word)) {
+                Some(held) if event.at < held.at => {}
+                Some(held) => held.follow(signal, newer),
+                None => {
+                    self.insert(signal, word, newer);
+                    self.sweep();
+                }
             }
-            if event.at >= held.valid_until || has_moved(signal, held.value, value) {
-                held.value = value;
-            }
-            (held.at, held.valid_until) = (event.at, valid_until);
         }
     }
 

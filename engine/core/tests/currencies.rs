@@ -48,7 +48,8 @@ fn bank(aggregates: &[&str]) -> Bank {
     let pack =
         format!("version: 1\npack: p\nowner: a\ntimezone: UTC\naggregates:\n{results}features:\n{features}");
     let no_list = |_: &str| Err(String::new());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &no_list };
     let (ruleset, errors) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
     let ruleset = Arc::new(ruleset.unwrap_or_else(|| panic!("{}", errors.render(Paint::Plain))));
     let field = |name: &str| {

@@ -150,7 +150,8 @@ fn installation(has_ids: bool) -> Arc<Installation> {
     let (schema, faults) = Schema::load(&File::new("schema.yaml", SCHEMA));
     let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
     let no_list = |_: &str| Err(String::new());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &no_list };
     let (ruleset, faults) = Ruleset::compile(&[File::new("pack.yaml", PACK)], &schema, &options);
     let ruleset = Arc::new(ruleset.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain))));
     let places = [("event.type", "/type"), ("event.time", "/time"), ("account.id", "/account")];

@@ -114,7 +114,7 @@ impl Check {
         };
         let models = MODELS.map(str::to_owned);
         let began = Instant::now();
-        let options = PackOptions { key: TextKey::default(), models: &models, retention: None };
+        let options = PackOptions { key: TextKey::default(), models: &models, retention: None, lookback: 0 };
         let (_, mut problems) = config::compile(packs, &schema, &options);
         let took = began.elapsed();
         problems.retain(|problem| !gaps.explains(problem));

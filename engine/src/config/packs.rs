@@ -17,6 +17,8 @@ pub struct PackOptions<'a> {
     pub models: &'a [String],
     /// How long rows are kept, ms.
     pub retention: Option<i64>,
+    /// How far back models and labels read rows, ms.
+    pub lookback: i64,
 }
 
 /// Compiles packs; a list is read from its path relative to the pack that names it.
@@ -36,7 +38,7 @@ pub(super) fn compile_from(
         Ok(file) => Ok(file.text.to_string()),
         Err(error) => Err(error.source.to_string()),
     };
-    let options =
-        CompileOptions { key: options.key, models: &models, retention: options.retention, list: &list };
+    let PackOptions { key, retention, lookback, .. } = *options;
+    let options = CompileOptions { key, models: &models, retention, lookback, list: &list };
     Ruleset::compile(files, schema, &options)
 }

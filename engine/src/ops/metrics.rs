@@ -103,7 +103,8 @@ impl Metrics {
             duplicates: counter(metric::DUPLICATES, "Duplicate records"),
             dropped: counters(
                 metric::DROPPED,
-                "State dropped because a limit was reached: keys and their rows, rows beyond a key's cap, cooldowns, incidents",
+                "State dropped because a limit was reached: keys and their rows, rows beyond a key's cap, cooldowns, incidents, \
+                 values of ranks",
                 "kind",
             ),
             lag: gauges(metric::LAG, "Records not yet judged", "partition"),

@@ -174,6 +174,9 @@ fn warn_dropped(shard: ShardId, now: &Counts, before: &Counts) {
             "incidents" => {
                 "a key has more than 8 incidents within the lateness; late alerts may open another"
             }
+            "rank_values" => {
+                "a rank over all accounts has more than 1,024 groups: group it by a field with fewer values"
+            }
             _ => continue,
         };
         if now > 0 && before == 0 {

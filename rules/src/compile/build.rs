@@ -5,6 +5,7 @@
 use super::by_type::{JudgedRule, ProgramBuilder};
 use super::emit::Emitter;
 use super::hash::hash;
+use super::reads::state_reads;
 use crate::action::{Cooldown, Mode};
 use crate::aggregate::{AggregatePlan, FactSet};
 use crate::diagnostic::Span;
@@ -31,10 +32,10 @@ use std::sync::Arc;
 pub(super) struct TooLarge;
 
 /// A key space whose program is built.
-struct Space {
-    plan: AggregatePlan,
+pub(super) struct Space {
+    pub(super) plan: AggregatePlan,
     tags: Vec<NodeId>,
-    facts: BTreeMap<Slot, usize>,
+    pub(super) facts: BTreeMap<Slot, usize>,
 }
 
 impl Space {
@@ -73,8 +74,10 @@ pub(super) fn build(
     };
     let programs = compiled.programs(&resolver, &spaces, &rules, signals);
     let feature_block = compiled.block(features.iter().map(|feature| feature.node));
-    let described: Vec<Signal> = signals.iter().map(|signal| compiled.signal(signal, &resolver)).collect();
-    let finished: Vec<Rule> = rules.iter().map(|rule| compiled.rule(rule, resolver.schema)).collect();
+    let described: Vec<Signal> =
+        signals.iter().map(|signal| compiled.signal(signal, &resolver, &spaces)).collect();
+    let finished: Vec<Rule> =
+        rules.iter().map(|rule| compiled.rule(rule, resolver.schema, &spaces)).collect();
     let highest = compiled.highest;
     if highest > usize::from(u16::MAX) || amounts.len() > usize::from(u16::MAX) {
         return Err(TooLarge);
@@ -150,7 +153,7 @@ impl Compiled<'_> {
         block
     }
 
-    fn signal(&mut self, signal: &CheckedSignal<'_>, resolver: &Resolver<'_>) -> Signal {
+    fn signal(&mut self, signal: &CheckedSignal<'_>, resolver: &Resolver<'_>, spaces: &[Space]) -> Signal {
         let full = signal.text.name.text.as_str();
         let (entity, name) = full.split_once('.').unwrap_or((full, ""));
         Signal {
@@ -162,13 +165,16 @@ impl Compiled<'_> {
             slot: resolver.signals.get(full).and_then(|entry| entry.slot),
             step: signal.text.step.map_or(0.0, |step| step.scaled(minor_places(&signal.kind))),
             valid_for: signal.text.valid_for,
+            state: state_reads(self.graph, spaces, resolver.schema, [signal.node]),
             block: self.block([signal.node]),
         }
     }
 
-    fn rule(&mut self, rule: &CheckedRule<'_>, schema: &Schema) -> Rule {
+    fn rule(&mut self, rule: &CheckedRule<'_>, schema: &Schema, spaces: &[Space]) -> Rule {
         let text = rule.text;
         let nodes: Vec<NodeId> = rule.reason.iter().filter_map(ResolvedPart::node).collect();
+        let state =
+            state_reads(self.graph, spaces, schema, rule.when.into_iter().chain(nodes.iter().copied()));
         let block = self.block(nodes);
         let mut results = block.results.iter();
         let reason = rule.reason.iter().map(|part| reason_part(part, results.by_ref())).collect();
@@ -193,6 +199,7 @@ impl Compiled<'_> {
             cooldown: cooldown.and_then(|cooldown| described_cooldown(cooldown, schema)),
             typology: text.typology.clone(),
             values: rule.reads.iter().map(read_value).collect(),
+            state,
             reason,
             block,
             zone: zone.unwrap_or(TimeZone::UTC),

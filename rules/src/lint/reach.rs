@@ -1,5 +1,6 @@
 //! A time since an earlier event that is compared with more than the rows that are held can tell.
 
+use super::held::{held, reads_held, words};
 use crate::ast::{Compare, Expr, ExprKind};
 use crate::diagnostic::Span;
 use crate::pack::{AggregateText, OpText, ParamValue};
@@ -53,6 +54,8 @@ pub(super) fn check(resolver: &mut Resolver<'_>, rules: &[CheckedRule<'_>]) {
     }
 }
 
+/// The comparison, if it reaches too far. `since >= limit` asks whether it was so long ago; of a fact without a window
+/// `since < limit` asks for rows that are no longer held as well.
 fn too_far(part: &Expr, resolver: &Resolver<'_>) -> Option<Found> {
     let ExprKind::Compare(op, a, b) = &part.kind else { return None };
     let (since, limit) = match op {
@@ -60,15 +63,13 @@ fn too_far(part: &Expr, resolver: &Resolver<'_>) -> Option<Found> {
         Compare::Le | Compare::Lt => (b, a),
         Compare::Eq | Compare::Ne => return None,
     };
-    let ExprKind::Call(function, _, args) = &since.kind else { return None };
-    let unit = match function.as_str() {
-        "days_since" => DAY_MS,
-        "hours_since" => HOUR_MS,
-        "minutes_since" => MINUTE_MS,
-        _ => return None,
+    let (fact, unit, is_reversed) = match since_fact(since) {
+        Some((fact, unit)) => (fact, unit, false),
+        None => since_fact(limit).map(|(fact, unit)| (fact, unit, true))?,
     };
-    let ExprKind::Name(fact) = &args.first()?.kind else { return None };
-    let aggregate = resolver.aggregates.get(fact.as_str())?.text;
+    let limit = if is_reversed { since } else { limit };
+    let aggregate = resolver.aggregates.get(fact)?.text;
+    let has_window = aggregate.over.is_some();
     let known = known_for(aggregate, resolver)?;
     let (number, param) = match &limit.kind {
         ExprKind::Number(number) => (*number, None),
@@ -80,15 +81,23 @@ fn too_far(part: &Expr, resolver: &Resolver<'_>) -> Option<Found> {
         _ => return None,
     };
     let asked = number.number() * ms_as_f64(unit);
-    let has_window = aggregate.over.is_some();
-    (asked > ms_as_f64(known)).then(|| Found {
-        span: part.span,
-        fact: fact.clone(),
-        known,
-        asked,
-        param,
-        has_window,
-    })
+    let is_too_far = asked > ms_as_f64(known) && !(is_reversed && has_window);
+    is_too_far.then(|| Found { span: part.span, fact: fact.to_owned(), known, asked, param, has_window })
+}
+
+/// The aggregate whose time an expression measures, and the unit, whether or not something stands for it where it is
+/// missing.
+fn since_fact(expr: &Expr) -> Option<(&str, Ms)> {
+    let ExprKind::Call(function, _, args) = &expr.kind else { return None };
+    let unit = match function.as_str() {
+        "coalesce" => return since_fact(args.first()?),
+        "days_since" => DAY_MS,
+        "hours_since" => HOUR_MS,
+        "minutes_since" => MINUTE_MS,
+        _ => return None,
+    };
+    let ExprKind::Name(fact) = &args.first()?.kind else { return None };
+    Some((fact, unit))
 }
 
 /// How far back an aggregate can tell the time of an event; `None` where it always can, or tells no time.
@@ -96,25 +105,8 @@ fn known_for(aggregate: &AggregateText, resolver: &Resolver<'_>) -> Option<Ms> {
     if !matches!(aggregate.op, Some(OpText::Last | OpText::First | OpText::Nth(_))) {
         return None;
     }
-    if let Some(over) = aggregate.over {
-        return Some(over.saturating_add(aggregate.delay));
+    match aggregate.over {
+        Some(over) => Some(over.saturating_add(aggregate.delay)),
+        None => reads_held(aggregate, resolver).then(|| held(resolver)),
     }
-    // The newest row of a key is kept whatever its age.
-    if aggregate.op == Some(OpText::Last) && aggregate.filter.is_none() && aggregate.by.len() <= 1 {
-        let whole = aggregate
-            .by
-            .first()
-            .is_none_or(|by| by.text == "account" || resolver.schema.entities().contains(&by.text));
-        if whole {
-            return None;
-        }
-    }
-    let windows = resolver.aggregates.values().filter(|entry| entry.used).map(|entry| entry.text);
-    let longest = windows.map(|text| text.over.unwrap_or(0).saturating_add(text.delay)).max().unwrap_or(0);
-    Some(resolver.options.retention.unwrap_or(longest))
-}
-
-fn words(ms: f64) -> String {
-    let (days, hours) = (ms / ms_as_f64(DAY_MS), ms / ms_as_f64(HOUR_MS));
-    if days >= 2.0 || days == days.trunc() { format!("{days} days") } else { format!("{hours} h") }
 }

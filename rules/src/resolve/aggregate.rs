@@ -121,10 +121,15 @@ impl Resolver<'_> {
                 Some(Fact { slot, kind, space, placed: Placed::Aggregate(index), includes: None })
             }
             Err(bound) => {
-                self.problems.error("S007", format!("a key space has at most {bound}"), span);
+                self.too_many(&bound, span);
                 None
             }
         }
+    }
+
+    /// A key space has no room for one more.
+    fn too_many(&mut self, bound: &str, span: Span) {
+        self.problems.error("S007", format!("a key space has at most {bound}"), span);
     }
 
     fn population(
@@ -162,7 +167,8 @@ impl Resolver<'_> {
             at_least: text.at_least,
             slot,
         };
-        let slot = if self.dry { slot } else { self.plans[0].population(population) };
+        let slot = if self.dry { Ok(slot) } else { self.plans[0].population(population) };
+        let slot = slot.map_err(|bound| self.too_many(&bound, text.name.span)).ok()?;
         Some(Fact { slot, kind: Kind::Number, space: 0, placed: Placed::Population, includes: None })
     }
 
@@ -196,12 +202,14 @@ impl Resolver<'_> {
         let windowed = self.aggregates.get(name)?.text.over.is_some();
         let fact = self.fact(name, span)?;
         let Placed::Aggregate(index) = fact.placed else {
-            self.problems.error("E305", "a rank over all accounts has no coverage", span).label("here");
+            self.problems
+                .error("E305", "the coverage of a rank over all accounts cannot be read", span)
+                .label("here");
             return None;
         };
         if !windowed {
             self.problems
-                .error("E305", format!("`{name}` has no window, so it has no coverage"), span)
+                .error("E305", format!("`{name}` has no window, so its coverage cannot be read"), span)
                 .label("reads all rows that are kept");
             return None;
         }

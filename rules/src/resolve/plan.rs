@@ -79,9 +79,7 @@ impl PlanBuilder {
         if let Some(at) = self.plan.aggregates.iter().position(same) {
             return Ok((at, self.plan.aggregates[at].slot));
         }
-        if self.plan.aggregates.len() == AGGREGATES_MAX {
-            return Err(format!("{AGGREGATES_MAX} aggregates"));
-        }
+        self.has_room()?;
         let window = (aggregate.over, aggregate.delay);
         if !self.windows.contains(&window) {
             if self.windows.len() == WINDOWS_MAX {
@@ -96,19 +94,34 @@ impl PlanBuilder {
         Ok((self.plan.aggregates.len() - 1, slot))
     }
 
+    /// Whether one more aggregate or rank over all accounts has room.
+    fn has_room(&self) -> Result<(), String> {
+        let held = self.plan.aggregates.len() + self.plan.populations.len();
+        if held == AGGREGATES_MAX { Err(format!("{AGGREGATES_MAX} aggregates")) } else { Ok(()) }
+    }
+
+    /// How far back its aggregates read rows.
+    pub(crate) fn look_back(&self) -> Ms {
+        self.plan.look_back
+    }
+
     /// Register of a population rank, or of an equal one.
-    pub(crate) fn population(&mut self, population: Population) -> Slot {
+    ///
+    /// # Errors
+    /// The limit of the key space that would be exceeded, as text.
+    pub(crate) fn population(&mut self, population: Population) -> Result<Slot, String> {
         let same = |held: &Population| {
             *held == Population { name: held.name.clone(), slot: held.slot, ..population.clone() }
         };
         let at = match self.plan.populations.iter().position(same) {
             Some(at) => at,
             None => {
+                self.has_room()?;
                 self.plan.populations.push(population);
                 self.plan.populations.len() - 1
             }
         };
-        self.plan.populations[at].slot
+        Ok(self.plan.populations[at].slot)
     }
 
     /// Register of an aggregate's coverage: `slot`, unless there is one already.

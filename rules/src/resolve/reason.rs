@@ -35,7 +35,7 @@ impl ResolvedPart {
 }
 
 /// The expressions of a reason.
-pub(super) fn expressions(template: &Template) -> impl Iterator<Item = &Expr> {
+pub(crate) fn expressions(template: &Template) -> impl Iterator<Item = &Expr> {
     template.parts.iter().filter_map(|part| match part {
         Part::Value(expr, _) => Some(expr),
         Part::Words(_) => None,

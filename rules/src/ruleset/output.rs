@@ -1,5 +1,6 @@
 //! Features of models, signals of key spaces, and lines of `decide:`.
 
+use super::reads::StateReads;
 use crate::action::Action;
 use crate::aggregate::FactSet;
 use crate::program::Block;
@@ -39,6 +40,8 @@ pub struct Signal {
     pub step: f64,
     /// Validity of a published value, ms.
     pub valid_for: Ms,
+    /// What of the state its value is computed from.
+    pub state: StateReads,
     pub(crate) block: Block,
 }
 

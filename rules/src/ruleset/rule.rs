@@ -1,5 +1,6 @@
 //! A compiled rule: its event types, the values that it reads, its action and its reason.
 
+use super::reads::StateReads;
 use crate::action::{Action, Cooldown, Mode, Severity};
 use crate::program::Block;
 use crate::reason::Printed;
@@ -91,6 +92,8 @@ pub struct Rule {
     pub typology: Vec<String>,
     /// The values that its condition and its reason read, in the order written.
     pub values: Vec<ReadValue>,
+    /// What of the state its condition and its reason read.
+    pub state: StateReads,
     pub(crate) reason: Vec<ReasonPart>,
     pub(crate) block: Block,
     pub(crate) zone: TimeZone,

@@ -88,8 +88,13 @@ pub(crate) fn house(pack: &str) -> House {
     let (schema, problems) = Schema::load(&File::new("schema.yaml", include_str!("../golden/schema.yaml")));
     let schema = schema.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
     let list = |_: &str| Ok("code\n7995\n6051\n".to_owned());
-    let options =
-        CompileOptions { key: TextKey::default(), models: &["profile"], retention: None, list: &list };
+    let options = CompileOptions {
+        key: TextKey::default(),
+        models: &["profile"],
+        retention: None,
+        lookback: 0,
+        list: &list,
+    };
     let (rules, problems) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
     let rules = rules.unwrap_or_else(|| panic!("{}", problems.render(Paint::Plain)));
     House { schema, rules }

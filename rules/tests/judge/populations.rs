@@ -21,7 +21,8 @@ fn wording(condition: &str, before: &str) -> Option<String> {
          where: '{condition}'}}\nfeatures:\n  f: r\n"
     );
     let no_list = |_: &str| Err(String::new());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &no_list };
     let (ruleset, problems) =
         Ruleset::compile(&[File::new("pack.yaml", pack)], &schema.expect("a schema"), &options);
     let ruleset = ruleset.unwrap_or_else(|| panic!("{problems:?}"));

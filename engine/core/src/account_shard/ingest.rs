@@ -139,7 +139,7 @@ impl<D: DerivedSpaces> Ingest<'_, D> {
         if let Ingested::New(inserted) = ingested {
             self.scores.observe(self.shard.ledgers(), inserted.row, event, is_judged);
             signals::read(self.derived.signals(), self.installation.ruleset(), event);
-            self.derived.ingest(event, is_judged);
+            self.derived.ingest(event, &inserted, is_judged);
             if is_judged {
                 self.pending.push(Pending { event: place, record, inserted });
             }

@@ -24,13 +24,15 @@ pub(super) fn middle(bin: u16) -> f64 {
 pub(super) struct Histogram {
     /// Whose values are counted.
     pub(super) group: u64,
+    /// The newest day of which values of the group may not have been counted.
+    pub(super) lacking: i64,
     pub(super) count: u32,
     tree: Box<[u32]>,
 }
 
 impl Histogram {
     pub(super) fn new(group: u64) -> Histogram {
-        Histogram { group, count: 0, tree: vec![0; BINS].into_boxed_slice() }
+        Histogram { group, lacking: i64::MIN, count: 0, tree: vec![0; BINS].into_boxed_slice() }
     }
 
     pub(super) fn change(&mut self, bin: u16, change: impl Fn(u32) -> u32) {

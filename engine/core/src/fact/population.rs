@@ -49,6 +49,10 @@ pub struct Population {
     histograms: Vec<Histogram>,
     vacant: Vec<u16>,
     groups: HashTable<(u64, u16)>,
+    /// The newest day of which a value was not counted because its group was one too many.
+    lacking: i64,
+    /// Values that were not counted.
+    dropped: u64,
 }
 
 impl Population {
@@ -65,6 +69,8 @@ impl Population {
             histograms: Vec::new(),
             vacant: Vec::new(),
             groups: HashTable::new(),
+            lacking: i64::MIN,
+            dropped: 0,
         }
     }
 
@@ -82,6 +88,14 @@ impl Population {
     /// Adds to the counts of a day. False, and nothing is counted, for a group too many or a count that is full.
     #[inline]
     fn add(&mut self, age: usize, added: &Count) -> bool {
+        let is_counted = self.try_add(age, added);
+        if !is_counted {
+            self.note_dropped(age, added);
+        }
+        is_counted
+    }
+
+    fn try_add(&mut self, age: usize, added: &Count) -> bool {
         let Some(histogram) = self.histogram(added.group) else { return false };
         let (bin, count) = (added.bin, added.count);
         let held = &mut self.histograms[usize::from(histogram)];
@@ -99,6 +113,30 @@ impl Population {
             self.by_day[age].entry(hash, same, rehash).or_insert(Entry { histogram, bin, count: 0 });
         entry.get_mut().count += count;
         true
+    }
+
+    #[cold]
+    fn note_dropped(&mut self, age: usize, added: &Count) {
+        self.dropped += u64::from(added.count);
+        let day = self.today.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX));
+        let lacking = match self.number(added.group) {
+            Some(number) => &mut self.histograms[usize::from(number)].lacking,
+            None => &mut self.lacking,
+        };
+        *lacking = day.max(*lacking);
+    }
+
+    /// Whether values of a group may be missing from its counts. Of a group without counts they are those that were not
+    /// counted; one that came later may have lost some before.
+    pub fn lacks(&self, group: u64) -> bool {
+        let lacking = self.find(group).map_or(self.lacking, |histogram| histogram.lacking);
+        let days = i64::try_from(self.days).unwrap_or(i64::MAX);
+        lacking > self.today.saturating_sub(days)
+    }
+
+    /// Values that were not counted since the beginning.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// A new day begins: the oldest are forgotten. Days never turn back, not even of an empty population.
@@ -140,13 +178,16 @@ impl Population {
     }
 
     fn find(&self, group: u64) -> Option<&Histogram> {
-        let held = self.groups.find(mix(group), |held| held.0 == group)?;
-        Some(&self.histograms[usize::from(held.1)])
+        self.number(group).map(|number| &self.histograms[usize::from(number)])
+    }
+
+    fn number(&self, group: u64) -> Option<u16> {
+        self.groups.find(mix(group), |held| held.0 == group).map(|held| held.1)
     }
 
     fn histogram(&mut self, group: u64) -> Option<u16> {
-        if let Some(held) = self.groups.find(mix(group), |held| held.0 == group) {
-            return Some(held.1);
+        if let Some(number) = self.number(group) {
+            return Some(number);
         }
         let number = match self.vacant.pop() {
             Some(number) => number,
@@ -156,7 +197,8 @@ impl Population {
                 u16::try_from(self.histograms.len() - 1).expect("at most 1,024 groups")
             }
         };
-        self.histograms[usize::from(number)].group = group;
+        let histogram = &mut self.histograms[usize::from(number)];
+        (histogram.group, histogram.lacking) = (group, self.lacking);
         self.groups.insert_unique(mix(group), (group, number), |held| mix(held.0));
         Some(number)
     }

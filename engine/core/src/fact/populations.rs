@@ -2,6 +2,7 @@
 
 mod wire;
 
+use super::FactMarks;
 use super::population::{Population, Recount};
 use crate::batch::Timestamp;
 use crate::snapshot::{fingerprint, kind_text};
@@ -73,12 +74,15 @@ fn meaning(rank: &Rank, schema: &Schema, pack: &str) -> u128 {
 #[derive(Clone, Debug, Default)]
 pub struct Populations {
     ranked: Vec<Ranked>,
+    /// What ranks of earlier plans had not counted.
+    gone_dropped: u64,
 }
 
 impl Populations {
     /// The plan's ranks, nothing counted yet. `pack`: the hash of what the plan was compiled from.
     pub fn new(plan: &AggregatePlan, schema: &Schema, pack: &str) -> Populations {
-        Populations { ranked: plan.populations.iter().map(|rank| Ranked::new(rank, schema, pack)).collect() }
+        let ranked = plan.populations.iter().map(|rank| Ranked::new(rank, schema, pack));
+        Populations { ranked: ranked.collect(), gone_dropped: 0 }
     }
 
     /// Takes over another plan: what counts the same as before goes on, the rest is counted from the rows held.
@@ -102,6 +106,7 @@ impl Populations {
                 None => recounts.push((index, Recount::new(rank.days, watermark))),
             }
         }
+        self.gone_dropped = old.dropped() - self.dropped();
         if recounts.is_empty() || watermark == Timestamp(i64::MIN) {
             return;
         }
@@ -123,9 +128,12 @@ impl Populations {
     }
 
     /// Writes the event's ranks among the events counted before it; missing where there are too few.
-    pub fn rank(&self, registers: &mut Registers) {
-        for ranked in &self.ranked {
+    pub fn rank(&self, registers: &mut Registers, marks: &mut FactMarks) {
+        for (number, ranked) in self.ranked.iter().enumerate() {
             let share = ranked.of(registers).and_then(|(group, value)| {
+                if ranked.population.lacks(group) {
+                    marks.ranks.insert(number);
+                }
                 let enough = ranked.population.count(group) >= ranked.at_least;
                 ranked.population.share_smaller(group, value).filter(|_| enough)
             });
@@ -140,6 +148,11 @@ impl Populations {
                 ranked.population.observe(at, group, value);
             }
         }
+    }
+
+    /// Values that were not counted since the beginning, because their group was one too many.
+    pub fn dropped(&self) -> u64 {
+        self.gone_dropped + self.ranked.iter().map(|ranked| ranked.population.dropped()).sum::<u64>()
     }
 
     /// Bytes of memory.
@@ -224,10 +237,10 @@ mod tests {
     fn ranks(populations: &Populations) -> Vec<Option<u64>> {
         let mut all = Vec::new();
         for ranked in &populations.ranked {
-            let one = Populations { ranked: vec![ranked.clone()] };
+            let one = Populations { ranked: vec![ranked.clone()], gone_dropped: 0 };
             for (amount, declined) in [(0.0, false), (5.0, true), (50.0, false), (50.0, true), (1e4, false)] {
                 let (mut registers, _) = registers(&(Timestamp(0), amount, declined));
-                one.rank(&mut registers);
+                one.rank(&mut registers, &mut FactMarks::default());
                 all.push(registers.get(RANK));
             }
         }

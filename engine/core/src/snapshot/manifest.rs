@@ -80,6 +80,10 @@ pub(crate) struct PopulationSummary {
     pub(crate) today: Option<i64>,
     pub(crate) days_held: u32,
     pub(crate) counts: u64,
+    /// The newest day of which a value was not counted because its group was one too many.
+    pub(crate) lacking: Option<i64>,
+    /// Groups with counts of which values may not have been counted, and the newest day of one.
+    pub(crate) lacking_groups: Vec<(u64, i64)>,
 }
 
 /// The same of the profile's population.

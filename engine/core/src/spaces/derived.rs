@@ -6,6 +6,7 @@ use crate::derived::{AccountJudged, DecisionSink, DerivedSpaces};
 use crate::event::Event;
 use crate::ingested::{Ingested, InsertedRow};
 use crate::installation::Installation;
+use crate::reads::EventRows;
 use crate::results::EventResults;
 use crate::shard::Shard;
 use crate::signals::{SignalTable, Signals};
@@ -41,7 +42,7 @@ impl DerivedShards {
             .map(|number| DerivedShard { shard: Shard::new(installation, number), pending: VecDeque::new() });
         DerivedShards {
             shards: shards.collect(),
-            signals: SignalTable::new(installation.settings().skew_ms()),
+            signals: SignalTable::new(installation.settings()),
             installation: Arc::clone(installation),
             begins: BTreeMap::new(),
         }
@@ -69,6 +70,7 @@ impl DerivedSpaces for Collecting<'_> {
         begins.insert(partition, from);
         let latest = begins.values().copied().max().unwrap_or(from);
         self.derived.shards.iter_mut().for_each(|derived| derived.shard.begin_at(latest));
+        self.derived.signals.begin_at(latest);
     }
 
     fn prefetch<'a>(&mut self, events: impl Iterator<Item = &'a Event> + Clone) {
@@ -77,16 +79,18 @@ impl DerivedSpaces for Collecting<'_> {
         }
     }
 
-    fn ingest(&mut self, event: &mut Event, is_judged: bool) {
+    fn ingest(&mut self, event: &mut Event, account: &InsertedRow, is_judged: bool) {
         let DerivedShards { installation, shards, signals, .. } = &mut *self.derived;
+        signals.begin_with(event);
         for DerivedShard { shard, pending } in shards {
             let inserted = match shard.ingest(event, is_judged) {
                 Ingested::New(inserted) => Some(inserted),
                 _ => None,
             };
             if is_judged {
-                if inserted.is_some() {
-                    signals.publish(installation.ruleset(), shard.program().space_index(), event);
+                if let Some(inserted) = &inserted {
+                    let own = (&**shard.program(), inserted);
+                    signals.publish(&EventRows { installation, account, own }, event);
                 }
                 pending.push_back(inserted);
             }
@@ -98,7 +102,7 @@ impl DerivedSpaces for Collecting<'_> {
         judged.decision.into_iter().for_each(|decision| outcome.add(decision));
         for DerivedShard { shard, pending } in &mut self.derived.shards {
             let Some(inserted) = pending.pop_front().flatten() else { continue };
-            let judged = shard.judge(event, &inserted, judged.scores);
+            let judged = shard.judge(event, &inserted, judged.inserted, judged.scores);
             sink.take(&judged);
             judged.decision.iter().for_each(|decision| outcome.add(decision));
         }

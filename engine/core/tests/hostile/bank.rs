@@ -52,7 +52,8 @@ pub fn compiled(pack: &str) -> (Schema, Result<Ruleset, String>) {
     let (schema, errors) = Schema::load(&File::new("schema.yaml", include_str!("schema.yaml")));
     let schema = schema.unwrap_or_else(|| panic!("{}", errors.render(Paint::Plain)));
     let no_list = |_: &str| Err(String::new());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &no_list };
     let (ruleset, errors) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
     (schema, ruleset.ok_or_else(|| errors.render(Paint::Plain)))
 }

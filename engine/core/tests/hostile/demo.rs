@@ -85,6 +85,7 @@ impl Demo {
             key: TextKey::default(),
             models: &["profile"],
             retention: settings.retention_ms,
+            lookback: 0,
             list: &list,
         };
         let pack = File::new("cards.yaml", shipped!("packs/cards.yaml"));

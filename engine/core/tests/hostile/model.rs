@@ -30,6 +30,7 @@ fn last_of(days: i64, retention_ms: Option<i64>) -> (f64, bool) {
         key: TextKey::default(),
         models: &["profile"],
         retention: retention_ms,
+        lookback: 0,
         list: &no_list,
     };
     let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", PACK)], &schema, &options);

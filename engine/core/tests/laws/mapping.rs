@@ -56,7 +56,8 @@ fn compiled(packs: &[File], schema: &Schema) -> Arc<Ruleset> {
         "risky_mcc.csv" => Ok(RISKY_MCC.to_owned()),
         other => Err(format!("no list {other}")),
     };
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let (ruleset, errors) = Ruleset::compile(packs, schema, &options);
     Arc::new(ruleset.unwrap_or_else(|| panic!("{errors:?}")))
 }

@@ -31,7 +31,8 @@ pub(crate) fn pack_under(schema: &Schema, replaced: &[(&str, &str)]) -> Arc<Rule
         text = text.replacen(old, new, 1);
     }
     let list = |_: &str| Ok(RISKY_MCC.to_owned());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &list };
     let (ruleset, problems) = Ruleset::compile(&[File::new("pack.yaml", text)], schema, &options);
     Arc::new(ruleset.unwrap_or_else(|| panic!("{problems:?}")))
 }

@@ -48,7 +48,7 @@ impl Setup {
         let schema = schema.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
         let no_list = |_: &str| Err(String::new());
         let (key, retention) = (TextKey::default(), Some(10 * DAY_MS));
-        let options = CompileOptions { key, models: &[], retention, list: &no_list };
+        let options = CompileOptions { key, models: &[], retention, lookback: 0, list: &no_list };
         let (ruleset, faults) = Ruleset::compile(&[File::new("pack.yaml", pack)], &schema, &options);
         let ruleset = ruleset.unwrap_or_else(|| panic!("{}", faults.render(Paint::Plain)));
         let field = |name: &&str| {

@@ -98,7 +98,8 @@ fn compiles(aggregate: &str, condition: &str) -> bool {
         "version: 1\npack: p\nowner: a\naggregates:\n  f: {aggregate}\nrules:\n  - {{id: R, action: review, when: \"{condition}\", reason: x}}\n"
     );
     let no_list = |_: &str| Err(String::new());
-    let options = CompileOptions { key: TextKey::default(), models: &[], retention: None, list: &no_list };
+    let options =
+        CompileOptions { key: TextKey::default(), models: &[], retention: None, lookback: 0, list: &no_list };
     Ruleset::compile(&[File::new("pack.yaml", pack)], &schema.unwrap(), &options).0.is_some()
 }
 

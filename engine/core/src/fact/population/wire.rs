@@ -23,8 +23,16 @@ impl Population {
                 counts += 1;
             }
         }
+        let held = self.histograms.iter().filter(|histogram| histogram.count > 0);
+        let mut lacking_groups: Vec<(u64, i64)> = held
+            .filter(|histogram| histogram.lacking > i64::MIN)
+            .map(|histogram| (histogram.group, histogram.lacking))
+            .collect();
+        lacking_groups.sort_unstable();
         PopulationSummary {
             meaning,
+            lacking: (self.lacking > i64::MIN).then_some(self.lacking),
+            lacking_groups,
             today: (self.today > i64::MIN).then_some(self.today),
             days_held: u32::try_from(self.by_day.len()).expect("no more days than a u32 counts"),
             counts,
@@ -39,6 +47,13 @@ impl Population {
         }
         self.today = summary.today.unwrap_or(i64::MIN);
         self.by_day.resize_with(days, HashTable::new);
+        for (group, lacking) in &summary.lacking_groups {
+            let number = self.histogram(*group);
+            let number =
+                number.ok_or(SnapshotError::malformed("a population has more groups than it counts"))?;
+            self.histograms[usize::from(number)].lacking = *lacking;
+        }
+        self.lacking = summary.lacking.unwrap_or(i64::MIN);
         Ok(())
     }
 
@@ -46,10 +61,14 @@ impl Population {
     pub(crate) fn load(&mut self, item: &Item) -> Result<(), SnapshotError> {
         let day = usize::try_from(item.age).ok().filter(|age| *age < self.by_day.len());
         let day = day.ok_or(SnapshotError::malformed("a day that the population does not count"))?;
-        let counted = self.add(day, &item.counted);
-        counted
-            .then_some(())
-            .ok_or(SnapshotError::malformed("a population has more groups or events than it can count"))
+        let is_new = self.find(item.counted.group).is_none();
+        if !self.try_add(day, &item.counted) {
+            return Err(SnapshotError::malformed("a population has more groups or events than it can count"));
+        }
+        if is_new && let Some(number) = self.number(item.counted.group) {
+            self.histograms[usize::from(number)].lacking = i64::MIN;
+        }
+        Ok(())
     }
 }
 
@@ -70,5 +89,48 @@ impl Item {
             return Err(SnapshotError::malformed("an unknown bin"));
         }
         Ok(Item { which, age, counted })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::GROUPS_MAX;
+    use super::*;
+    use crate::batch::Timestamp;
+    use crate::snapshot::chunk::ItemKind;
+    use tripline_rules::time::DAY_MS;
+
+    #[test]
+    fn which_groups_may_lack_values_is_known_after_loading() {
+        let (one_too_many, other) = (GROUPS_MAX as u64, GROUPS_MAX as u64 + 1);
+        let mut population = Population::new(2);
+        (0..=one_too_many).for_each(|group| population.observe(Timestamp(0), group, 1.0));
+        let saved = |population: &Population| {
+            let (mut writer, mut chunks) = (ChunkWriter::new(ItemKind::Populations), Vec::new());
+            let summary = population.save(0, 7, &mut writer);
+            writer.finish(&mut chunks);
+            (summary, chunks)
+        };
+        for day in 1..5 {
+            population.begin_day(Timestamp(day * DAY_MS));
+            // On the second day all groups are taken. The third begins without the first, and with it they have left.
+            let came: &[u64] = if day == 1 { &[0, one_too_many] } else { &[one_too_many] };
+            came.iter().for_each(|group| population.observe(Timestamp(day * DAY_MS), *group, 1.0));
+            assert_eq!(population.lacks(one_too_many), day < 3, "day {day}");
+            assert!(!population.lacks(0), "day {day}");
+            let (summary, chunks) = saved(&population);
+            let mut loaded = Population::new(2);
+            loaded.begin_load(&summary).unwrap();
+            for chunk in &chunks {
+                let (_, mut items) = ItemKind::read(&chunk.bytes).unwrap();
+                while items.left() > 0 {
+                    loaded.load(&Item::read(&mut items).unwrap()).unwrap();
+                }
+            }
+            for group in [0, 1, one_too_many, other] {
+                assert_eq!(loaded.lacks(group), population.lacks(group), "day {day}, group {group}");
+            }
+            assert_eq!(saved(&loaded).0, summary, "day {day}");
+        }
     }
 }
