@@ -45,8 +45,8 @@ pub struct Alert<'a> {
     pub rules: Vec<RulePart<'a>>,
     /// Models whose score was known.
     pub models: Vec<ModelPart<'a>>,
-    /// The smallest share of a window that was held, of all that the rules read, in whichever key space it was computed;
-    /// absent when all windows were whole.
+    /// The smallest share of a window that was held, of all that the rules read, in whichever key space it was
+    /// computed; absent when all windows were whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<f64>,
     /// Whether something that the rules read had lost state, or a count stopped at its maximum.

@@ -24,8 +24,8 @@ pub trait DerivedSpaces {
     /// Brings the ledgers of events into the cache.
     fn prefetch<'a>(&mut self, events: impl Iterator<Item = &'a Event> + Clone);
 
-    /// Takes an event that has its row, `account`, in the account's shard. Events that are judged are remembered in their
-    /// order.
+    /// Takes an event that has its row, `account`, in the account's shard. Events that are judged are remembered in
+    /// their order.
     fn ingest(&mut self, event: &mut Event, account: &InsertedRow, is_judged: bool);
 
     /// Judges the next of the remembered events.

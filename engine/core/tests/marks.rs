@@ -185,11 +185,11 @@ fn and(a: Said, b: Said) -> Said {
 }
 
 /// A published value, the marks of the event that found it so, its time, and until when it is valid.
-type Told = (Option<f64>, Said, i64, i64);
+type Published = (Option<f64>, Said, i64, i64);
 
 /// Signals as a plain table.
 #[derive(Default)]
-struct Table(BTreeMap<(&'static str, u8), Told>);
+struct Table(BTreeMap<(&'static str, u8), Published>);
 
 impl Table {
     fn read(&self, (name, valid_for): (&'static str, i64), terminal: u8, at: i64, began: i64) -> Said {
@@ -218,9 +218,7 @@ impl Table {
         }
         match (held.0.filter(|_| at < held.3), value) {
             (Some(_), None) => held.1 = and(held.1, marks),
-            (Some(told), Some(value)) if (told - value).abs() < step => {
-                *held = (Some(told), marks, at, newer.3)
-            }
+            (Some(old), Some(value)) if (old - value).abs() < step => *held = (Some(old), marks, at, newer.3),
             _ => *held = newer,
         }
     }
@@ -265,8 +263,8 @@ proptest! {
             own.insert(cap, at, event.amount);
             let (acct_6h, acct_2d) = (own.marks(6 * HOUR, at, began), own.marks(2 * DAY, at, began));
             let acct_count = own.within(2 * DAY, at).count();
-            // A fact without a window reads as far back as rows are held: two days. Any of them may be what it is about,
-            // and of one that has expired since it was dropped nobody knows.
+            // A fact without a window reads as far back as rows are held: two days. Any of them may be what it is
+            // about, and of one that has expired since it was dropped nobody knows.
             newest = newest.max(at);
             let expired = newest - 2 * DAY - 6 * HOUR - FUTURE_MS_MAX;
             let is_certain = event.rule != "seen" || own.dropped.is_none_or(|dropped| dropped > expired);
@@ -311,8 +309,8 @@ fn event(rule: &'static str, at: i64, terminal: Option<u8>) -> Event {
     Event { rule, at, account: 0, terminal, merchant: 0, amount: 100 }
 }
 
-/// The log began a day before. Terminal 0 is evicted after two uses: what it publishes next counts one use, and says that
-/// the rows before the eviction may be gone.
+/// The log began a day before. Terminal 0 is evicted after two uses: what it publishes next counts one use, and says
+/// that the rows before the eviction may be gone.
 #[test]
 fn a_signal_of_an_evicted_terminal_is_approximate_where_it_is_read() {
     let mut bank = Bank::new(Settings { keys_per_shard: 2, ..settings() });
