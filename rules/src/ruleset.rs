@@ -6,6 +6,7 @@ mod describe;
 mod output;
 mod rule;
 
+pub use crate::function::Zones;
 pub use describe::{Described, describe_field};
 pub(crate) use output::DecideLine;
 pub use output::{Feature, Signal};
@@ -33,6 +34,7 @@ pub struct Ruleset {
     pub(crate) decide: Vec<DecideLine>,
     pub(crate) models: BTreeMap<String, Slot>,
     pub(crate) text_slots: BTreeSet<Slot>,
+    pub(crate) zone_slots: BTreeSet<Slot>,
     pub(crate) field_slots: BTreeSet<Slot>,
     pub(crate) read_slots: BTreeSet<Slot>,
     pub(crate) derived_places: Vec<(String, Span)>,
@@ -95,6 +97,11 @@ impl Ruleset {
     /// Text fields whose text is needed in addition to their hash.
     pub fn text_slots(&self) -> Vec<Slot> {
         self.text_slots.iter().copied().collect()
+    }
+
+    /// Whether something reads the text of a field as a time zone.
+    pub fn is_zone(&self, field: Slot) -> bool {
+        self.zone_slots.contains(&field)
     }
 
     /// Fields of the event that anything reads.

@@ -7,7 +7,7 @@ mod cause;
 mod keys;
 mod position;
 
-pub use keys::Keys;
+pub use keys::{Keys, comma_help};
 pub use position::Positions;
 
 use crate::card_number;

@@ -87,6 +87,7 @@
 /// | `W507` | score without an action, and without `decide` |
 /// | `W508` | line of `decide` that no sum of scores reaches |
 /// | `W510` | time since an event, compared with more than rows are held for |
+/// | `W511` | number beside money whose point may stand between thousands |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub &'static str);
 
