@@ -39,8 +39,8 @@ impl Lines {
         Lines { stream, csv: Some(delimiter) }
     }
 
-    /// Appends the next record's bytes, without its line end and a byte order mark before it, skipping empty lines. False
-    /// at the end.
+    /// Appends the next record's bytes, without its line end and a byte order mark before it, skipping empty lines.
+    /// False at the end.
     ///
     /// Of a line longer than `LINE_BYTES_KEPT`, of a CSV record longer than `RECORD_BYTES_KEPT`, only the beginning is
     /// given. A quote that is never closed ends with that many bytes too, at the next line end: it must not swallow the
