@@ -6,6 +6,7 @@
 mod client;
 mod files;
 mod mapping;
+mod mapping_errors;
 mod packs;
 mod places;
 mod secrets;
@@ -196,7 +197,7 @@ impl Reader<'_, '_> {
         let ruleset = self.packs(packs, (&schema, &gaps), &options, sections.kafka.brokers.is_some());
         let (input, mapping, checked) = input?;
         if let Some(ruleset) = &ruleset {
-            mapping::report_unmapped(&mapping, ruleset, &schema, self.problems);
+            mapping_errors::report_unmapped(&mapping, ruleset, &schema, self.problems);
         }
         let Sections { time, limits, kafka, delivery, snapshots, http, log } = sections;
         let settings = Settings {
@@ -316,7 +317,7 @@ impl Reader<'_, '_> {
         let read = mapping::read(&mut keys, fields, self.problems);
         let checked = read.as_ref().and_then(|ReadMapping { mapping, unread }| {
             let checked = CheckedMapping::new(mapping, schema);
-            checked.map_err(|errors| mapping::report(&errors, unread, fields, self.problems)).ok()
+            checked.map_err(|errors| mapping_errors::report(&errors, unread, fields, self.problems)).ok()
         });
         keys.finish(self.problems);
         Some((input, read?.mapping, checked?))

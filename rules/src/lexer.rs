@@ -3,6 +3,7 @@
 //! It does not depend on which names exist or what they mean.
 
 use crate::diagnostic::{Diagnostics, Span};
+use crate::habit::{CURRENCY_SIGNS, amount_help, is_currency, thousands};
 use crate::money::Decimal;
 use crate::text::visible;
 use crate::time::{Ms, parse_duration};
@@ -84,7 +85,8 @@ pub fn tokens(written: Written<'_>, problems: &mut Diagnostics) -> Option<Vec<Le
             continue;
         }
         let rest = &written.text[at..];
-        let (token, length) = token(rest, first);
+        let is_grouped = written.text[..at].ends_with(|before: char| before.is_ascii_digit());
+        let (token, length) = if is_grouped && first == '\'' { apostrophe(rest) } else { token(rest, first) };
         match token {
             Ok(token) => {
                 found.push(Lexeme { token, span: written.span(at, at + length) });
@@ -113,6 +115,7 @@ fn token(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
     match first {
         '"' | '\'' => quoted(rest, first),
         '0'..='9' => number(rest),
+        _ if CURRENCY_SIGNS.contains(&first) && is_sign_of_amount(rest, first) => currency_sign(rest, first),
         '$' | '@' => {
             let length = 1 + name_length(&rest[1..]);
             if length == 1 {
@@ -135,6 +138,35 @@ fn token(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
         _ if CURLY.contains(&first) => curly(rest, first),
         _ => sign(rest, first),
     }
+}
+
+/// Whether a sign of a currency stands beside a number. `$` also begins the name of a parameter.
+fn is_sign_of_amount(rest: &str, first: char) -> bool {
+    first != '$' || rest[1..].starts_with(|next: char| next.is_ascii_digit())
+}
+
+/// `€3000`, or the sign behind a number.
+fn currency_sign(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
+    let sign = first.len_utf8();
+    let number = rest[sign..].bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let digits = &rest[sign..sign + number];
+    let wrong = Wrong {
+        code: "E100",
+        message: format!("unexpected sign of a currency `{first}`"),
+        help: Some(amount_help(if digits.is_empty() { "3000" } else { digits })),
+    };
+    (Err(wrong), sign + number)
+}
+
+/// An apostrophe between thousands: the rest of the number.
+fn apostrophe(rest: &str) -> (Result<Token, Wrong>, usize) {
+    let length = rest.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'\'').count();
+    let wrong = Wrong {
+        code: "E106",
+        message: "an apostrophe inside a number".to_owned(),
+        help: Some("thousands are written without a sign, `1000`, or with `_`, `1_000`".to_owned()),
+    };
+    (Err(wrong), length)
 }
 
 fn sign(rest: &str, first: char) -> (Result<Token, Wrong>, usize) {
@@ -196,6 +228,17 @@ fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
     if fraction > 0 {
         length += 1 + fraction;
     }
+    let groups = groups(&rest[length..]);
+    if fraction > 0 && groups > 0 {
+        let whole = length + groups;
+        let wrong = Wrong {
+            code: "E106",
+            message: format!("`{}` has more than one point", &rest[..whole]),
+            help: thousands(&rest[..whole])
+                .map(|digits| format!("thousands are written without a sign: `{digits}`")),
+        };
+        return (Err(wrong), whole);
+    }
     if rest[length..].starts_with('%') {
         length += 1;
         let share = Decimal::parse_share(&rest[..length]);
@@ -208,17 +251,29 @@ fn number(rest: &str) -> (Result<Token, Wrong>, usize) {
     }
     let whole = length + unit;
     let Some(duration) = parse_duration(&rest[..whole]) else {
+        let durations = "durations are written `30s`, `10m`, `24h`, `90d`, at most 36500d; percentages `5%`";
+        let is_amount = is_currency(&rest[length..whole]);
         let wrong = Wrong {
             code: "E106",
             message: format!("`{}` is neither a number nor a duration", &rest[..whole]),
-            help: Some(
-                "durations are written `30s`, `10m`, `24h`, `90d`, at most 36500d; percentages `5%`"
-                    .to_owned(),
-            ),
+            help: Some(if is_amount { amount_help(&rest[..length]) } else { durations.to_owned() }),
         };
         return (Err(wrong), whole);
     };
     (Ok(Token::Duration(duration)), whole)
+}
+
+/// Length of further groups of digits behind a point each: of `.000` in `1.000.000`.
+fn groups(rest: &str) -> usize {
+    let mut length = 0;
+    while let Some(group) = rest[length..].strip_prefix('.') {
+        let digits = group.bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 {
+            break;
+        }
+        length += 1 + digits;
+    }
+    length
 }
 
 fn too_long() -> Wrong {

@@ -16,7 +16,7 @@
 //! | 1 | [`text`], [`card_number`] | hidden characters; card numbers where none belong |
 //! | 1 | [`diagnostic`], `pattern`, `catalogue`, [`typology`] | problems; patterns; well-known fields; fraud types |
 //! | 2 | [`yaml`], `ast`, [`action`], `options` | YAML files; syntax tree; what a rule leads to; options |
-//! | 2 | [`zones`] | names of time zones |
+//! | 2 | [`zones`], `habit` | names of time zones; what other languages write |
 //! | 3 | [`schema`], `lexer`, `function` | fields and their kinds; tokens; arithmetic on plain numbers |
 //! | 4 | `parser`, [`aggregate`] | expressions from tokens; aggregates in normal form |
 //! | 5 | `reason`, `graph` | reason texts; typed expressions, equal parts once |
@@ -86,6 +86,7 @@ pub mod compile;
 pub mod diagnostic;
 mod function;
 mod graph;
+mod habit;
 mod lexer;
 mod lint;
 mod list;

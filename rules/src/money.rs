@@ -124,6 +124,27 @@ impl Decimal {
         Decimal::parse(&number.to_string())
     }
 
+    /// Whether a text is a number with a decimal comma: `12,50`, `-0,5`, `1.234,56`. `1,234` may as well be a thousand,
+    /// and is none.
+    pub fn has_comma(text: impl AsRef<[u8]>) -> bool {
+        let text = text.as_ref().trim_ascii();
+        let text = text.strip_prefix(b"-").unwrap_or(text);
+        let mut parts = text.split(|byte| *byte == b',');
+        let (Some([first, rest @ ..]), Some(fraction), None) = (parts.next(), parts.next(), parts.next())
+        else {
+            return false;
+        };
+        // Between thousands: a point, a blank, an apostrophe, or such a character beyond ASCII.
+        let is_group = |byte: &u8| matches!(byte, b'.' | b' ' | b'\'' | 0x80..);
+        let is_number = first.is_ascii_digit()
+            && rest.iter().all(|byte| byte.is_ascii_digit() || is_group(byte))
+            && !fraction.is_empty()
+            && fraction.iter().all(u8::is_ascii_digit);
+        let may_be_thousands =
+            fraction.len() == 3 && *first != b'0' && rest.len() < 3 && !rest.iter().any(is_group);
+        is_number && !may_be_thousands
+    }
+
     fn shifted(self, places: u32) -> Option<Decimal> {
         let scale = self.scale + places;
         (scale <= SCALE_MAX).then_some(Decimal { scale, ..self })
@@ -230,6 +251,35 @@ mod tests {
         assert_eq!(Decimal::parse("1_000").unwrap(), Decimal::whole(1000));
         for wrong in ["", "-", "1.", ".5", "1e3", "1.2.3", "0x1", "--1"] {
             assert_eq!(Decimal::parse(wrong), None, "{wrong}");
+        }
+        for comma in [
+            "12,50",
+            "-0,5",
+            "0,125",
+            "1234,567",
+            "1.234,567",
+            "1 234,5",
+            "1'234,50",
+            "1\u{a0}234,50",
+            " 7,1 ",
+        ] {
+            assert!(Decimal::has_comma(comma), "{comma}");
+        }
+        for other in [
+            "12.50",
+            "1,234",
+            "123,456",
+            "1,234,567",
+            "1,234.56",
+            ",5",
+            "5,",
+            "a,5",
+            "1,5 EUR",
+            "",
+            "-",
+            "1-2,5",
+        ] {
+            assert!(!Decimal::has_comma(other), "{other}");
         }
         let product = Decimal::parse("1.1").unwrap().times(Decimal::whole(3)).unwrap();
         assert_eq!(product.scaled(2), 330.0);

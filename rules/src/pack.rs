@@ -9,6 +9,7 @@ mod rules;
 mod sections;
 
 pub use crate::parser::DEPTH_MAX;
+pub(crate) use aggregates::is_operation;
 pub(crate) use parts::{
     AggregateText, CooldownText, DecideText, ListText, Name, NamedText, OpText, Pack, ParamText, ParamValue,
     RuleText, SignalText,

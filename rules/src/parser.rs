@@ -2,6 +2,7 @@
 
 use crate::ast::{Arithmetic, Compare, Expr, ExprKind};
 use crate::diagnostic::{Diagnostics, Span};
+use crate::habit;
 use crate::lexer::{Lexeme, Token, Written, names, tokens};
 
 /// Maximum depth of an expression.
@@ -119,20 +120,36 @@ impl Parser<'_> {
             Token::Text(_) => "this text".to_owned(),
             Token::Number(_) | Token::Duration(_) => "this number".to_owned(),
         };
-        let problem =
-            self.problems.error("E103", format!("{what} is not expected here"), lexeme.span).label("here");
-        match lexeme.token {
-            Token::Sign("%") => {
-                problem.help("percentages are written `5%`, without a space");
+        let help = self.unexpected_help(at);
+        let message = format!("{what} is not expected here");
+        self.problems.error("E103", message, lexeme.span).label("here").help_maybe(help);
+    }
+
+    /// What was probably meant by a token that is not expected.
+    fn unexpected_help(&self, at: usize) -> Option<String> {
+        let before = at.checked_sub(1).map(|before| &self.tokens[before]);
+        let text = |lexeme: &Lexeme| {
+            let text = &self.problems.files()[lexeme.span.file].text;
+            text.get(lexeme.span.start..lexeme.span.end).unwrap_or_default().to_owned()
+        };
+        let help = match (before.map(|before| &before.token), &self.tokens[at].token) {
+            (_, Token::Sign("%")) => "percentages are written `5%`, without a space",
+            (_, Token::Sign(",")) if is_inside_number(self.tokens, at) => {
+                "decimals are written with a point, `0.5`; thousands without a sign, `1000`"
             }
-            Token::Sign(",") if is_inside_number(self.tokens, at) => {
-                problem.help("decimals are written with a point, `0.5`; thousands without a sign, `1000`");
+            (_, Token::Sign("missing")) => "write `x is missing`",
+            (Some(Token::Number(_)), Token::Number(_)) => "thousands are written without a sign, `1000`",
+            (Some(Token::Number(_)), Token::Name(unit)) if habit::is_currency(unit) => {
+                return before.map(|number| habit::amount_help(&text(number)));
             }
-            Token::Sign("missing") => {
-                problem.help("write `x is missing`");
+            (Some(Token::Name(unit)), Token::Number(_)) if habit::is_currency(unit) => {
+                return Some(habit::amount_help(&text(&self.tokens[at])));
             }
-            _ => {}
-        }
+            (Some(_), Token::Name(word)) => habit::operator(word)?,
+            (Some(Token::Name(word)), Token::Text(_)) => habit::operator(word)?,
+            _ => return None,
+        };
+        Some(help.to_owned())
     }
 
     /// An expression of operators that bind at least as strongly as `least`.

@@ -8,6 +8,7 @@ mod by;
 mod call;
 mod compare;
 mod header;
+mod major;
 mod name;
 mod plan;
 mod reason;
@@ -16,6 +17,7 @@ mod rule;
 mod types;
 mod unquoted;
 mod unused;
+mod window;
 
 pub(crate) use header::{check_header, override_params};
 pub(crate) use plan::{Placed, PlanBuilder};

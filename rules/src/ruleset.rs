@@ -7,6 +7,7 @@ mod output;
 mod reads;
 mod rule;
 
+pub use crate::function::Zones;
 pub use describe::{Described, describe_field};
 pub(crate) use output::DecideLine;
 pub use output::{Feature, Signal};
@@ -35,6 +36,7 @@ pub struct Ruleset {
     pub(crate) decide: Vec<DecideLine>,
     pub(crate) models: BTreeMap<String, Slot>,
     pub(crate) text_slots: BTreeSet<Slot>,
+    pub(crate) zone_slots: BTreeSet<Slot>,
     pub(crate) field_slots: BTreeSet<Slot>,
     pub(crate) read_slots: BTreeSet<Slot>,
     pub(crate) derived_places: Vec<(String, Span)>,
@@ -97,6 +99,11 @@ impl Ruleset {
     /// Text fields whose text is needed in addition to their hash.
     pub fn text_slots(&self) -> Vec<Slot> {
         self.text_slots.iter().copied().collect()
+    }
+
+    /// Whether something reads the text of a field as a time zone.
+    pub fn is_zone(&self, field: Slot) -> bool {
+        self.zone_slots.contains(&field)
     }
 
     /// Fields of the event that anything reads.

@@ -2,6 +2,8 @@
 //!
 //! It does not depend on which rules detect them.
 
+use crate::diagnostic::nearest;
+
 /// A kind of fraud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Typology {
@@ -51,4 +53,34 @@ typologies! {
 /// Whether a type of this id is known.
 pub fn is_known(id: &str) -> bool {
     TYPOLOGIES.iter().any(|typology| typology.id == id)
+}
+
+/// The type that a misspelt id means: by its spelling, in whatever letters, or by its last part: `card_testing`.
+pub fn nearest_to(wrong: &str) -> Option<&'static str> {
+    let upper = wrong.trim().to_ascii_uppercase();
+    let dotted = upper.replace(['-', '_', ' ', '/'], ".");
+    let ids = || TYPOLOGIES.iter().map(|typology| typology.id);
+    let plain = |id: &str| id.replace('_', ".");
+    let is_meant = |id: &&str| plain(id) == dotted || plain(id).ends_with(&format!(".{dotted}"));
+    ids().find(is_meant).or_else(|| nearest(&upper, ids()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typology_is_found_by_its_spelling_or_its_last_part() {
+        for (wrong, meant) in [
+            ("FRD.CARD.TESTIN", Some("FRD.CARD.TESTING")),
+            ("frd.card.testing", Some("FRD.CARD.TESTING")),
+            ("card_testing", Some("FRD.CARD.TESTING")),
+            ("FRD_P2P_NEW_PAYEE", Some("FRD.P2P.NEW_PAYEE")),
+            ("mule", Some("FRD.P2P.MULE")),
+            ("phishing", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest_to(wrong), meant, "{wrong}");
+        }
+    }
 }

@@ -7,12 +7,13 @@ mod cause;
 mod keys;
 mod position;
 
-pub use keys::Keys;
+pub use keys::{Keys, comma_help};
 pub use position::Positions;
 
 use crate::card_number;
 use crate::diagnostic::{Diagnostics, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
+use std::collections::HashMap;
 
 /// Maximum size of a file, bytes.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
@@ -127,7 +128,17 @@ struct TooDeep;
 
 enum Open {
     List(Span, Vec<Node>),
-    Map(Span, Vec<(Node, Node)>, Option<Node>),
+    Map(Span, OpenMap),
+}
+
+/// A mapping whose end has not been read.
+#[derive(Default)]
+struct OpenMap {
+    entries: Vec<(Node, Node)>,
+    /// A key that waits for its value.
+    key: Option<Node>,
+    /// Where each name is first a key.
+    names: HashMap<String, Span>,
 }
 
 struct Builder<'a> {
@@ -168,7 +179,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_extras(anchor, tag.is_some(), span);
-                self.begin(Open::Map(span, Vec::new(), None), span)?;
+                self.begin(Open::Map(span, OpenMap::default()), span)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             Event::Alias(_) => {
@@ -221,7 +232,7 @@ impl Builder<'_> {
             Open::List(span, nodes) => {
                 Node { span: whole(span, end, nodes.last()), value: Value::List(nodes) }
             }
-            Open::Map(span, entries, _) => Node {
+            Open::Map(span, OpenMap { entries, .. }) => Node {
                 span: whole(span, end, entries.last().map(|(_, last)| last)),
                 value: Value::Map(entries),
             },
@@ -234,11 +245,11 @@ impl Builder<'_> {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::List(_, nodes)) => nodes.push(node),
-            Some(Open::Map(_, entries, key)) => match key.take() {
-                Some(key) => entries.push((key, node)),
+            Some(Open::Map(_, map)) => match map.key.take() {
+                Some(key) => map.entries.push((key, node)),
                 None => {
-                    check_key(&node, entries, self.diagnostics);
-                    *key = Some(node);
+                    check_key(&node, &mut map.names, self.diagnostics);
+                    map.key = Some(node);
                 }
             },
         }
@@ -252,7 +263,7 @@ fn whole(start: Span, end: Span, last: Option<&Node>) -> Span {
     Span { file: start.file, start: start.start, end: if flow { end.end } else { last_end } }
 }
 
-fn check_key(key: &Node, entries: &[(Node, Node)], diagnostics: &mut Diagnostics) {
+fn check_key(key: &Node, names: &mut HashMap<String, Span>, diagnostics: &mut Diagnostics) {
     let Some(name) = key.scalar() else {
         diagnostics.error("Y008", "a key must be a single word", key.span);
         return;
@@ -260,11 +271,13 @@ fn check_key(key: &Node, entries: &[(Node, Node)], diagnostics: &mut Diagnostics
     if name == "<<" {
         diagnostics.error("Y005", "merge keys are not supported; repeat the values", key.span);
     }
-    if let Some((first, _)) = entries.iter().find(|(held, _)| held.scalar() == Some(name)) {
+    if let Some(first) = names.get(name) {
         diagnostics
             .error("Y003", format!("`{name}` is written twice"), key.span)
             .label("repeated here")
-            .context(first.span, "first here");
+            .context(*first, "first here");
+    } else {
+        names.insert(name.to_owned(), key.span);
     }
 }
 

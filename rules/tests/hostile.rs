@@ -1,11 +1,13 @@
 //! Arbitrary and damaged files: errors are reported and nothing panics.
 
 use proptest::prelude::*;
+use std::time::Instant;
 use tripline_rules::compile::CompileOptions;
-use tripline_rules::diagnostic::{File, Paint};
+use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
 use tripline_rules::value::TextKey;
+use tripline_rules::yaml;
 
 const SCHEMA: &str = include_str!("golden/schema.yaml");
 const PACK: &str = include_str!("golden/broken/pack.yaml");
@@ -63,6 +65,23 @@ fn mangled(text: &str, cuts: &[(usize, usize, usize, u8)]) -> String {
         }
     }
     text.into_iter().collect()
+}
+
+/// Sixteen times the keys take about sixteen times as long, not 256 times.
+#[test]
+fn many_keys_take_linear_time() {
+    let seconds = |keys: usize| {
+        let text: String = (0..keys).map(|key| format!("key_{key}: 1\n")).collect();
+        let once = || {
+            let mut problems = Diagnostics::new(&[File::new("pack.yaml", text.as_str())]);
+            let began = Instant::now();
+            assert!(yaml::parse(0, &mut problems).is_some() && problems.list().is_empty());
+            began.elapsed().as_secs_f64()
+        };
+        (0..3).map(|_| once()).fold(f64::INFINITY, f64::min)
+    };
+    let (few, many) = (seconds(2_500), seconds(40_000));
+    assert!(many < 80.0 * few, "2,500 keys take {few} s, 40,000 take {many} s");
 }
 
 proptest! {

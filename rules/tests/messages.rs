@@ -69,6 +69,115 @@ fn habits_of_other_languages_are_answered_with_what_to_write() {
 }
 
 #[test]
+fn operators_that_are_words_and_amounts_with_a_currency_are_answered() {
+    let amount = "an amount is written without its currency";
+    for (when, parts) in [
+        (
+            "merchant.id contains \"x\"",
+            &["E103", "`contains` is not expected", "write `matches(x, \"text\")`"][..],
+        ),
+        ("merchant.id like \"x%\"", &["write `matches(x, \"pattern\")`"]),
+        ("merchant.id starts_with \"x\"", &["is a function: write `starts_with(x, \"text\")`"]),
+        ("merchant.id STARTSWITH \"x\"", &["write `starts_with(x, \"text\")`"]),
+        ("tries gt 5", &["write `>`"]),
+        ("tx.amount >= 50% of tx.amount", &["write `*`"]),
+        ("tx.amount > 3000 EUR", &["E103", amount, "`3000`"]),
+        ("tx.amount > 3000EUR", &["E106", amount, "`3000`"]),
+        ("tx.amount > EUR 3000", &["E103", amount, "`3000`"]),
+        ("tx.amount > €3000", &["E100", amount, "`3000`"]),
+        ("tx.amount > 3000 €", &["E100", amount]),
+        ("tx.amount > $3000", &["E100", amount, "`3000`"]),
+        ("tx.amount > \"3000 EUR\"", &["E301", amount, "`3000`"]),
+        ("tx.amount > 3.000.000", &["E106", "more than one point", "`3000000`"]),
+        ("tx.amount > 3 000", &["E103", "thousands are written without a sign"]),
+        ("tx.amount > 10m5", &["E106", "durations are written"]),
+        ("tx.amount >= 50%", &["E301", "a percentage is a share of something", "`50% * x`"]),
+        ("tx.amount between 5% and 70", &["E301", "a percentage is a share of something"]),
+        ("count(card, 10m) > 5", &["E204", "`card_count_10m: {count: events, by: card, over: 10m}`"]),
+        ("sum(tx.amount, 24h) > 5", &["E204", "`account_sum_24h: {sum: tx.amount, by: account, over: 24h}`"]),
+        ("max(tx.amount, card, 30d) > 5", &["E201"]),
+        ("max(tx.amount, 30d) > 5", &["E305", "`account_max_30d: {max: tx.amount, by: account, over: 30d}`"]),
+    ] {
+        let message = message(when);
+        assert!(parts.iter().all(|part| message.contains(part)), "{when}: {message}");
+    }
+    // In YAML such an apostrophe is no quote.
+    let pack = with_rule("x").replace("when: 'x'", "when: tx.amount > 1'000");
+    let (_, problems) = compile(&pack);
+    let shown = problems.render(Paint::Plain);
+    assert!(shown.contains("an apostrophe inside a number") && shown.contains("`1_000`"), "{shown}");
+}
+
+#[test]
+fn three_decimals_beside_money_are_a_warning_where_they_may_be_thousands() {
+    let found = |when: &str| codes(&with_rule(when)).contains(&"W512");
+    for when in ["tx.amount >= 10.000", "tx.amount between 1.500 and 20000", "max(tx.amount, 2.500) > 3"] {
+        assert!(found(when), "{when}");
+    }
+    for when in [
+        "tx.amount >= 10",
+        "tx.amount >= 10.00",
+        "tx.amount >= 0.125",
+        "tries + 10.000 > 3",
+        "tx.amount > 1000.000",
+    ] {
+        assert!(!found(when), "{when}");
+    }
+    let message = message("tx.amount >= 10.000");
+    for part in ["`10.000` beside money", "read as 10;", "write `10000`, or `10`"] {
+        assert!(message.contains(part), "{message}");
+    }
+    // A parameter is written elsewhere: there the warning points.
+    let pack =
+        with_rule("tx.amount >= $share and tx.amount >= $share").replace("default: 60", "default: 10.000");
+    let (_, problems) = compile(&pack);
+    let warned: Vec<_> = problems.list().iter().filter(|problem| problem.code.0 == "W512").collect();
+    assert_eq!(warned.len(), 1, "{}", problems.render(Paint::Plain));
+    assert_eq!(&pack[warned[0].span.start..warned[0].span.end], "10.000");
+}
+
+#[test]
+fn entities_modes_and_typologies_in_other_words_are_answered() {
+    let rule = |keys: &str| {
+        let rule = format!("version: 1\nrules:\n  - {{id: R, action: alert, when: tx.declined, {keys}}}\n");
+        let (_, problems) = compile(&rule);
+        let [problem] = problems.list() else { panic!("{keys}\n{}", problems.render(Paint::Plain)) };
+        format!("{} {}; {}", problem.code.0, problem.message, problem.help.clone().unwrap_or_default())
+    };
+    for (keys, parts) in [
+        ("mode: on", &["S006", "`mode` cannot be `on`", "did you mean `live`?"][..]),
+        ("mode: enabled", &["S006", "did you mean `live`?"]),
+        ("mode: disabled", &["S006", "did you mean `\"off\"`?"]),
+        ("mode: off", &["Y004", "quote it: \"off\""]),
+        ("by: card.id", &["E405", "write `card`"]),
+        ("by: merchant.mcc", &["E405", "write `[account, merchant.mcc]`"]),
+        ("cooldown: {by: rule+card.id, for: 1h}", &["E201", "write `rule+card`"]),
+        ("typology: card_testing", &["E408", "did you mean `FRD.CARD.TESTING`?"]),
+        ("typology: phishing", &["E408", "one of AML.LAYERING,", "FRD.REFUND"]),
+    ] {
+        let message = rule(keys);
+        assert!(parts.iter().all(|part| message.contains(part)), "{keys}: {message}");
+    }
+    let pack = with_rule("tx.declined").replace("by: card, over: 10m", "by: card.id, over: 10m");
+    let (_, problems) = compile(&pack);
+    assert!(problems.render(Paint::Plain).contains("write `card`"), "{}", problems.render(Paint::Plain));
+    let pack = with_rule("tx.declined").replace("over: 10m", "over: 10m, include_current: no");
+    let (_, problems) = compile(&pack);
+    let shown = problems.render(Paint::Plain);
+    assert!(shown.contains("did you mean `false`?") && !shown.contains("Y004"), "{shown}");
+}
+
+#[test]
+fn numbers_with_a_comma_are_answered() {
+    for (written, help) in [("\"0,5\"", "`0.5`"), ("\"1.234,56\"", "`1234.56`"), ("\"10,000\"", "`10000`")] {
+        let pack = with_rule("tx.declined").replace("default: 60", &format!("default: {written}"));
+        let (_, problems) = compile(&pack);
+        let shown = problems.render(Paint::Plain);
+        assert!(shown.contains("S004") && shown.contains(help), "{written}: {shown}");
+    }
+}
+
+#[test]
 fn a_condition_that_cannot_change_says_why() {
     for (when, parts) in [
         ("part > 50", &["E310", "`part` is a share, 0 to 1", "`50%`"][..]),

@@ -8,6 +8,7 @@ use tripline_rules::compile::CompileOptions;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::ruleset::Ruleset;
 use tripline_rules::schema::Schema;
+use tripline_rules::typology::TYPOLOGIES;
 use tripline_rules::value::TextKey;
 
 fn root() -> PathBuf {
@@ -124,4 +125,13 @@ fn the_schema_of_the_guide_for_engineers_loads() {
         blocks("docs/mapping.md", "yaml").into_iter().filter(|block| block.contains("\nfields:\n")).collect();
     assert_eq!(schemas.len(), 1);
     schema(&File::new("docs/mapping.md", schemas[0].as_str()));
+}
+
+#[test]
+fn the_guide_lists_every_typology() {
+    let guide = file("docs/rules.md").text;
+    for typology in TYPOLOGIES {
+        let row = format!("| `{}` | {} |\n", typology.id, typology.doc);
+        assert!(guide.contains(&row), "docs/rules.md lacks {row}");
+    }
 }

@@ -23,6 +23,7 @@
 //! | text `007` | 700 | 7 | accepted | accepted |
 //! | number `NaN`, `Infinity`, `+1`, `.5`, `5.` | `bad_json` | `bad_json` | `bad_json` | `bad_json` |
 //! | the same as a text | `bad_money` | `bad_number` | by its characters | accepted |
+//! | text `12,50` | `decimal_comma` | `decimal_comma` | `bad_id` | accepted |
 //! | `1e400` | `bad_money` | `bad_number` | `bad_id` | accepted: it is JSON |
 //! | `true`, `{}` | `bad_money` | `bad_number` | `bad_id` | accepted |
 //! | `null`, an absent key, an empty cell | missing | missing | missing | accepted |

@@ -2,20 +2,21 @@
 
 mod described;
 mod missing;
+mod odd;
 mod order;
 mod record;
 mod sample;
 mod shown;
 mod suspicious;
 
-use super::error::CliError;
+use super::error::{CliError, InputError};
 use super::refused::refused_by_run;
 use super::report::{Exit, Report, print, print_styled};
 use super::text;
 use crate::config::{self, MODELS, PackOptions};
 use crate::runtime::recovery::Retention;
 use clap::Args;
-use sample::Sample;
+use sample::{COUNTED_MAX, Sample};
 use serde_json::Value;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -38,13 +39,20 @@ pub struct Check {
     /// Schema of the packs; by default `schema.yaml` in the folder of the first pack or its parent.
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
-    /// File of records on which the mapping is tried.
+    /// File of records on which the mapping of a configuration is tried.
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
+    /// How many records of the file are tried, from its first on.
+    #[arg(long, value_name = "N", requires = "sample", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u64).range(1..=COUNTED_MAX))]
+    sample_records: u64,
     /// Print errors and warnings of all files as one JSON array.
     #[arg(long)]
     json: bool,
 }
+
+/// The usual name of a configuration.
+const CONFIGURATION: &str = "tripline.yaml";
 
 impl Check {
     /// Runs the command.
@@ -53,16 +61,25 @@ impl Check {
     /// When a file cannot be read.
     pub fn run(self) -> Result<Exit, CliError> {
         let (mut is_fine, mut found) = (true, Vec::new());
-        let mut packs = Vec::new();
+        let (mut packs, mut configurations) = (Vec::new(), 0);
         for path in &self.files {
             let file = config::read(path)?;
             if is_configuration(&file.text) {
+                configurations += 1;
                 is_fine &= self.configuration(path, &mut found)?;
             } else if is_schema(&file.text) {
                 is_fine &= self.schema(&file, &mut found)?;
             } else {
                 packs.push(file);
             }
+        }
+        if let (Some(sample), 0) = (&self.sample, configurations) {
+            return Err(InputError::SampleWithoutMapping {
+                files: self.files.clone(),
+                configuration: configuration_beside(&self.files[0]),
+                sample: sample.clone(),
+            }
+            .into());
         }
         if !packs.is_empty() {
             is_fine &= self.packs(&packs, &mut found)?;
@@ -85,7 +102,7 @@ impl Check {
         })?;
         match &self.sample {
             Some(path) => {
-                let sample = Sample::read(&config, path)?;
+                let sample = Sample::read(&config, path, self.sample_records)?;
                 report.text(|| sample.text())?;
                 found.extend(sample.findings());
                 Ok(sample.is_fine())
@@ -160,6 +177,13 @@ fn retention(config: &config::Config) -> String {
         needed(Retention::of(lookback.input_ms, every)),
         needed(Retention::of(lookback.verdicts_ms, every))
     )
+}
+
+/// The configuration that a pack or a schema probably belongs to: in its folder or the one above.
+fn configuration_beside(path: &Path) -> PathBuf {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let places = [folder.join(CONFIGURATION), folder.join("..").join(CONFIGURATION)];
+    places.into_iter().find(|path| path.exists()).unwrap_or_else(|| PathBuf::from(CONFIGURATION))
 }
 
 /// A configuration has an input; a pack does not.

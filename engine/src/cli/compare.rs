@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// Compare two sets of alerts or verdicts, byte for byte; exit 1 at the first difference.
 ///
-/// Each file is the output of `replay` or of `dump`. Alerts are matched by id, verdicts by event and entity.
+/// Each file is the output of `replay` or of `dump`. Alerts are matched by id, verdicts by event and entity. Two files
+/// without a record are no comparison: exit 2.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tripline replay --config deploy/examples/demo/tripline.yaml \\\n    --input deploy/examples/demo/sample.jsonl --output first.jsonl\n  tripline replay --config deploy/examples/demo/tripline.yaml \\\n    --input deploy/examples/demo/sample.jsonl --output second.jsonl\n  tripline compare first.jsonl second.jsonl"
@@ -49,9 +50,12 @@ impl Compare {
     /// Runs the command.
     ///
     /// # Errors
-    /// When a file cannot be read or holds no alerts.
+    /// When a file cannot be read or holds no alerts, or neither holds a record.
     pub fn run(self) -> Result<Exit, CliError> {
         let (first, second) = (read(&self.first)?, read(&self.second)?);
+        if first.is_empty() && second.is_empty() {
+            return Err(InputError::NothingToCompare(self.first, self.second).into());
+        }
         let difference = first_difference(&first, &second);
         let count = |set: &Set| set.values().map(Vec::len).sum();
         let compared = Compared {

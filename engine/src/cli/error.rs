@@ -243,6 +243,24 @@ pub enum InputError {
         /// What is wrong with it.
         source: LineError,
     },
+    /// Packs and schemas say nothing about records.
+    #[error(
+        "`--sample` tries the mapping of a configuration, and {} has none: write `tripline check {} --sample {}`",
+        .files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
+        .configuration.display(),
+        .sample.display()
+    )]
+    SampleWithoutMapping {
+        /// Packs or schemas.
+        files: Vec<PathBuf>,
+        /// What to check instead.
+        configuration: PathBuf,
+        /// The records.
+        sample: PathBuf,
+    },
+    /// Two empty sets are equal, and show nothing.
+    #[error("nothing to compare: neither {} nor {} has a record", .0.display(), .1.display())]
+    NothingToCompare(PathBuf, PathBuf),
     /// No record is an event.
     #[error("none of {0} records can be decoded as an event: try the mapping with `tripline check --sample`")]
     NoEvents(u64),

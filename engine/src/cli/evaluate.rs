@@ -3,6 +3,8 @@
 //! Labels come from `labels:` of the mapping or from events with `event.ref` and `label.outcome`. The engine reads each
 //! label only when it becomes known; the metrics use all of them.
 
+mod columns;
+
 use super::configured::configured;
 use super::error::{CliError, SetupError};
 use super::feed::{Feed, Order, Progress};
@@ -36,9 +38,7 @@ const RECALL_SHARE: f64 = 0.01;
 /// delay, then a test week without the accounts known to be compromised. Without `--fold`, all events from `--from` to
 /// `--until` are tested.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  tripline evaluate --config deploy/examples/handbook/tripline.yaml \\\n    --input deploy/examples/handbook/sample.csv --fold 2018-07-25"
-)]
+#[command(after_help = columns::HELP)]
 pub struct Evaluate {
     /// Configuration file; its mapping has `labels:`, or `event.ref` and `label.outcome`.
     #[arg(long, value_name = "FILE")]

@@ -165,6 +165,36 @@ impl Feed {
         Ok(true)
     }
 
+    /// Processes at most so many of the next records; false at the end.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a line is not a dumped record.
+    pub fn step_at_most(
+        &mut self,
+        records: u64,
+        out: &mut Outputs,
+        results: &mut EventResults,
+    ) -> Result<bool, CliError> {
+        let most = usize::try_from(records).unwrap_or(BATCH_RECORDS).min(BATCH_RECORDS);
+        self.records.source.at_most(most);
+        self.step(out, results)
+    }
+
+    /// How many further records the files have, without processing them; counting ends with the batch that reaches
+    /// `most`.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn count_rest(&mut self, most: u64) -> Result<u64, CliError> {
+        let Records { source, batch, .. } = &mut self.records;
+        source.at_most(BATCH_RECORDS);
+        let mut counted = 0;
+        while counted < most && source.read(batch)? {
+            counted += batch.records.len() as u64;
+        }
+        Ok(counted)
+    }
+
     /// The records of the last step.
     pub fn batch(&self) -> &Batch {
         &self.records.batch

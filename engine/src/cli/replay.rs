@@ -57,7 +57,8 @@ pub struct Replay {
     /// Insert events before this time (RFC 3339) without judging them.
     #[arg(long, value_name = "TIME")]
     judge_from: Option<jiff::Timestamp>,
-    /// Print the first alerts as lines for people, with times in the time zone of their pack.
+    /// Print the first 20 alerts as lines for people, with times in the time zone of their pack: severity, score,
+    /// amount, action with its target, account, event, and each rule with its reason. `--output` writes all alerts.
     #[arg(long, conflicts_with = "json")]
     list: bool,
     /// Print the result as JSON.

@@ -1,5 +1,6 @@
-//! Text of reports: durations and tables. It does not depend on a command.
+//! Text of reports: durations, amounts and tables. It does not depend on a command.
 
+use tripline_rules::money::Currency;
 use tripline_rules::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Columns of a terminal, which tables and sentences fit.
@@ -30,6 +31,19 @@ pub fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `1,234.50 USD`: an amount in minor units, with the code of its currency.
+pub fn money(minor: i64, code: &str) -> String {
+    let exponent = Currency::by_code(code).map_or(2, Currency::exponent);
+    let unit = 10_u64.pow(u32::from(exponent));
+    let magnitude = minor.unsigned_abs();
+    let sign = if minor < 0 { "-" } else { "" };
+    let decimals = match exponent {
+        0 => String::new(),
+        _ => format!(".{:0width$}", magnitude % unit, width = usize::from(exponent)),
+    };
+    format!("{sign}{}{decimals} {code}", grouped(magnitude / unit))
 }
 
 /// Lines of at most so many characters, broken at blanks and after `|`; a longer word has a line of its own.
@@ -74,6 +88,15 @@ mod tests {
         assert_eq!(duration(180_000), "3 min");
         assert_eq!(duration(86_400_000 + 1_500), "1 d 1 s");
         assert_eq!(duration(250), "250 ms");
+    }
+
+    #[test]
+    fn money_has_the_decimals_of_its_currency() {
+        assert_eq!(money(6_421_000, "EUR"), "64,210.00 EUR");
+        assert_eq!(money(123_450, "USD"), "1,234.50 USD");
+        assert_eq!(money(-7, "EUR"), "-0.07 EUR");
+        assert_eq!(money(-1_234_567, "KWD"), "-1,234.567 KWD");
+        assert_eq!(money(1_000_000, "JPY"), "1,000,000 JPY");
     }
 
     #[test]

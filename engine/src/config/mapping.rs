@@ -1,20 +1,16 @@
-//! The mapping in `input:` of a configuration: where each field comes from in a record. Here its YAML nodes are read
-//! and its errors are displayed; the decoder checks which parts fit together.
+//! The mapping in `input:` of a configuration: where each field comes from in a record. Here its YAML nodes are read;
+//! the decoder checks which parts fit together.
 
 use std::collections::VecDeque;
 use tripline_core::decode::{
     Ambiguous, AmountForm, CurrencySource, Fallback, FieldMapping, FieldSource, Format, LabelMapping,
-    Mapping, MappingError, MappingErrorKind, MappingSpans, Sign, Spanned, TimeFormat,
+    Mapping, MappingSpans, Sign, Spanned, TimeFormat,
 };
 use tripline_core::limits::{DEPTH, DEPTH_MAX};
 use tripline_rules::diagnostic::{Diagnostics, nearest};
-use tripline_rules::ruleset::Ruleset;
-use tripline_rules::schema::{
-    ACCOUNT_CURRENCY, Kind, LABEL_OUTCOME, Schema, SchemaGaps, TX_CURRENCY, TX_REVERSED,
-};
+use tripline_rules::schema::{Kind, LABEL_OUTCOME, Schema, SchemaGaps};
 use tripline_rules::value::Slot;
 use tripline_rules::yaml::{Keys, Node, Value};
-use tripline_rules::zones::nearest_zone;
 
 /// The fields that a mapping can name.
 #[derive(Clone, Copy)]
@@ -68,60 +64,6 @@ fn depth(keys: &mut Keys<'_>, format: Option<Format>, problems: &mut Diagnostics
     }
     let most = i64::try_from(DEPTH_MAX).expect("a small number");
     usize::try_from(node.whole("`depth`", 1, most, problems)?).ok()
-}
-
-/// Adds the errors of a mapping to the problems. Errors that may only follow from a reported one, in the declaration of
-/// a field or in its mapping, are left out.
-pub(super) fn report(
-    errors: &[MappingError],
-    unread: &[Slot],
-    known: Fields<'_>,
-    problems: &mut Diagnostics,
-) {
-    let fields = (0u16..).map(Slot).zip(known.schema.fields());
-    let undeclared = fields.filter(|(_, field)| known.gaps.field(&field.name)).map(|(slot, _)| slot);
-    let explained: Vec<Slot> = undeclared.chain(unread.iter().copied()).collect();
-    for error in errors.iter().filter(|error| !explained.iter().any(|slot| error.depends_on(*slot))) {
-        let help = match &error.kind {
-            MappingErrorKind::Zone(zone) => nearest_zone(zone).map(|near| format!("did you mean `{near}`?")),
-            _ => None,
-        };
-        problems.error("C014", error.to_string(), error.span).label("here").help_maybe(help);
-    }
-}
-
-/// Reports fields that the packs read and that no record can carry.
-pub(super) fn report_unmapped(
-    mapping: &Mapping,
-    ruleset: &Ruleset,
-    schema: &Schema,
-    problems: &mut Diagnostics,
-) {
-    let mapped = |slot: &Slot| mapping.fields.iter().any(|field| field.slot == *slot);
-    // An amount brings its currency, a reversal sets its mark, and `labels:` sets the outcome.
-    let set_elsewhere = |slot: &Slot| match *slot {
-        TX_CURRENCY | ACCOUNT_CURRENCY | TX_REVERSED => true,
-        LABEL_OUTCOME => mapping.labels.is_some(),
-        _ => false,
-    };
-    for slot in ruleset.read_fields().into_iter().filter(|slot| !mapped(slot) && !set_elsewhere(slot)) {
-        let name = &schema.field(slot).name;
-        let readers: Vec<&str> =
-            ruleset.rules().iter().filter(|rule| rule.reads(slot)).map(|rule| rule.id.as_str()).collect();
-        let by = match readers[..] {
-            [] => "the packs".to_owned(),
-            [one] => format!("rule {one}"),
-            _ => format!("rules {}", readers.join(", ")),
-        };
-        problems
-            .warning(
-                "C017",
-                format!("`{name}` is read by {by}, and no record can carry it"),
-                mapping.spans.fields,
-            )
-            .label("not mapped here")
-            .help(format!("map `{name}`; until then it is missing, and conditions that need it never hold"));
-    }
 }
 
 /// A text, which must not be empty, and where it is written.
@@ -230,6 +172,7 @@ fn field(
     let name = &schema.field(slot).name;
     let mut keys = Keys::of(node, format!("the mapping of `{name}`"), problems)?;
     let source = source(&mut keys, format, problems)?;
+    without_effect(&keys, &source, problems);
     let mut field = FieldMapping::new(slot, source);
     if let Some(values) = keys.optional("values") {
         field.values = value_map(values, problems);
@@ -249,6 +192,26 @@ fn field(
     }
     keys.finish(problems);
     Some(field)
+}
+
+/// Reports keys about raw values where there are none: the mapping itself gives the value, or it is a pair of numbers.
+fn without_effect(keys: &Keys<'_>, source: &FieldSource, problems: &mut Diagnostics) {
+    let (beside, idle, help) = match source {
+        FieldSource::Pointer(_) | FieldSource::Column(_) => return,
+        FieldSource::Constant(_) => {
+            ("`const`", &["values", "otherwise"][..], "write the value of the field itself as `const`")
+        }
+        FieldSource::RowNumber => ("`$row`", &["values", "otherwise"][..], "remove it"),
+        FieldSource::Pair { .. } => ("`latitude` and `longitude`", &["values"][..], "remove it"),
+    };
+    for key in idle {
+        if let Some(span) = keys.key_span(key) {
+            problems
+                .error("C018", format!("`{key}` has no effect beside {beside}"), span)
+                .label("without effect")
+                .help(help);
+        }
+    }
 }
 
 /// Warns of a pointer into one entry of a list: `/entries/0/amount`. A number at its end is one value, as in a pair of

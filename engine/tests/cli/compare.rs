@@ -73,6 +73,10 @@ fn what_is_no_set_of_alerts_ends_with_2() {
     let ended = tripline(["compare", path, path]).with(2);
     assert!(ended.stderr.contains("neither an alert nor a verdict"), "{}", ended.stderr);
     fs::write(path, "").unwrap();
-    let ended = tripline(["compare", path, path]).with(0);
-    assert!(ended.stdout.contains("equal: 0 records"), "{}", ended.stdout);
+    let ended = tripline(["compare", path, path]).with(2);
+    assert!(ended.stderr.contains("nothing to compare: neither"), "{}", ended.stderr);
+    let alert = folder.path().join("one.jsonl");
+    fs::write(&alert, "{\"id\": \"a\"}\n").unwrap();
+    let ended = tripline(["compare", path, alert.to_str().unwrap()]).with(1);
+    assert!(ended.stdout.contains("different: 0 records in the first, 1 in the second"), "{}", ended.stdout);
 }

@@ -1,12 +1,12 @@
 //! What `check --sample`, `replay` and `evaluate` show an analyst of records of his own.
 
-use crate::tripline::tripline;
+use crate::tripline::{HANDBOOK_SAMPLE, root, tripline};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 
 const PACK: &str = "version: 1\npack: case\nowner: desk@bank.example\ntimezone: Asia/Tokyo\nrules:
-  - {id: BIG, when: tx.amount >= 500, action: {do: hold, target: payee}, score: 60, cooldown: none, reason: \"{tx.amount | money}\"}
+  - {id: BIG, severity: high, when: tx.amount >= 500, action: {do: hold, target: payee}, score: 60, cooldown: none, reason: \"{tx.amount | money}\"}
   - {id: SEEN, mode: shadow, when: tx.amount >= 20, action: review, cooldown: none, reason: \"{tx.amount | money} seen\"}\n";
 const SCHEMA: &str =
     "version: 1\nfields:\n  event.type: one of purchase|transfer|label\n  tx.amount: money in EUR
@@ -149,11 +149,81 @@ fn a_replay_lists_alerts_in_the_time_zone_of_the_pack_with_the_target() {
     let arguments =
         ["replay", "--list", "--config", config.to_str().unwrap(), "--input", input.to_str().unwrap()];
     let text = tripline(arguments.into_iter().chain(["--verdicts", verdicts.to_str().unwrap()])).fine();
-    assert_eq!(line(&text, "2026"), "2026-03-02 19:01:00 JST A 1 score 60 hold payee P7");
+    assert_eq!(line(&text, "2026"), "2026-03-02 19:01:00 JST high score 60 900.00 EUR hold payee P7");
+    assert_eq!(line(&text, "account"), "account A transfer 1");
     assert_eq!(line(&text, "BIG"), "BIG 900.00 EUR");
     let verdict: Value = serde_json::from_str(&fs::read_to_string(verdicts).unwrap()).unwrap();
     assert_eq!(verdict["shadow"][0]["reason"], "900.00 EUR seen");
     assert_eq!(verdict["shadow"][0]["values"]["tx.amount"]["minor"], 90_000);
+}
+
+#[test]
+fn a_list_fits_eighty_columns_and_says_what_it_leaves_out() {
+    let id = |letter: &str, number: u32| format!("{letter}-{number:062}");
+    let payment = |number: u32| {
+        record(
+            &id("E", number),
+            "transfer",
+            number,
+            &format!(",\"amount\":\"1234900.00\",\"payee\":\"{}\"", id("P", 7)),
+        )
+    };
+    let (_folder, config, input) = folder(&(0..23).map(payment).collect::<Vec<_>>());
+    let pack = PACK.replace(
+        "{tx.amount | money}\"}",
+        "{tx.amount | money} to {payee.id}, more than the rest of the month together\"}",
+    );
+    fs::write(config.with_file_name("pack.yaml"), pack).unwrap();
+    let arguments =
+        ["replay", "--list", "--config", config.to_str().unwrap(), "--input", input.to_str().unwrap()];
+    let text = tripline(arguments).fine();
+    assert!(
+        text.contains("the first 20 of 23 alerts; 3 are not shown: `--output FILE` writes all"),
+        "{text}"
+    );
+    assert_eq!(text.lines().filter(|line| line.starts_with("2026-")).count(), 20);
+    let list = text.split("the first 20").next().unwrap();
+    // A word that is longer than a line has one of its own.
+    let long = |line: &&str| line.chars().count() > 80 && line.split_whitespace().count() > 2;
+    let long: Vec<&str> = list.lines().filter(long).collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn every_column_of_evaluate_is_explained_in_help_and_guide() {
+    let ended = tripline([
+        "evaluate",
+        "--config",
+        "deploy/examples/handbook/tripline.yaml",
+        "--input",
+        HANDBOOK_SAMPLE,
+        "--fold",
+        "2018-07-11",
+        "--fold",
+        "2018-07-14",
+    ])
+    .with(0);
+    let header = ended.stdout.lines().next().unwrap();
+    let (columns, stream) = header.split_once("   in the stream").unwrap();
+    let figures = ended
+        .stdout
+        .lines()
+        .find(|line| line.contains("   recall "))
+        .expect("a line with figures in the stream");
+    let help = tripline(["evaluate", "--help"]).fine();
+    let guide = fs::read_to_string(root().join("docs/rules.md")).unwrap();
+    for column in columns.split_whitespace() {
+        let is_row = |line: &str| line.trim_start().starts_with(&format!("{column} "));
+        assert!(help.lines().any(is_row), "{column} is not in\n{help}");
+        assert!(guide.contains(&format!("`{column}`")), "docs/rules.md lacks {column}");
+    }
+    assert_eq!(stream, " at 0.5 % alerts");
+    assert!(help.contains("in the stream at 0.5 % alerts"), "{help}");
+    for figure in ["recall", "precision", "accounts", "value detected", "saved"] {
+        assert!(figures.contains(figure), "{figures}");
+        assert!(help.contains(&format!("\n  {figure} ")), "{figure} is not in\n{help}");
+        assert!(guide.contains(&format!("\n| {figure} |")), "docs/rules.md lacks {figure}");
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub const CRATES: [Crate<'static>; 5] = [
                 "typology",
                 "value",
             ],
-            &["action", "ast", "options", "yaml", "zones"],
+            &["action", "ast", "habit", "options", "yaml", "zones"],
             &["function", "lexer", "schema"],
             &["aggregate", "parser"],
             // What a pack says, and what is evaluated: neither knows the other.

@@ -110,6 +110,7 @@ pub(super) fn build(
         decide: packs.iter().flat_map(|pack| &pack.decide).map(decision).collect(),
         models: resolver.models,
         text_slots,
+        zone_slots: resolver.zone_slots,
         field_slots,
         read_slots,
         derived_places,

@@ -88,6 +88,7 @@
 /// | `W508` | line of `decide` that no sum of scores reaches |
 /// | `W510` | time since an event, compared with more than rows are held for |
 /// | `W511` | fact without a window, where only other aggregates say how long rows are held |
+/// | `W512` | number beside money whose point may stand between thousands |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub &'static str);
 

@@ -32,6 +32,11 @@ const OPS: [(&str, OpText); 16] = [
     ("rank", OpText::Rank),
 ];
 
+/// Whether aggregates have an operation of this name.
+pub(crate) fn is_operation(name: &str) -> bool {
+    OPS.iter().any(|(operation, _)| *operation == name)
+}
+
 pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnostics) {
     for (key, value) in section(keys, "aggregates", problems) {
         match aggregate(key, value, problems) {

@@ -49,6 +49,8 @@ pub(crate) struct ParamText {
     pub(crate) name: Name,
     /// Its value unless overridden; `None` when it could not be read.
     pub(crate) default: Option<ParamValue>,
+    /// Where it is written.
+    pub(crate) default_span: Option<Span>,
     /// Smallest value allowed.
     pub(crate) min: Option<Decimal>,
     /// Largest value allowed.

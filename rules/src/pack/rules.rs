@@ -106,12 +106,17 @@ fn typologies(node: &Node, problems: &mut Diagnostics) -> Vec<String> {
             known.push(id.text);
             continue;
         }
-        let all = typology::TYPOLOGIES.iter().map(|typology| typology.id);
-        let near = crate::diagnostic::nearest(&id.text, all).map(|near| format!("did you mean `{near}`?"));
+        let help = match typology::nearest_to(&id.text) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                let all: Vec<&str> = typology::TYPOLOGIES.iter().map(|typology| typology.id).collect();
+                format!("one of {}", all.join(", "))
+            }
+        };
         problems
             .error("E408", format!("no typology named `{}`", id.text), id.span)
             .label("not in the catalogue")
-            .help_maybe(near);
+            .help(help);
     }
     known
 }

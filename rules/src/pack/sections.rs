@@ -10,10 +10,26 @@ use crate::action::{Action, Mode, Target, Verb};
 use crate::diagnostic::Diagnostics;
 use crate::money::Decimal;
 use crate::time::parse_duration;
-use crate::yaml::{Keys, Node};
+use crate::yaml::{Keys, Node, comma_help};
 
 /// Maximum number of entries in a list.
 const LIST_ENTRIES_MAX: usize = 1_000_000;
+
+/// Other words for modes.
+const MODE_SYNONYMS: [(&str, &str); 12] = [
+    ("on", "live"),
+    ("yes", "live"),
+    ("true", "live"),
+    ("active", "live"),
+    ("enabled", "live"),
+    ("production", "live"),
+    ("test", "shadow"),
+    ("dry_run", "shadow"),
+    ("no", "\"off\""),
+    ("false", "\"off\""),
+    ("disabled", "\"off\""),
+    ("inactive", "\"off\""),
+];
 
 pub(super) fn read(keys: &mut Keys<'_>, pack: &mut Pack, problems: &mut Diagnostics) {
     for (key, value) in section(keys, "lists", problems) {
@@ -106,7 +122,8 @@ fn param(key: &Node, value: &Node, problems: &mut Diagnostics) -> Option<ParamTe
         }
     }
     let limit = |bound: Option<(Decimal, &Node)>| bound.map(|(limit, _)| limit);
-    Some(ParamText { name: param, default, min: limit(min), max: limit(max) })
+    let default_span = default_node.map(|node| node.span);
+    Some(ParamText { name: param, default, default_span, min: limit(min), max: limit(max) })
 }
 
 /// The number of a parameter; a duration in milliseconds.
@@ -123,7 +140,8 @@ fn param_value(node: &Node, problems: &mut Diagnostics) -> Option<ParamValue> {
     if value.is_none() {
         problems
             .error("S004", "a parameter must be a number, a percentage or a duration", node.span)
-            .label("not one of these");
+            .label("not one of these")
+            .help_maybe(comma_help(text));
     }
     value
 }
@@ -214,7 +232,8 @@ pub(super) fn action(node: &Node, problems: &mut Diagnostics) -> Option<Action> 
 
 pub(super) fn mode(node: &Node, problems: &mut Diagnostics) -> Option<Mode> {
     // YAML versions read an unquoted `off` differently; the YAML reader has reported it.
-    node.word("`mode`", &[("off", Mode::Off), ("shadow", Mode::Shadow), ("live", Mode::Live)], problems)
+    let modes = [("off", Mode::Off), ("shadow", Mode::Shadow), ("live", Mode::Live)];
+    node.word_or_synonym("`mode`", &modes, &MODE_SYNONYMS, problems)
 }
 
 /// `none`, or `{by: rule+card, for: 30m, unless: score_increases}`.

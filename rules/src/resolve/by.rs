@@ -81,7 +81,13 @@ impl Resolver<'_> {
             ["account", "card"].into_iter().chain(self.schema.entities().iter().map(String::as_str)),
         );
         let help = match near {
+            _ if self.entity_of(&entity.text).is_some() => {
+                format!("an entity is named without `.id`: write `{}`", entity.text.trim_end_matches(".id"))
+            }
             Some(near) => format!("did you mean `{near}`?"),
+            None if self.schema.slot(&entity.text).is_some() => {
+                format!("a field is grouped by together with the account: write `[account, {}]`", entity.text)
+            }
             None => "declare it under the schema's `entities:`, or pair it with the account: `[account, …]`"
                 .to_owned(),
         };
@@ -89,6 +95,17 @@ impl Resolver<'_> {
             .error("E405", format!("`{}` has no key space of its own", entity.text), entity.span)
             .label("not declared")
             .help(help);
+    }
+
+    /// The entity whose id a field is: `card` of `card.id`.
+    pub(super) fn entity_of<'t>(&self, field: &'t str) -> Option<&'t str> {
+        let entity = field.strip_suffix(".id")?;
+        self.is_entity(entity).then_some(entity)
+    }
+
+    /// Whether rows are grouped by this name alone.
+    pub(super) fn is_entity(&self, name: &str) -> bool {
+        name == "account" || name == "card" || self.schema.entities().iter().any(|entity| entity == name)
     }
 
     /// The field of an entity, or the field with this name.

@@ -44,13 +44,15 @@ impl Resolver<'_> {
         let known = FUNCTIONS.iter().chain([&STARTS_WITH]).find(|(known, ..)| *known == name);
         let Some((_, least, most)) = known else {
             let all = FUNCTIONS.iter().chain([&STARTS_WITH]).map(|(known, ..)| *known);
-            let near = nearest(name, all).map(|near| format!("did you mean `{near}`?"));
+            let window = self.window_help(name, args);
+            let is_window = window.is_some();
+            let near = || nearest(name, all).map(|near| format!("did you mean `{near}`?"));
             self.problems
                 .error("E204", format!("no function named `{name}`"), at)
                 .label("unknown function")
-                .help_maybe(near);
-            // Errors in the arguments are reported as well.
-            args.iter().for_each(|arg| {
+                .help_maybe(window.or_else(near));
+            // Errors in the arguments are reported as well, unless they are an entity and a window.
+            args.iter().filter(|_| !is_window).for_each(|arg| {
                 self.expr(arg);
             });
             return self.invalid(span);
@@ -163,6 +165,7 @@ impl Resolver<'_> {
         let node = match &typed.ty {
             Ty::Invalid => return None,
             Ty::Is(Kind::Text) => {
+                self.zone_slots.extend(self.plain_field(zone));
                 self.zones_by_field = true;
                 Node::LocalOf(what, typed.node)
             }
@@ -220,10 +223,12 @@ impl Resolver<'_> {
             let span = arg.span;
             let ty = arg.ty.clone();
             let Some((_, node, own)) = self.alike(lead.clone(), arg, "never be chosen")? else {
+                let window = self.window_help(name, args);
                 self.problems
                     .error("E305", format!("the arguments of `{name}` must be of one kind"), span)
                     .label(format!("this is {}", called(&ty)))
-                    .context(lead.span, format!("this is {}", called(&lead.ty)));
+                    .context(lead.span, format!("this is {}", called(&lead.ty)))
+                    .help_maybe(window);
                 return None;
             };
             let numeric = matches!(own, Kind::Number | Kind::Money(_) | Kind::Time | Kind::Duration);

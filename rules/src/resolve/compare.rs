@@ -86,7 +86,9 @@ impl Resolver<'_> {
 
     fn cannot_compare(&mut self, op: Compare, a: &Typed, b: &Typed) {
         let (left, right) = (called(&a.ty), called(&b.ty));
-        let help = unquote_help(&a.ty, &b.ty).or_else(|| number_help(&a.ty, &b.ty));
+        let help = unquote_help(&a.ty, &b.ty)
+            .or_else(|| self.share_help(a, b))
+            .or_else(|| number_help(&a.ty, &b.ty));
         // The error is placed at the quoted operand, otherwise at the right one.
         let quoted_left = matches!(a.ty, Ty::Quoted(_)) && !matches!(b.ty, Ty::Quoted(_));
         let (odd, other) = if quoted_left { ((a, left), (b, right)) } else { ((b, right), (a, left)) };
@@ -95,6 +97,14 @@ impl Resolver<'_> {
             .label(format!("this is {}", odd.1))
             .context(other.0.span, format!("this is {}", other.1))
             .help_maybe(help);
+    }
+
+    /// Help for a percentage beside money.
+    fn share_help(&self, a: &Typed, b: &Typed) -> Option<String> {
+        let is_money = |typed: &Typed| matches!(typed.ty, Ty::Is(Kind::Money(_)));
+        let is_share = |typed: &Typed| typed.ty == Ty::Is(Kind::Number) && self.is_percentage(typed.span);
+        (is_money(a) && is_share(b) || is_share(a) && is_money(b))
+            .then(|| "a percentage is a share of something: write `50% * x`, or the amount itself".to_owned())
     }
 
     /// Converts two values to one kind. Outer `None`: invalid and reported; inner `None`: the kinds differ.

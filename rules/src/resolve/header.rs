@@ -63,6 +63,16 @@ pub(super) fn zone_help(wrong: &str) -> String {
 
 pub(super) fn check_cooldown(resolver: &mut Resolver<'_>, cooldown: &CooldownText) {
     let field = format!("{}.id", cooldown.entity.text);
+    if let Some(entity) = resolver.entity_of(&cooldown.entity.text) {
+        let help = format!("an entity is named without `.id`: write `rule+{entity}`");
+        let written = &cooldown.entity;
+        resolver
+            .problems
+            .error("E201", format!("`{}` is a field, not an entity", written.text), written.span)
+            .label("a field")
+            .help(help);
+        return;
+    }
     if resolver.schema.slot(&field).is_none() {
         resolver
             .problems

@@ -12,7 +12,7 @@ use crate::money::Decimal;
 use crate::options::CompileOptions;
 use crate::pack::{AggregateText, ListText, Name, NamedText, Pack, ParamText, ParamValue, SignalText};
 use crate::pattern::Pattern;
-use crate::schema::{ACCOUNT_ID, CurrencyOf, Kind, Schema};
+use crate::schema::{ACCOUNT_ID, Kind, Schema};
 use crate::time::Ms;
 use crate::value::Slot;
 use jiff::tz::TimeZone;
@@ -97,6 +97,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) zones: Vec<(String, TimeZone)>,
     pub(crate) zones_by_field: bool,
+    /// Fields of the event whose text is a time zone.
+    pub(crate) zone_slots: BTreeSet<Slot>,
     pub(crate) text_slots: BTreeSet<Slot>,
     /// The next free register.
     pub(crate) registers: usize,
@@ -162,6 +164,7 @@ impl<'a> Resolver<'a> {
             patterns: Vec::new(),
             zones: Vec::new(),
             zones_by_field: false,
+            zone_slots: BTreeSet::new(),
             text_slots: BTreeSet::new(),
             registers: schema.fields().len(),
             dry: false,
@@ -387,20 +390,6 @@ impl Resolver<'_> {
             .context(a.span, format!("this is {left}"))
             .help_maybe(unquote_help(&a.ty, &b.ty));
         self.invalid(span)
-    }
-
-    /// A constant number that is compared or combined with money is in major units of its currency.
-    pub(crate) fn as_money(&mut self, number: &mut Typed, meets: &Ty) {
-        let (Some(constant), Ty::Is(Kind::Money(currency))) = (number.constant, meets) else { return };
-        if number.ty != Ty::Is(Kind::Number) {
-            return;
-        }
-        number.node = match currency {
-            CurrencyOf::Account => self.graph.add(Node::Major(constant.value)),
-            CurrencyOf::Fixed(currency) => self.graph.number(constant.value.scaled(currency.exponent())),
-        };
-        number.ty = meets.clone();
-        number.constant = None;
     }
 }
 

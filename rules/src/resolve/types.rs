@@ -5,6 +5,7 @@
 use super::plan::Placed;
 use crate::diagnostic::Span;
 use crate::graph::{Graph, Node, NodeId};
+use crate::habit;
 use crate::money::Decimal;
 use crate::pack::ParamValue;
 use crate::schema::Kind;
@@ -110,5 +111,10 @@ pub(crate) fn called(ty: &Ty) -> &'static str {
 /// Help for quoted numbers, the most frequent cause of types that do not fit.
 pub(crate) fn unquote_help(a: &Ty, b: &Ty) -> Option<String> {
     let number = |ty: &Ty| matches!(ty, Ty::Quoted(text) if Decimal::parse(text).is_some());
-    (number(a) || number(b)).then(|| "numbers are written without quotes".to_owned())
+    let amount = |ty: &Ty| match ty {
+        Ty::Quoted(text) => habit::amount(text).map(habit::amount_help),
+        _ => None,
+    };
+    let unquoted = || (number(a) || number(b)).then(|| "numbers are written without quotes".to_owned());
+    unquoted().or_else(|| amount(a)).or_else(|| amount(b))
 }

@@ -112,6 +112,17 @@ impl<'a> Keys<'a> {
     }
 }
 
+/// What to write instead of a number with a comma.
+pub fn comma_help(text: &str) -> Option<String> {
+    if Decimal::has_comma(text) {
+        let digits = text.replace(['.', ' ', '\'', '\u{a0}'], "").replace(',', ".");
+        return Some(format!("decimals are written with a point: `{digits}`"));
+    }
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b",.-".contains(&byte));
+    (is_number && text.contains(','))
+        .then(|| format!("thousands are written without a sign: `{}`", text.replace(',', "")))
+}
+
 /// The first line of a node, which represents a long block.
 fn first_line(node: &Node, problems: &Diagnostics) -> Span {
     let text = &problems.files()[node.span.file].text;
@@ -135,11 +146,26 @@ impl Node {
 
     /// One of some words; anything else is reported with a suggestion.
     pub fn word<T: Copy>(&self, what: &str, words: &[(&str, T)], problems: &mut Diagnostics) -> Option<T> {
+        self.word_or_synonym(what, words, &[], problems)
+    }
+
+    /// One of some words. A synonym is reported with the word that it means.
+    pub fn word_or_synonym<T: Copy>(
+        &self,
+        what: &str,
+        words: &[(&str, T)],
+        synonyms: &[(&str, &str)],
+        problems: &mut Diagnostics,
+    ) -> Option<T> {
         let text = self.text(what, problems)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
             let all = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-            let near = nearest(text, words.iter().map(|(word, _)| *word));
+            let meant =
+                synonyms.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, meant)| *meant);
+            let near = meant.or_else(|| nearest(text, words.iter().map(|(word, _)| *word)));
+            // How YAML reads an unquoted word does not matter where no spelling of it is right.
+            problems.retain(|problem| problem.code.0 != "Y004" || problem.span != self.span);
             problems
                 .error("S006", format!("{what} cannot be `{text}`"), self.span)
                 .label("unknown value")
@@ -150,7 +176,8 @@ impl Node {
 
     /// `true` or `false`.
     pub fn boolean(&self, what: &str, problems: &mut Diagnostics) -> Option<bool> {
-        self.word(what, &[("true", true), ("false", false)], problems)
+        let synonyms = [("yes", "true"), ("on", "true"), ("no", "false"), ("off", "false")];
+        self.word_or_synonym(what, &[("true", true), ("false", false)], &synonyms, problems)
     }
 
     /// A decimal number, or a percentage as its share.
@@ -158,7 +185,10 @@ impl Node {
         let text = self.text(what, problems)?;
         let number = Decimal::parse_share(text);
         if number.is_none() {
-            problems.error("S004", format!("{what} must be a number"), self.span).label("not a number");
+            problems
+                .error("S004", format!("{what} must be a number"), self.span)
+                .label("not a number")
+                .help_maybe(comma_help(text));
         }
         number
     }

@@ -6,10 +6,11 @@ use super::mapping::{
     CurrencySource, Fallback, FieldMapping, FieldSource, Format, Mapping, Spanned, TimeFormat,
 };
 use super::mapping_error::{MappingError, MappingErrorKind};
-use super::money::{CurrencyPlan, MoneyPlan, is_amount};
+use super::money::{CurrencyPlan, MoneyPlan};
 use super::steps::{FieldConversion, LabelPlan, REQUIRED, Step, Substitution, ValueSource};
 use super::time::TimeReader;
 use crate::limits::SOURCES_MAX;
+use std::collections::BTreeMap;
 use tripline_rules::diagnostic::Span;
 use tripline_rules::money::Currency;
 use tripline_rules::schema::{
@@ -127,10 +128,13 @@ impl Checker<'_> {
         if field.fallback == Fallback::Missing && REQUIRED.contains(&field.slot) {
             self.field_error(MappingErrorKind::Required(name.to_owned()), field.span, field);
         }
-        for (at, (raw, _)) in field.values.iter().enumerate() {
-            if let Some((first, _)) = field.values[..at].iter().find(|(first, _)| first.value == raw.value) {
+        let mut first = BTreeMap::new();
+        for (raw, _) in &field.values {
+            if let Some(first) = first.get(raw.value.as_str()) {
                 let kind = MappingErrorKind::Repeated { field: name.to_owned(), raw: raw.value.clone() };
-                self.field_error(kind, first.span, field);
+                self.field_error(kind, *first, field);
+            } else {
+                first.insert(raw.value.as_str(), raw.span);
             }
         }
     }
@@ -341,7 +345,7 @@ impl Checker<'_> {
                 (FieldConversion::Value(conversion), _) => {
                     conversion.read(Raw::constant(text), &mut String::new()).is_ok()
                 }
-                (FieldConversion::Money(_), _) => is_amount(text),
+                (FieldConversion::Money(money), _) => money.accepts(text, field.slot),
                 (FieldConversion::Location, _) => false,
             };
             if !valid {

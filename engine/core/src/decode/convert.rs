@@ -8,6 +8,7 @@ use super::time::{LocalReader, LocalTime, TimeReader};
 use super::word::head;
 use crate::limits::{NUMBER_MAX, NUMBER_PLACES};
 use crate::number::{MILLIONTHS_MAX, from_millionths};
+use tripline_rules::money::Decimal;
 use tripline_rules::value::Geo;
 
 /// The codes of texts: the values of a one-of and those of its value map. A hash table with linear probing, at most a
@@ -113,12 +114,14 @@ impl Conversion {
             Conversion::Id => id(raw).map(Value::Text).ok_or(Reason::BadId),
             Conversion::Text => text(raw, scratch).map(Value::Text),
             Conversion::Bool => boolean(raw).map(Value::Bool).ok_or(Reason::BadValue),
-            Conversion::Number => number(raw).map(Value::Number).ok_or(Reason::BadNumber),
+            Conversion::Number => {
+                number(raw).map(Value::Number).ok_or_else(|| no_number(raw, Reason::BadNumber))
+            }
             Conversion::Time(TimeReader::Local(local)) => local_time(local, raw),
             Conversion::Time(reader) => time(reader, raw).map(Value::Millis).ok_or(Reason::BadTime),
             Conversion::Duration { places } => {
                 let ms = raw.decimal().and_then(|text| scaled(text, *places, Rounding::HalfAway, NUMBER_MAX));
-                ms.map(Value::Millis).ok_or(Reason::BadNumber)
+                ms.map(Value::Millis).ok_or_else(|| no_number(raw, Reason::BadNumber))
             }
             Conversion::OneOf(table) => table.find(raw).map(Value::Code).ok_or(Reason::BadValue),
         }
@@ -161,6 +164,12 @@ fn time(reader: &TimeReader, raw: Raw<'_>) -> Option<i64> {
 fn local_time<'a>(reader: &LocalReader, raw: Raw<'_>) -> Result<Value<'a>, Reason> {
     let LocalTime { ms, is_chosen } = reader.read(raw.decimal().ok_or(Reason::BadTime)?)?;
     Ok(if is_chosen { Value::Chosen(ms) } else { Value::Millis(ms) })
+}
+
+/// Why a value is no number: its decimal comma, or else `otherwise`.
+#[cold]
+pub(super) fn no_number(raw: Raw<'_>, otherwise: Reason) -> Reason {
+    if raw.decimal().is_some_and(Decimal::has_comma) { Reason::DecimalComma } else { otherwise }
 }
 
 /// A number rounded to 10⁻⁶, as the nearest `f64`. Rows hold the same number.

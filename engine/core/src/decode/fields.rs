@@ -299,7 +299,10 @@ fn location(latitude: Raw<'_>, longitude: Raw<'_>, step: &Step) -> Result<Option
     let strict =
         step.substitution.as_ref().is_none_or(|substitution| substitution.fallback == Fallback::Reject);
     match convert::location(latitude, longitude) {
-        None if strict => Err(Reason::BadLocation),
+        None if strict => {
+            let reason = convert::no_number(latitude, Reason::BadLocation);
+            Err(convert::no_number(longitude, reason))
+        }
         word => Ok(word),
     }
 }

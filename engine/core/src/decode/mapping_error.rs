@@ -100,6 +100,12 @@ pub enum MappingErrorKind {
     /// A pattern with an hour of twelve and no half of the day.
     #[error("`{0}` reads an hour of 1 to 12 without `%p`, its am or pm: `%H` is the hour of 0 to 23")]
     TwelveHours(String),
+    /// A pattern with an hour of the whole day and its half of the day.
+    #[error(
+        "`{0}` reads an hour of 0 to 23 and also `%p`, its am or pm, which can contradict it: read an hour of 1 to 12 \
+         with `%I`, or leave `%p` out"
+    )]
+    BothHours(String),
     /// A duration in another form than seconds or milliseconds.
     #[error("`{0}` is a duration: its time format must be seconds or milliseconds")]
     Duration(String),

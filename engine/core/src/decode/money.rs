@@ -1,12 +1,12 @@
 //! Amounts: exact minor units in a currency, without floats. It does not depend on where values come from.
 
 use super::capture::{Captures, Raw, SourceId};
-use super::convert::CodeTable;
+use super::convert::{CodeTable, no_number};
 use super::decimal::{Rounding, scaled};
 use super::mapping::{AmountForm, Sign};
 use super::reject::Reason;
 use crate::limits::MONEY_MINOR_MAX;
-use tripline_rules::money::{Currency, EXPONENT_MAX};
+use tripline_rules::money::Currency;
 use tripline_rules::schema::{ACCOUNT_CURRENCY, TX_AMOUNT, TX_CURRENCY};
 use tripline_rules::value::{Registers, Slot};
 
@@ -27,11 +27,6 @@ pub(super) enum CurrencyPlan {
     Source(SourceId, CodeTable),
     /// The record's `account.currency`.
     Account,
-}
-
-/// Whether a text is an amount in some currency.
-pub(super) fn is_amount(text: &str) -> bool {
-    scaled(text.as_bytes(), EXPONENT_MAX, Rounding::Exact(0), u64::MAX).is_some()
 }
 
 /// Zeros after the point of an amount in minor units: floats print `5716.0`, and `5.716` or `5.000` has thousands.
@@ -80,6 +75,19 @@ impl MoneyPlan {
         self.own.is_none()
     }
 
+    /// Whether a text can be the amount: in the currency of the mapping or the field, or else in any.
+    pub(super) fn accepts(&self, text: &str, slot: Slot) -> bool {
+        let fixed = match self.currency {
+            CurrencyPlan::Fixed(code) => Some(code),
+            CurrencyPlan::Source(..) | CurrencyPlan::Account => self.own,
+        };
+        let is_amount = |currency: u16| self.minor(Raw::constant(text), currency, slot).is_ok();
+        match fixed {
+            Some(currency) => is_amount(currency),
+            None => Currency::all().map(Currency::number).any(is_amount),
+        }
+    }
+
     /// The amount in minor units of a known currency.
     #[inline]
     pub(super) fn minor(&self, raw: Raw<'_>, currency: u16, slot: Slot) -> Result<i64, Reason> {
@@ -89,7 +97,7 @@ impl MoneyPlan {
             AmountForm::Minor => scaled(text, 0, Rounding::Exact(MINOR_ZEROS), MONEY_MINOR_MAX),
             AmountForm::MajorFloat => near_whole(text, exponent),
         });
-        let written = written.ok_or(Reason::BadMoney)?;
+        let written = written.ok_or_else(|| no_number(raw, Reason::BadMoney))?;
         let minor = match self.sign {
             Sign::AsWritten => written,
             Sign::Absolute => written.abs(),

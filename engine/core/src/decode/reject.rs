@@ -38,6 +38,8 @@ reasons! {
     WrongCellCount = "wrong_cell_count",
     /// Not a number, or out of range.
     BadNumber = "bad_number",
+    /// A number or an amount with a decimal comma: `12,50`.
+    DecimalComma = "decimal_comma",
     /// Not a time in the mapped format, or out of range.
     BadTime = "bad_time",
     /// A local time that a clock change repeats.

@@ -11,6 +11,13 @@ fn errors(mapping: &tripline_core::decode::Mapping) -> Vec<String> {
     Feed::try_new(mapping).err().unwrap_or_default().iter().map(MappingError::to_string).collect()
 }
 
+/// Errors of a mapping with one field, after a change.
+fn with(change: &dyn Fn(&mut FieldMapping), field: FieldMapping) -> Vec<String> {
+    let mut field = field;
+    change(&mut field);
+    errors(&json(vec![field]))
+}
+
 #[test]
 fn all_errors_of_a_mapping_are_reported_at_once() {
     let mut mapping = full();
@@ -39,11 +46,6 @@ fn all_errors_of_a_mapping_are_reported_at_once() {
 
 #[test]
 fn each_error_has_its_message() {
-    let with = |change: &dyn Fn(&mut FieldMapping), field: FieldMapping| {
-        let mut field = field;
-        change(&mut field);
-        errors(&json(vec![field]))
-    };
     let amount = || pointer("tx.amount", "/v");
     assert_eq!(with(&|_| {}, amount()), ["`tx.amount` needs a currency: map one, or map `account.currency`"]);
     let constant = |code: &str| CurrencySource::Constant(code.into());
@@ -71,6 +73,21 @@ fn each_error_has_its_message() {
     };
     let no_zone = ["`Mars` is neither a time zone of the tz database nor an offset such as +02:00"];
     assert_eq!(with(&zone, pointer("account.opened", "/v")), no_zone);
+    for bad in ["", "v", "/a~2", "/~"] {
+        let expected = format!("`{bad}` is not a JSON pointer of 1 to 16 keys, such as `/merchant/mcc`");
+        assert_eq!(with(&|_| {}, pointer("tx.risk", bad)), [expected]);
+    }
+    let mut mapping = json(vec![]);
+    mapping.fields[0].fallback = Fallback::Missing;
+    assert_eq!(errors(&mapping), ["`event.id` is required, so no value can be mapped to missing"]);
+    let mut mapping = json(vec![]);
+    mapping.format = Format::Csv { delimiter: b'"' };
+    assert_eq!(errors(&mapping).last().unwrap(), &MappingErrorKind::Delimiter.to_string());
+    assert!(errors(&full()).is_empty());
+}
+
+#[test]
+fn an_hour_has_its_half_of_the_day_if_it_needs_one() {
     let half = |pattern: &str| {
         let time =
             TimeFormat::Local { pattern: pattern.into(), zone: "UTC".into(), ambiguous: Ambiguous::Reject };
@@ -83,17 +100,34 @@ fn each_error_has_its_message() {
         );
         assert_eq!(half(pattern), [message]);
     }
-    for bad in ["", "v", "/a~2", "/~"] {
-        let expected = format!("`{bad}` is not a JSON pointer of 1 to 16 keys, such as `/merchant/mcc`");
-        assert_eq!(with(&|_| {}, pointer("tx.risk", bad)), [expected]);
+    for pattern in ["%d.%m.%Y %H:%M %p", "%F %-k:%M %P", "%F %T %p"] {
+        let message = format!(
+            "`{pattern}` reads an hour of 0 to 23 and also `%p`, its am or pm, which can contradict it: read an hour of \
+             1 to 12 with `%I`, or leave `%p` out"
+        );
+        assert_eq!(half(pattern), [message]);
     }
-    let mut mapping = json(vec![]);
-    mapping.fields[0].fallback = Fallback::Missing;
-    assert_eq!(errors(&mapping), ["`event.id` is required, so no value can be mapped to missing"]);
-    let mut mapping = json(vec![]);
-    mapping.format = Format::Csv { delimiter: b'"' };
-    assert_eq!(errors(&mapping).last().unwrap(), &MappingErrorKind::Delimiter.to_string());
-    assert!(errors(&full()).is_empty());
+}
+
+#[test]
+fn a_constant_amount_can_be_accepted() {
+    let amount = |text: &str, currency: &str| {
+        let source = FieldSource::Constant(text.into());
+        let currency = CurrencySource::Constant(currency.into());
+        with(
+            &move |f: &mut FieldMapping| {
+                f.source = source.clone();
+                f.money.currency = currency.clone();
+            },
+            pointer("tx.amount", "/v"),
+        )
+    };
+    assert_eq!(amount("5.00", "EUR"), [""; 0]);
+    for (text, currency) in
+        [("-5", "EUR"), ("5.001", "EUR"), ("0.5", "JPY"), ("five", "EUR"), ("5,00", "EUR")]
+    {
+        assert_eq!(amount(text, currency), [format!("`{text}` is not a value of `tx.amount`")]);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A sample's result as text, and as findings of `check --json`. It reads nothing.
 
-use super::sample::{Example, Sample};
+use super::sample::{COUNTED_MAX, Example, Sample};
 use crate::cli::refusals;
 use crate::cli::text::{duration, grouped, table};
 use serde_json::{Value, json};
@@ -50,8 +50,19 @@ impl Sample {
         text
     }
 
+    /// How much of the file was read.
+    fn extent(&self) -> String {
+        let records = grouped(self.records);
+        if self.file_records == self.records {
+            return format!("{records} records");
+        }
+        let at_least = if self.file_records >= COUNTED_MAX { "at least " } else { "" };
+        let all = grouped(self.file_records);
+        format!("the first {records} of {at_least}{all} records; `--sample-records N` reads more")
+    }
+
     fn counts(&self, text: &mut String) {
-        let _ = writeln!(text, "{}: {} records", self.file, grouped(self.records));
+        let _ = writeln!(text, "{}: {}", self.file, self.extent());
         let parts = [
             ("rows", self.rows),
             ("duplicates", self.duplicates),
@@ -84,8 +95,12 @@ impl Sample {
         for line in refusals::lines(&self.refused) {
             let _ = writeln!(text, "{line}");
         }
-        let mut helps: Vec<&str> = self.refused.iter().filter_map(|refused| help(&refused.reason)).collect();
-        helps.dedup();
+        let mut helps: Vec<&str> = Vec::new();
+        for help in self.refused.iter().filter_map(|refused| help(&refused.reason)) {
+            if !helps.contains(&help) {
+                helps.push(help);
+            }
+        }
         for help in helps {
             let _ = writeln!(text, "  {help}");
         }
@@ -106,13 +121,16 @@ impl Sample {
             );
             let mut found = finding("sample_dead_letter", "error", message);
             found["dead_letter"] = json!(refused);
+            if let Some(help) = help(&refused.reason) {
+                found["help"] = json!(help);
+            }
             found
         });
         let suspicious = self.suspicious.iter().map(|suspicion| {
             finding("sample_suspicious", "warning", format!("{}: {}", suspicion.field, suspicion.message))
         });
-        let message =
-            format!("{} records, {} dead letters", self.records, self.dead_letters + self.conflicts);
+        let refused = self.dead_letters + self.conflicts;
+        let message = format!("{refused} dead letters in {}", self.extent());
         let mut whole = finding("sample", "note", message);
         whole["sample"] = json!(self);
         refused.chain(suspicious).chain([whole]).collect()
@@ -132,6 +150,21 @@ fn help(reason: &str) -> Option<&'static str> {
         "too_deep" => {
             Some("records may have more levels: set `input: {depth: …}`, 16 by default and at most 64")
         }
+        "decimal_comma" => Some(
+            "a decimal comma was found (as in `12,50`), and no setting of the mapping reads one: the feed must write \
+             numbers and amounts with a decimal point and without a sign between thousands (`1234.50`)",
+        ),
+        "bad_money" | "bad_number" => Some(
+            "numbers and amounts have a decimal point, and no sign between thousands, blank or unit: `1234.50`, not \
+             `1,234.50` or `1234.50 EUR`",
+        ),
+        "bad_id" => Some(
+            "ids have 1 to 64 characters of `A-Z a-z 0-9 _ . : -`, and no blank, neither between nor around them",
+        ),
+        "wrong_cell_count" => Some(
+            "a record has more or fewer cells than the header: check `delimiter`; a cell that contains the delimiter, \
+             such as an amount with a decimal comma, stands in quotes",
+        ),
         "ambiguous_time" | "bad_time" => Some(
             "a local time that clocks repeat or skip when summer time ends or begins is refused, unless the mapping \
              says `ambiguous: earlier` or `later`",

@@ -2,6 +2,7 @@
 //! what the mapping makes of their values.
 
 use super::missing::{Missing, MissingField};
+use super::odd::Odd;
 use super::order::{Order, Times};
 use super::record::{Layout, Written, pattern};
 use super::shown;
@@ -23,8 +24,8 @@ use tripline_core::results::{Collect, EventResults};
 use tripline_rules::schema::Kind;
 use tripline_rules::value::Slot;
 
-/// Maximum records read from a sample.
-const RECORDS_MAX: u64 = 10_000;
+/// Maximum records of a file that are counted.
+pub const COUNTED_MAX: u64 = 10_000_000;
 /// Records whose values are shown.
 const EXAMPLES: usize = 3;
 
@@ -33,6 +34,8 @@ const EXAMPLES: usize = 3;
 pub struct Sample {
     pub file: String,
     pub records: u64,
+    /// Records of the whole file, as far as they were counted: up to `COUNTED_MAX`.
+    pub file_records: u64,
     pub rows: u64,
     pub duplicates: u64,
     pub conflicts: u64,
@@ -71,22 +74,23 @@ pub struct ExampleValue {
 }
 
 impl Sample {
-    /// Reads the first records of a file.
+    /// Reads the first `most` records of a file, and counts those behind them.
     ///
     /// # Errors
     /// When it cannot be read, or its header does not fit the mapping.
-    pub fn read(config: &Config, path: &Path) -> Result<Sample, CliError> {
+    pub fn read(config: &Config, path: &Path, most: u64) -> Result<Sample, CliError> {
         let paths = [path.to_path_buf()];
         let mut feed = Feed::open(config, config.settings().clone(), &paths, FeedOrder::AsGiven)?;
         let mut reading = Reading::new(config, &feed);
         let (mut out, mut results) = (Outputs::default(), EventResults::new(Collect::Nothing));
-        while reading.records < RECORDS_MAX && feed.step(&mut out, &mut results)? {
+        while reading.records < most && feed.step_at_most(most - reading.records, &mut out, &mut results)? {
             reading.take(feed.batch(), &out);
             out.clear();
             results.clear();
         }
         feed.warn_of_labels(config);
-        Ok(reading.finish(path, &feed))
+        let rest = feed.count_rest(COUNTED_MAX.saturating_sub(reading.records))?;
+        Ok(reading.finish(path, &feed, rest))
     }
 
     /// Whether no record is a dead letter.
@@ -117,6 +121,7 @@ struct Reading<'a> {
     unmapped: BTreeMap<String, u64>,
     arrays: BTreeMap<String, usize>,
     suspicions: Suspicions<'a>,
+    odd: Odd<'a>,
 }
 
 impl<'a> Reading<'a> {
@@ -136,6 +141,7 @@ impl<'a> Reading<'a> {
             missing: Missing::new(&fields),
             patterns: mapped.iter().map(|place| pattern(place)).collect(),
             suspicions: Suspicions::new(config),
+            odd: Odd::new(config),
             event: Event::new(config.ruleset().registers()),
             config,
             fields,
@@ -188,6 +194,7 @@ impl<'a> Reading<'a> {
         self.missing.add(&self.fields, &self.event);
         self.times.add(self.event.at);
         self.suspicions.add(&written, &self.event);
+        self.odd.add(&self.event);
         // Of as many types as there are.
         let is_new = self.example_types.insert(self.event.event_type);
         if is_new && self.examples.len() < EXAMPLES {
@@ -234,14 +241,17 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn finish(mut self, path: &Path, feed: &Feed) -> Sample {
+    fn finish(mut self, path: &Path, feed: &Feed, rest: u64) -> Sample {
         let counts = feed.counts();
         self.examples.extend(self.spare);
         self.examples.truncate(EXAMPLES);
         self.examples.sort_by_key(|example| example.offset);
+        let mut suspicious = self.suspicions.found(counts.records, counts.conflicts);
+        suspicious.extend(self.odd.found());
         Sample {
             file: path.display().to_string(),
             records: counts.records,
+            file_records: counts.records + rest,
             rows: counts.rows,
             duplicates: counts.duplicates,
             conflicts: counts.conflicts,
@@ -255,7 +265,7 @@ impl<'a> Reading<'a> {
             examples: self.examples,
             unmapped: self.unmapped,
             arrays: self.arrays,
-            suspicious: self.suspicions.found(counts.records, counts.conflicts),
+            suspicious,
         }
     }
 }

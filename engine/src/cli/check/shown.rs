@@ -4,7 +4,6 @@ use crate::cli::text;
 use tripline_core::batch::Timestamp;
 use tripline_core::decode::holds_card_number;
 use tripline_core::event::Event;
-use tripline_rules::money::Currency;
 use tripline_rules::ruleset::{Described, describe_field};
 use tripline_rules::schema::Field;
 use tripline_rules::text::printable;
@@ -20,7 +19,7 @@ pub fn mapped(field: &Field, slot: Slot, event: &Event) -> String {
     cut(&match describe_field(&field.kind, slot, &event.registers, &event.texts) {
         Described::Missing => MISSING.to_owned(),
         Described::Number(number) | Described::Money(number, None) => number.to_string(),
-        Described::Money(minor, Some(currency)) => money(minor, currency),
+        Described::Money(minor, Some(currency)) => text::money(whole(minor), currency.code()),
         Described::Bool(yes) => if yes { "yes" } else { "no" }.to_owned(),
         Described::Text(text) => text.to_owned(),
         Described::Time(ms) => Timestamp(whole(ms)).to_string(),
@@ -41,33 +40,15 @@ pub fn cut(text: &str) -> String {
     }
 }
 
-/// `64,210.00 EUR`.
-pub fn money(minor: f64, currency: Currency) -> String {
-    let digits = usize::from(currency.exponent());
-    let padded = format!("{:0>width$}", whole(minor.abs()), width = digits + 1);
-    let (units, rest) = padded.split_at(padded.len() - digits);
-    let point = if digits > 0 { "." } else { "" };
-    let sign = if minor < 0.0 { "-" } else { "" };
-    format!("{sign}{}{point}{rest} {}", text::grouped(units.parse().unwrap_or_default()), currency.code())
-}
-
+/// A whole number of a register.
 #[expect(clippy::cast_possible_truncation, reason = "registers hold whole numbers exactly, below 2^53")]
-fn whole(number: f64) -> i64 {
+pub fn whole(number: f64) -> i64 {
     number as i64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn money_has_the_decimals_of_its_currency() {
-        let shown = |minor, code| money(minor, Currency::by_code(code).unwrap());
-        assert_eq!(shown(6_421_000.0, "EUR"), "64,210.00 EUR");
-        assert_eq!(shown(5.0, "EUR"), "0.05 EUR");
-        assert_eq!(shown(-1_234_567.0, "KWD"), "-1,234.567 KWD");
-        assert_eq!(shown(80_000.0, "JPY"), "80,000 JPY");
-    }
 
     #[test]
     fn what_looks_like_a_card_number_is_not_shown() {

@@ -4,6 +4,7 @@
 
 use super::record::Written;
 use super::shown;
+use crate::cli::text;
 use crate::config::Config;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,7 +194,7 @@ impl Amounts {
             format!(
                 "no amount has decimals, and half of them are {} or more: if the feed sends minor units (cents), add \
                  `unit: minor`",
-                shown::money(median, currency)
+                text::money(shown::whole(median), currency.code())
             )
         })
     }

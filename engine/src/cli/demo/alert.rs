@@ -1,9 +1,9 @@
 //! An alert as a subscriber reads it: the fields of the published JSON that the screen shows and the counts need.
 
+use crate::cli::text::money;
 use serde::Deserialize;
 use tripline_core::batch::Timestamp;
 use tripline_core::outputs::{Outputs, Topic};
-use tripline_rules::money::Currency;
 
 /// An alert.
 #[derive(Clone, Debug, Deserialize)]
@@ -89,27 +89,6 @@ impl Alert {
 impl std::fmt::Display for Money {
     /// `1,234.50 USD`, as reasons have it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let exponent = Currency::by_code(&self.currency).map_or(2, Currency::exponent);
-        let unit = 10_u64.pow(u32::from(exponent));
-        let minor = self.minor.unsigned_abs();
-        let sign = if self.minor < 0 { "-" } else { "" };
-        write!(f, "{sign}{}", crate::cli::text::grouped(minor / unit))?;
-        if exponent > 0 {
-            write!(f, ".{:0width$}", minor % unit, width = usize::from(exponent))?;
-        }
-        write!(f, " {}", self.currency)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn money_is_written_with_the_decimals_of_its_currency() {
-        let written = |minor, currency: &str| Money { minor, currency: currency.to_owned() }.to_string();
-        assert_eq!(written(123_450, "USD"), "1,234.50 USD");
-        assert_eq!(written(1_000_000, "JPY"), "1,000,000 JPY");
-        assert_eq!(written(-7, "EUR"), "-0.07 EUR");
+        f.write_str(&money(self.minor, &self.currency))
     }
 }

@@ -1,5 +1,6 @@
 //! Cuts a stream of bytes into records: lines, or CSV records whose quoted fields may hold line ends.
 
+use super::BYTE_ORDER_MARK;
 use std::io::{self, BufRead};
 
 /// Bytes of a CSV record that are kept. It is more than the largest event, so that an over-long one is still seen to be
@@ -13,6 +14,7 @@ const LINE_BYTES_KEPT: usize = 8 * 1024 * 1024;
 /// Where a CSV reader stands inside a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
+    RecordStart,
     FieldStart,
     Plain,
     Quoted,
@@ -37,7 +39,8 @@ impl Lines {
         Lines { stream, csv: Some(delimiter) }
     }
 
-    /// Appends the next record's bytes, without its line end, skipping empty lines. False at the end.
+    /// Appends the next record's bytes, without its line end and a byte order mark before it, skipping empty lines.
+    /// False at the end.
     ///
     /// Of a line longer than `LINE_BYTES_KEPT`, of a CSV record longer than `RECORD_BYTES_KEPT`, only the beginning is
     /// given. A quote that is never closed ends with that many bytes too, at the next line end: it must not swallow the
@@ -52,6 +55,9 @@ impl Lines {
             if into.last() == Some(&b'\r') && into.len() > start {
                 into.pop();
             }
+            if into[start..].starts_with(BYTE_ORDER_MARK) {
+                into.drain(start..start + BYTE_ORDER_MARK.len());
+            }
             if into.len() > start {
                 return Ok(true);
             }
@@ -63,7 +69,7 @@ impl Lines {
 
     /// Reads up to the record's line end, which is not kept. True when the stream ended.
     fn record(&mut self, into: &mut Vec<u8>, start: usize) -> io::Result<bool> {
-        let mut at = At::FieldStart;
+        let mut at = At::RecordStart;
         let mut length = 0;
         let kept = if self.csv.is_some() { RECORD_BYTES_KEPT } else { LINE_BYTES_KEPT };
         loop {
@@ -97,12 +103,14 @@ impl Lines {
 fn csv_end(chunk: &[u8], delimiter: u8, at: &mut At, quoted_max: usize) -> Option<usize> {
     for (place, &byte) in chunk.iter().enumerate() {
         *at = match (*at, byte) {
+            // A quote behind a byte order mark opens the first cell.
+            (At::RecordStart, byte) if BYTE_ORDER_MARK.contains(&byte) => At::RecordStart,
             (At::Quoted, b'\n') if place >= quoted_max => return Some(place),
             (At::Quoted, b'"') => At::QuoteInQuoted,
             (At::Quoted, _) => At::Quoted,
             (_, b'\n') => return Some(place),
             (_, byte) if byte == delimiter => At::FieldStart,
-            (At::FieldStart | At::QuoteInQuoted, b'"') => At::Quoted,
+            (At::RecordStart | At::FieldStart | At::QuoteInQuoted, b'"') => At::Quoted,
             _ => At::Plain,
         };
     }
@@ -136,6 +144,19 @@ mod tests {
                 records(Lines::new(stream(text, buffer))),
                 ["{\"a\":1}", "{\"b\":\"x\"}", "{\"last\":0}"]
             );
+        }
+    }
+
+    /// Files that begin with a mark and were joined: `cat a.csv b.csv`.
+    #[test]
+    fn a_byte_order_mark_before_any_record_is_no_part_of_it() {
+        for buffer in [1, 2, 3, 64] {
+            let text = "\u{feff}{\"a\":1}\n\u{feff}{\"b\":2}\n\u{feff}\n{\"c\":\"\u{feff}\"}\n\u{feff}";
+            let found = records(Lines::new(stream(text, buffer)));
+            assert_eq!(found, ["{\"a\":1}", "{\"b\":2}", "{\"c\":\"\u{feff}\"}"]);
+            let text = "\u{feff}\"id\",n\n\u{feff}\"two\nlines\",1\n\u{feff}x,\u{feff}2\n";
+            let found = records(Lines::csv(stream(text, buffer), b','));
+            assert_eq!(found, ["\"id\",n", "\"two\nlines\",1", "x,\u{feff}2"]);
         }
     }
 

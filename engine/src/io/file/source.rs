@@ -1,6 +1,6 @@
 //! Records of files, in the order of the files, as one shard.
 
-use super::{Lines, SortedRecords, Sorter, open};
+use super::{BYTE_ORDER_MARK, Lines, SortedRecords, Sorter, open};
 use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
@@ -39,8 +39,9 @@ impl FileFormat {
         {
             return Some("the file is UTF-16: convert it with `iconv -f UTF-16 -t UTF-8`");
         }
+        let text = begin.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begin);
         let mut lines =
-            begin.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+            text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
         match (self, lines.next()?) {
             (FileFormat::JsonLines, line) if line.starts_with(b"[") => Some(
                 "the file is one JSON array, but one object per line is expected: convert it with `jq -c '.[]'`",
@@ -104,6 +105,11 @@ impl FileSource {
         };
         source.open_next()?;
         Ok(source)
+    }
+
+    /// From the next poll on, a poll gives at most so many records.
+    pub fn at_most(&mut self, records_max: usize) {
+        self.records_max = records_max;
     }
 
     /// The bytes of the header record of CSV; empty for JSON lines.
@@ -370,6 +376,38 @@ mod tests {
         ] {
             let error = open(text).err().expect("a foreign file is refused").to_string();
             assert!(error.contains(said) && error.contains("/a"), "{error}");
+        }
+    }
+
+    /// A packed or compressed file would be thousands of dead letters.
+    #[test]
+    fn a_file_that_is_no_text_is_refused_with_what_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tar = vec![b'a'; 257];
+        tar.extend(b"ustar\x0000");
+        let gz = |bytes: &[u8]| {
+            let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gz.write_all(bytes).unwrap();
+            gz.finish().unwrap()
+        };
+        for (bytes, what) in [
+            (b"\xfd7zXZ\0\0\x04".to_vec(), "xz"),
+            (b"BZh91AY&SY".to_vec(), "bzip2"),
+            (b"PK\x03\x04\x14\0".to_vec(), "zip"),
+            (b"PAR1".to_vec(), "Parquet"),
+            (tar.clone(), "tar"),
+            (gz(&tar), "tar"),
+            (zstd::encode_all(&b"PK\x03\x04"[..], 1).unwrap(), "zip"),
+        ] {
+            let path = folder.path().join("day.jsonl");
+            std::fs::write(&path, bytes).unwrap();
+            for format in [FileFormat::JsonLines, FileFormat::Csv { delimiter: b',' }] {
+                let error = FileSource::open(std::slice::from_ref(&path), format, 10).err().expect("refused");
+                let SourceError::Io { place, cause } = error else { panic!("another error") };
+                let said = cause.to_string();
+                assert!(place.contains("day.jsonl") && said.contains(what), "{said}");
+                assert!(said.contains("gzip or zstd"), "{said}");
+            }
         }
     }
 

@@ -49,6 +49,9 @@ impl LocalReader {
         if reads("Il") && !reads("pP") {
             return Err(pattern.to(MappingErrorKind::TwelveHours));
         }
+        if reads("HkRTXc") && reads("pP") {
+            return Err(pattern.to(MappingErrorKind::BothHours));
+        }
         let plain = match pattern.as_str() {
             "%Y-%m-%d %H:%M:%S" | "%F %T" => Some(b' '),
             "%Y-%m-%dT%H:%M:%S" | "%FT%T" => Some(b'T'),
