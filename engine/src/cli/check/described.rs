@@ -129,8 +129,8 @@ impl Sample {
         let suspicious = self.suspicious.iter().map(|suspicion| {
             finding("sample_suspicious", "warning", format!("{}: {}", suspicion.field, suspicion.message))
         });
-        let refused = self.dead_letters + self.conflicts;
-        let message = format!("{refused} dead letters in {}", self.extent());
+        let dead_letters = self.dead_letters + self.conflicts;
+        let message = format!("{dead_letters} dead letters in {}", self.extent());
         let mut whole = finding("sample", "note", message);
         whole["sample"] = json!(self);
         refused.chain(suspicious).chain([whole]).collect()
