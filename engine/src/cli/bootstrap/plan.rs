@@ -33,7 +33,7 @@ const WAITING_MAX: usize = 64;
 
 /// What is to be restored, and from what.
 pub struct Plan<'a> {
-    /// What the engines are made of.
+    /// What the shards are made of.
     pub config: &'a Config,
     /// Where the input and the verdicts are.
     pub settings: &'a KafkaSettings,
