@@ -159,11 +159,11 @@ impl Partition<'_> {
 }
 
 impl ShardLog for Partition<'_> {
-    fn low(&self) -> Result<i64, RestoreError> {
+    fn log_start_offset(&self) -> Result<i64, RestoreError> {
         let input = &self.settings.topic;
-        let (low, _) =
+        let (log_start, _) =
             self.retry(|wait| self.readers.committed.fetch_watermarks(input, self.number(), wait))?;
-        Ok(low)
+        Ok(log_start)
     }
 
     fn offset_at(&self, side: SideTopic, ms: i64) -> Result<Option<i64>, RestoreError> {

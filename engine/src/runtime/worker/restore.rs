@@ -87,7 +87,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                 }
             }
             Restored::Unusable(_, _, name, reason) => self.unusable(shard, name, &reason),
-            Restored::Ahead(..) => {}
+            Restored::LogRange(..) => {}
             Restored::Rows(_, batch) => {
                 self.processor.restore(restoring.processing(), &batch);
                 reached("restored");
