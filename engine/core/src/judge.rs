@@ -92,7 +92,7 @@ impl Case<'_, '_> {
         }
         let entity = self.context.program.plan().space.key;
         let mut decision = Decision {
-            program: self.context.number,
+            program_number: self.context.number,
             at: event.at,
             account: event.texts.get(ACCOUNT_ID).unwrap_or_default().to_owned(),
             entity: event.texts.get(entity).unwrap_or_default().to_owned(),

@@ -176,7 +176,7 @@ fn explained(topic: &AuditedTopic, problem: &Problem, brokers: &str) -> (String,
             "topic does not exist".to_owned(),
             "tripline topics --create with the same configuration".to_owned(),
         ),
-        Problem::Partitions { needed } if topic.partitions.is_some_and(|held| held < *needed) => (
+        Problem::Partitions { needed } if topic.partitions.is_some_and(|found| found < *needed) => (
             format!("the input has {needed} partitions"),
             format!(
                 "kafka-topics.sh --bootstrap-server {brokers} --alter --topic {name} --partitions {needed}"
@@ -190,8 +190,9 @@ fn explained(topic: &AuditedTopic, problem: &Problem, brokers: &str) -> (String,
         Problem::Retention { needed_ms, without_snapshot } => {
             let reader =
                 if *without_snapshot { "a restart without a snapshot" } else { "a restart from a snapshot" };
-            let held = topic.retention_ms.map_or_else(String::new, text::duration);
-            let what = format!("retention is {held}, but {reader} reads back {}", text::duration(*needed_ms));
+            let retained = topic.retention_ms.map_or_else(String::new, text::duration);
+            let what =
+                format!("retention is {retained}, but {reader} reads back {}", text::duration(*needed_ms));
             (what, set(&format!("retention.ms={needed_ms}")))
         }
         Problem::Bytes { bytes } => (

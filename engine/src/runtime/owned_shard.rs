@@ -129,7 +129,7 @@ impl ShardReport {
             phase: Phase::Restoring,
             next: None,
             lag: None,
-            held_from: None,
+            log_from: None,
             snapshot_at: None,
             restore: Some(RestoreProgress::default()),
         };
@@ -144,13 +144,13 @@ impl ShardReport {
         self.report.progress(self.shard, progress.reported);
     }
 
-    pub(super) fn live(&self, next: i64, held_from: Option<Timestamp>, snapshot_at: Option<Timestamp>) {
+    pub(super) fn live(&self, next: i64, log_from: Option<Timestamp>, snapshot_at: Option<Timestamp>) {
         let status = ShardStatus {
             worker: self.worker,
             phase: Phase::Live,
             next: Some(next),
             lag: None,
-            held_from,
+            log_from,
             snapshot_at,
             restore: None,
         };

@@ -79,7 +79,7 @@ impl Retention {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// Append time of the oldest record read back; `None` when there was none.
-    pub held_from: Option<Timestamp>,
+    pub log_from: Option<Timestamp>,
     /// Older records were not read, and all appended from this time on were.
     pub skipped_before: Option<Timestamp>,
     /// Retention had already removed records that were wanted.

@@ -136,7 +136,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
             self.rows(from, &mut history)?;
             if history.rows > 0 {
                 // The verdict about a record is appended after it. The snapshot's time comes from this host's clock.
-                let earliest = history.held_from.map_or(begun_at, |held| held.min(begun_at));
+                let earliest = history.log_from.map_or(begun_at, |from| from.min(begun_at));
                 self.verdicts(earliest.0.saturating_sub(CLOCK_SKEW_MS_MAX), from, &mut history)?;
             }
         } else if next > log_start
@@ -147,7 +147,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
             self.rows(from, &mut history)?;
             // If reading starts after the first offset, all earlier records are older than needed.
             let is_first = log_start > 0 && from == log_start;
-            history.truncated = is_first && history.held_from.is_none_or(|held| held.0 > wanted);
+            history.truncated = is_first && history.log_from.is_none_or(|from| from.0 > wanted);
             history.skipped_before = (from > 0 && !history.truncated).then_some(Timestamp(wanted));
             self.verdicts(newest.0.saturating_sub(self.verdicts_ms()), 0, &mut history)?;
         } else if next > 0 {
@@ -302,7 +302,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
                 if record.offset >= next {
                     return Ok(false);
                 }
-                history.held_from = history.held_from.or(record.at);
+                history.log_from = history.log_from.or(record.at);
                 history.rows += 1;
                 self.push(&mut batch, record, Restored::Rows)?;
                 Ok(record.offset + 1 < next)

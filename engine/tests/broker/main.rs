@@ -297,7 +297,7 @@ fn deleted_input(cluster: &Cluster) {
     await_that("both are live", || (0..2).all(|partition| service.calls.of(partition).contains(&"live")));
     for partition in 0..2u32 {
         let history = service.calls.history(partition);
-        assert!(history.truncated && history.held_from.is_some() && history.rows > 0, "{history:?}");
+        assert!(history.truncated && history.log_from.is_some() && history.rows > 0, "{history:?}");
     }
     service.stop();
     // Now it takes records that nobody has judged.

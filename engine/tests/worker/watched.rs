@@ -54,7 +54,7 @@ impl Watched {
             phase: Phase::Live,
             next: Some(0),
             lag: None,
-            held_from: None,
+            log_from: None,
             snapshot_at: None,
             restore: None,
         };

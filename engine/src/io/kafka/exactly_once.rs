@@ -11,7 +11,7 @@ use super::consumer::GroupConsumer;
 use super::note::offsets;
 use super::producer::{FlushError, OutputProducer};
 use super::settings::KafkaSettings;
-use crate::failpoint::{REPLACE_IN_DOUBT, holds, reached};
+use crate::failpoint::{REPLACE_IN_DOUBT, applies, reached};
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::Position;
 use rdkafka::consumer::Consumer;
@@ -125,7 +125,7 @@ impl ExactlyOnce {
         } else if is_undelivered || is_abortable {
             CommitError::Aborted(reason)
         } else {
-            self.is_in_doubt = holds(REPLACE_IN_DOUBT);
+            self.is_in_doubt = applies(REPLACE_IN_DOUBT);
             CommitError::Unknown(reason)
         }
     }
@@ -211,7 +211,7 @@ impl Sink for ExactlyOnce {
                 (self.is_open, self.has_offsets) = (false, false);
                 // The client repeats the request on a new connection. The response is correct, but the first request
                 // may still be in flight, and would end whatever transaction is open when it arrives.
-                self.is_in_doubt = self.producer.has_broken() && holds(REPLACE_IN_DOUBT);
+                self.is_in_doubt = self.producer.has_broken() && applies(REPLACE_IN_DOUBT);
                 // If that fails, it is retried before anything is sent.
                 let _ = self.clear_doubt();
                 Ok(())

@@ -252,11 +252,11 @@ fn findings(found: &AuditedTopic, bytes: Option<i64>, need: &Need) -> Vec<Findin
         add(true, Problem::SettingsUnknown);
         return findings;
     }
-    if let (Some(keep), Some(held)) = (need.keep, found.retention_ms.filter(|held| *held >= 0)) {
-        if held < keep.least_ms() {
+    if let (Some(keep), Some(retained)) = (need.keep, found.retention_ms.filter(|ms| *ms >= 0)) {
+        if retained < keep.least_ms() {
             let without_snapshot = keep.behind_snapshot_ms.is_none();
             add(true, Problem::Retention { needed_ms: keep.least_ms(), without_snapshot });
-        } else if held < keep.alone_ms {
+        } else if retained < keep.alone_ms {
             add(false, Problem::Retention { needed_ms: keep.alone_ms, without_snapshot: true });
         }
     }
