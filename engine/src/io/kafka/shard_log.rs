@@ -1,6 +1,7 @@
 //! The log of a shard on the brokers: its committed position, and its partitions of the input and verdicts topics.
 
 use super::client::{Health, PlainContext, is_retriable, retry};
+use super::client_setting::ClientKind;
 use super::consumer::{appended_at, number};
 use super::note;
 use super::settings::KafkaSettings;
@@ -31,7 +32,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(settings: &KafkaSettings, health: &Health) -> Result<Readers, KafkaError> {
-        let mut written = settings.asking("reader-ends");
+        let mut written = settings.plain_client(ClientKind::Consumer, "reader-ends");
         written.set("isolation.level", "read_uncommitted");
         Ok(Readers {
             committed: settings.reader(health.worker).create_with_context(PlainContext(health.clone()))?,

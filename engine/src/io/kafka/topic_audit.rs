@@ -1,5 +1,6 @@
 //! Checks that the topics of an installation exist and are configured for `run` and for recovery. It changes nothing.
 
+use super::client_setting::ClientKind;
 use super::settings::KafkaSettings;
 use super::stamps::{Stamps, first_stamps};
 use super::topics::{CLEANUP, RETENTION, STAMP, admin, count, stopped, wait_for};
@@ -123,7 +124,7 @@ pub fn audit_topics(
     snapshots_every: Option<Duration>,
 ) -> Result<Vec<AuditedTopic>, SourceError> {
     let failed = |error: KafkaError| stopped(&settings.brokers, error);
-    let consumer: BaseConsumer = settings.asking("topics").create().map_err(failed)?;
+    let consumer: BaseConsumer = settings.plain_client(ClientKind::Consumer, "topics").create().map_err(failed)?;
     let names = settings.topics();
     let partitions_of = |name: &str| count(ANSWER_WITHIN, &consumer, name);
     let input = partitions_of(&settings.topic)?;
