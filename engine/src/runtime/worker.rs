@@ -388,6 +388,11 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             (owned.live().is_some() && self.source.caught_up(*shard)).then_some(*shard)
         };
         let idle: Vec<ShardId> = self.shards.iter().filter_map(is_idle).collect();
+        for (shard, next) in self.source.delivered_to() {
+            if let Some(owned) = self.shards.get(&shard).filter(|owned| owned.live().is_some()) {
+                owned.report.position(next);
+            }
+        }
         for shard in idle {
             if let Some(live) = self.shards.get_mut(&shard).and_then(OwnedShard::live_mut) {
                 self.processor.idle(&mut live.processing);
