@@ -83,6 +83,8 @@ pub struct Task<'a> {
     pub header: Option<&'a [u8]>,
     /// The moment the snapshots are of.
     pub begun_at: Timestamp,
+    /// Whether all workers are to end, because one has failed.
+    pub shutdown: Shutdown,
 }
 
 impl Task<'_> {
@@ -91,7 +93,7 @@ impl Task<'_> {
     /// # Errors
     /// When the store does not take a snapshot, or the worker fails.
     pub fn run(self, jobs: Receiver<Job>) -> Result<Bootstrapped, CliError> {
-        let (worker, shutdown, is_partial) = (self.worker, Shutdown::default(), Rc::<Cell<bool>>::default());
+        let (worker, shutdown, is_partial) = (self.worker, self.shutdown, Rc::<Cell<bool>>::default());
         let last = Rc::<OnceCell<LastRecords>>::default();
         let shards: Vec<ShardId> = self.positions.iter().map(|at| at.shard).collect();
         let (installation, report) = (Arc::clone(self.installation), Arc::clone(&self.report));
@@ -370,6 +372,7 @@ time: {lateness: 1h}
             input: &input,
             header: None,
             begun_at: Timestamp(1),
+            shutdown: Shutdown::default(),
         };
         let last = LastRecord::new(7, b"a", b"value");
         let (way, jobs) = sync_channel(1);
