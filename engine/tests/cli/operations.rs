@@ -79,6 +79,24 @@ fn missing_topics_and_a_journal_of_too_few_partitions_are_reported_with_their_so
 }
 
 #[test]
+fn a_snapshot_store_that_cannot_be_created_is_refused_by_check() {
+    let (folder, config) = configuration("127.0.0.1:1");
+    let text = fs::read_to_string(&config).unwrap();
+    let check = |store: &str, exit: i32| {
+        fs::write(&config, format!("{text}snapshots: {{store: {store}}}\n")).unwrap();
+        tripline(["check", config.to_str().unwrap()]).with(exit).stdout
+    };
+    // To another user than root it is a warning: the service may run as root.
+    let denied = fs::create_dir("/proc/tripline").unwrap_err().kind() == std::io::ErrorKind::PermissionDenied;
+    for (store, exit) in [("/proc/tripline", if denied { 0 } else { 1 }), ("pack.yaml/below", 1)] {
+        let output = check(store, exit);
+        assert!(output.contains("C039") && output.contains(store), "{output}");
+    }
+    check("made/here", 0);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing is created");
+}
+
+#[test]
 fn brokers_that_do_not_answer_are_reported() {
     let (_folder, config) = configuration("127.0.0.1:1");
     let output = tripline(["topics", "--config", config.to_str().unwrap()]).with(2);
