@@ -224,7 +224,7 @@ fn sigterm(cluster: &Cluster) {
 
 /// What `topics` finds wrong with the input, and whether `run` fails because of it.
 fn found(settings: &KafkaSettings) -> Vec<(bool, Problem)> {
-    let input = audit_topics(settings, None).unwrap().swap_remove(0);
+    let input = audit_topics(settings, None, None).unwrap().swap_remove(0);
     input.findings.into_iter().map(|finding| (finding.is_error, finding.problem)).collect()
 }
 
@@ -283,6 +283,10 @@ fn added_partitions(cluster: &Cluster) {
         "{error}"
     );
     assert!(began.elapsed() < Duration::from_secs(15));
+    assert!(
+        found(&settings).contains(&(true, Problem::Repartitioned { built_for: 4 })),
+        "`topics` reports it"
+    );
 }
 
 fn deleted_input(cluster: &Cluster) {

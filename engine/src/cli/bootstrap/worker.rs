@@ -383,5 +383,11 @@ time: {lateness: 1h}
             let manifest = catalogue.manifest(&stored[0]).unwrap().unwrap();
             assert_eq!((manifest.origin().offset, manifest.origin().last), (9, expected));
         }
+        for (cluster, partitions, expected) in
+            [("cluster", 2, None), ("cluster", 3, Some(2)), ("another cluster", 3, None)]
+        {
+            let input = InputTopic::new(cluster, "events", partitions);
+            assert_eq!(catalogue.written_for(&input), expected, "{input:?}");
+        }
     }
 }

@@ -93,6 +93,17 @@ impl Store {
         Some(Refusal { error: ObjectStoreError::Place { place: place.to_owned(), reason }, is_denied })
     }
 
+    /// Opens a store as [`Store::open`] does, but creates no folder; `None` if it is missing.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub fn open_existing(place: &str) -> Result<Option<Store>, ObjectStoreError> {
+        if folder(place).is_some_and(|folder| !FilePath::new(folder).is_dir()) {
+            return Ok(None);
+        }
+        Store::open(place).map(Some)
+    }
+
     /// A store over these objects, under a root.
     pub fn over(objects: Arc<dyn ObjectStore>, root: Path, is_local: bool) -> Store {
         let runtime = Builder::new_current_thread().enable_all().build();

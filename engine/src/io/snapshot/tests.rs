@@ -63,10 +63,10 @@ fn a_place_that_cannot_be_used_is_named() {
 fn a_store_is_looked_at_without_creating_it() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("made/here").to_string_lossy().into_owned();
-    assert!(Store::refusal(&place).is_none());
+    assert!(Store::refusal(&place).is_none() && Store::open_existing(&place).unwrap().is_none());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     Store::open(&place).unwrap();
-    assert!(Store::refusal(&place).is_none());
+    assert!(Store::refusal(&place).is_none() && Store::open_existing(&place).unwrap().is_some());
     assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0);
 }
 
