@@ -17,8 +17,8 @@ use tripline_rules::time::MINUTE_MS;
 const BATCH_BYTES: usize = 1 << 20;
 /// Assumed maximum clock difference between brokers. Verdicts are read from this much earlier.
 const CLOCK_SKEW_MS_MAX: i64 = 10 * MINUTE_MS;
-const REBUILD: &str =
-    "run the engine that wrote it, or move the shard's snapshots away to restore its ledgers from the log";
+const REBUILD: &str = "start the version that wrote it, or move the shard's snapshots away to restore its ledgers from the \
+     log (runbook: Lost snapshots)";
 
 /// One of the two topics that a shard is restored from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,13 @@ pub struct LogRecord<'m> {
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The log did not respond.
-    #[error("{0}")]
-    Log(String),
+    #[error("cannot read {place}: {reason}")]
+    Log {
+        /// Topic and partition, and the offset where one was asked for.
+        place: String,
+        /// What happened.
+        reason: String,
+    },
     /// A record does not fit the configuration.
     #[error("{0}")]
     Source(#[from] SourceError),
@@ -194,7 +199,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
             }
             let unusable = |error: SnapshotReadError| match error {
                 SnapshotReadError::Snapshot(error @ SnapshotError::UnknownVersion { .. }) => {
-                    RestoreError::Refused(format!("{name}: {error}: {REBUILD}"))
+                    RestoreError::Refused(format!("snapshot {name}: {error}: {REBUILD}"))
                 }
                 // One that cannot be read counts as damaged.
                 error => RestoreError::Unusable(Arc::clone(&name), error.to_string()),

@@ -43,7 +43,10 @@ pub enum WorkerError {
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// A shard could not be restored, however often it was tried.
-    #[error("partition {partition} could not be restored, {tries} times in a row: {reason}")]
+    #[error(
+        "partition {partition} could not be restored, {tries} times in a row: {reason}. Check the brokers and the snapshot \
+         store, then start the process again"
+    )]
     Unrestored {
         /// The shard's partition.
         partition: u32,

@@ -226,7 +226,8 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let health = Health { worker: 0, report: Arc::clone(&report), shutdown: shutdown.clone() };
     let partitions = group::prepare(&settings, &health).unwrap().partitions;
     let source = KafkaSource::join(Arc::clone(&settings), &health, partitions).unwrap();
-    let sink = AtLeastOnce::new(&settings, health.clone(), source.consumer(), partitions).unwrap();
+    let sink =
+        AtLeastOnce::new(Arc::clone(&settings), health.clone(), source.consumer(), partitions).unwrap();
     let commits = Arc::new(Mutex::new(0));
     let sink = Failing { sink, commits: Arc::clone(&commits) };
     let judged = Arc::new(AtomicU64::new(0));

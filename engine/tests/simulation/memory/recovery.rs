@@ -183,7 +183,8 @@ impl ShardLog for Logs<'_> {
 
     fn await_ended(&self) -> Result<i64, RestoreError> {
         if self.awaits_ended && !self.is_stable(SideTopic::Verdicts) {
-            return Err(RestoreError::Log("a transaction is under way".to_owned()));
+            let place = self.topic(SideTopic::Verdicts).to_owned();
+            return Err(RestoreError::Log { place, reason: "a transaction is under way".to_owned() });
         }
         Ok(self.log.lock().stable_end(self.topic(SideTopic::Verdicts), self.partition))
     }
