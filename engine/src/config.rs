@@ -36,8 +36,6 @@ use tripline_rules::time::{DAY_MS, HOUR_MS};
 use tripline_rules::value::TextKey;
 use tripline_rules::yaml::{self, Keys, Node};
 
-/// Models that a configuration may name.
-pub const MODELS: [&str; 1] = ["profile"];
 /// Bytes of a secret, at least; all of them are used.
 const SECRET_BYTES_MIN: usize = 16;
 
@@ -220,7 +218,7 @@ impl Reader<'_, '_> {
 
     fn models(&mut self) -> Vec<String> {
         let Some(node) = self.keys.optional("models") else { return Vec::new() };
-        let words = MODELS.map(|name| (name, name));
+        let words: Vec<(&str, &str)> = ModelRegistry::names().into_iter().map(|name| (name, name)).collect();
         let items = node.items("`models`", self.problems).iter();
         items.filter_map(|item| item.word("a model", &words, self.problems)).map(str::to_owned).collect()
     }

@@ -47,9 +47,9 @@ pub fn reached(place: &'static str) {
     let _ = place;
 }
 
-/// Whether a rule holds; a test may switch it off.
+/// Whether a rule applies; a test may switch it off.
 #[inline]
-pub fn holds(rule: &'static str) -> bool {
+pub fn applies(rule: &'static str) -> bool {
     #[cfg(feature = "failpoints")]
     return fail::eval(rule, |_| ()).is_none();
     #[cfg(not(feature = "failpoints"))]
@@ -59,7 +59,7 @@ pub fn holds(rule: &'static str) -> bool {
     }
 }
 
-/// Reads the environment; what it says holds until the process ends.
+/// Reads the environment; what it says applies until the process ends.
 pub fn start() {
     #[cfg(feature = "failpoints")]
     std::mem::forget(fail::FailScenario::setup());

@@ -15,7 +15,7 @@ pub const SCORE_MAX: i32 = 100;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// Position of the key space's program in the ruleset.
-    pub program: usize,
+    pub program_number: usize,
     /// Event time.
     pub at: Timestamp,
     /// Id of the account, as the event contains it.

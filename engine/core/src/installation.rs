@@ -137,8 +137,8 @@ impl Installation {
     }
 
     /// Facts of a key space, by the number of its program, that are computed whatever its own rules ask for.
-    pub(crate) fn facts(&self, program: usize) -> &FactSet {
-        &self.facts[program]
+    pub(crate) fn facts(&self, program_number: usize) -> &FactSet {
+        &self.facts[program_number]
     }
 
     /// Bounds of one shard's ledgers.

@@ -99,7 +99,7 @@ impl<'x> Case<'_, 'x> {
         }
         let entity = self.program().plan().space.key;
         let mut decision = Decision {
-            program: self.context.number,
+            program_number: self.context.number,
             at: event.at,
             account: event.texts.get(ACCOUNT_ID).unwrap_or_default().to_owned(),
             entity: event.texts.get(entity).unwrap_or_default().to_owned(),

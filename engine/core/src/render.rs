@@ -141,7 +141,7 @@ impl<'a> Rendering<'a> {
     }
 
     fn entity(&self) -> Entity<'a> {
-        let program = &self.installation.ruleset().programs()[self.decision.program];
+        let program = &self.installation.ruleset().programs()[self.decision.program_number];
         Entity { kind: &program.plan().space.entity, id: &self.decision.entity }
     }
 

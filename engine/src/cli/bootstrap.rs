@@ -1,5 +1,6 @@
 //! `tripline bootstrap`: ledgers out of months of history files, so that `run` goes on live from an offset.
 
+mod hand_over;
 mod plan;
 mod worker;
 

@@ -13,7 +13,7 @@ use super::error::{CliError, InputError};
 use super::refused::refused_by_run;
 use super::report::{Exit, Report, print, print_styled};
 use super::text;
-use crate::config::{self, MODELS, PackOptions};
+use crate::config::{self, PackOptions};
 use crate::runtime::recovery::Retention;
 use clap::Args;
 use sample::{COUNTED_MAX, Sample};
@@ -21,6 +21,7 @@ use serde_json::Value;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tripline_core::scores::ModelRegistry;
 use tripline_rules::diagnostic::{Diagnostics, File, Paint};
 use tripline_rules::schema::{Partial, Schema};
 use tripline_rules::value::TextKey;
@@ -129,7 +130,7 @@ impl Check {
             Some(path) => Schema::load_partly(&config::read(&path)?),
             None => Partial::built_in(),
         };
-        let models = MODELS.map(str::to_owned);
+        let models: Vec<String> = ModelRegistry::names().into_iter().map(str::to_owned).collect();
         let began = Instant::now();
         let options = PackOptions { key: TextKey::default(), models: &models, retention: None, lookback: 0 };
         let (_, mut problems) = config::compile(packs, &schema, &options);

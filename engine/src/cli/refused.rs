@@ -17,9 +17,14 @@ pub fn refused_by_run(loaded: &mut Loaded) {
     }
     client(kafka, places, problems);
     if let Some((store, span)) = &places.store
-        && let Some(error) = Store::refusal(store)
+        && let Some(refusal) = Store::refusal(store)
     {
-        problems.error("C039", error.to_string(), *span).label("refused by `run`");
+        let message = refusal.error.to_string();
+        match refusal.is_denied {
+            // The service may run as another user, or on another host.
+            true => problems.warning("C039", message, *span).label("this user cannot create it"),
+            false => problems.error("C039", message, *span).label("refused by `run`"),
+        };
     }
     problems.sort();
 }

@@ -14,8 +14,8 @@ use crate::ops::log;
 use crate::ops::reporter::Reporter;
 use crate::ops::status_report::ProcessInfo;
 use crate::runtime::clock::Clock;
-use crate::runtime::engines::Engines;
 use crate::runtime::report::Report;
+use crate::runtime::shard_processor::ShardProcessor;
 use crate::runtime::snapshots::Snapshots;
 use clap::Args;
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ impl Run {
                     Placement::ByPartition { partitioner, partitions: input.partitions }
                 });
                 let installation = Arc::new(installation.with_settings(settings));
-                Engines::new(installation, Arc::clone(&report), input.clone(), snapshots)
+                ShardProcessor::new(installation, Arc::clone(&report), input.clone(), snapshots)
             }
         };
         topics::warn(&settings, config.snapshots.as_ref().map(|snapshots| snapshots.every));

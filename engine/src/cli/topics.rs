@@ -5,6 +5,7 @@ use super::error::{CliError, TopicsError};
 use super::report::{Exit, Report};
 use super::{broker, text};
 use crate::io::kafka::{AuditedTopic, KafkaSettings, Problem, Stamps, audit_topics, create_topics};
+use crate::io::snapshot::{Catalogue, Store};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -17,8 +18,8 @@ const PARTITIONS: u32 = 48;
 /// Check that the required topics exist and are configured for recovery, or create missing ones.
 ///
 /// Each topic needs the partitions of the input, a retention as long as recovery reads back, timestamps of the broker
-/// and no compaction. Each problem is shown with the command that solves it. Exit 1 when `run` or recovery would
-/// fail.
+/// and no compaction; the input needs the partitions that the state of the group was built for. Each problem is shown
+/// with the command that solves it. Exit 1 when `run` or recovery would fail.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tripline topics --config tripline.yaml --create --partitions 12")]
 pub struct Topics {
@@ -55,10 +56,13 @@ impl Topics {
         let config = configured(&self.config)?;
         let settings = broker::of_config(&config)?;
         let every = config.snapshots.as_ref().map(|snapshots| snapshots.every);
-        let mut topics = audit_topics(&settings, every)?;
+        // A store that cannot be opened is reported by `check` and `run`.
+        let store = config.snapshots.as_ref().and_then(|one| Store::open_existing(&one.store).ok().flatten());
+        let snapshots = store.map(|store| Catalogue::new(store, &settings.group));
+        let mut topics = audit_topics(&settings, every, snapshots.as_ref())?;
         let created = if self.create { self.create(&settings, &topics)? } else { Vec::new() };
         if !created.is_empty() {
-            topics = audit_topics(&settings, every)?;
+            topics = audit_topics(&settings, every, snapshots.as_ref())?;
         }
         let is_fine = !topics.iter().flat_map(|topic| &topic.findings).any(|finding| finding.is_error);
         let mut report = Report::new(self.json);
@@ -93,7 +97,7 @@ impl Topics {
 pub fn warn(settings: &KafkaSettings, snapshots_every: Option<Duration>) {
     let settings = settings.clone();
     let work = move || {
-        let Ok(topics) = audit_topics(&settings, snapshots_every) else { return };
+        let Ok(topics) = audit_topics(&settings, snapshots_every, None) else { return };
         for topic in &topics {
             for finding in &topic.findings {
                 let (problem, solution) = explained(topic, &finding.problem, &settings.brokers);
@@ -162,6 +166,16 @@ fn stamps(topic: &AuditedTopic) -> Option<String> {
     })
 }
 
+/// State that was built for another number of partitions.
+fn repartitioned(topic: &AuditedTopic, built_for: u32) -> (String, String) {
+    let state = format!("the state of the group was built for {built_for} partitions");
+    let what = match topic.partitions.unwrap_or_default().checked_sub(built_for) {
+        Some(added) => format!("{state}, and {added} were added: accounts are split over two partitions"),
+        None => format!("{state}: the topic was created anew with fewer"),
+    };
+    (what, "use a new topic, group and prefix (runbook: Re-key to more partitions)".to_owned())
+}
+
 /// A problem, and the command that solves it.
 fn explained(topic: &AuditedTopic, problem: &Problem, brokers: &str) -> (String, String) {
     let name = &topic.topic;
@@ -176,7 +190,7 @@ fn explained(topic: &AuditedTopic, problem: &Problem, brokers: &str) -> (String,
             "topic does not exist".to_owned(),
             "tripline topics --create with the same configuration".to_owned(),
         ),
-        Problem::Partitions { needed } if topic.partitions.is_some_and(|held| held < *needed) => (
+        Problem::Partitions { needed } if topic.partitions.is_some_and(|found| found < *needed) => (
             format!("the input has {needed} partitions"),
             format!(
                 "kafka-topics.sh --bootstrap-server {brokers} --alter --topic {name} --partitions {needed}"
@@ -190,10 +204,12 @@ fn explained(topic: &AuditedTopic, problem: &Problem, brokers: &str) -> (String,
         Problem::Retention { needed_ms, without_snapshot } => {
             let reader =
                 if *without_snapshot { "a restart without a snapshot" } else { "a restart from a snapshot" };
-            let held = topic.retention_ms.map_or_else(String::new, text::duration);
-            let what = format!("retention is {held}, but {reader} reads back {}", text::duration(*needed_ms));
+            let retained = topic.retention_ms.map_or_else(String::new, text::duration);
+            let what =
+                format!("retention is {retained}, but {reader} reads back {}", text::duration(*needed_ms));
             (what, set(&format!("retention.ms={needed_ms}")))
         }
+        Problem::Repartitioned { built_for } => repartitioned(topic, *built_for),
         Problem::Bytes { bytes } => (
             format!("the broker deletes records early, once a partition has {bytes} bytes"),
             set("retention.bytes=-1"),

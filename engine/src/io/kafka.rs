@@ -15,6 +15,7 @@ mod outage;
 mod producer;
 mod rebalance;
 mod recovery;
+mod refusal;
 mod settings;
 mod shard_log;
 mod stamps;
@@ -172,7 +173,9 @@ fn work<P: Processor>(
     let source = KafkaSource::join(Arc::clone(settings), health, partitions)?;
     let (consumer, own) = (source.consumer(), health.clone());
     let sink: Box<dyn Sink + Send> = match settings.guarantee {
-        Guarantee::AtLeastOnce => Box::new(AtLeastOnce::new(settings, own, consumer, partitions)?),
+        Guarantee::AtLeastOnce => {
+            Box::new(AtLeastOnce::new(Arc::clone(settings), own, consumer, partitions)?)
+        }
         Guarantee::ExactlyOnce { .. } => {
             match ExactlyOnce::new(Arc::clone(settings), own, consumer, partitions) {
                 // Nothing has been judged yet.

@@ -17,6 +17,6 @@ mod whole;
 mod writer;
 
 pub use catalogue::Catalogue;
-pub use store::{ObjectStoreError, Store};
+pub use store::{ObjectStoreError, Refusal, Store};
 pub use whole::Written;
 pub use writer::{Writer, Writing};

@@ -212,7 +212,7 @@ mod tests {
     fn clients_that_hold_their_connections_delay_no_probe() {
         let control = Control::start(Some(loopback()), state()).unwrap();
         let address = control.address().unwrap();
-        let held: Vec<TcpStream> = (0..200)
+        let connections: Vec<TcpStream> = (0..200)
             .map(|_| {
                 let mut stream = TcpStream::connect(address).unwrap();
                 stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: lo").unwrap();
@@ -222,7 +222,7 @@ mod tests {
         let began = Instant::now();
         assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
         assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-        drop(held);
+        drop(connections);
     }
 
     #[test]

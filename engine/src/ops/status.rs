@@ -199,7 +199,7 @@ mod tests {
 
     fn at(phase: Phase, next: i64) -> ShardStatus {
         let next = Some(next);
-        ShardStatus { worker: 1, phase, next, lag: None, held_from: None, snapshot_at: None, restore: None }
+        ShardStatus { worker: 1, phase, next, lag: None, log_from: None, snapshot_at: None, restore: None }
     }
 
     #[test]

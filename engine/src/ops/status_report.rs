@@ -95,7 +95,7 @@ impl StatusReport {
             },
             next: owned.next,
             lag: owned.lag,
-            held_from: owned.held_from,
+            held_from: owned.log_from,
             snapshot_at: owned.snapshot_at,
             snapshot_age_ms: owned.snapshot_at.map(|begun_at| now.0.saturating_sub(begun_at.0).max(0)),
             filled: owned.restore,
@@ -123,16 +123,16 @@ mod tests {
         let filled = Some(RestoreProgress { chunks: 3, chunks_of: 3, records: 40, records_of: 100 });
         let (worker, phase) = (1, Phase::Restoring);
         let snapshot_at = Some(Timestamp(60_000));
-        let held = ShardStatus {
+        let restoring = ShardStatus {
             worker,
             phase,
             next: Some(7),
             lag: None,
-            held_from: None,
+            log_from: None,
             snapshot_at,
             restore: filled,
         };
-        status.shard(ShardId::account(5), held);
+        status.shard(ShardId::account(5), restoring);
         let report = StatusReport::of(&ProcessInfo::default(), &status, Timestamp(90_000));
         assert!(!report.is_ready);
         assert_eq!(report.reasons, ["partition 5 is being restored by worker 1"]);

@@ -118,15 +118,15 @@ impl CommitScheduler {
 
     /// Outputs of a shard are to be handed over. Where an alert has to wait for its commit, that is to be small:
     /// outputs without one may then be kept back, as long as nothing else of their shard was sent. True when they may.
-    pub(super) fn may_postpone(&mut self, of: Uncommitted, has_alert: bool) -> bool {
+    pub(super) fn may_postpone(&mut self, uncommitted: Uncommitted, has_alert: bool) -> bool {
         self.has_alert |= has_alert;
-        self.alert_gap.is_some() && !has_alert && !self.is_behind && of != Uncommitted::Sent
+        self.alert_gap.is_some() && !has_alert && !self.is_behind && uncommitted != Uncommitted::Sent
     }
 
     /// Records of a shard were judged.
-    pub(super) fn judged(&mut self, of: &mut Uncommitted, now: Instant) {
-        if *of == Uncommitted::Nothing {
-            *of = Uncommitted::Judged;
+    pub(super) fn judged(&mut self, uncommitted: &mut Uncommitted, now: Instant) {
+        if *uncommitted == Uncommitted::Nothing {
+            *uncommitted = Uncommitted::Judged;
         }
         self.waiting_since.get_or_insert(now);
     }
@@ -172,13 +172,13 @@ impl CommitScheduler {
     /// to be sent.
     pub(super) fn cover(&self, scope: CommitScope, marks: &mut Marks<'_>) -> Vec<ShardId> {
         let mut covered = Vec::new();
-        for (shard, of) in marks {
+        for (shard, uncommitted) in marks {
             let is_covered = match scope {
-                CommitScope::AllJudged => **of != Uncommitted::Nothing,
-                CommitScope::WithOutputs => **of == Uncommitted::Sent,
+                CommitScope::AllJudged => **uncommitted != Uncommitted::Nothing,
+                CommitScope::WithOutputs => **uncommitted == Uncommitted::Sent,
             };
             if is_covered {
-                **of = Uncommitted::Sent;
+                **uncommitted = Uncommitted::Sent;
                 covered.push(*shard);
             }
         }
@@ -188,8 +188,8 @@ impl CommitScheduler {
     /// A commit of these positions, in the order of their shards, has begun. True when nothing that was judged is left
     /// out of it.
     pub(super) fn begun(&mut self, positions: Vec<Position>, marks: &mut Marks<'_>, now: Instant) -> bool {
-        for (_, of) in marks.iter_mut().filter(|(shard, _)| covers(&positions, *shard)) {
-            **of = Uncommitted::Nothing;
+        for (_, uncommitted) in marks.iter_mut().filter(|(shard, _)| covers(&positions, *shard)) {
+            **uncommitted = Uncommitted::Nothing;
         }
         let waiting_since = self.waiting_since.unwrap_or(now);
         let has_alert = std::mem::take(&mut self.has_alert);
@@ -245,8 +245,8 @@ impl CommitScheduler {
 
     /// What was not committed waits again.
     fn wait_again(&mut self, commit: &UnderWay, marks: &mut Marks<'_>) {
-        for (_, of) in marks.iter_mut().filter(|(shard, _)| covers(&commit.positions, *shard)) {
-            **of = Uncommitted::Sent;
+        for (_, uncommitted) in marks.iter_mut().filter(|(shard, _)| covers(&commit.positions, *shard)) {
+            **uncommitted = Uncommitted::Sent;
         }
         if !is_clean(marks) {
             let waiting_since =
@@ -282,7 +282,7 @@ fn covers(positions: &[Position], shard: ShardId) -> bool {
 }
 
 fn is_clean(marks: &Marks<'_>) -> bool {
-    marks.iter().all(|(_, of)| **of == Uncommitted::Nothing)
+    marks.iter().all(|(_, uncommitted)| **uncommitted == Uncommitted::Nothing)
 }
 
 fn since(then: Instant, now: Instant) -> Duration {

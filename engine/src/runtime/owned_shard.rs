@@ -129,7 +129,7 @@ impl ShardReport {
             phase: Phase::Restoring,
             next: None,
             lag: None,
-            held_from: None,
+            log_from: None,
             snapshot_at: None,
             restore: Some(RestoreProgress::default()),
         };
@@ -144,13 +144,13 @@ impl ShardReport {
         self.report.progress(self.shard, progress.reported);
     }
 
-    pub(super) fn live(&self, next: i64, held_from: Option<Timestamp>, snapshot_at: Option<Timestamp>) {
+    pub(super) fn live(&self, next: i64, log_from: Option<Timestamp>, snapshot_at: Option<Timestamp>) {
         let status = ShardStatus {
             worker: self.worker,
             phase: Phase::Live,
             next: Some(next),
             lag: None,
-            held_from,
+            log_from,
             snapshot_at,
             restore: None,
         };
@@ -178,7 +178,7 @@ impl Progress {
     pub(super) fn count(&mut self, restored: &Restored) -> bool {
         match restored {
             Restored::Snapshot(_, _, _, part) => self.part(part),
-            Restored::Ahead(_, _, first, end) => self.ahead(*first, *end),
+            Restored::LogRange(_, _, first, end) => self.log_range(*first, *end),
             Restored::Rows(_, batch) | Restored::Verdicts(_, batch) => self.took(batch),
             _ => return false,
         }
@@ -193,7 +193,7 @@ impl Progress {
         }
     }
 
-    fn ahead(&mut self, first: i64, end: i64) {
+    fn log_range(&mut self, first: i64, end: i64) {
         (self.before, self.first) = (self.reported.records_of, first);
         self.reported.records = self.before;
         self.reported.records_of += u64::try_from(end - first).unwrap_or(0);
@@ -202,7 +202,7 @@ impl Progress {
     fn took(&mut self, batch: &Batch) {
         let Some(last) = batch.records.last() else { return };
         let read = self.before + u64::try_from(last.offset + 1 - self.first).unwrap_or(0);
-        // What was appended since the extent was asked for is read, too.
+        // What was appended since the range was asked for is read, too.
         self.reported.records = read.min(self.reported.records_of);
     }
 }
@@ -224,11 +224,11 @@ mod tests {
             change(&mut progress);
             (progress.reported.records, progress.reported.records_of)
         };
-        assert_eq!(after(&|progress| progress.ahead(100, 600)), (0, 500));
+        assert_eq!(after(&|progress| progress.log_range(100, 600)), (0, 500));
         assert_eq!(after(&|progress| progress.took(&batch(100..350))).0, 250);
         // The verdicts follow; of some records there are none, and their end moves on.
         after(&|progress| progress.took(&batch(350..600)));
-        assert_eq!(after(&|progress| progress.ahead(40, 60)), (500, 520));
+        assert_eq!(after(&|progress| progress.log_range(40, 60)), (500, 520));
         assert_eq!(after(&|progress| progress.took(&batch(50..70))), (520, 520));
     }
 }

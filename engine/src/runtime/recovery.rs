@@ -79,7 +79,7 @@ impl Retention {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// Append time of the oldest record read back; `None` when there was none.
-    pub held_from: Option<Timestamp>,
+    pub log_from: Option<Timestamp>,
     /// Older records were not read, and all appended from this time on were.
     pub skipped_before: Option<Timestamp>,
     /// Retention had already removed records that were wanted.
@@ -105,8 +105,8 @@ pub enum SnapshotPart {
     End,
 }
 
-/// What a restore gives, in this order: where the shard goes on, parts of a snapshot, rows, verdicts, each log's extent
-/// before it, then ready.
+/// What a restore gives, in this order: where the shard goes on, parts of a snapshot, rows, verdicts, the range of
+/// each log before its records, then ready.
 #[derive(Debug)]
 pub enum Restored {
     /// The shard's committed position, or the beginning of a log that nobody has begun.
@@ -115,8 +115,8 @@ pub enum Restored {
     Snapshot(Ticket, ShardId, Arc<str>, SnapshotPart),
     /// The snapshot of this name cannot be used. Begin again with an empty shard, and without it.
     Unusable(Ticket, ShardId, Arc<str>, String),
-    /// Records of a log from the first offset up to before the second come next.
-    Ahead(Ticket, ShardId, i64, i64),
+    /// The offsets that are read of a log next: the first one, and the one after the last.
+    LogRange(Ticket, ShardId, i64, i64),
     /// Input records to insert without judging.
     Rows(Ticket, Batch),
     /// The shard's own committed verdicts.
@@ -136,7 +136,7 @@ impl Restored {
             Restored::At(ticket, at) => (*ticket, at.shard),
             Restored::Rows(ticket, batch) | Restored::Verdicts(ticket, batch) => (*ticket, batch.shard),
             Restored::Snapshot(ticket, shard, ..)
-            | Restored::Ahead(ticket, shard, ..)
+            | Restored::LogRange(ticket, shard, ..)
             | Restored::Unusable(ticket, shard, ..)
             | Restored::Refused(ticket, shard, ..)
             | Restored::Ready(ticket, shard, ..)

@@ -30,7 +30,7 @@ pub struct ShardStatus {
     /// Records not yet judged, when the end of the log is known.
     pub lag: Option<u64>,
     /// Append time of the oldest record its ledgers were restored from.
-    pub held_from: Option<Timestamp>,
+    pub log_from: Option<Timestamp>,
     /// When its newest snapshot was begun.
     pub snapshot_at: Option<Timestamp>,
     /// How far its restore has come; none when it is live.

@@ -17,8 +17,8 @@ use tripline_rules::time::MINUTE_MS;
 const BATCH_BYTES: usize = 1 << 20;
 /// Assumed maximum clock difference between brokers. Verdicts are read from this much earlier.
 const CLOCK_SKEW_MS_MAX: i64 = 10 * MINUTE_MS;
-const REBUILD: &str =
-    "run the engine that wrote it, or move the shard's snapshots away to restore its ledgers from the log";
+const REBUILD: &str = "start the version that wrote it, or move the shard's snapshots away to restore its ledgers from the \
+     log (runbook: Lost snapshots)";
 
 /// One of the two topics that a shard is restored from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,13 @@ pub struct LogRecord<'m> {
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The log did not respond.
-    #[error("{0}")]
-    Log(String),
+    #[error("cannot read {place}: {reason}")]
+    Log {
+        /// Topic and partition, and the offset where one was asked for.
+        place: String,
+        /// What happened.
+        reason: String,
+    },
     /// A record does not fit the configuration.
     #[error("{0}")]
     Source(#[from] SourceError),
@@ -70,7 +75,7 @@ pub trait ShardLog {
     ///
     /// # Errors
     /// When the log does not answer.
-    fn low(&self) -> Result<i64, RestoreError>;
+    fn log_start_offset(&self) -> Result<i64, RestoreError>;
 
     /// First offset at or after a time; none when all records are older.
     ///
@@ -130,28 +135,28 @@ impl<P: ShardLog> ShardRestore<'_, P> {
     pub fn run(&self) -> Result<History, RestoreError> {
         let mut history = History::default();
         let next = self.at.next;
-        let low = self.log.low()?;
-        if let Some((from, begun_at)) = self.snapshot(low, &mut history)? {
+        let log_start = self.log.log_start_offset()?;
+        if let Some((from, begun_at)) = self.snapshot(log_start, &mut history)? {
             history.snapshot = Some((from, begun_at));
             self.rows(from, &mut history)?;
             if history.rows > 0 {
                 // The verdict about a record is appended after it. The snapshot's time comes from this host's clock.
-                let earliest = history.held_from.map_or(begun_at, |held| held.min(begun_at));
+                let earliest = history.log_from.map_or(begun_at, |from| from.min(begun_at));
                 self.verdicts(earliest.0.saturating_sub(CLOCK_SKEW_MS_MAX), from, &mut history)?;
             }
-        } else if next > low
-            && let Some(newest) = self.time_before(next, low)?
+        } else if next > log_start
+            && let Some(newest) = self.time_before(next, log_start)?
         {
             let wanted = newest.0.saturating_sub(self.lookback.input_ms);
-            let from = self.log.offset_at(SideTopic::Input, wanted)?.unwrap_or(low).max(low);
+            let from = self.log.offset_at(SideTopic::Input, wanted)?.unwrap_or(log_start).max(log_start);
             self.rows(from, &mut history)?;
             // If reading starts after the first offset, all earlier records are older than needed.
-            let is_first = low > 0 && from == low;
-            history.truncated = is_first && history.held_from.is_none_or(|held| held.0 > wanted);
+            let is_first = log_start > 0 && from == log_start;
+            history.truncated = is_first && history.log_from.is_none_or(|from| from.0 > wanted);
             history.skipped_before = (from > 0 && !history.truncated).then_some(Timestamp(wanted));
             self.verdicts(newest.0.saturating_sub(self.verdicts_ms()), 0, &mut history)?;
         } else if next > 0 {
-            history.truncated = low > 0;
+            history.truncated = log_start > 0;
         }
         Ok(history)
     }
@@ -172,7 +177,11 @@ impl<P: ShardLog> ShardRestore<'_, P> {
 
     /// Hands over the newest snapshot that can be used. Gives the first record that is not in it, and when it was
     /// begun. A store that cannot be reached has none: the log is there.
-    fn snapshot(&self, low: i64, history: &mut History) -> Result<Option<(i64, Timestamp)>, RestoreError> {
+    fn snapshot(
+        &self,
+        log_start: i64,
+        history: &mut History,
+    ) -> Result<Option<(i64, Timestamp)>, RestoreError> {
         let Some(snapshots) = self.snapshots else { return Ok(None) };
         let (shard, next) = (self.at.shard, self.at.next);
         let stored = match snapshots.of(shard) {
@@ -183,24 +192,24 @@ impl<P: ShardLog> ShardRestore<'_, P> {
             }
         };
         for stored in stored {
-            let is_reached = stored.offset <= next && (stored.offset >= low || stored.offset == next);
+            let is_reached = stored.offset <= next && (stored.offset >= log_start || stored.offset == next);
             let name = Arc::clone(&stored.name);
             if !is_reached || self.without.contains(&name) {
                 continue;
             }
             let unusable = |error: SnapshotReadError| match error {
                 SnapshotReadError::Snapshot(error @ SnapshotError::UnknownVersion { .. }) => {
-                    RestoreError::Refused(format!("{name}: {error}: {REBUILD}"))
+                    RestoreError::Refused(format!("snapshot {name}: {error}: {REBUILD}"))
                 }
                 // One that cannot be read counts as damaged.
                 error => RestoreError::Unusable(Arc::clone(&name), error.to_string()),
             };
             let Some(manifest) = snapshots.manifest(&stored).map_err(unusable)? else { continue };
-            if let Some(error) = self.foreign_log(&manifest, low)? {
+            if let Some(error) = self.foreign_log(&manifest, log_start)? {
                 return Err(RestoreError::Unusable(name, error.to_string()));
             }
             let is_short = manifest.retention_ms() < self.lookback.row_retention_ms;
-            if is_short && self.log_is_whole(low)? {
+            if is_short && self.log_is_whole(log_start)? {
                 tracing::info!(
                     partition = shard.partition,
                     snapshot = &*name,
@@ -240,10 +249,14 @@ impl<P: ShardLog> ShardRestore<'_, P> {
 
     /// What is wrong if the log is another one than the snapshot's. A record that retention has removed tells nothing.
     /// Where a snapshot knows of no record, the log had none before its offset.
-    fn foreign_log(&self, manifest: &Manifest, low: i64) -> Result<Option<SnapshotError>, RestoreError> {
+    fn foreign_log(
+        &self,
+        manifest: &Manifest,
+        log_start: i64,
+    ) -> Result<Option<SnapshotError>, RestoreError> {
         let (end, last) = (manifest.origin().offset, manifest.origin().last);
-        let from = last.map_or(low, |last| last.offset);
-        if from < low || from >= end {
+        let from = last.map_or(log_start, |last| last.offset);
+        if from < log_start || from >= end {
             return Ok(None);
         }
         let mut found = None;
@@ -256,28 +269,29 @@ impl<P: ShardLog> ShardRestore<'_, P> {
     }
 
     /// Whether the log covers the packs' lookback.
-    fn log_is_whole(&self, low: i64) -> Result<bool, RestoreError> {
-        let Some(newest) = self.time_before(self.at.next, low)? else { return Ok(low == 0) };
+    fn log_is_whole(&self, log_start: i64) -> Result<bool, RestoreError> {
+        let Some(newest) = self.time_before(self.at.next, log_start)? else { return Ok(log_start == 0) };
         let wanted = newest.0.saturating_sub(self.lookback.input_ms);
-        Ok(low == 0 || self.log.offset_at(SideTopic::Input, wanted)?.is_some_and(|from| from > low))
+        Ok(log_start == 0
+            || self.log.offset_at(SideTopic::Input, wanted)?.is_some_and(|from| from > log_start))
     }
 
     /// Time of the last record before an offset, by the log rather than by our clock: after a long pause the ledgers
     /// must reach back from where the shard stopped. Offsets may be without a record: markers of transactions, and
     /// what was aborted or compacted.
-    fn time_before(&self, next: i64, low: i64) -> Result<Option<Timestamp>, RestoreError> {
-        if next <= low {
+    fn time_before(&self, next: i64, log_start: i64) -> Result<Option<Timestamp>, RestoreError> {
+        if next <= log_start {
             return Ok(None);
         }
         let (mut newest, mut back) = (None, 1_i64);
         loop {
-            let from = next.saturating_sub(back).max(low);
+            let from = next.saturating_sub(back).max(log_start);
             self.log.read(SideTopic::Input, from, &mut |record| {
                 let is_before = record.offset < next;
                 newest = if is_before { Some(record.at) } else { newest };
                 Ok(is_before && record.offset + 1 < next)
             })?;
-            if newest.is_some() || from == low {
+            if newest.is_some() || from == log_start {
                 return Ok(newest.flatten());
             }
             back = back.saturating_mul(2);
@@ -288,12 +302,12 @@ impl<P: ShardLog> ShardRestore<'_, P> {
         let next = self.at.next;
         let mut batch = Batch::new(self.at.shard);
         if from < next {
-            self.log.hand_over(Restored::Ahead(self.ticket, self.at.shard, from, next))?;
+            self.log.hand_over(Restored::LogRange(self.ticket, self.at.shard, from, next))?;
             self.log.read(SideTopic::Input, from, &mut |record| {
                 if record.offset >= next {
                     return Ok(false);
                 }
-                history.held_from = history.held_from.or(record.at);
+                history.log_from = history.log_from.or(record.at);
                 history.rows += 1;
                 self.push(&mut batch, record, Restored::Rows)?;
                 Ok(record.offset + 1 < next)
@@ -307,7 +321,7 @@ impl<P: ShardLog> ShardRestore<'_, P> {
     fn verdicts(&self, from_ms: i64, first: i64, history: &mut History) -> Result<(), RestoreError> {
         let end = self.log.await_ended()?;
         let Some(from) = self.log.offset_at(SideTopic::Verdicts, from_ms)? else { return Ok(()) };
-        self.log.hand_over(Restored::Ahead(self.ticket, self.at.shard, from, end))?;
+        self.log.hand_over(Restored::LogRange(self.ticket, self.at.shard, from, end))?;
         let mut filter = VerdictFilter::between(first, self.at.next);
         let mut batch = Batch::new(self.at.shard);
         self.log.read(SideTopic::Verdicts, from, &mut |record| {
@@ -354,7 +368,7 @@ mod tests {
     }
 
     impl ShardLog for Sparse {
-        fn low(&self) -> Result<i64, RestoreError> {
+        fn log_start_offset(&self) -> Result<i64, RestoreError> {
             Ok(0)
         }
 

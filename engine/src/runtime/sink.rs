@@ -43,13 +43,13 @@ pub enum SinkError {
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// Nothing is committed, and nothing is aborted. The commit can be retried, also with later positions.
-    #[error("not yet committed: {0}")]
+    #[error("not yet committed, the worker retries: {0}")]
     Again(String),
     /// Outputs since the last commit are aborted or failed: processing returns to the committed positions.
-    #[error("aborted: {0}")]
+    #[error("the commit was aborted, the records since the previous one are judged again: {0}")]
     Aborted(String),
     /// The outcome is unknown: as [`CommitError::Aborted`], with a new producer.
-    #[error("the outcome of the commit is unknown: {0}")]
+    #[error("the outcome of the commit is unknown, the worker goes on from the committed offsets: {0}")]
     Unknown(String),
     /// A retry would fail as well.
     #[error("cannot commit: {0}")]

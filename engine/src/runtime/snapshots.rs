@@ -91,23 +91,24 @@ impl Snapshots {
 
     /// Since when a snapshot of a shard at this position is due; none while none is, another is being written, or the
     /// newest is of this position.
-    pub fn due(&self, of: &ShardSnapshots, next: i64) -> Option<Instant> {
-        let is_due = self.under_way.get().is_none() && of.due <= self.clock.now() && !self.has(of, next);
-        is_due.then_some(of.due)
+    pub fn due(&self, shard: &ShardSnapshots, next: i64) -> Option<Instant> {
+        let is_due =
+            self.under_way.get().is_none() && shard.due <= self.clock.now() && !self.has(shard, next);
+        is_due.then_some(shard.due)
     }
 
     /// Whether the newest snapshot of a shard is of this position.
-    fn has(&self, of: &ShardSnapshots, next: i64) -> bool {
-        self.writer.completed(of.shard).or(of.restored) == Some(next)
+    fn has(&self, shard: &ShardSnapshots, next: i64) -> bool {
+        self.writer.completed(shard.shard).or(shard.restored) == Some(next)
     }
 
-    /// Begins a snapshot of a shard's engine, which has judged every record before the position and none from it on.
-    pub fn begin(&self, of: &mut ShardSnapshots, at: &Position, engine: &mut AccountShard) {
+    /// Begins a snapshot of a shard, which has judged every record before the position and none from it on.
+    pub fn begin(&self, shard: &mut ShardSnapshots, at: &Position, account_shard: &mut AccountShard) {
         let (input, partition) = (self.input.clone(), at.shard.partition);
-        engine.begin_save(Origin { input, partition, offset: at.next, last: engine.last() });
-        of.due = self.clock.now() + self.every;
+        account_shard.begin_save(Origin { input, partition, offset: at.next, last: account_shard.last() });
+        shard.due = self.clock.now() + self.every;
         self.under_way.set(Some(at.shard));
-        of.saving = Some(Saving {
+        shard.saving = Some(Saving {
             id: SnapshotId { shard: at.shard, offset: at.next, begun_at: self.clock.wall() },
             writer: Arc::clone(&self.writer),
             under_way: Rc::clone(&self.under_way),
@@ -120,31 +121,37 @@ impl Snapshots {
         reached("snapshot_begun");
     }
 
-    /// Hands over a snapshot of a shard's engine at a committed position, behind which nothing was judged, without
+    /// Hands over a snapshot of a shard at a committed position, behind which nothing was judged, without
     /// pauses. It is given up at a time.
-    pub fn save(&self, of: &mut ShardSnapshots, at: &Position, engine: &mut AccountShard, until: Instant) {
-        if self.has(of, at.next) {
+    pub fn save(
+        &self,
+        shard: &mut ShardSnapshots,
+        at: &Position,
+        account_shard: &mut AccountShard,
+        until: Instant,
+    ) {
+        if self.has(shard, at.next) {
             return;
         }
         // The one that is being written is of an earlier position.
-        of.saving = None;
-        self.begin(of, at, engine);
-        of.committed(at);
-        while let Some(saving) = &mut of.saving {
+        shard.saving = None;
+        self.begin(shard, at, account_shard);
+        shard.committed(at);
+        while let Some(saving) = &mut shard.saving {
             if self.clock.now() >= until {
-                of.saving = None;
+                shard.saving = None;
                 return;
             }
             saving.rests_until = self.clock.now();
-            if !self.go_on(of, engine) {
+            if !self.go_on(shard, account_shard) {
                 self.clock.sleep(NO_ROOM_WAIT);
             }
         }
     }
 
     /// Goes on with the snapshot that is being written. False when there is no room for it.
-    pub fn go_on(&self, of: &mut ShardSnapshots, engine: &mut AccountShard) -> bool {
-        let Some(saving) = &mut of.saving else { return true };
+    pub fn go_on(&self, shard: &mut ShardSnapshots, account_shard: &mut AccountShard) -> bool {
+        let Some(saving) = &mut shard.saving else { return true };
         if !saving.hand_over() {
             return false;
         }
@@ -154,24 +161,24 @@ impl Snapshots {
             }
             let is_finished = saving.finish();
             if is_finished {
-                of.saving = None;
+                shard.saving = None;
             }
             return is_finished;
         }
-        if !engine.is_saving() {
+        if !account_shard.is_saving() {
             // The shard has switched to another installation, which gives up the snapshot under way.
             tracing::info!(
                 partition = saving.id.shard.partition,
                 "the snapshot is given up: the shard has switched to other packs; the next one follows at its time"
             );
-            of.saving = None;
+            shard.saving = None;
             return true;
         }
         if self.clock.now() < saving.rests_until {
             return true;
         }
         let mut chunks = Vec::new();
-        saving.end = engine.save_some(ROWS_A_TURN, &mut chunks).map(Box::new);
+        saving.end = account_shard.save_some(ROWS_A_TURN, &mut chunks).map(Box::new);
         saving.chunks.extend(chunks);
         saving.rests_until = self.clock.now() + REST;
         true

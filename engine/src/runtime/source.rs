@@ -137,6 +137,13 @@ pub trait Source {
     /// Whether everything there is of this shard has been delivered.
     fn caught_up(&self, shard: ShardId) -> bool;
 
+    /// Of shards that have caught up, the offset up to which everything was delivered: behind the last record, and
+    /// behind what follows it and is no record, such as the marker of a transaction. Empty where every offset is a
+    /// record.
+    fn delivered_to(&self) -> Vec<(ShardId, i64)> {
+        Vec::new()
+    }
+
     /// Leaves. Whatever is still owned is released at once.
     fn close(&mut self);
 }

@@ -43,7 +43,10 @@ pub enum WorkerError {
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// A shard could not be restored, however often it was tried.
-    #[error("partition {partition} could not be restored, {tries} times in a row: {reason}")]
+    #[error(
+        "partition {partition} could not be restored, {tries} times in a row: {reason}. Check the brokers and the snapshot \
+         store, then start the process again"
+    )]
     Unrestored {
         /// The shard's partition.
         partition: u32,
@@ -388,6 +391,11 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             (owned.live().is_some() && self.source.caught_up(*shard)).then_some(*shard)
         };
         let idle: Vec<ShardId> = self.shards.iter().filter_map(is_idle).collect();
+        for (shard, next) in self.source.delivered_to() {
+            if let Some(owned) = self.shards.get(&shard).filter(|owned| owned.live().is_some()) {
+                owned.report.position(next);
+            }
+        }
         for shard in idle {
             if let Some(live) = self.shards.get_mut(&shard).and_then(OwnedShard::live_mut) {
                 self.processor.idle(&mut live.processing);

@@ -32,7 +32,7 @@ use tripline::settings::{Guarantee, HttpSettings, InputClock, LogFormat};
 
 type Case = (&'static str, fn(&Cluster));
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 15] = [
     ("a_clean_restart_among_100000_records_loses_and_repeats_nothing", clean_restart),
     ("a_second_member_takes_shards_over_with_their_past", second_member),
     ("sigterm_commits_everything_judged_and_leaves", sigterm),
@@ -43,6 +43,7 @@ const CASES: [Case; 14] = [
     ("a_broker_that_dies_and_returns_is_waited_for", broker_dies),
     ("an_outage_is_one_line_at_each_end_and_its_figures_are_stale", outage::one_line_at_each_end),
     ("a_transaction_left_open_upstream_is_named", open_transaction),
+    ("the_lag_is_0_behind_the_marker_of_a_transaction", marker),
     ("shards_whose_owner_died_in_a_transaction_keep_no_other_waiting", dead_owner),
     ("topics_are_created_as_needed_and_what_is_wrong_is_reported", operations::topics),
     ("a_full_disk_costs_snapshots_alone_and_says_so", disk::full),
@@ -223,7 +224,7 @@ fn sigterm(cluster: &Cluster) {
 
 /// What `topics` finds wrong with the input, and whether `run` fails because of it.
 fn found(settings: &KafkaSettings) -> Vec<(bool, Problem)> {
-    let input = audit_topics(settings, None).unwrap().swap_remove(0);
+    let input = audit_topics(settings, None, None).unwrap().swap_remove(0);
     input.findings.into_iter().map(|finding| (finding.is_error, finding.problem)).collect()
 }
 
@@ -282,6 +283,10 @@ fn added_partitions(cluster: &Cluster) {
         "{error}"
     );
     assert!(began.elapsed() < Duration::from_secs(15));
+    assert!(
+        found(&settings).contains(&(true, Problem::Repartitioned { built_for: 4 })),
+        "`topics` reports it"
+    );
 }
 
 fn deleted_input(cluster: &Cluster) {
@@ -297,7 +302,7 @@ fn deleted_input(cluster: &Cluster) {
     await_that("both are live", || (0..2).all(|partition| service.calls.of(partition).contains(&"live")));
     for partition in 0..2u32 {
         let history = service.calls.history(partition);
-        assert!(history.truncated && history.held_from.is_some() && history.rows > 0, "{history:?}");
+        assert!(history.truncated && history.log_from.is_some() && history.rows > 0, "{history:?}");
     }
     service.stop();
     // Now it takes records that nobody has judged.
@@ -358,6 +363,32 @@ fn open_transaction(cluster: &Cluster) {
     await_that("everything is judged", || {
         service.reporter.metrics.text().contains("tripline_events_total 1501")
     });
+    service.stop();
+}
+
+/// The end of the log is behind the marker, which is no record. The lag counts records.
+fn marker(cluster: &Cluster) {
+    let settings = cluster.service("marker", 1);
+    produce(&settings, "murmur2_random", 0, 10);
+    let lag = |service: &Service| service.reporter.status.shards().first().and_then(|(_, shard)| shard.lag);
+    let lag_is_0 = |service: &Service| {
+        let metric = "tripline_lag_records{partition=\"0\"} 0";
+        lag(service) == Some(0) && service.reporter.metrics.text().lines().any(|line| line == metric)
+    };
+    let service = Service::start(&settings);
+    end_transaction(begin_transaction(&settings));
+    await_that("all is judged", || service.calls.judged() == 11);
+    await_that("the lag is 0", || lag_is_0(&service));
+    // An aborted record is none, and so is the marker behind it.
+    undo_transaction(begin_transaction(&settings));
+    let end = || committed(&settings)[0].1;
+    await_that("the abort is in the log", || end() == 14);
+    std::thread::sleep(Duration::from_secs(2));
+    await_that("the lag is 0 again", || lag_is_0(&service));
+    service.stop();
+    let service = Service::start(&settings);
+    await_that("the lag is 0 after a restart", || lag_is_0(&service));
+    assert_eq!(service.calls.judged(), 0);
     service.stop();
 }
 

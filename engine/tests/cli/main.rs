@@ -20,4 +20,5 @@ mod replay;
 mod sample;
 mod schemas;
 mod service;
+mod signals;
 mod tripline;

@@ -4,6 +4,8 @@ use crate::configuration::Example;
 use crate::help::example;
 use crate::service::Bank;
 use crate::tripline::{BINARY, DEMO_SAMPLE, ended, tripline};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
@@ -76,6 +78,59 @@ fn missing_topics_and_a_journal_of_too_few_partitions_are_reported_with_their_so
     assert_eq!(of("events")["partitions"], 4);
     // Two days of look back, and what events may be late, for rows and for what they inherit.
     assert!(of("events")["needed_ms"].as_i64().unwrap() >= 2 * 86_400_000);
+}
+
+#[test]
+fn partitions_that_were_added_since_state_was_built_are_reported() {
+    let broker = MockBroker::start().unwrap();
+    broker.topics("events", "bank", 4).unwrap();
+    let (_folder, config) = configuration(&broker.brokers());
+    let topics = || {
+        let output = tripline(["topics", "--config", config.to_str().unwrap(), "--json"]).with(1).stdout;
+        let output: Value = serde_json::from_str(&output).unwrap();
+        let findings = output["topics"][0]["findings"].as_array().unwrap().clone();
+        findings.into_iter().find(|finding| finding["flaw"] == "repartitioned")
+    };
+    let commit = |partitions: u32| {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", broker.brokers())
+            .set("group.id", "tripline")
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        let mut element = list.add_partition("events", 0);
+        element.set_offset(Offset::Offset(0)).unwrap();
+        element.set_metadata(format!("{{\"partitions\":{partitions},\"note\":\"\"}}"));
+        consumer.commit(&list, CommitMode::Sync).unwrap();
+    };
+    assert_eq!(topics(), None, "the group has not begun");
+    commit(4);
+    assert_eq!(topics(), None);
+    commit(3);
+    let finding = topics().unwrap();
+    assert_eq!((&finding["is_fault"], &finding["built_for"]), (&true.into(), &3.into()));
+    let output = tripline(["topics", "--config", config.to_str().unwrap()]).with(1).stdout;
+    for part in ["built for 3 partitions, and 1 were added", "(runbook: Re-key to more partitions)"] {
+        assert!(output.contains(part), "{output}");
+    }
+}
+
+#[test]
+fn a_snapshot_store_that_cannot_be_created_is_refused_by_check() {
+    let (folder, config) = configuration("127.0.0.1:1");
+    let text = fs::read_to_string(&config).unwrap();
+    let check = |store: &str, exit: i32| {
+        fs::write(&config, format!("{text}snapshots: {{store: {store}}}\n")).unwrap();
+        tripline(["check", config.to_str().unwrap()]).with(exit).stdout
+    };
+    // To another user than root it is a warning: the service may run as root.
+    let denied = fs::create_dir("/proc/tripline").unwrap_err().kind() == std::io::ErrorKind::PermissionDenied;
+    for (store, exit) in [("/proc/tripline", if denied { 0 } else { 1 }), ("pack.yaml/below", 1)] {
+        let output = check(store, exit);
+        assert!(output.contains("C039") && output.contains(store), "{output}");
+    }
+    check("made/here", 0);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing is created");
 }
 
 #[test]

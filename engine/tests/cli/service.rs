@@ -184,8 +184,13 @@ impl Service {
     }
 
     /// Asks it to end, as an orchestrator does, and gives everything it logged. It must end with 0.
-    pub fn stop(mut self) -> String {
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    pub fn stop(self) -> String {
+        self.stop_by("-TERM")
+    }
+
+    /// The same by another signal.
+    pub fn stop_by(mut self, signal: &str) -> String {
+        Command::new("kill").arg(signal).arg(self.child.id().to_string()).status().unwrap();
         let ended = self.child.wait().unwrap();
         self.reader.take().unwrap().join().unwrap();
         let log = self.log();

@@ -1,4 +1,4 @@
-//! The worker's engines with side positions beside them, and with those planted faults that an engine's keeper could
+//! The worker's processor with side positions beside its shards, and with those planted faults that a processor could
 //! have.
 
 use crate::faulty::Controls;
@@ -7,17 +7,17 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
-use tripline::runtime::engines::{Engines, ShardEngine};
 use tripline::runtime::processor::Processor;
 use tripline::runtime::recovery::{History, SnapshotPart};
+use tripline::runtime::shard_processor::{ProcessedShard, ShardProcessor};
 use tripline::runtime::source::Position;
 use tripline_core::batch::{Batch, ShardId};
 use tripline_core::outputs::Outputs;
 use tripline_core::snapshot::SnapshotError;
 
-/// The engines, which keep a side position: as far as a second topic would have been read.
+/// The processor, whose shards have a side position: as far as a second topic would have been read.
 pub struct Kept {
-    pub engines: Engines,
+    pub processor: ShardProcessor,
     pub plant: Option<Plant>,
     pub controls: Controls,
     /// Number of the pack.
@@ -27,13 +27,13 @@ pub struct Kept {
     pub stale: Stale,
 }
 
-/// Engines that a planted fault keeps over a reload.
-pub type Stale = Rc<RefCell<BTreeMap<ShardId, ShardEngine>>>;
+/// Shards that a planted fault keeps over a reload.
+pub type Stale = Rc<RefCell<BTreeMap<ShardId, ProcessedShard>>>;
 
-/// A shard's engine and its side position.
+/// A shard and its side position.
 pub struct KeptShard {
-    shard: ShardId,
-    engine: Option<ShardEngine>,
+    id: ShardId,
+    processed: Option<ProcessedShard>,
     next: i64,
     is_stale: bool,
     plant: Option<Plant>,
@@ -42,15 +42,15 @@ pub struct KeptShard {
 }
 
 impl KeptShard {
-    fn engine(&mut self) -> &mut ShardEngine {
-        self.engine.as_mut().expect("it is there until it is dropped")
+    fn processed(&mut self) -> &mut ProcessedShard {
+        self.processed.as_mut().expect("it is there until it is dropped")
     }
 }
 
 impl Drop for KeptShard {
     fn drop(&mut self) {
         if self.plant == Some(Plant::NoReload) && self.controls.reloads() {
-            self.stale.borrow_mut().extend(self.engine.take().map(|engine| (self.shard, engine)));
+            self.stale.borrow_mut().extend(self.processed.take().map(|processed| (self.id, processed)));
         }
     }
 }
@@ -79,8 +79,8 @@ impl Processor for Kept {
         let stale = self.stale.borrow_mut().remove(&at.shard);
         let is_stale = stale.is_some();
         KeptShard {
-            shard: at.shard,
-            engine: Some(stale.unwrap_or_else(|| self.engines.open(at))),
+            id: at.shard,
+            processed: Some(stale.unwrap_or_else(|| self.processor.open(at))),
             next: at.next,
             is_stale,
             plant: self.plant,
@@ -89,81 +89,83 @@ impl Processor for Kept {
         }
     }
 
-    fn load(&mut self, of: &mut KeptShard, part: SnapshotPart) -> Result<(), SnapshotError> {
-        if of.is_stale { Ok(()) } else { self.engines.load(of.engine(), part) }
+    fn load(&mut self, shard: &mut KeptShard, part: SnapshotPart) -> Result<(), SnapshotError> {
+        if shard.is_stale { Ok(()) } else { self.processor.load(shard.processed(), part) }
     }
 
-    fn restore(&mut self, of: &mut KeptShard, batch: &Batch) {
-        if of.is_stale {
+    fn restore(&mut self, shard: &mut KeptShard, batch: &Batch) {
+        if shard.is_stale {
             return;
         }
         match self.plant {
-            Some(Plant::JudgesAgain) => self.engines.step(of.engine(), batch, &mut Outputs::default()),
-            _ => self.engines.restore(of.engine(), batch),
-        }
-    }
-
-    fn fold_verdicts(&mut self, of: &mut KeptShard, batch: &Batch) {
-        if self.plant != Some(Plant::JudgesAgain) && !of.is_stale {
-            self.engines.fold_verdicts(of.engine(), batch);
-        }
-    }
-
-    fn live(&mut self, of: &mut KeptShard, history: &History) {
-        if !std::mem::take(&mut of.is_stale) {
-            self.engines.live(of.engine(), history);
-        }
-    }
-
-    fn step(&mut self, of: &mut KeptShard, batch: &Batch, out: &mut Outputs) {
-        self.engines.step(of.engine(), batch, out);
-        let Some(last) = batch.records.last() else { return };
-        of.next = last.offset + 1;
-        if self.plant == Some(Plant::EarlySnapshot) {
-            let at = Position { shard: batch.shard, next: of.next, note: String::new() };
-            let engine = of.engine();
-            if self.engines.snapshot_due(engine, &at).is_some() {
-                self.engines.begin_snapshot(engine, &at);
+            Some(Plant::JudgesAgain) => {
+                self.processor.step(shard.processed(), batch, &mut Outputs::default())
             }
-            self.engines.committed(engine, &at);
+            _ => self.processor.restore(shard.processed(), batch),
         }
     }
 
-    fn idle(&mut self, of: &mut KeptShard) {
-        self.engines.idle(of.engine());
+    fn fold_verdicts(&mut self, shard: &mut KeptShard, batch: &Batch) {
+        if self.plant != Some(Plant::JudgesAgain) && !shard.is_stale {
+            self.processor.fold_verdicts(shard.processed(), batch);
+        }
     }
 
-    fn note(&self, of: &KeptShard) -> String {
-        let engine = of.engine.as_ref().expect("it is there until it is dropped");
-        let mut note: serde_json::Value = serde_json::from_str(&self.engines.note(engine)).unwrap();
-        note["kept"] = format!("{} {}", self.pack, side(of.next)).into();
+    fn live(&mut self, shard: &mut KeptShard, history: &History) {
+        if !std::mem::take(&mut shard.is_stale) {
+            self.processor.live(shard.processed(), history);
+        }
+    }
+
+    fn step(&mut self, shard: &mut KeptShard, batch: &Batch, out: &mut Outputs) {
+        self.processor.step(shard.processed(), batch, out);
+        let Some(last) = batch.records.last() else { return };
+        shard.next = last.offset + 1;
+        if self.plant == Some(Plant::EarlySnapshot) {
+            let at = Position { shard: batch.shard, next: shard.next, note: String::new() };
+            let processed = shard.processed();
+            if self.processor.snapshot_due(processed, &at).is_some() {
+                self.processor.begin_snapshot(processed, &at);
+            }
+            self.processor.committed(processed, &at);
+        }
+    }
+
+    fn idle(&mut self, shard: &mut KeptShard) {
+        self.processor.idle(shard.processed());
+    }
+
+    fn note(&self, shard: &KeptShard) -> String {
+        let processed = shard.processed.as_ref().expect("it is there until it is dropped");
+        let mut note: serde_json::Value = serde_json::from_str(&self.processor.note(processed)).unwrap();
+        note["kept"] = format!("{} {}", self.pack, side(shard.next)).into();
         note.to_string()
     }
 
-    fn snapshot_due(&self, of: &KeptShard, at: &Position) -> Option<Instant> {
-        self.engines.snapshot_due(of.engine.as_ref()?, at)
+    fn snapshot_due(&self, shard: &KeptShard, at: &Position) -> Option<Instant> {
+        self.processor.snapshot_due(shard.processed.as_ref()?, at)
     }
 
-    fn begin_snapshot(&mut self, of: &mut KeptShard, at: &Position) {
-        self.engines.begin_snapshot(of.engine(), at);
+    fn begin_snapshot(&mut self, shard: &mut KeptShard, at: &Position) {
+        self.processor.begin_snapshot(shard.processed(), at);
         if self.plant == Some(Plant::EarlyManifest) {
-            self.engines.committed(of.engine(), at);
+            self.processor.committed(shard.processed(), at);
         }
     }
 
-    fn committed(&mut self, of: &mut KeptShard, at: &Position) {
-        self.engines.committed(of.engine(), at);
+    fn committed(&mut self, shard: &mut KeptShard, at: &Position) {
+        self.processor.committed(shard.processed(), at);
     }
 
     fn snapshot_under_way(&self) -> Option<ShardId> {
-        self.engines.snapshot_under_way()
+        self.processor.snapshot_under_way()
     }
 
-    fn write_snapshot(&mut self, of: &mut KeptShard) {
-        self.engines.write_snapshot(of.engine());
+    fn write_snapshot(&mut self, shard: &mut KeptShard) {
+        self.processor.write_snapshot(shard.processed());
     }
 
-    fn save(&mut self, of: &mut KeptShard, at: &Position, until: Instant) {
-        self.engines.save(of.engine(), at, until);
+    fn save(&mut self, shard: &mut KeptShard, at: &Position, until: Instant) {
+        self.processor.save(shard.processed(), at, until);
     }
 }

@@ -1,4 +1,4 @@
-//! The worker's loop and the engines, simulated: seeds draw what comes in and what goes wrong, on a model of the
+//! The worker's loop and its processor, simulated: seeds draw what comes in and what goes wrong, on a model of the
 //! broker's log, the disk and the clock, on one thread. The same seed gives the same life.
 //!
 //! What is promised, and compared with what an oracle apart says: see [`oracle`]. A thousand seeds are run, and then

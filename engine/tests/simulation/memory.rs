@@ -38,7 +38,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 struct Partition {
     /// Older records are gone, as if retention had removed them.
-    low: i64,
+    log_start_offset: i64,
     entries: Vec<Entry>,
 }
 
@@ -119,7 +119,7 @@ impl Log {
         if let Some(partition) =
             inner.topics.get_mut(&self.input).and_then(|all| all.get_mut(partition as usize))
         {
-            partition.low = partition.low.max(offset);
+            partition.log_start_offset = partition.log_start_offset.max(offset);
         }
     }
 
@@ -161,8 +161,8 @@ impl Inner {
         self.partition(topic, partition).map_or(&[], |partition| &partition.entries)
     }
 
-    fn low(&self, topic: &str, partition: u32) -> i64 {
-        self.partition(topic, partition).map_or(0, |partition| partition.low)
+    fn log_start_offset(&self, topic: &str, partition: u32) -> i64 {
+        self.partition(topic, partition).map_or(0, |partition| partition.log_start_offset)
     }
 
     fn append(&mut self, topic: &str, partition: u32, entry: Entry) -> i64 {
@@ -186,7 +186,7 @@ impl Inner {
 
     fn visible(&self, topic: &str, partition: u32, from: i64, records_max: usize) -> Vec<(i64, Entry)> {
         let end = place(self.stable_end(topic, partition));
-        let from = place(from.max(self.low(topic, partition)));
+        let from = place(from.max(self.log_start_offset(topic, partition)));
         let entries = &self.entries(topic, partition)[..end];
         let seen = |(number, entry): (usize, &Entry)| {
             let is_committed = self.transactions.of(entry.transaction) == Outcome::Committed;

@@ -3,7 +3,7 @@
 /// A planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plant {
-    /// After an abort the engines stay as they are.
+    /// After an abort the shards stay as they are.
     NoReload,
     CommitBeforeSend,
     /// A commit leaves out the position of a shard whose outputs it holds.

@@ -1,4 +1,4 @@
-//! One process of the engine: the real worker and engines over the model, with its own clock and snapshot writer.
+//! One process of the engine: the real worker and processor over the model, with its own clock and snapshot writer.
 
 use crate::faulty::{Controls, FaultyRecovery, FaultySink, FaultySource, Tally};
 use crate::installed::Installed;
@@ -13,9 +13,9 @@ use std::time::Duration;
 use tripline::io::snapshot::{Catalogue, Writer, Writing};
 use tripline::ops::reporter::Reporter;
 use tripline::runtime::clock::Clock;
-use tripline::runtime::engines::Engines;
 use tripline::runtime::output_buffer::OutputBuffer;
 use tripline::runtime::report::Report;
+use tripline::runtime::shard_processor::ShardProcessor;
 use tripline::runtime::shutdown::Shutdown;
 use tripline::runtime::snapshots::Snapshots;
 use tripline::runtime::worker::{Parts, Timings, Worker, WorkerError};
@@ -71,7 +71,7 @@ impl Process {
         let input = InputTopic::new("simulated", "events", setup.partitions);
         let snapshots = Snapshots::new(Arc::new(writer), setup.snapshots_every, input.clone(), clock.clone());
         let of_pack = Arc::clone(&installed.configs[pack].installation);
-        let engines = Engines::new(of_pack, Arc::clone(&report), input, Some(snapshots));
+        let processor = ShardProcessor::new(of_pack, Arc::clone(&report), input, Some(snapshots));
         let inner = MemorySource::join(log, setup.records_max, Some(instance));
         let member = inner.membership();
         let source = FaultySource { inner, controls: controls.clone() };
@@ -96,7 +96,7 @@ impl Process {
         let recovery = FaultyRecovery::new(inner, controls.clone(), setup.plant, torn);
         let wrong = Rc::default();
         let kept = Kept {
-            engines,
+            processor,
             plant: setup.plant,
             controls: controls.clone(),
             pack,
@@ -142,7 +142,7 @@ impl Process {
         self.hangs = writes;
     }
 
-    /// What its engines' keeper found wrong.
+    /// What its processor found wrong.
     pub fn wrong(&self) -> Option<String> {
         self.wrong.borrow().clone()
     }

@@ -78,6 +78,8 @@ fn no_module_imports_from_a_higher_layer() {
         .flat_map(|known| layers::problems(&Tree::of(sources, known.root), known.layers))
         .collect();
     report("layers", &problems);
+    let libraries = sources.rust().map(|(path, _)| path);
+    report("libraries without layers", &layers::unlisted(libraries, &layers::CRATES));
 }
 
 #[test]

@@ -173,6 +173,13 @@ fn a_module_in_no_layer_is_found_and_so_is_one_that_is_gone() {
 }
 
 #[test]
+fn a_library_without_layers_is_found() {
+    let listed = [layers::Crate { root: ROOT, layers: &[] }];
+    let found = layers::unlisted([ROOT, "new/src/lib.rs", "src/new.rs"].into_iter(), &listed);
+    assert_eq!(found, ["new/src/lib.rs: its layers are not listed"]);
+}
+
+#[test]
 fn an_import_from_the_root_is_found() {
     let found = layered("use crate::Root;", "mod low; mod high; pub struct Root;");
     assert_eq!(found, ["src/low.rs:1: crate::Root imports from the root of the crate"]);

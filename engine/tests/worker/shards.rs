@@ -1,4 +1,4 @@
-//! The engines' shards over restarts: from the log under another pack, from snapshots of this and of another log, and
+//! Shards over restarts: from the log under another pack, from snapshots of this and of another log, and
 //! what a quiet shard and a stop leave behind.
 
 use crate::simulation::memory::{Log, MemoryRecovery, MemorySink, MemorySource};
@@ -12,9 +12,9 @@ use tripline::config::{Config, load_from};
 use tripline::io::snapshot::{Catalogue, Store, Writer, Writing};
 use tripline::ops::reporter::Reporter;
 use tripline::runtime::clock::Clock;
-use tripline::runtime::engines::Engines;
 use tripline::runtime::output_buffer::OutputBuffer;
 use tripline::runtime::report::Report;
+use tripline::runtime::shard_processor::ShardProcessor;
 use tripline::runtime::snapshots::Snapshots;
 use tripline::runtime::worker::{Parts, Timings, Worker, WorkerError};
 use tripline_core::account_shard::AccountShard;
@@ -88,7 +88,7 @@ fn catalogue() -> Catalogue {
 
 /// A process with one worker.
 struct Service {
-    worker: Worker<MemorySource, MemorySink, Engines, MemoryRecovery>,
+    worker: Worker<MemorySource, MemorySink, ShardProcessor, MemoryRecovery>,
     writing: Writing,
     reporter: Arc<Reporter>,
     clock: Clock,
@@ -109,7 +109,7 @@ impl Service {
         let parts = Parts {
             source,
             outputs: OutputBuffer::stepped(sink, || true),
-            processor: Engines::new(installation, Arc::clone(&report), input, Some(snapshots)),
+            processor: ShardProcessor::new(installation, Arc::clone(&report), input, Some(snapshots)),
             recovery: MemoryRecovery::new(log, "bank", lookback, Some(catalogue.clone())),
             report,
             shutdown: reporter.status.shutdown().clone(),
@@ -135,7 +135,7 @@ impl Service {
 
     /// Accounts with rows.
     fn accounts(&self) -> usize {
-        self.worker.live().map(|(_, of)| of.engine().shard().ledgers().keys()).sum()
+        self.worker.live().map(|(_, shard)| shard.account_shard().shard().ledgers().keys()).sum()
     }
 }
 

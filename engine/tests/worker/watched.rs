@@ -1,14 +1,14 @@
-//! What a shard's engine watches in its records: whether they are in the partition of their account, and how many of
+//! What the processing of a shard watches in its records: whether they are in the partition of their account, and how many of
 //! them are dead letters. Each is reported only from a share on that is no chance.
 
 use std::fs;
 use std::sync::Arc;
 use tripline::config;
 use tripline::ops::reporter::Reporter;
-use tripline::runtime::engines::{Engines, ShardEngine};
 use tripline::runtime::processor::Processor;
 use tripline::runtime::recovery::History;
 use tripline::runtime::report::{Phase, Report, ShardStatus};
+use tripline::runtime::shard_processor::{ProcessedShard, ShardProcessor};
 use tripline::runtime::source::Position;
 use tripline_core::batch::{Batch, ShardId, Timestamp};
 use tripline_core::outputs::Outputs;
@@ -21,8 +21,8 @@ const BEGIN_MS: i64 = 1_767_225_600_000;
 
 /// A live shard of an installation without rules.
 struct Watched {
-    engines: Engines,
-    shard: ShardEngine,
+    processor: ShardProcessor,
+    shard: ProcessedShard,
     reporter: Arc<Reporter>,
     records: i64,
 }
@@ -54,16 +54,17 @@ impl Watched {
             phase: Phase::Live,
             next: Some(0),
             lag: None,
-            held_from: None,
+            log_from: None,
             snapshot_at: None,
             restore: None,
         };
         reporter.status.shard(ShardId::account(PARTITION), live);
-        let mut engines = Engines::new(installation, report, InputTopic::new("", "events", PARTITIONS), None);
+        let input = InputTopic::new("", "events", PARTITIONS);
+        let mut processor = ShardProcessor::new(installation, report, input, None);
         let at = Position { shard: ShardId::account(PARTITION), next: 0, note: String::new() };
-        let mut shard = engines.open(&at);
-        engines.live(&mut shard, &History::default());
-        Watched { engines, shard, reporter, records: 0 }
+        let mut shard = processor.open(&at);
+        processor.live(&mut shard, &History::default());
+        Watched { processor, shard, reporter, records: 0 }
     }
 
     /// Judges so many records, each made from its number.
@@ -74,13 +75,13 @@ impl Watched {
                 let at = Timestamp(BEGIN_MS + number);
                 batch.push(number, Some(at), b"whatever the key is", value(number).as_bytes());
             }
-            self.engines.step(&mut self.shard, &batch, &mut Outputs::default());
+            self.processor.step(&mut self.shard, &batch, &mut Outputs::default());
         }
         self.records += count;
     }
 
     fn obstacle(&self) -> Option<String> {
-        self.engines.obstacle(&self.shard)
+        self.processor.obstacle(&self.shard)
     }
 
     fn mismatches(&self) -> String {

@@ -211,7 +211,7 @@ impl Manifest {
     }
 
     /// Keys and rows.
-    pub fn held(&self) -> (u64, u64) {
+    pub fn keys_and_rows(&self) -> (u64, u64) {
         (self.summary.space.ledgers.ledgers, self.summary.space.ledgers.rows)
     }
 

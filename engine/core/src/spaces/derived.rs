@@ -38,8 +38,10 @@ impl DerivedShards {
     /// Empty shards.
     pub fn new(installation: &Arc<Installation>) -> DerivedShards {
         let programs = installation.ruleset().programs().len();
-        let shards = (1..programs)
-            .map(|number| DerivedShard { shard: Shard::new(installation, number), pending: VecDeque::new() });
+        let shards = (1..programs).map(|program_number| DerivedShard {
+            shard: Shard::new(installation, program_number),
+            pending: VecDeque::new(),
+        });
         DerivedShards {
             shards: shards.collect(),
             signals: SignalTable::new(installation.settings()),

@@ -6,11 +6,11 @@
 use crate::cli::error::CliError;
 use crate::io::kafka::RunError;
 use crate::io::snapshot::{Catalogue, ObjectStoreError, Written};
-use crate::runtime::engines::{Engines, ShardEngine};
 use crate::runtime::output_buffer::OutputBuffer;
 use crate::runtime::processor::Processor;
 use crate::runtime::recovery::{History, Recovery, Restore, Restored, Ticket};
 use crate::runtime::report::Report;
+use crate::runtime::shard_processor::{ProcessedShard, ShardProcessor};
 use crate::runtime::shutdown::Shutdown;
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::{Generation, Polled, Position, Source, SourceError};
@@ -69,7 +69,7 @@ impl Bootstrapped {
 pub struct Task<'a> {
     /// Number of the worker.
     pub worker: usize,
-    /// What the engines are made of.
+    /// What the shards are made of.
     pub installation: &'a Arc<Installation>,
     /// Where the worker reports.
     pub report: Arc<dyn Report>,
@@ -83,6 +83,8 @@ pub struct Task<'a> {
     pub header: Option<&'a [u8]>,
     /// The moment the snapshots are of.
     pub begun_at: Timestamp,
+    /// Whether all workers are to end, because one has failed.
+    pub shutdown: Shutdown,
 }
 
 impl Task<'_> {
@@ -91,10 +93,10 @@ impl Task<'_> {
     /// # Errors
     /// When the store does not take a snapshot, or the worker fails.
     pub fn run(self, jobs: Receiver<Job>) -> Result<Bootstrapped, CliError> {
-        let (worker, shutdown, is_partial) = (self.worker, Shutdown::default(), Rc::<Cell<bool>>::default());
+        let (worker, shutdown, is_partial) = (self.worker, self.shutdown, Rc::<Cell<bool>>::default());
         let last = Rc::<OnceCell<LastRecords>>::default();
         let shards: Vec<ShardId> = self.positions.iter().map(|at| at.shard).collect();
-        let report = Arc::clone(&self.report);
+        let (installation, report) = (Arc::clone(self.installation), Arc::clone(&self.report));
         let parts = Parts {
             source: HistorySource { offered: Some(shards.clone()), waiting: shards.len() },
             outputs: OutputBuffer::stepped(NoOutputs, || true),
@@ -109,7 +111,7 @@ impl Task<'_> {
                 shutdown: shutdown.clone(),
             },
             processor: SnapshotOnly {
-                engines: Engines::new(Arc::clone(self.installation), self.report, self.input.clone(), None),
+                processor: ShardProcessor::new(installation, self.report, self.input.clone(), None),
                 catalogue: self.catalogue,
                 input: self.input,
                 header: self.header,
@@ -223,8 +225,8 @@ impl HistoryRecovery {
             Job::End(last) => {
                 self.has_all = true;
                 self.last.get_or_init(|| last);
-                let all = self.shards.iter();
-                self.ready.extend(all.map(|of| Restored::Ready(ticket(*of), *of, History::default())));
+                let ready = |shard: &ShardId| Restored::Ready(ticket(*shard), *shard, History::default());
+                self.ready.extend(self.shards.iter().map(ready));
             }
         }
     }
@@ -253,9 +255,9 @@ impl Recovery for HistoryRecovery {
     }
 }
 
-/// The engines, each of which is written as a snapshot and let go when it is restored.
+/// Restores shards; each is written as a snapshot and dropped when it is restored.
 struct SnapshotOnly<'a> {
-    engines: Engines,
+    processor: ShardProcessor,
     catalogue: &'a Catalogue,
     input: &'a InputTopic,
     header: Option<&'a [u8]>,
@@ -267,15 +269,15 @@ struct SnapshotOnly<'a> {
     error: Option<ObjectStoreError>,
 }
 
-/// A shard's engine until its snapshot is written, and the position the snapshot is of.
+/// A shard until its snapshot is written, and the position the snapshot is of.
 struct Unwritten {
-    engine: Option<ShardEngine>,
+    restored: Option<ProcessedShard>,
     at: Position,
 }
 
 impl Unwritten {
-    fn engine(&mut self) -> &mut ShardEngine {
-        self.engine.as_mut().expect("records come before the snapshot is written")
+    fn restored(&mut self) -> &mut ProcessedShard {
+        self.restored.as_mut().expect("records come before the snapshot is written")
     }
 }
 
@@ -283,34 +285,34 @@ impl Processor for SnapshotOnly<'_> {
     type Shard = Unwritten;
 
     fn open(&mut self, at: &Position) -> Unwritten {
-        let mut opened = self.engines.open(at);
+        let mut opened = self.processor.open(at);
         if let Some(header) = self.header {
-            opened.engine_mut().set_header(header).expect("the router's decoder accepted it");
+            opened.account_shard_mut().set_header(header).expect("the router's decoder accepted it");
         }
         if self.is_partial.get() {
-            opened.engine_mut().set_partial_log();
+            opened.account_shard_mut().set_partial_log();
         }
-        Unwritten { engine: Some(opened), at: at.clone() }
+        Unwritten { restored: Some(opened), at: at.clone() }
     }
 
-    fn restore(&mut self, of: &mut Unwritten, batch: &Batch) {
-        self.engines.restore(of.engine(), batch);
+    fn restore(&mut self, shard: &mut Unwritten, batch: &Batch) {
+        self.processor.restore(shard.restored(), batch);
     }
 
-    fn fold_verdicts(&mut self, of: &mut Unwritten, batch: &Batch) {
-        self.engines.fold_verdicts(of.engine(), batch);
+    fn fold_verdicts(&mut self, shard: &mut Unwritten, batch: &Batch) {
+        self.processor.fold_verdicts(shard.restored(), batch);
     }
 
-    fn live(&mut self, of: &mut Unwritten, _: &History) {
-        let Some(mut restored) = of.engine.take().filter(|_| self.error.is_none()) else { return };
-        let (input, partition, offset) = (self.input.clone(), of.at.shard.partition, of.at.next);
-        // The engine's last row may be of a file: its number is no offset of the topic.
+    fn live(&mut self, shard: &mut Unwritten, _: &History) {
+        let Some(mut restored) = shard.restored.take().filter(|_| self.error.is_none()) else { return };
+        let (input, partition, offset) = (self.input.clone(), shard.at.shard.partition, shard.at.next);
+        // The shard's last row may be of a file: its number is no offset of the topic.
         let last = self.last.get().and_then(|all| *all.get(partition as usize)?);
         let origin = Origin { input, partition, offset, last };
-        match self.catalogue.write_whole(restored.engine_mut(), origin, self.begun_at) {
+        match self.catalogue.write_whole(restored.account_shard_mut(), origin, self.begun_at) {
             Ok(written) => {
-                let counts = restored.engine().counts().clone();
-                let ledger_bytes = restored.engine().shard().ledgers().counted_bytes() as u64;
+                let counts = restored.account_shard().counts().clone();
+                let ledger_bytes = restored.account_shard().shard().ledgers().counted_bytes() as u64;
                 let sum = std::mem::take(&mut self.sum);
                 self.sum = sum.and(&Bootstrapped { counts, written, ledger_bytes });
             }
@@ -370,6 +372,7 @@ time: {lateness: 1h}
             input: &input,
             header: None,
             begun_at: Timestamp(1),
+            shutdown: Shutdown::default(),
         };
         let last = LastRecord::new(7, b"a", b"value");
         let (way, jobs) = sync_channel(1);
@@ -379,6 +382,12 @@ time: {lateness: 1h}
             let stored = catalogue.list(ShardId::account(partition)).unwrap();
             let manifest = catalogue.manifest(&stored[0]).unwrap().unwrap();
             assert_eq!((manifest.origin().offset, manifest.origin().last), (9, expected));
+        }
+        for (cluster, partitions, expected) in
+            [("cluster", 2, None), ("cluster", 3, Some(2)), ("another cluster", 3, None)]
+        {
+            let input = InputTopic::new(cluster, "events", partitions);
+            assert_eq!(catalogue.written_for(&input), expected, "{input:?}");
         }
     }
 }

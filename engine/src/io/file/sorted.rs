@@ -67,8 +67,8 @@ impl Sorter {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(value);
         self.records.push((time, number, start, self.bytes.len()));
-        let held = self.bytes.len() + self.records.len() * size_of::<(i64, i64, usize, usize)>();
-        if held >= self.run_bytes { self.end_run() } else { Ok(()) }
+        let buffered = self.bytes.len() + self.records.len() * size_of::<(i64, i64, usize, usize)>();
+        if buffered >= self.run_bytes { self.end_run() } else { Ok(()) }
     }
 
     fn end_run(&mut self) -> io::Result<()> {

@@ -154,7 +154,7 @@ impl FileSource {
         let (mut sorter, mut last) = (Sorter::new().map_err(failed)?, i64::MIN);
         loop {
             let (offset, value) = match self.ahead.pop_front() {
-                Some(held) => held,
+                Some(read) => read,
                 None => match self.next_record()? {
                     Some(offset) => (offset, std::mem::take(&mut self.record)),
                     None => break,

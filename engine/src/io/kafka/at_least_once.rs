@@ -4,10 +4,12 @@ use super::client::{Health, is_retriable};
 use super::consumer::GroupConsumer;
 use super::note::offsets;
 use super::producer::{FlushError, OutputProducer};
+use super::refusal::{lost, refused, undelivered};
 use super::settings::KafkaSettings;
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::Position;
 use rdkafka::consumer::{CommitMode, Consumer};
+use std::sync::Arc;
 use std::time::Duration;
 use tripline_core::batch::ShardId;
 use tripline_core::outputs::Outputs;
@@ -16,7 +18,7 @@ use tripline_core::outputs::Outputs;
 pub struct AtLeastOnce {
     producer: OutputProducer,
     consumer: GroupConsumer,
-    input: String,
+    settings: Arc<KafkaSettings>,
     partitions: u32,
 }
 
@@ -26,13 +28,13 @@ impl AtLeastOnce {
     /// # Errors
     /// When the client cannot be created.
     pub(super) fn new(
-        settings: &KafkaSettings,
+        settings: Arc<KafkaSettings>,
         health: Health,
         consumer: GroupConsumer,
         partitions: u32,
     ) -> Result<AtLeastOnce, SinkError> {
-        let producer = OutputProducer::new(settings, health)?;
-        Ok(AtLeastOnce { producer, consumer, input: settings.topic.clone(), partitions })
+        let producer = OutputProducer::new(&settings, health)?;
+        Ok(AtLeastOnce { producer, consumer, settings, partitions })
     }
 }
 
@@ -51,15 +53,15 @@ impl Sink for AtLeastOnce {
         match self.producer.flush(wait) {
             Ok(()) => {}
             Err(FlushError::Waiting(records)) => {
-                return Err(CommitError::Again(format!("{records} records are not yet delivered")));
+                return Err(undelivered(records));
             }
             Err(FlushError::Failed(error)) => {
-                let reason = format!("a record was not delivered: {error}");
                 let is_retriable = error.rdkafka_error_code().is_none_or(is_retriable);
+                let reason = format!("an output record was not delivered: {error}");
                 return Err(if is_retriable {
                     CommitError::Aborted(reason)
                 } else {
-                    CommitError::Permanent(reason.into())
+                    refused(&self.settings, &reason)
                 });
             }
         }
@@ -67,16 +69,16 @@ impl Sink for AtLeastOnce {
             return Ok(());
         }
         if self.consumer.context().has_lost() || self.consumer.assignment_lost() {
-            return Err(CommitError::Again("the assignment is lost".to_owned()));
+            return Err(lost(&self.settings));
         }
-        let list = offsets(&self.input, next, self.partitions)
-            .map_err(|error| CommitError::Permanent(error.into()))?;
+        let list = offsets(&self.settings.topic, next, self.partitions)
+            .map_err(|error| refused(&self.settings, &error))?;
         match self.consumer.commit(&list, CommitMode::Sync) {
             Ok(()) => Ok(()),
             Err(error) if error.rdkafka_error_code().is_none_or(is_retriable) => {
                 Err(CommitError::Again(error.to_string()))
             }
-            Err(error) => Err(CommitError::Permanent(error.into())),
+            Err(error) => Err(refused(&self.settings, &error)),
         }
     }
 

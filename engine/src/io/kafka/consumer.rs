@@ -340,6 +340,16 @@ impl Source for KafkaSource {
             && self.carried.iter().all(|batch| batch.shard != shard)
     }
 
+    fn delivered_to(&self) -> Vec<(ShardId, i64)> {
+        // Known to the client: no broker is asked.
+        let Ok(list) = self.consumer.position() else { return Vec::new() };
+        let delivered = list.elements().into_iter().filter_map(|element| match element.offset() {
+            Offset::Offset(next) => Some((shard(element.partition()), next)),
+            _ => None,
+        });
+        delivered.filter(|(shard, _)| self.caught_up(*shard)).collect()
+    }
+
     fn close(&mut self) {
         self.consumer.context().close();
         let open = self.consumer.context().changes().answer_any();

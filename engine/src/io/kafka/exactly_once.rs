@@ -10,8 +10,9 @@ use super::client::{Health, fences, is_retriable};
 use super::consumer::GroupConsumer;
 use super::note::offsets;
 use super::producer::{FlushError, OutputProducer};
+use super::refusal::{lost, refused, undelivered};
 use super::settings::KafkaSettings;
-use crate::failpoint::{REPLACE_IN_DOUBT, holds, reached};
+use crate::failpoint::{REPLACE_IN_DOUBT, applies, reached};
 use crate::runtime::sink::{CommitError, Sink, SinkError};
 use crate::runtime::source::Position;
 use rdkafka::consumer::Consumer;
@@ -121,11 +122,11 @@ impl ExactlyOnce {
         let is_undelivered = matches!(error, KafkaError::MessageProduction(_));
         let is_abortable = matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort());
         if is_lasting(error) {
-            CommitError::Permanent(reason.into())
+            refused(&self.settings, error)
         } else if is_undelivered || is_abortable {
             CommitError::Aborted(reason)
         } else {
-            self.is_in_doubt = holds(REPLACE_IN_DOUBT);
+            self.is_in_doubt = applies(REPLACE_IN_DOUBT);
             CommitError::Unknown(reason)
         }
     }
@@ -133,15 +134,16 @@ impl ExactlyOnce {
     /// Adds the positions to the transaction, and retries errors that the client reports as retriable.
     fn send_offsets(&mut self, next: &[Position]) -> Result<(), CommitError> {
         let list = offsets(&self.settings.topic, next, self.partitions)
-            .map_err(|error| CommitError::Permanent(error.into()))?;
+            .map_err(|error| refused(&self.settings, &error))?;
         let began = Instant::now();
         loop {
             let Some(group) = self.consumer.group_metadata() else {
-                return Err(CommitError::Again("the group has not been joined".to_owned()));
+                let group = &self.settings.group;
+                return Err(CommitError::Again(format!("the consumer has not joined group {group} yet")));
             };
             // The client rejoins by itself: after a loss its generation is that of another assignment.
             if self.consumer.context().has_lost() || self.consumer.assignment_lost() {
-                return Err(CommitError::Again("the assignment is lost".to_owned()));
+                return Err(lost(&self.settings));
             }
             let left = ANSWER_WITHIN.saturating_sub(began.elapsed());
             match self.producer.client.send_offsets_to_transaction(&list, &group, left) {
@@ -187,7 +189,7 @@ impl Sink for ExactlyOnce {
         if next.is_empty() {
             return Ok(());
         }
-        self.clear_doubt().map_err(|error| CommitError::Permanent(error.into()))?;
+        self.clear_doubt().map_err(|error| refused(&self.settings, &error))?;
         if let Err(error) = self.open() {
             return Err(self.verdict(&error));
         }
@@ -201,7 +203,7 @@ impl Sink for ExactlyOnce {
         match self.producer.flush(wait) {
             Ok(()) => {}
             Err(FlushError::Waiting(records)) => {
-                return Err(CommitError::Again(format!("{records} records are not yet delivered")));
+                return Err(undelivered(records));
             }
             Err(FlushError::Failed(error)) => return Err(self.verdict(&error)),
         }
@@ -211,7 +213,7 @@ impl Sink for ExactlyOnce {
                 (self.is_open, self.has_offsets) = (false, false);
                 // The client repeats the request on a new connection. The response is correct, but the first request
                 // may still be in flight, and would end whatever transaction is open when it arrives.
-                self.is_in_doubt = self.producer.has_broken() && holds(REPLACE_IN_DOUBT);
+                self.is_in_doubt = self.producer.has_broken() && applies(REPLACE_IN_DOUBT);
                 // If that fails, it is retried before anything is sent.
                 let _ = self.clear_doubt();
                 Ok(())

@@ -2,6 +2,7 @@
 //! an open upstream transaction blocks the records behind it.
 
 use super::client::Health;
+use super::client_setting::ClientKind;
 use super::consumer::{number, shard};
 use super::outage::{Change, Outages, Probe};
 use super::settings::KafkaSettings;
@@ -68,7 +69,7 @@ impl WatchContext {
 /// Runs until a shutdown is requested.
 pub(super) fn watch(settings: &KafkaSettings, health: &Health) {
     let made = |role: &str, isolation: &str| -> Result<LagConsumer, KafkaError> {
-        let mut config = settings.asking(role);
+        let mut config = settings.plain_client(ClientKind::Consumer, role);
         config.set("isolation.level", isolation);
         let (is_cut_off, reason) = (AtomicBool::new(false), Mutex::default());
         config.create_with_context(WatchContext { health: health.clone(), is_cut_off, reason })

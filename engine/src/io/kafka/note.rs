@@ -54,6 +54,11 @@ pub(super) fn read(stored: &str, topic: &str, partitions: u32) -> Result<String,
     }
 }
 
+/// The number of partitions that the state was built for, where the metadata says it.
+pub(super) fn partitions(stored: &str) -> Option<u32> {
+    serde_json::from_str::<Stored<'_>>(stored).ok().map(|stored| stored.partitions)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +73,7 @@ mod tests {
         assert!(fewer.contains("has 6 partitions") && fewer.contains("created anew with fewer"), "{fewer}");
         assert_eq!(read("", "events", 24).unwrap(), "");
         assert_eq!(read("by hand", "events", 24).unwrap(), "");
+        assert_eq!((partitions(&stored), partitions("by hand")), (Some(12), None));
     }
 
     #[test]

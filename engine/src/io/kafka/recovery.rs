@@ -131,7 +131,8 @@ impl RestoreThread {
                 }
                 Err(PositionError::OpenTransaction) => {
                     request.unanswered = None;
-                    "the transaction of the previous owner is open".to_owned()
+                    let within = "the brokers abort it after `delivery.transaction_timeout`";
+                    format!("the transaction of the previous owner is open; {within}")
                 }
                 Err(PositionError::Retriable(reason)) => {
                     let since = *request.unanswered.get_or_insert_with(Instant::now);
@@ -141,7 +142,7 @@ impl RestoreThread {
                         return self.hand_over(Restored::Failed(ticket, shard, reason));
                     }
                     // The position is not available either while an open transaction alone contains it.
-                    format!("its committed offset is not available: {reason}")
+                    reason
                 }
             };
             if request.waits_for.is_none() {
@@ -177,7 +178,8 @@ impl RestoreThread {
     fn look(&mut self, request: &Request) -> Result<Position, PositionError> {
         let readers = match self.readers.take() {
             Some(readers) => readers,
-            None => Readers::new(&self.settings, &self.health)?,
+            None => Readers::new(&self.settings, &self.health)
+                .map_err(|error| PositionError::of("the clients of the restore", &error))?,
         };
         let readers = self.readers.insert(readers);
         let (least, most) = ANSWER_WITHIN;
@@ -208,7 +210,7 @@ impl RestoreThread {
             at,
             without: &request.without,
         };
-        let result = restore.run().and_then(|history| Ok(readers.unassign().map(|()| history)?));
+        let result = restore.run().and_then(|history| log.unassigned().map(|()| history));
         let last = restore.last(result);
         if !matches!(last, Some(Restored::Failed(..))) {
             self.readers = Some(readers);

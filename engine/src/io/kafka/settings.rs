@@ -1,5 +1,6 @@
 //! Settings of the Kafka clients, and the librdkafka configurations derived from them.
 
+use super::client_setting::ClientKind;
 use crate::names::{OUTPUT_TOPICS, Topics};
 use crate::runtime::recovery::Retention;
 use crate::settings::{self, ClientSettings, Guarantee, InputClock, Start, owned_key};
@@ -153,7 +154,7 @@ impl KafkaSettings {
         Topics::under(&self.prefix)
     }
 
-    fn with_defaults(&self, role: &str, defaults: &[(&str, &str)]) -> ClientConfig {
+    fn with_defaults(&self, kind: ClientKind, role: &str, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", format!("tripline-{}-{role}", self.instance));
         config.set("socket.keepalive.enable", "true");
@@ -161,8 +162,9 @@ impl KafkaSettings {
         for (key, value) in defaults {
             config.set(*key, *value);
         }
-        // Keys of the other role are refused where they were set, not here: librdkafka ignores them with a warning.
-        for (key, value) in self.client.values().filter(|(key, _)| owned_key(key).is_none()) {
+        // Those that the other kind of client has are not passed: librdkafka would warn of each.
+        for (key, value) in self.client.values().filter(|(key, _)| owned_key(key).is_none() && kind.has(key))
+        {
             config.set(key, value);
         }
         config.set("bootstrap.servers", &self.brokers);
@@ -174,6 +176,7 @@ impl KafkaSettings {
     /// The consumer of a worker. Public so that a benchmark's bare consumer has the same settings.
     pub fn consumer(&self, worker: usize) -> ClientConfig {
         let mut config = self.with_defaults(
+            ClientKind::Consumer,
             &format!("consumer-{worker}"),
             &[
                 // A quick restart must not move a shard: within this time the same instance may return.
@@ -202,6 +205,7 @@ impl KafkaSettings {
     /// never joins, and commits nothing but the first positions of a new group.
     pub(super) fn reader(&self, worker: usize) -> ClientConfig {
         let mut config = self.with_defaults(
+            ClientKind::Consumer,
             &format!("reader-{worker}"),
             &[
                 ("fetch.wait.max.ms", "20"),
@@ -221,6 +225,7 @@ impl KafkaSettings {
         // it lingers. In a transaction there is time: the positions are on their way meanwhile.
         let linger_ms = if self.guarantee == Guarantee::AtLeastOnce { "0" } else { "1" };
         let mut config = self.with_defaults(
+            ClientKind::Producer,
             &format!("producer-{worker}"),
             &[
                 ("linger.ms", linger_ms),
@@ -260,9 +265,9 @@ impl KafkaSettings {
         format!("{}/{}/{worker}", part(&self.group), part(&self.instance))
     }
 
-    /// A client for requests only.
-    pub(super) fn asking(&self, role: &str) -> ClientConfig {
-        self.with_defaults(role, &[])
+    /// A client without settings of its own, in no group.
+    pub(super) fn plain_client(&self, kind: ClientKind, role: &str) -> ClientConfig {
+        self.with_defaults(kind, role, &[])
     }
 }
 

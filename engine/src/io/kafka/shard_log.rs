@@ -1,6 +1,7 @@
 //! The log of a shard on the brokers: its committed position, and its partitions of the input and verdicts topics.
 
 use super::client::{Health, PlainContext, is_retriable, retry};
+use super::client_setting::ClientKind;
 use super::consumer::{appended_at, number};
 use super::note;
 use super::settings::KafkaSettings;
@@ -31,7 +32,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(settings: &KafkaSettings, health: &Health) -> Result<Readers, KafkaError> {
-        let mut written = settings.asking("reader-ends");
+        let mut written = settings.plain_client(ClientKind::Consumer, "reader-ends");
         written.set("isolation.level", "read_uncommitted");
         Ok(Readers {
             committed: settings.reader(health.worker).create_with_context(PlainContext(health.clone()))?,
@@ -45,13 +46,18 @@ impl Readers {
         settings: &KafkaSettings,
         shard: ShardId,
         wait: Duration,
-    ) -> Result<bool, KafkaError> {
+    ) -> Result<bool, PositionError> {
         let (topic, partition) = (settings.topics().verdicts, number(shard));
         // Serves the client's log lines, too.
         let _ = self.written.poll(Duration::ZERO);
-        let (_, end) = self.written.fetch_watermarks(&topic, partition, wait)?;
-        let (_, stable) = self.committed.fetch_watermarks(&topic, partition, wait)?;
-        Ok(stable < end)
+        let end_of = |client: &BaseConsumer<PlainContext>| {
+            let extent = client.fetch_watermarks(&topic, partition, wait);
+            let failed =
+                |error| PositionError::of(&format!("the end of {topic} partition {partition}"), &error);
+            extent.map(|(_, end)| end).map_err(failed)
+        };
+        let end = end_of(&self.written)?;
+        Ok(end_of(&self.committed)? < end)
     }
 
     /// The committed position of a shard, or the beginning of a partition without one. `partitions` is the input's
@@ -64,10 +70,13 @@ impl Readers {
     ) -> Result<Position, PositionError> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&settings.topic, number(shard));
-        let committed = self.committed.committed_offsets(list, wait)?;
+        let what = format!("the committed offset of {}", whose(settings, shard));
+        let failed = |error| PositionError::of(&what, &error);
+        let committed = self.committed.committed_offsets(list, wait).map_err(failed)?;
         let elements = committed.elements();
-        let element = elements.first().ok_or(KafkaError::OffsetFetch(Code::UnknownPartition))?;
-        element.error()?;
+        let element =
+            elements.first().ok_or_else(|| failed(KafkaError::OffsetFetch(Code::UnknownPartition)))?;
+        element.error().map_err(failed)?;
         let (next, stored) = match element.offset() {
             Offset::Offset(next) => (next, element.metadata()),
             _ => (self.beginning(settings, shard, wait)?, ""),
@@ -85,20 +94,13 @@ impl Readers {
         shard: ShardId,
         wait: Duration,
     ) -> Result<i64, PositionError> {
-        match self.committed.fetch_watermarks(&settings.topic, number(shard), wait)? {
+        let (topic, partition) = (&settings.topic, number(shard));
+        let what = format!("the first offset of {topic} partition {partition}");
+        let extent = self.committed.fetch_watermarks(topic, partition, wait);
+        match extent.map_err(|error| PositionError::of(&what, &error))? {
             (0, _) => Ok(0),
-            _ => Err(PositionError::Permanent(format!(
-                "the group {} has committed offsets for other partitions, but none for this one (offsets expire when a \
-                 group is inactive for long), and older records are deleted. Reset the group's offset for this \
-                 partition explicitly",
-                settings.group
-            ))),
+            (first, _) => Err(PositionError::Permanent(no_offset(settings, shard, first))),
         }
-    }
-
-    /// Stops reading.
-    pub(super) fn unassign(&self) -> Result<(), KafkaError> {
-        self.committed.unassign()
     }
 }
 
@@ -112,20 +114,35 @@ pub(super) enum PositionError {
     Permanent(String),
 }
 
-impl From<KafkaError> for PositionError {
-    fn from(error: KafkaError) -> PositionError {
+impl PositionError {
+    /// What the error of a request for `what` means.
+    pub(super) fn of(what: &str, error: &KafkaError) -> PositionError {
         match error.rdkafka_error_code() {
             Some(Code::UnstableOffsetCommit) => PositionError::OpenTransaction,
-            Some(code) if !is_retriable(code) => PositionError::Permanent(error.to_string()),
-            _ => PositionError::Retriable(error.to_string()),
+            Some(code) if !is_retriable(code) => PositionError::Permanent(format!(
+                "the brokers refuse {what}: {error}. Correct that, then start the process again"
+            )),
+            _ => PositionError::Retriable(format!("{what} is not available: {error}")),
         }
     }
 }
 
-impl From<KafkaError> for RestoreError {
-    fn from(error: KafkaError) -> RestoreError {
-        RestoreError::Log(error.to_string())
-    }
+/// The owner of a committed offset, for messages.
+fn whose(settings: &KafkaSettings, shard: ShardId) -> String {
+    format!("group {} for {} partition {}", settings.group, settings.topic, number(shard))
+}
+
+/// A partition of a group that has begun without an offset for it: where to go on is for an operator to say.
+fn no_offset(settings: &KafkaSettings, shard: ShardId, first: i64) -> String {
+    let KafkaSettings { brokers, group, topic, .. } = settings;
+    format!(
+        "there is no committed offset of {}, although there are some for other partitions (offsets expire when a group is \
+         inactive for long), and the records before offset {first} are deleted. Stop all processes of the group and set \
+         the offset: kafka-consumer-groups.sh --bootstrap-server {brokers} --group {group} --topic {topic}:{} \
+         --reset-offsets --to-offset OFFSET --execute",
+        whose(settings, shard),
+        number(shard)
+    )
 }
 
 /// A shard's partitions of input and verdicts.
@@ -149,8 +166,24 @@ impl Partition<'_> {
         }
     }
 
-    fn retry<T>(&self, request: impl FnMut(Duration) -> Result<T, KafkaError>) -> Result<T, RestoreError> {
-        Ok(retry(self.settings.patience.min(SILENCE_MAX), request)?)
+    /// Repeats a request about a topic.
+    fn retry<T>(
+        &self,
+        topic: &str,
+        request: impl FnMut(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, RestoreError> {
+        retry(self.settings.patience.min(SILENCE_MAX), request).map_err(|error| self.failed(topic, error))
+    }
+
+    fn failed(&self, topic: &str, reason: impl ToString) -> RestoreError {
+        let place = format!("{topic} partition {}", self.number());
+        RestoreError::Log { place, reason: reason.to_string() }
+    }
+
+    /// Stops reading.
+    pub(super) fn unassigned(&self) -> Result<(), RestoreError> {
+        let done = self.readers.committed.unassign();
+        done.map_err(|error| self.failed(&self.settings.topic, error))
     }
 
     fn is_cancelled(&self) -> bool {
@@ -159,16 +192,16 @@ impl Partition<'_> {
 }
 
 impl ShardLog for Partition<'_> {
-    fn low(&self) -> Result<i64, RestoreError> {
+    fn log_start_offset(&self) -> Result<i64, RestoreError> {
         let input = &self.settings.topic;
-        let (low, _) =
-            self.retry(|wait| self.readers.committed.fetch_watermarks(input, self.number(), wait))?;
-        Ok(low)
+        let (log_start, _) =
+            self.retry(input, |wait| self.readers.committed.fetch_watermarks(input, self.number(), wait))?;
+        Ok(log_start)
     }
 
     fn offset_at(&self, side: SideTopic, ms: i64) -> Result<Option<i64>, RestoreError> {
         let topic = self.topic(side);
-        let found = self.retry(|wait| {
+        let found = self.retry(&topic, |wait| {
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&topic, self.number(), Offset::Offset(ms.max(0)))?;
             let list = self.readers.committed.offsets_for_times(list, wait)?;
@@ -189,8 +222,12 @@ impl ShardLog for Partition<'_> {
     ) -> Result<(), RestoreError> {
         let (topic, partition) = (self.topic(side), self.number());
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&topic, partition, Offset::Offset(from))?;
-        self.readers.committed.assign(&list)?;
+        let failed = |reason: &dyn ToString| {
+            let place = format!("{topic} partition {partition} from offset {from}");
+            RestoreError::Log { place, reason: reason.to_string() }
+        };
+        list.add_partition_offset(&topic, partition, Offset::Offset(from)).map_err(|error| failed(&error))?;
+        self.readers.committed.assign(&list).map_err(|error| failed(&error))?;
         let is_wanted = |message: &BorrowedMessage<'_>| {
             message.topic() == topic && message.partition() == partition && message.offset() >= from
         };
@@ -210,12 +247,10 @@ impl ShardLog for Partition<'_> {
                 Some(Ok(_)) => {}
                 Some(Err(KafkaError::PartitionEOF(of))) if of == partition => return Ok(()),
                 Some(Err(error)) if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) => {
-                    return Err(error.into());
+                    return Err(failed(&error));
                 }
                 Some(Err(_)) | None if last_record.elapsed() > SILENCE_MAX => {
-                    return Err(RestoreError::Log(format!(
-                        "topic {topic} partition {partition} returned no record for {SILENCE_MAX:?}"
-                    )));
+                    return Err(failed(&format!("no record came for {SILENCE_MAX:?}")));
                 }
                 Some(Err(_)) | None => {}
             }
@@ -224,11 +259,12 @@ impl ShardLog for Partition<'_> {
 
     fn await_ended(&self) -> Result<i64, RestoreError> {
         let (topic, partition) = (self.topic(SideTopic::Verdicts), self.number());
-        let (_, end) = self.retry(|wait| self.readers.written.fetch_watermarks(&topic, partition, wait))?;
+        let (_, end) =
+            self.retry(&topic, |wait| self.readers.written.fetch_watermarks(&topic, partition, wait))?;
         let mut is_logged = false;
         loop {
             let (_, stable) =
-                self.retry(|wait| self.readers.committed.fetch_watermarks(&topic, partition, wait))?;
+                self.retry(&topic, |wait| self.readers.committed.fetch_watermarks(&topic, partition, wait))?;
             if stable >= end {
                 return Ok(end);
             }
@@ -276,4 +312,31 @@ fn cause(message: &BorrowedMessage<'_>) -> Option<i64> {
     let headers = message.headers()?;
     let found = headers.iter().find(|one| one.key == header::SOURCE_OFFSET)?;
     std::str::from_utf8(found.value?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_that_is_not_available_is_named_with_what_to_do() {
+        let settings = KafkaSettings::new("127.0.0.1:9092", "events", "tripline", "bank");
+        let of = |code| {
+            let what = format!("the committed offset of {}", whose(&settings, ShardId::account(3)));
+            PositionError::of(&what, &KafkaError::OffsetFetch(code))
+        };
+        let named = "the committed offset of group tripline for events partition 3";
+        let PositionError::Permanent(text) = of(Code::GroupAuthorizationFailed) else {
+            panic!("it is lasting")
+        };
+        assert!(text.contains(named) && text.contains("start the process again"), "{text}");
+        let PositionError::Retriable(text) = of(Code::BrokerTransportFailure) else { panic!("it may pass") };
+        assert!(text.starts_with(named) && text.contains("is not available: "), "{text}");
+        assert!(matches!(of(Code::UnstableOffsetCommit), PositionError::OpenTransaction));
+        let text = no_offset(&settings, ShardId::account(3), 17);
+        for part in ["group tripline for events partition 3", "offset 17", "--topic events:3 --reset-offsets"]
+        {
+            assert!(text.contains(part), "{text}");
+        }
+    }
 }

@@ -168,9 +168,9 @@ fn assert_whole(verdicts: &[Vec<(i64, u64)>], records: u32) {
     }
 }
 
-fn await_that(mut holds: impl FnMut() -> bool) {
+fn await_that(mut is_met: impl FnMut() -> bool) {
     let began = Instant::now();
-    while !holds() {
+    while !is_met() {
         assert!(began.elapsed() < Duration::from_secs(60), "it takes too long");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -226,7 +226,8 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let health = Health { worker: 0, report: Arc::clone(&report), shutdown: shutdown.clone() };
     let partitions = group::prepare(&settings, &health).unwrap().partitions;
     let source = KafkaSource::join(Arc::clone(&settings), &health, partitions).unwrap();
-    let sink = AtLeastOnce::new(&settings, health.clone(), source.consumer(), partitions).unwrap();
+    let sink =
+        AtLeastOnce::new(Arc::clone(&settings), health.clone(), source.consumer(), partitions).unwrap();
     let commits = Arc::new(Mutex::new(0));
     let sink = Failing { sink, commits: Arc::clone(&commits) };
     let judged = Arc::new(AtomicU64::new(0));
@@ -241,7 +242,7 @@ fn after_an_abort_the_consumer_goes_back_to_the_committed_offsets() {
     let is_through = || {
         let shards = reporter.status.shards();
         let each = i64::from(3_000 / PARTITIONS);
-        shards.len() == PARTITIONS as usize && shards.iter().all(|(_, held)| held.next == Some(each))
+        shards.len() == PARTITIONS as usize && shards.iter().all(|(_, status)| status.next == Some(each))
     };
     while *commits.lock().unwrap() <= 3 || !is_through() {
         assert!(worker.turn().unwrap());

@@ -1,19 +1,24 @@
 //! Checks that the topics of an installation exist and are configured for `run` and for recovery. It changes nothing.
 
+use super::client_setting::ClientKind;
+use super::note;
 use super::settings::KafkaSettings;
 use super::stamps::{Stamps, first_stamps};
 use super::topics::{CLEANUP, RETENTION, STAMP, admin, count, stopped, wait_for};
+use crate::io::snapshot::Catalogue;
 use crate::names::{OUTPUT_TOPICS, topic_label};
 use crate::runtime::recovery::Retention;
 use crate::runtime::source::SourceError;
 use crate::settings::InputClock;
+use rdkafka::TopicPartitionList;
 use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tripline_core::outputs::Topic;
+use tripline_core::snapshot::InputTopic;
 
 /// Time-out of metadata requests.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -75,6 +80,11 @@ pub enum Problem {
         /// Whether it is needed only without a usable snapshot.
         without_snapshot: bool,
     },
+    /// The group's state was built for another number of partitions.
+    Repartitioned {
+        /// For how many.
+        built_for: u32,
+    },
     /// A size limit may delete records before the retention time.
     Bytes {
         /// Bytes that a partition retains.
@@ -115,15 +125,18 @@ struct Need {
 }
 
 /// Inspects the input and the output topics, in that order. `snapshots_every`: the interval of a shard's snapshots.
+/// `snapshots`: those of the group, where they are to be looked at.
 ///
 /// # Errors
 /// When no broker responds.
 pub fn audit_topics(
     settings: &KafkaSettings,
     snapshots_every: Option<Duration>,
+    snapshots: Option<&Catalogue>,
 ) -> Result<Vec<AuditedTopic>, SourceError> {
     let failed = |error: KafkaError| stopped(&settings.brokers, error);
-    let consumer: BaseConsumer = settings.asking("topics").create().map_err(failed)?;
+    let consumer: BaseConsumer =
+        settings.plain_client(ClientKind::Consumer, "topics").create().map_err(failed)?;
     let names = settings.topics();
     let partitions_of = |name: &str| count(ANSWER_WITHIN, &consumer, name);
     let input = partitions_of(&settings.topic)?;
@@ -144,7 +157,14 @@ pub fn audit_topics(
     if let Some(partitions) = input {
         let keep = settings.input_retention(snapshots_every);
         let input = &mut audited[0];
+        let in_snapshots = || {
+            let cluster = consumer.client().fetch_cluster_id(ANSWER_WITHIN).unwrap_or_default();
+            snapshots?.written_for(&InputTopic::new(&cluster, &settings.topic, partitions))
+        };
         // Without the right to read, `run` fails with its own error.
+        let built_for = built_for(settings, partitions).ok().flatten().or_else(in_snapshots);
+        let problem = built_for.map(|built_for| Problem::Repartitioned { built_for });
+        input.findings.extend(problem.map(|problem| Finding { is_error: true, problem }));
         input.stamps = first_stamps(settings, partitions, keep.alone_ms).ok();
         input.findings.extend(
             input
@@ -154,6 +174,18 @@ pub fn audit_topics(
         );
     }
     Ok(audited)
+}
+
+/// For how many partitions the group's committed state was built, if not for so many.
+fn built_for(settings: &KafkaSettings, partitions: u32) -> Result<Option<u32>, KafkaError> {
+    let mut config = settings.reader(0);
+    let consumer: BaseConsumer = config.set("isolation.level", "read_uncommitted").create()?;
+    let mut all = TopicPartitionList::new();
+    all.add_partition_range(&settings.topic, 0, i32::try_from(partitions).unwrap_or(i32::MAX) - 1);
+    let committed = consumer.committed_offsets(all, ANSWER_WITHIN)?;
+    let elements = committed.elements();
+    let mut counts = elements.iter().filter_map(|element| note::partitions(element.metadata()));
+    Ok(counts.find(|count| *count != partitions))
 }
 
 /// What the timestamps of the first records that `run` would read mean for it.
@@ -252,11 +284,11 @@ fn findings(found: &AuditedTopic, bytes: Option<i64>, need: &Need) -> Vec<Findin
         add(true, Problem::SettingsUnknown);
         return findings;
     }
-    if let (Some(keep), Some(held)) = (need.keep, found.retention_ms.filter(|held| *held >= 0)) {
-        if held < keep.least_ms() {
+    if let (Some(keep), Some(retained)) = (need.keep, found.retention_ms.filter(|ms| *ms >= 0)) {
+        if retained < keep.least_ms() {
             let without_snapshot = keep.behind_snapshot_ms.is_none();
             add(true, Problem::Retention { needed_ms: keep.least_ms(), without_snapshot });
-        } else if held < keep.alone_ms {
+        } else if retained < keep.alone_ms {
             add(false, Problem::Retention { needed_ms: keep.alone_ms, without_snapshot: true });
         }
     }

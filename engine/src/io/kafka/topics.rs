@@ -2,6 +2,7 @@
 //! input), and their creation.
 
 use super::client::{PlainContext, retry};
+use super::client_setting::ClientKind;
 use super::settings::KafkaSettings;
 use crate::names::OUTPUT_TOPICS;
 use crate::runtime::recovery::Retention;
@@ -141,7 +142,7 @@ pub fn create_topics(
 }
 
 pub(super) fn admin(settings: &KafkaSettings) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
-    settings.asking("admin").create()
+    settings.plain_client(ClientKind::Producer, "admin").create()
 }
 
 /// The admin client returns futures; here one request is sent at a time.

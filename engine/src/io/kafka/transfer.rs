@@ -1,6 +1,7 @@
 //! Reads whole topics and writes records, for `dump` and `simulate`: no group, no engine.
 
 use super::client::is_retriable;
+use super::client_setting::ClientKind;
 use super::settings::KafkaSettings;
 use crate::runtime::source::SourceError;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -42,7 +43,7 @@ fn failed(topic: &str, reason: impl std::fmt::Display) -> SourceError {
 /// A consumer of committed records outside any group, and the topic's number of partitions.
 fn reader(settings: &KafkaSettings, role: &str, topic: &str) -> Result<(BaseConsumer, i32), SourceError> {
     let made = settings
-        .asking(role)
+        .plain_client(ClientKind::Consumer, role)
         .set("group.id", format!("tripline-{role}"))
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
@@ -154,7 +155,7 @@ impl TopicWriter {
     /// When the client cannot be set up.
     pub fn new(settings: &KafkaSettings, topic: &str) -> Result<TopicWriter, SourceError> {
         let producer = settings
-            .asking("write")
+            .plain_client(ClientKind::Producer, "write")
             .set("partitioner", "murmur2_random")
             .set("enable.idempotence", "true")
             .set("linger.ms", "5")

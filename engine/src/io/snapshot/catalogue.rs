@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tripline_core::batch::{ShardId, Timestamp};
-use tripline_core::snapshot::{Manifest, OpenedChunk};
+use tripline_core::snapshot::{InputTopic, Manifest, OpenedChunk};
 
 /// Snapshots kept per shard, by offset and by time: the newest may be damaged.
 const KEPT: usize = 2;
@@ -58,6 +58,18 @@ impl Catalogue {
         let mut all: Vec<StoredSnapshot> = self.store.list(&under)?.into_iter().filter_map(read).collect();
         all.sort_by(|one, other| other.cmp(one));
         Ok(all)
+    }
+
+    /// For how many partitions of an input the group's snapshots were written, if not for as many as it has. The first
+    /// snapshot that can be read tells.
+    pub fn written_for(&self, input: &InputTopic) -> Option<u32> {
+        let manifest_of = |partition| {
+            let stored = self.list(ShardId::account(partition)).ok()?;
+            stored.iter().find_map(|stored| self.manifest(stored).ok().flatten())
+        };
+        let found = (0..input.partitions).find_map(manifest_of)?.origin().input.clone();
+        let is_of = found.cluster == input.cluster && found.topic == input.topic;
+        (is_of && found.partitions != input.partitions).then_some(found.partitions)
     }
 
     pub(super) fn put_chunk(

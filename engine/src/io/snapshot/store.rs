@@ -31,6 +31,15 @@ pub enum ObjectStoreError {
     },
 }
 
+/// Why a store would be refused.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What would be reported.
+    pub error: ObjectStoreError,
+    /// Another user may be allowed to do what this one is not.
+    pub is_denied: bool,
+}
+
 /// A folder or a bucket. Clones share it.
 #[derive(Clone)]
 pub struct Store {
@@ -61,22 +70,38 @@ impl Store {
         Ok(Store::over(Arc::from(objects), root, false))
     }
 
-    /// Why [`Store::open`] would refuse a store, without opening or creating it. A folder that is missing is created
-    /// when it is opened.
-    pub fn refusal(place: &str) -> Option<ObjectStoreError> {
-        let reason = match folder(place) {
-            Some("") => "its path is empty".to_owned(),
-            // What is missing is created in the nearest folder above it.
+    /// Why [`Store::open`] would refuse a store, or no snapshot could be written there. Nothing is created that stays:
+    /// of a folder, or of the nearest one above it, it is tried whether a folder can be made in it.
+    pub fn refusal(place: &str) -> Option<Refusal> {
+        let (reason, is_denied) = match folder(place) {
+            Some("") => ("its path is empty".to_owned(), false),
             Some(folder) => {
-                let found = FilePath::new(folder).ancestors().find_map(|above| std::fs::metadata(above).ok());
-                match found {
-                    Some(found) if !found.is_dir() => "it is not a folder".to_owned(),
-                    _ => return None,
+                let (above, found) = FilePath::new(folder).ancestors().find_map(|above| {
+                    let above = if above.as_os_str().is_empty() { FilePath::new(".") } else { above };
+                    Some((above, std::fs::metadata(above).ok()?))
+                })?;
+                if found.is_dir() {
+                    let error = uncreatable(above)?;
+                    let is_denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+                    (format!("no folder can be created in {}: {error}", above.display()), is_denied)
+                } else {
+                    (format!("{} is not a folder", above.display()), false)
                 }
             }
-            None => remote(place).err()?,
+            None => (remote(place).err()?, false),
         };
-        Some(ObjectStoreError::Place { place: place.to_owned(), reason })
+        Some(Refusal { error: ObjectStoreError::Place { place: place.to_owned(), reason }, is_denied })
+    }
+
+    /// Opens a store as [`Store::open`] does, but creates no folder; `None` if it is missing.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub fn open_existing(place: &str) -> Result<Option<Store>, ObjectStoreError> {
+        if folder(place).is_some_and(|folder| !FilePath::new(folder).is_dir()) {
+            return Ok(None);
+        }
+        Store::open(place).map(Some)
     }
 
     /// A store over these objects, under a root.
@@ -154,6 +179,15 @@ impl Store {
             _ => Ok(()),
         }
     }
+}
+
+/// Why nothing can be created in a folder.
+fn uncreatable(folder: &FilePath) -> Option<std::io::Error> {
+    let tried = folder.join(format!(".tripline-check-{}", std::process::id()));
+    let error = std::fs::create_dir(&tried).err();
+    // It is empty, and where it could be created it can be removed.
+    let _ = std::fs::remove_dir(&tried);
+    error
 }
 
 /// The folder of a store on this machine.

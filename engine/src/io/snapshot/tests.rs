@@ -51,7 +51,23 @@ fn a_place_that_cannot_be_used_is_named() {
     for place in [file.join("below").to_string_lossy().as_ref(), "gopher://somewhere/bucket"] {
         let error = Store::open(place).err().unwrap().to_string();
         assert!(error.contains(place), "{error}");
+        let refusal = Store::refusal(place).unwrap();
+        assert!(refusal.error.to_string().contains(place) && !refusal.is_denied, "{refusal:?}");
     }
+    // No user can create anything there.
+    let refusal = Store::refusal("/proc/tripline/snapshots").unwrap().error.to_string();
+    assert!(refusal.contains("no folder can be created in /proc: "), "{refusal}");
+}
+
+#[test]
+fn a_store_is_looked_at_without_creating_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("made/here").to_string_lossy().into_owned();
+    assert!(Store::refusal(&place).is_none() && Store::open_existing(&place).unwrap().is_none());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    Store::open(&place).unwrap();
+    assert!(Store::refusal(&place).is_none() && Store::open_existing(&place).unwrap().is_some());
+    assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0);
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Catalogue {
         let manifest = Manifest::new(summary, listed, begun_at);
         self.put_manifest(&place, &manifest)?;
         earlier.iter().filter(|stored| **stored != place).try_for_each(|stored| self.delete(stored))?;
-        let (keys, rows) = manifest.held();
+        let (keys, rows) = manifest.keys_and_rows();
         Ok(Written { keys, rows, bytes })
     }
 }

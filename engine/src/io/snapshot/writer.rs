@@ -188,7 +188,7 @@ impl Writing {
         }
         reached("manifest_put");
         self.completed.lock().expect("no thread panics while it holds it").insert(save.shard, save.offset);
-        let (keys, rows) = manifest.held();
+        let (keys, rows) = manifest.keys_and_rows();
         let (partition, offset, bytes) = (save.shard.partition, save.offset, open.bytes);
         self.report.snapshot_written(save.shard, save.begun_at, bytes, open.began.elapsed());
         tracing::info!(partition, offset, keys, rows, bytes, "snapshot written");

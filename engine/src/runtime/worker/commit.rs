@@ -25,7 +25,8 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
             return self.take_answer();
         }
         if self.commits.has_no_room(self.timings.clock.now()) {
-            let reason = "not yet committed: outputs wait for room in the producer's queue";
+            let reason =
+                "not yet committed, the worker retries: outputs wait for room in the producer's queue";
             self.raise(Condition::Commit, reason.to_owned());
         }
         Ok(())

@@ -87,7 +87,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
                 }
             }
             Restored::Unusable(_, _, name, reason) => self.unusable(shard, name, &reason),
-            Restored::Ahead(..) => {}
+            Restored::LogRange(..) => {}
             Restored::Rows(_, batch) => {
                 self.processor.restore(restoring.processing(), &batch);
                 reached("restored");
@@ -114,7 +114,7 @@ impl<S: Source, K: Sink, P: Processor, R: Recovery> Worker<S, K, P, R> {
         reached("live");
         self.source.resume(&at)?;
         owned.state = ShardState::Live(Live { next: at.next, processing });
-        owned.report.live(at.next, history.held_from, history.snapshot.map(|(_, begun_at)| begun_at));
+        owned.report.live(at.next, history.log_from, history.snapshot.map(|(_, begun_at)| begun_at));
         self.report.restored(history.rows + history.verdicts, self.since(since));
         let (partition, rows) = (shard.partition, history.rows);
         if let Some(reason) = &history.unreachable {

@@ -147,16 +147,16 @@ fn cause(entry: &Entry) -> Option<i64> {
 }
 
 impl ShardLog for Logs<'_> {
-    fn low(&self) -> Result<i64, RestoreError> {
-        Ok(self.log.lock().low(&self.log.input, self.partition))
+    fn log_start_offset(&self) -> Result<i64, RestoreError> {
+        Ok(self.log.lock().log_start_offset(&self.log.input, self.partition))
     }
 
     fn offset_at(&self, side: SideTopic, ms: i64) -> Result<Option<i64>, RestoreError> {
         let inner = self.log.lock();
         let topic = self.topic(side);
-        let low = inner.low(topic, self.partition);
+        let log_start = inner.log_start_offset(topic, self.partition);
         let later = inner.entries(topic, self.partition).iter().position(|entry| entry.appended_at.0 >= ms);
-        Ok(later.map(|place| offset(place).max(low)))
+        Ok(later.map(|place| offset(place).max(log_start)))
     }
 
     fn read(
@@ -183,7 +183,8 @@ impl ShardLog for Logs<'_> {
 
     fn await_ended(&self) -> Result<i64, RestoreError> {
         if self.awaits_ended && !self.is_stable(SideTopic::Verdicts) {
-            return Err(RestoreError::Log("a transaction is under way".to_owned()));
+            let place = self.topic(SideTopic::Verdicts).to_owned();
+            return Err(RestoreError::Log { place, reason: "a transaction is under way".to_owned() });
         }
         Ok(self.log.lock().stable_end(self.topic(SideTopic::Verdicts), self.partition))
     }

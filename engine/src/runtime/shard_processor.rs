@@ -1,4 +1,4 @@
-//! The core behind the worker's loop: one engine a shard.
+//! The core behind the worker's loop: one account shard for each shard that a worker owns.
 
 use crate::json::JsonError;
 use crate::runtime::note::Note;
@@ -33,17 +33,17 @@ const REFUSED: Threshold = Threshold { records: 100, percent: 10 };
 const REFUSED_OVER: Threshold = Threshold { records: 1, percent: 5 };
 
 /// The processing of the shards that a worker owns.
-pub struct Engines {
+pub struct ShardProcessor {
     installation: Arc<Installation>,
     report: Arc<dyn Report>,
     snapshots: Option<Snapshots>,
     input: InputTopic,
 }
 
-/// One shard's engine, and what was reported of it.
-pub struct ShardEngine {
-    shard: ShardId,
-    engine: AccountShard,
+/// One owned shard: its state in the core, and what was reported of it.
+pub struct ProcessedShard {
+    id: ShardId,
+    account_shard: AccountShard,
     /// A snapshot is being loaded.
     loading: Option<Loading>,
     /// Cooldowns that may have been open when the shard was committed.
@@ -59,15 +59,15 @@ pub struct ShardEngine {
     size: ReportedSize,
 }
 
-impl ShardEngine {
-    /// The engine.
-    pub fn engine(&self) -> &AccountShard {
-        &self.engine
+impl ProcessedShard {
+    /// Its state in the core.
+    pub fn account_shard(&self) -> &AccountShard {
+        &self.account_shard
     }
 
-    /// The engine, to change it between two batches.
-    pub fn engine_mut(&mut self) -> &mut AccountShard {
-        &mut self.engine
+    /// The same, to change it between two batches.
+    pub fn account_shard_mut(&mut self) -> &mut AccountShard {
+        &mut self.account_shard
     }
 }
 
@@ -93,36 +93,36 @@ impl Drop for ReportedSize {
     }
 }
 
-impl Engines {
-    /// No engine yet, for this input.
+impl ShardProcessor {
+    /// A processor without shards, for this input.
     pub fn new(
         installation: Arc<Installation>,
         report: Arc<dyn Report>,
         input: InputTopic,
         snapshots: Option<Snapshots>,
-    ) -> Engines {
-        Engines { installation, report, snapshots, input }
+    ) -> ShardProcessor {
+        ShardProcessor { installation, report, snapshots, input }
     }
 
-    fn report(&self, of: &mut ShardEngine) {
-        let counts = of.engine.counts();
-        self.report.counts(counts, &of.reported);
-        warn_dropped(of.shard, counts, &of.reported);
-        of.reported.clone_from(counts);
-        if of.size.at.elapsed() >= SIZE_EVERY {
-            self.report_size(of);
+    fn report(&self, shard: &mut ProcessedShard) {
+        let counts = shard.account_shard.counts();
+        self.report.counts(counts, &shard.reported);
+        warn_dropped(shard.id, counts, &shard.reported);
+        shard.reported.clone_from(counts);
+        if shard.size.at.elapsed() >= SIZE_EVERY {
+            self.report_size(shard);
         }
     }
 
     /// Looks at what became of the records since the last report.
-    fn watch(&self, of: &mut ShardEngine) {
-        let (now, before) = (of.engine.counts(), &of.reported);
+    fn watch(&self, shard: &mut ProcessedShard) {
+        let (now, before) = (shard.account_shard.counts(), &shard.reported);
         let refused = |counts: &Counts| counts.dead_letters + counts.conflicts + counts.late;
-        of.misplaced.add(now.placed - before.placed, now.misplaced - before.misplaced);
-        of.refused.add(now.records - before.records, refused(now) - refused(before));
-        let partition = of.shard.partition;
-        if of.refused.reaches(REFUSED) {
-            let (refused, records) = of.refused.counts();
+        shard.misplaced.add(now.placed - before.placed, now.misplaced - before.misplaced);
+        shard.refused.add(now.records - before.records, refused(now) - refused(before));
+        let partition = shard.id.partition;
+        if shard.refused.reaches(REFUSED) {
+            let (refused, records) = shard.refused.counts();
             let since = |(reason, count): (&Reason, &u64)| {
                 (*count - before.reasons.get(reason).copied().unwrap_or_default(), reason.name())
             };
@@ -132,7 +132,7 @@ impl Engines {
             let text = format!(
                 "{refused} of the last {records} records are dead letters or late, most of the newest ones: {reason}"
             );
-            if self.report.refusing(of.shard, Some(text)) {
+            if self.report.refusing(shard.id, Some(text)) {
                 tracing::warn!(
                     partition,
                     refused,
@@ -142,18 +142,18 @@ impl Engines {
                      `time.lateness` says how late an event may be"
                 );
             }
-        } else if !of.refused.reaches(REFUSED_OVER) && self.report.refusing(of.shard, None) {
+        } else if !shard.refused.reaches(REFUSED_OVER) && self.report.refusing(shard.id, None) {
             tracing::info!(partition, "few records are dead letters or late again");
         }
     }
 
     /// Reports how much a shard holds, and how far back.
-    fn report_size(&self, of: &mut ShardEngine) {
-        let space = of.engine.shard();
+    fn report_size(&self, shard: &mut ProcessedShard) {
+        let space = shard.account_shard.shard();
         let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        of.size.set(whole(space.ledgers().keys()), whole(space.ledgers().counted_bytes()));
+        shard.size.set(whole(space.ledgers().keys()), whole(space.ledgers().counted_bytes()));
         if let Some(share) = space.coverage() {
-            self.report.coverage(of.shard, share);
+            self.report.coverage(shard.id, share);
         }
     }
 }
@@ -201,10 +201,10 @@ fn misplaced(share: &RecentShare) -> String {
     )
 }
 
-impl Processor for Engines {
-    type Shard = ShardEngine;
+impl Processor for ShardProcessor {
+    type Shard = ProcessedShard;
 
-    fn open(&mut self, at: &Position) -> ShardEngine {
+    fn open(&mut self, at: &Position) -> ProcessedShard {
         let (pack, note) = (self.installation.ruleset().hash(), Note::read(&at.note));
         if let Some(Note { pack: committed, .. }) = &note
             && committed != pack
@@ -217,12 +217,12 @@ impl Processor for Engines {
                 "the shard was committed under another pack; further records are judged by this one"
             );
         }
-        let engine = AccountShard::new(&self.installation);
-        let entity = engine.shard().program().plan().space.entity.clone();
+        let account_shard = AccountShard::new(&self.installation);
+        let entity = account_shard.shard().program().plan().space.entity.clone();
         let (report, at_once) = (Arc::clone(&self.report), Instant::now());
-        ShardEngine {
-            shard: at.shard,
-            engine,
+        ProcessedShard {
+            id: at.shard,
+            account_shard,
             loading: None,
             horizon: note.map(|note| note.horizon()).unwrap_or_default(),
             lost: 0,
@@ -234,43 +234,43 @@ impl Processor for Engines {
         }
     }
 
-    fn note(&self, of: &ShardEngine) -> String {
-        let shard = of.engine.shard();
-        let skew_ms = of.engine.installation().settings().lateness_ms + FUTURE_MS_MAX;
-        let horizon = shard.horizon();
+    fn note(&self, shard: &ProcessedShard) -> String {
+        let space = shard.account_shard.shard();
+        let skew_ms = shard.account_shard.installation().settings().lateness_ms + FUTURE_MS_MAX;
+        let horizon = space.horizon();
         let note = Note {
-            pack: of.engine.installation().ruleset().hash().to_owned(),
-            watermark_ms: Some(shard.watermark().0).filter(|at| *at > i64::MIN),
+            pack: shard.account_shard.installation().ruleset().hash().to_owned(),
+            watermark_ms: Some(space.watermark().0).filter(|at| *at > i64::MIN),
             verdicts_ms: horizon.longest_ms().map(|longest| longest.saturating_add(skew_ms)),
             open: horizon.lengths().iter().map(|(length_ms, until)| (*length_ms, until.0)).collect(),
         };
         note.write()
     }
 
-    fn load(&mut self, of: &mut ShardEngine, part: SnapshotPart) -> Result<(), SnapshotError> {
+    fn load(&mut self, shard: &mut ProcessedShard, part: SnapshotPart) -> Result<(), SnapshotError> {
         match part {
             SnapshotPart::Manifest(manifest) => {
-                let engine = AccountShard::new(&self.installation);
-                of.loading = Some(Loading::new(engine, &manifest, (of.shard.partition, &self.input))?);
+                let empty = AccountShard::new(&self.installation);
+                shard.loading = Some(Loading::new(empty, &manifest, (shard.id.partition, &self.input))?);
             }
             SnapshotPart::Chunk(chunk) => {
-                of.loading.as_mut().expect("its manifest came first").take(&chunk)?;
+                shard.loading.as_mut().expect("its manifest came first").take(&chunk)?;
             }
             SnapshotPart::End => {
-                of.engine = of.loading.take().expect("its manifest came first").finish()?;
+                shard.account_shard = shard.loading.take().expect("its manifest came first").finish()?;
             }
         }
         Ok(())
     }
 
-    fn restore(&mut self, of: &mut ShardEngine, batch: &Batch) {
-        of.engine.restore(batch);
+    fn restore(&mut self, shard: &mut ProcessedShard, batch: &Batch) {
+        shard.account_shard.restore(batch);
     }
 
-    fn fold_verdicts(&mut self, of: &mut ShardEngine, batch: &Batch) {
+    fn fold_verdicts(&mut self, shard: &mut ProcessedShard, batch: &Batch) {
         for record in &batch.records {
             match serde_json::from_slice::<Recorded>(batch.value(record)) {
-                Ok(recorded) => of.lost += of.engine.fold(recorded),
+                Ok(recorded) => shard.lost += shard.account_shard.fold(recorded),
                 // Tripline did not write it. A foreign record in the topic must not stop the shard.
                 Err(error) => {
                     let error = JsonError::from(error);
@@ -281,12 +281,12 @@ impl Processor for Engines {
         }
     }
 
-    fn live(&mut self, of: &mut ShardEngine, history: &History) {
+    fn live(&mut self, shard: &mut ProcessedShard, history: &History) {
         if let Some(since) = history.skipped_before {
-            of.engine.skip_before(since);
+            shard.account_shard.skip_before(since);
         }
-        of.engine.shard_mut().add_horizon(&of.horizon);
-        let (partition, lost) = (of.shard.partition, std::mem::take(&mut of.lost));
+        shard.account_shard.shard_mut().add_horizon(&shard.horizon);
+        let (partition, lost) = (shard.id.partition, std::mem::take(&mut shard.lost));
         if lost > 0 {
             tracing::warn!(
                 partition,
@@ -295,39 +295,39 @@ impl Processor for Engines {
                  that they would have suppressed may be raised"
             );
         }
-        of.reported = of.engine.counts().clone();
-        self.report_size(of);
-        of.snapshots = self.snapshots.as_ref().map(|all| all.of(of.shard, history.snapshot));
+        shard.reported = shard.account_shard.counts().clone();
+        self.report_size(shard);
+        shard.snapshots = self.snapshots.as_ref().map(|all| all.of(shard.id, history.snapshot));
     }
 
-    fn step(&mut self, of: &mut ShardEngine, batch: &Batch, out: &mut Outputs) {
-        of.engine.step(batch, &NoSignals, out);
-        self.watch(of);
-        self.report(of);
+    fn step(&mut self, shard: &mut ProcessedShard, batch: &Batch, out: &mut Outputs) {
+        shard.account_shard.step(batch, &NoSignals, out);
+        self.watch(shard);
+        self.report(shard);
     }
 
-    fn obstacle(&self, of: &ShardEngine) -> Option<String> {
-        of.misplaced.reaches(MISPLACED).then(|| misplaced(&of.misplaced))
+    fn obstacle(&self, shard: &ProcessedShard) -> Option<String> {
+        shard.misplaced.reaches(MISPLACED).then(|| misplaced(&shard.misplaced))
     }
 
-    fn idle(&mut self, of: &mut ShardEngine) {
-        self.report_size(of);
+    fn idle(&mut self, shard: &mut ProcessedShard) {
+        self.report_size(shard);
     }
 
-    fn snapshot_due(&self, of: &ShardEngine, at: &Position) -> Option<Instant> {
+    fn snapshot_due(&self, shard: &ProcessedShard, at: &Position) -> Option<Instant> {
         // A shard without any record has nothing to keep.
-        of.engine.last()?;
-        self.snapshots.as_ref()?.due(of.snapshots.as_ref()?, at.next)
+        shard.account_shard.last()?;
+        self.snapshots.as_ref()?.due(shard.snapshots.as_ref()?, at.next)
     }
 
-    fn begin_snapshot(&mut self, of: &mut ShardEngine, at: &Position) {
-        if let (Some(all), Some(own)) = (&self.snapshots, &mut of.snapshots) {
-            all.begin(own, at, &mut of.engine);
+    fn begin_snapshot(&mut self, shard: &mut ProcessedShard, at: &Position) {
+        if let (Some(all), Some(own)) = (&self.snapshots, &mut shard.snapshots) {
+            all.begin(own, at, &mut shard.account_shard);
         }
     }
 
-    fn committed(&mut self, of: &mut ShardEngine, at: &Position) {
-        if let Some(own) = &mut of.snapshots {
+    fn committed(&mut self, shard: &mut ProcessedShard, at: &Position) {
+        if let Some(own) = &mut shard.snapshots {
             own.committed(at);
         }
     }
@@ -336,16 +336,16 @@ impl Processor for Engines {
         self.snapshots.as_ref()?.under_way()
     }
 
-    fn write_snapshot(&mut self, of: &mut ShardEngine) {
-        if let (Some(all), Some(own)) = (&self.snapshots, &mut of.snapshots) {
-            all.go_on(own, &mut of.engine);
+    fn write_snapshot(&mut self, shard: &mut ProcessedShard) {
+        if let (Some(all), Some(own)) = (&self.snapshots, &mut shard.snapshots) {
+            all.go_on(own, &mut shard.account_shard);
         }
     }
 
-    fn save(&mut self, of: &mut ShardEngine, at: &Position, until: Instant) {
-        let has_records = of.engine.last().is_some();
-        if let (Some(all), Some(own), true) = (&self.snapshots, &mut of.snapshots, has_records) {
-            all.save(own, at, &mut of.engine, until);
+    fn save(&mut self, shard: &mut ProcessedShard, at: &Position, until: Instant) {
+        let has_records = shard.account_shard.last().is_some();
+        if let (Some(all), Some(own), true) = (&self.snapshots, &mut shard.snapshots, has_records) {
+            all.save(own, at, &mut shard.account_shard, until);
         }
     }
 }
