@@ -46,6 +46,7 @@ fn insert(ledgers: &mut Ledgers, event: &Event, tags: Tags, day: i64) -> Inserte
         event_type: event.event_type,
         id,
         is_follow_up: false,
+        amends: None,
         inherited: &[],
     };
     ledgers.insert(&arrival, &event.registers, tags, at)
