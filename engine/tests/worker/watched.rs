@@ -1,5 +1,5 @@
-//! What the processing of a shard watches in its records: whether they are in the partition of their account, and how many of
-//! them are dead letters. Each is reported only from a share on that is no chance.
+//! What the processing of a shard watches in its records: whether they are in the partition of their account, and how
+//! many of them are dead letters. Each is reported only from a share on that is no chance.
 
 use std::fs;
 use std::sync::Arc;
