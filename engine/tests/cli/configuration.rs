@@ -195,7 +195,7 @@ fn check_refuses_what_run_would_refuse_without_a_broker_and_shows_no_value() {
         "refuses the value of `security.protocol`",
         "0.0.0.0:9464 is reachable from other machines",
         "did you mean `info`?",
-        "it is not a folder",
+        "is not a folder",
     ] {
         assert!(errors.contains(part), "{part}\n{errors}");
     }

@@ -14,8 +14,7 @@ fn a_command_ends_quietly_when_the_reader_of_its_output_leaves() {
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (features, verdicts) = (file("features.csv"), file("verdicts.jsonl"));
     let config = root().join("deploy/examples/handbook/tripline.yaml");
-    replay(HANDBOOK, HANDBOOK_SAMPLE, &[]);
-    fs::write(&verdicts, "").unwrap();
+    fs::write(&verdicts, replay(HANDBOOK, HANDBOOK_SAMPLE, &[]).verdicts).unwrap();
     for line in [
         format!("check {DEMO}"),
         format!("check {DEMO} --json"),
