@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// The keys that `--json` promises, in the order in which they are written.
-const SUMMARY_KEYS: [&str; 16] = [
+const SUMMARY_KEYS: [&str; 17] = [
     "records",
     "rows",
     "duplicates",
@@ -18,6 +18,7 @@ const SUMMARY_KEYS: [&str; 16] = [
     "labels",
     "alerts",
     "suppressed",
+    "unresolved_references",
     "dropped",
     "misplaced",
     "refused",
