@@ -48,7 +48,8 @@ fn a_never_that_is_as_long_as_another_aggregates_window_is_warned_of_with_that_l
         };
         assert_eq!(codes(&problems), ["W511"]);
         let text = problems.render(Paint::Plain);
-        let message = format!("`seen_before(merchant.id)` has no window: it knows the rows held, of {said}");
+        let message =
+            format!("`seen_before(merchant.id)` has no window: it knows the rows held, of at least {said}");
         assert!(text.contains(&message), "{text}");
         let window = "`{count: events, by: [account, merchant.id], over: 90d, include_current: false}`";
         assert!(text.contains(window), "{text}");

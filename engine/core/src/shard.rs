@@ -158,7 +158,7 @@ impl Shard {
         let held_from = *self.held_from.get_or_insert(event.at);
         let gone = self.ledgers.gone(row);
         let gone_until = gone.until();
-        let is_applied = !self.follow_up_types.can_amend() || self.amend(row, event, is_follow_up);
+        let is_applied = !self.follow_up_types.can_amend() || self.amend(row, event);
         let resolved = is_held && is_applied;
         self.lend_currency(row, event);
         self.name(event);

@@ -73,13 +73,24 @@ struct Published {
     marks: Marks,
     /// Time of that event.
     at: Timestamp,
+    /// Time of the last event that found a value.
+    found_at: Option<Timestamp>,
     valid_until: Timestamp,
 }
 
 impl Published {
+    /// Whether it is of a later event: a value, than the last that found one.
+    fn is_newer_than(&self, other: &Published) -> bool {
+        match other.found_at {
+            Some(found_at) => self.found_at.is_some_and(|at| found_at < at),
+            None => other.at < self.at,
+        }
+    }
+
     /// Takes over what a newer event found.
     fn follow(&mut self, signal: &Signal, newer: Published) {
         let is_valid = newer.at < self.valid_until;
+        let (at, found_at) = (self.at.max(newer.at), newer.found_at.or(self.found_at));
         match (self.value.filter(|_| is_valid), newer.value) {
             // What is unknown leaves the published value as it is, until that lapses. With all rows it might be known.
             (Some(_), None) => self.marks = self.marks.and(newer.marks),
@@ -88,6 +99,7 @@ impl Published {
             }
             _ => *self = newer,
         }
+        (self.at, self.found_at) = (at, found_at);
     }
 }
 
@@ -156,14 +168,16 @@ impl SignalTable {
             ruleset.signals().iter().enumerate().filter(|(_, signal)| signal.space == space)
         {
             let Some(word) = event.registers.get(signal.key) else { continue };
+            let value = ruleset.signal(number, &mut event.registers, &event.texts);
             let newer = Published {
-                value: ruleset.signal(number, &mut event.registers, &event.texts),
+                value,
+                found_at: value.map(|_| event.at),
                 marks: rows.marks(&signal.state, event),
                 at: event.at,
                 valid_until: Timestamp(event.at.0.saturating_add(signal.valid_for)),
             };
             match self.published_mut(signal).and_then(|published| published.get_mut(&word)) {
-                Some(held) if event.at < held.at => {}
+                Some(held) if held.is_newer_than(&newer) => {}
                 Some(held) => held.follow(signal, newer),
                 None => {
                     self.insert(signal, word, newer);

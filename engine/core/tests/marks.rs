@@ -1,6 +1,8 @@
 //! What alerts say of incomplete state that was computed in another key space: the account's facts in a rule of a
 //! terminal, a terminal's signal in a rule of an account, ranks over all accounts.
 
+#![expect(clippy::cast_precision_loss, reason = "the oracle computes with small numbers")]
+
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

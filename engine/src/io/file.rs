@@ -33,6 +33,8 @@ const UNREADABLE: [(&[u8], &str); 9] = [
     (b"PAR1", "a Parquet file"),
     (b"Obj\x01", "an Avro file"),
 ];
+/// What is no text has a control character among so many first bytes.
+const HEAD_BYTES: usize = 512;
 /// Where a tar archive says what it is.
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
@@ -67,7 +69,10 @@ pub fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
 fn unreadable(begin: &[u8]) -> Option<&'static str> {
     let (at, mark) = TAR;
     let is_tar = begin.get(at..).is_some_and(|rest| rest.starts_with(mark));
-    let known = UNREADABLE.iter().find(|(magic, _)| begin.starts_with(magic));
+    // The names of a CSV file's columns may begin in the same way.
+    let is_text =
+        !begin.iter().take(HEAD_BYTES).any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace());
+    let known = UNREADABLE.iter().find(|(magic, _)| begin.starts_with(magic) && !is_text);
     known.map(|(_, what)| *what).or(is_tar.then_some("a tar archive"))
 }
 

@@ -63,8 +63,12 @@ pub(super) fn check(resolver: &mut Resolver<'_>, packs: &[Pack], rules: &[Checke
     for Found { span, what, help } in found {
         resolver
             .problems
-            .warning("W511", format!("`{what}` has no window: it knows the rows held, of {held}"), span)
-            .label(format!("nothing older than {held}"))
+            .warning(
+                "W511",
+                format!("`{what}` has no window: it knows the rows held, of at least {held}"),
+                span,
+            )
+            .label(format!("rows older than {held} may be missing"))
             .help(format!("{help}, or say how long rows are held (`time: {{retention: …}}`)"));
     }
 }

@@ -106,7 +106,7 @@ impl Populations {
                 None => recounts.push((index, Recount::new(rank.days, watermark))),
             }
         }
-        self.gone_dropped = old.dropped() - self.dropped();
+        self.gone_dropped = old.dropped().saturating_sub(self.dropped());
         if recounts.is_empty() || watermark == Timestamp(i64::MIN) {
             return;
         }

@@ -1,6 +1,6 @@
 //! Which row a reference means: that of the event that a follow-up is about.
 
-use super::{Ledgers, RowRef};
+use super::{CLOCK_AHEAD_MS_MAX, Ledgers, RowRef};
 use crate::event::Reference;
 
 impl Ledgers {
@@ -15,33 +15,46 @@ impl Ledgers {
         self.find_among(own.ledger, reference, |position| position != own.position)
     }
 
-    /// Whether a newer row of the type amends the same event's row as this one.
-    pub(crate) fn is_superseded(&self, own: RowRef, event_type: u16, amended: u64) -> bool {
-        self.newest_amending(own.ledger, event_type, amended, |position| position > own.position).is_some()
+    /// Whether a newer row of the type amends the same event's row as this one; `currency`: only in this one.
+    pub(crate) fn is_superseded(
+        &self,
+        own: RowRef,
+        (event_type, amended): (u16, u64),
+        currency: Option<u64>,
+    ) -> bool {
+        let newest = self.newest_amending(own.ledger, (event_type, amended), currency);
+        newest.is_some_and(|position| position > own.position)
     }
 
-    /// The newest row of a type that came before this row's event and amends its row.
-    pub(crate) fn newest_about(&self, own: RowRef, event_type: u16) -> Option<RowRef> {
+    /// The newest row of a type that came before this row's event and amends its row; `currency`: only in this one.
+    pub(crate) fn newest_about(&self, own: RowRef, event_type: u16, currency: Option<u64>) -> Option<RowRef> {
         let rows = self.rows(own.ledger);
         let reference = Reference { id: rows.id(own.position), event_type: None };
-        let position = self.newest_amending(own.ledger, event_type, reference.id, |_| true)?;
+        let position = self.newest_amending(own.ledger, (event_type, reference.id), currency)?;
         let row = RowRef { ledger: own.ledger, position };
-        (self.find_beside(row, reference) == Some(own)).then_some(row)
+        if self.find_beside(row, reference) != Some(own) {
+            return None;
+        }
+        // An id that is used again is about a new event, which an earlier follow-up did not mean.
+        let ahead = rows.at(own.position).0.saturating_sub(rows.at(position).0);
+        let is_neither = |other: usize| other != position && other != own.position;
+        let meant = || self.find_among(own.ledger, reference, is_neither);
+        let has_event = || meant().is_some_and(|met| !rows.layout().is_follow_up(rows.row(met.position)));
+        (ahead <= 0 || ahead <= CLOCK_AHEAD_MS_MAX && !has_event()).then_some(row)
     }
 
     fn newest_amending(
         &self,
         ledger: u32,
-        event_type: u16,
-        amended: u64,
-        is_candidate: impl Fn(usize) -> bool,
+        (event_type, amended): (u16, u64),
+        currency: Option<u64>,
     ) -> Option<usize> {
         let rows = self.rows(ledger);
         rows.layout().amends()?;
         self.newest_by_id(ledger, &rows, amended, self.may_arrive_after(), |position| {
             rows.amends(position) == Some(amended)
                 && rows.event_type(position) == event_type
-                && is_candidate(position)
+                && (currency.is_none() || rows.layout().currency_of(rows.row(position)) == currency)
         })
     }
 

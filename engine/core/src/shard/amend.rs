@@ -55,9 +55,9 @@ impl Shard {
 
     /// Changes the row that an event refers to, and its own row by what came before it. False when its amount is in
     /// another currency than the row that it refers to.
-    pub(super) fn amend(&mut self, own: RowRef, event: &mut Event, is_follow_up: bool) -> bool {
+    pub(super) fn amend(&mut self, own: RowRef, event: &mut Event) -> bool {
         if matches!(self.key, KeySource::Account) {
-            self.order_amendments(own, event, is_follow_up);
+            self.order_amendments(own, event);
         }
         for amendment in event.amended_by.into_iter().flatten() {
             self.amend_row(own, amendment);
@@ -68,20 +68,19 @@ impl Shard {
     }
 
     /// Drops what a newer follow-up has said otherwise, and finds what came before the event that it is about.
-    fn order_amendments(&self, own: RowRef, event: &mut Event, is_follow_up: bool) {
-        if let (Some(_), Some(reference)) = (event.amendment, event.reference)
-            && self.ledgers.is_superseded(own, event.event_type, reference.id)
-        {
-            event.amendment = None;
-        }
-        event.amended_by.fill(None);
-        if is_follow_up {
-            return;
+    fn order_amendments(&self, own: RowRef, event: &mut Event) {
+        if let (Some(amendment), Some(reference)) = (event.amendment, event.reference) {
+            let target = self.ledgers.find_beside(own, reference);
+            let currency = target.and_then(|target| self.currency_for(target, amendment.slot));
+            let about = (event.event_type, reference.id);
+            if self.ledgers.is_superseded(own, about, currency) {
+                event.amendment = None;
+            }
         }
         for ((event_type, slot), amended_by) in
             self.follow_up_types.amending.iter().zip(&mut event.amended_by)
         {
-            let row = self.ledgers.newest_about(own, *event_type);
+            let row = self.ledgers.newest_about(own, *event_type, self.currency_for(own, *slot));
             *amended_by = row.map(|row| Amendment {
                 slot: *slot,
                 word: if *slot == TX_REVERSED {
@@ -92,6 +91,12 @@ impl Shard {
                 currency: self.ledgers.currency(row),
             });
         }
+    }
+
+    /// The currency in which a field of a row can be amended; `None`: in any.
+    fn currency_for(&self, row: RowRef, slot: Slot) -> Option<u64> {
+        let is_accounts = self.installation.schema().field(slot).kind == Kind::Money(CurrencyOf::Account);
+        if is_accounts { self.ledgers.currency(row) } else { None }
     }
 
     /// Changes a row, unless the amount is in another currency than the row's.

@@ -16,7 +16,7 @@ use super::error::SnapshotError;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// The format that this engine writes and reads.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 /// Bytes of one object's content, at most: the largest ledger that can be configured fits.
 pub const CONTENT_BYTES_MAX: usize = 512 << 20;
 

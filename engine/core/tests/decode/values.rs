@@ -101,7 +101,7 @@ fn amounts_in_major_units_are_exact_decimals_of_their_currency() {
             ("1e400", bad),
             ("1e-3", bad),
             ("\"NaN\"", bad),
-            ("\"1,50\"", bad),
+            ("\"1,50\"", Err(Reason::DecimalComma)),
             ("\"€1\"", bad),
             ("\" 1\"", bad),
             ("\"\"", bad),

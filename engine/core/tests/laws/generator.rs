@@ -275,6 +275,14 @@ impl Bank {
             reference: None,
             rest: Vec::new(),
         };
+        // An event of another type may use an id again.
+        if self.pace != Pace::Weeks && dice.percent(3) {
+            let known = self.sent.iter().filter(|sent| sent.account == account && sent.kind != draft.kind);
+            let known: Vec<&Draft> = known.collect();
+            if !known.is_empty() {
+                draft.id.clone_from(&known[dice.below(known.len())].id);
+            }
+        }
         // Now and then a payment refers to an earlier one.
         if matches!(draft.kind, "outcome" | "reversal" | "clearing" | "label") || dice.percent(4) {
             self.refer(&mut draft, dice);

@@ -187,7 +187,9 @@ fn insert(
     }
     seen.late += u64::from(rows.iter().any(|other| other.at > row.at));
     rows.push(row.clone());
-    let is_newer = |other: &Row| other.at > row.at && other.clears == row.clears;
+    let theirs = target.and_then(|target| rows[target].currency);
+    let counts = |other: &Row| theirs.is_none() || other.currency == theirs;
+    let is_newer = |other: &Row| other.at > row.at && other.clears == row.clears && counts(other);
     let is_newest = row.clears.is_some() && !rows.iter().any(is_newer);
     if let (Some(target), Some(amount)) = (target.filter(|_| is_newest), row.amount) {
         let target = &mut rows[target];

@@ -53,7 +53,7 @@ impl Sample {
     /// How much of the file was read.
     fn extent(&self) -> String {
         let records = grouped(self.records);
-        if self.file_records == self.records {
+        if self.file_records == self.records && self.records < COUNTED_MAX {
             return format!("{records} records");
         }
         let at_least = if self.file_records >= COUNTED_MAX { "at least " } else { "" };

@@ -82,7 +82,9 @@ impl Store {
                 })?;
                 if found.is_dir() {
                     let error = uncreatable(above)?;
-                    let is_denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+                    let denials =
+                        [std::io::ErrorKind::PermissionDenied, std::io::ErrorKind::ReadOnlyFilesystem];
+                    let is_denied = denials.contains(&error.kind());
                     (format!("no folder can be created in {}: {error}", above.display()), is_denied)
                 } else {
                     (format!("{} is not a folder", above.display()), false)

@@ -444,21 +444,29 @@ impl Shard {
     }
 }
 
-/// What events that came before an event say about it: of each type the newest.
+/// What events that came before an event say about it: of each type the newest, if it means this event.
 fn about_it(rows: &[Row], sent: &Sent, since: i64) -> Vec<(String, Fields)> {
-    if sent.reference.is_some() || ["outcome", "reversal", "clearing", "label"].contains(&sent.kind.as_str())
-    {
-        return Vec::new();
-    }
-    // An event of its id that is newer, and follows up no other, is the one that is meant.
-    if rows.iter().any(|row| row.id == sent.id && row.at > sent.at && !row.is_follow_up) {
-        return Vec::new();
-    }
     let kinds = ["outcome", "reversal", "clearing"];
+    let follows_up = sent.reference.is_some() || sent.kind == "label" || kinds.contains(&sent.kind.as_str());
+    let with_id = |by: &Row| -> Vec<&Row> {
+        rows.iter()
+            .filter(|row| row.id == sent.id && row.kind != "label" && row.arrival != by.arrival)
+            .collect()
+    };
+    let means_it = |by: &Row| {
+        let others = with_id(by);
+        let events = others.iter().filter(|row| !row.is_follow_up).count();
+        let rivals = others.iter().filter(|row| follows_up || !row.is_follow_up);
+        let is_newest = rivals.clone().all(|row| row.at <= sent.at);
+        let is_meant = sent.kind != "label" && is_newest && !(follows_up && events > 0);
+        // Events happen before what follows up on them, but for clocks; an id that is used again is a new event's.
+        is_meant && (sent.at <= by.at || sent.at - by.at <= FUTURE_MAX && events == 0)
+    };
     let newest = |kind: &str| {
         let said = rows.iter().filter(|row| row.kind == kind && row.at >= since);
         let said = said.filter(|row| row.says.as_ref().is_some_and(|(about, _)| *about == sent.id));
-        said.max_by_key(|row| (row.at, row.arrival)).and_then(|row| row.says.clone())
+        let newest = said.max_by_key(|row| (row.at, row.arrival))?;
+        newest.says.clone().filter(|_| means_it(newest))
     };
     kinds.iter().filter_map(|kind| Some(((*kind).to_owned(), newest(kind)?.1))).collect()
 }
