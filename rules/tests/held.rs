@@ -99,5 +99,5 @@ fn signals_features_terms_and_reasons_are_read_as_well() {
         0,
     );
     assert_eq!(codes(&problems), ["W511"; 3], "{}", problems.render(Paint::Plain));
-    assert!(problems.render(Paint::Plain).contains("of 0 h"));
+    assert!(problems.render(Paint::Plain).contains("of at least 0 h"));
 }

@@ -2,8 +2,8 @@
 //!
 //! Inside one process they are a table. A value is published when it has moved by its step, and is valid for its time
 //! after the last event that found it so. A reader meets what earlier events published, so the table is a function of
-//! the events in their order. An event that is older than the last one changes nothing. A value carries how far it can
-//! be relied on, and so does that there is none.
+//! the events in their order. An event that is older than the last one with a value changes nothing. A value carries how
+//! far it can be relied on, and so does that there is none.
 
 use crate::batch::Timestamp;
 use crate::event::Event;
@@ -64,42 +64,51 @@ fn has_moved(signal: &Signal, held: u64, value: u64) -> bool {
     }
 }
 
-/// A published value, or that it was unknown.
+/// What an event has found a signal to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Published {
-    /// As registers hold it.
+struct Found {
+    /// As registers hold it; `None` is unknown.
     value: Option<u64>,
-    /// How far the last event that published it or found it so could rely on what it read.
+    /// How far the event could rely on what it read.
     marks: Marks,
-    /// Time of that event.
     at: Timestamp,
-    /// Time of the last event that found a value.
-    found_at: Option<Timestamp>,
     valid_until: Timestamp,
 }
 
+/// What is known of one entity's signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Published {
+    /// The value, with time and marks of the last event that published it or found it so.
+    known: Option<Found>,
+    /// The last event that found none, after the value had lapsed.
+    unknown: Option<Found>,
+}
+
 impl Published {
-    /// Whether it is of a later event: a value, than the last that found one.
-    fn is_newer_than(&self, other: &Published) -> bool {
-        match other.found_at {
-            Some(found_at) => self.found_at.is_some_and(|at| found_at < at),
-            None => other.at < self.at,
+    /// Takes over what an event has found, unless a newer one came before.
+    fn follow(&mut self, signal: &Signal, found: Found) {
+        if self.known.is_some_and(|known| found.at < known.at) {
+            return;
+        }
+        let held = self.known.as_mut().filter(|known| found.at < known.valid_until);
+        match (held, found.value) {
+            // What is unknown leaves the published value as it is, until that lapses. With all rows it might be known.
+            (Some(held), None) => held.marks = held.marks.and(found.marks),
+            (None, None) => {
+                let is_newest = self.unknown.is_none_or(|unknown| unknown.at <= found.at);
+                self.unknown = if is_newest { Some(found) } else { self.unknown };
+            }
+            (held, Some(value)) => {
+                let published = held.and_then(|held| held.value);
+                let value = published.filter(|held| !has_moved(signal, *held, value)).unwrap_or(value);
+                self.known = Some(Found { value: Some(value), ..found });
+                self.unknown = self.unknown.filter(|unknown| unknown.at > found.at);
+            }
         }
     }
 
-    /// Takes over what a newer event found.
-    fn follow(&mut self, signal: &Signal, newer: Published) {
-        let is_valid = newer.at < self.valid_until;
-        let (at, found_at) = (self.at.max(newer.at), newer.found_at.or(self.found_at));
-        match (self.value.filter(|_| is_valid), newer.value) {
-            // What is unknown leaves the published value as it is, until that lapses. With all rows it might be known.
-            (Some(_), None) => self.marks = self.marks.and(newer.marks),
-            (Some(held), Some(value)) if !has_moved(signal, held, value) => {
-                *self = Published { value: Some(held), ..newer };
-            }
-            _ => *self = newer,
-        }
-        (self.at, self.found_at) = (at, found_at);
+    fn both(&self) -> impl Iterator<Item = Found> {
+        [self.known, self.unknown].into_iter().flatten()
     }
 }
 
@@ -124,8 +133,9 @@ pub(crate) struct SignalTable {
 impl Signals for SignalTable {
     fn read(&self, signal: &Signal, entity: u64, at: Timestamp) -> ReadSignal {
         let published = self.published(signal).and_then(|published| published.get(&entity));
-        if let Some(published) = published.filter(|published| at < published.valid_until) {
-            return ReadSignal { value: published.value, marks: published.marks };
+        let found = published.and_then(|published| published.both().find(|found| at < found.valid_until));
+        if let Some(found) = found {
+            return ReadSignal { value: found.value, marks: found.marks };
         }
         // There is none, unless an event published it that did not come in.
         let share = covered(signal.valid_for, 0, at, self.from.unwrap_or(at));
@@ -168,21 +178,20 @@ impl SignalTable {
             ruleset.signals().iter().enumerate().filter(|(_, signal)| signal.space == space)
         {
             let Some(word) = event.registers.get(signal.key) else { continue };
-            let value = ruleset.signal(number, &mut event.registers, &event.texts);
-            let newer = Published {
-                value,
-                found_at: value.map(|_| event.at),
+            let found = Found {
+                value: ruleset.signal(number, &mut event.registers, &event.texts),
                 marks: rows.marks(&signal.state, event),
                 at: event.at,
                 valid_until: Timestamp(event.at.0.saturating_add(signal.valid_for)),
             };
-            match self.published_mut(signal).and_then(|published| published.get_mut(&word)) {
-                Some(held) if held.is_newer_than(&newer) => {}
-                Some(held) => held.follow(signal, newer),
-                None => {
-                    self.insert(signal, word, newer);
-                    self.sweep();
-                }
+            if let Some(published) = self.published_mut(signal).and_then(|published| published.get_mut(&word))
+            {
+                published.follow(signal, found);
+            } else {
+                let mut published = Published::default();
+                published.follow(signal, found);
+                self.insert(signal, word, published);
+                self.sweep();
             }
         }
     }
@@ -207,7 +216,7 @@ impl SignalTable {
         if self.entries > self.sweep_at.max(SWEEP_FROM) {
             let oldest = Timestamp(self.newest.0.saturating_sub(self.skew_ms));
             for published in self.signals.values_mut() {
-                published.retain(|_, published| published.valid_until > oldest);
+                published.retain(|_, published| published.both().any(|found| found.valid_until > oldest));
             }
             self.entries = self.signals.values().map(BTreeMap::len).sum();
             self.sweep_at = self.entries * 2;

@@ -73,7 +73,7 @@ fn snapshots_of_an_earlier_version_of_the_code_are_loaded() {
 fn a_snapshot_of_the_previous_version_is_refused_with_the_way_out() {
     let (_, shop) = shop(WRITTEN[0]);
     let error = shop.load(&objects(VERSION_1), &mut Dice::new(1)).err().expect("it is refused");
-    assert_eq!(error, SnapshotError::UnknownVersion { found: 1, known: 2 });
+    assert_eq!(error, SnapshotError::UnknownVersion { found: 1, known: 3 });
     let text = error.to_string();
     assert!(
         text.contains("version 1") && text.contains("from the log or with `tripline bootstrap`"),

@@ -127,7 +127,7 @@ fn another_version_is_not_taken_for_damage_and_its_error_says_what_to_do() {
     manifest[end..].copy_from_slice(&checksum);
     let error = Manifest::open(&manifest).expect_err("this engine reads its own version");
     assert_eq!(error, SnapshotError::UnknownVersion { found: FORMAT_VERSION + 1, known: FORMAT_VERSION });
-    assert!(error.to_string().contains("version 2") && error.to_string().contains("rebuilt from the log"));
+    assert!(error.to_string().contains("version 3") && error.to_string().contains("rebuilt from the log"));
 }
 
 #[test]
