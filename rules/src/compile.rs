@@ -7,6 +7,7 @@ mod by_type;
 mod emit;
 mod hash;
 mod reads;
+mod space;
 
 pub use crate::options::{CompileOptions, Overrides};
 

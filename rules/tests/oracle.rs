@@ -1,7 +1,6 @@
 //! The evaluator against an independent one: a walk over a tree that also prints itself as an expression.
 //!
-//! It does not depend on the compiled form. Conditions are random, over random events in which values are often
-//! missing.
+//! It does not depend on the compiled form. Conditions and events are random, and values are often missing.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -4,6 +4,7 @@
 //! its business.
 
 mod amend;
+mod follow_ups;
 mod install;
 pub(crate) mod wire;
 
@@ -20,7 +21,7 @@ use crate::marks::covered;
 use crate::reads::EventRows;
 use crate::scores::EventScores;
 use crate::suppress::{Change, Decisions, Horizon};
-use amend::FollowUpTypes;
+use follow_ups::FollowUpTypes;
 use hashbrown::HashTable;
 use std::sync::Arc;
 use tripline_rules::aggregate::FactSet;

@@ -2,8 +2,8 @@
 //!
 //! Inside one process they are a table. A value is published when it has moved by its step, and is valid for its time
 //! after the last event that found it so. A reader meets what earlier events published, so the table is a function of
-//! the events in their order. An event that is older than the last one with a value changes nothing. A value carries how
-//! far it can be relied on, and so does that there is none.
+//! the events in their order. An event that is older than the last one with a value changes nothing. A value carries
+//! how far it can be relied on, and so does that there is none.
 
 use crate::batch::Timestamp;
 use crate::event::Event;

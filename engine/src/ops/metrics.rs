@@ -93,10 +93,7 @@ impl Metrics {
             alerts: counter(metric::ALERTS, "Alerts raised"),
             fired: counters(metric::RULES_FIRED, "Firings by rule: live, shadow and suppressed", "rule"),
             suppressed: counter(metric::SUPPRESSED, "Events whose alert was suppressed by cooldowns"),
-            unresolved: counter(
-                metric::UNRESOLVED,
-                "References to events without a row, and clearings in another currency than their event",
-            ),
+            unresolved: counter(metric::UNRESOLVED, "References without a row, or in another currency"),
             ambiguous_times: counter(metric::AMBIGUOUS_TIMES, "Local times read that occur twice or never"),
             dead_letters: counters(metric::DEAD_LETTERS, "Refused records by reason", "reason"),
             late: counter(metric::LATE, "Records that arrived later than the lateness"),

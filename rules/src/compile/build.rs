@@ -6,8 +6,9 @@ use super::by_type::{JudgedRule, ProgramBuilder};
 use super::emit::Emitter;
 use super::hash::hash;
 use super::reads::state_reads;
+use super::space::Space;
 use crate::action::{Cooldown, Mode};
-use crate::aggregate::{AggregatePlan, FactSet};
+use crate::aggregate::FactSet;
 use crate::diagnostic::Span;
 use crate::function::{self, Zones};
 use crate::graph::{Graph, NodeId};
@@ -16,8 +17,7 @@ use crate::pack::{CooldownText, Pack, ParamValue, as_decimal};
 use crate::program::{Amounts, Block, Program, Shared, Types};
 use crate::reason::Printed;
 use crate::resolve::{
-    CheckedFeature, CheckedRule, CheckedSignal, Origin, Placed, PlanBuilder, Read, Resolution, ResolvedPart,
-    Resolver,
+    CheckedFeature, CheckedRule, CheckedSignal, Origin, Placed, Read, Resolution, ResolvedPart, Resolver,
 };
 use crate::ruleset::{
     DecideLine, EventTypes, Feature, ReadFrom, ReadValue, ReasonPart, Rule, Ruleset, Signal,
@@ -30,25 +30,6 @@ use std::sync::Arc;
 
 /// The packs need more registers than a slot can address.
 pub(super) struct TooLarge;
-
-/// A key space whose program is built.
-pub(super) struct Space {
-    pub(super) plan: AggregatePlan,
-    tags: Vec<NodeId>,
-    pub(super) facts: BTreeMap<Slot, usize>,
-}
-
-impl Space {
-    fn new(plan: PlanBuilder) -> Space {
-        let (plan, tags) = plan.finish();
-        let facts = plan.aggregates.iter().enumerate().map(|(at, aggregate)| (aggregate.slot, at)).collect();
-        Space { plan, tags, facts }
-    }
-
-    fn is_used(&self) -> bool {
-        !self.plan.aggregates.is_empty() || !self.plan.populations.is_empty()
-    }
-}
 
 pub(super) fn build(
     mut resolver: Resolver<'_>,

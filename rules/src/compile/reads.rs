@@ -1,6 +1,6 @@
 //! What of the state some nodes read, by the registers that they read.
 
-use super::build::Space;
+use super::space::Space;
 use crate::graph::{Graph, NodeId};
 use crate::ruleset::StateReads;
 use crate::schema::Schema;

@@ -8,41 +8,8 @@ use super::Shard;
 use crate::event::{Amendment, Event};
 use crate::ingested::KeySource;
 use crate::ledger::RowRef;
-use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, Kind, Schema, TX_REVERSED};
+use tripline_rules::schema::{CurrencyOf, Kind, TX_REVERSED};
 use tripline_rules::value::Slot;
-
-/// The event types that are about the event they refer to.
-pub(super) struct FollowUpTypes {
-    /// Those that amend its row, with the field that they amend.
-    amending: Vec<(u16, Slot)>,
-    label: Option<u16>,
-}
-
-impl FollowUpTypes {
-    pub(super) fn new(schema: &Schema) -> FollowUpTypes {
-        FollowUpTypes { amending: schema.amending().collect(), label: schema.event_types().code("label") }
-    }
-
-    /// Whether events of a type are about earlier ones, whether or not they name them.
-    #[inline]
-    pub(super) fn has(&self, event_type: u16) -> bool {
-        self.label == Some(event_type) || self.amending.iter().any(|(amending, _)| *amending == event_type)
-    }
-
-    /// Whether any type amends rows.
-    #[inline]
-    pub(super) fn can_amend(&self) -> bool {
-        !self.amending.is_empty()
-    }
-
-    /// What the event itself says about the event that it refers to.
-    fn amendment(&self, event: &Event) -> Option<Amendment> {
-        event.reference?;
-        let (_, slot) = *self.amending.iter().find(|(amending, _)| *amending == event.event_type)?;
-        let word = if slot == TX_REVERSED { 1 } else { event.registers.get(slot)? };
-        Some(Amendment { slot, word, currency: event.registers.get(ACCOUNT_CURRENCY) })
-    }
-}
 
 impl Shard {
     /// Notes what an event says about the one that it refers to, before it takes over any of that one's fields.
@@ -78,7 +45,7 @@ impl Shard {
             }
         }
         for ((event_type, slot), amended_by) in
-            self.follow_up_types.amending.iter().zip(&mut event.amended_by)
+            self.follow_up_types.amending().iter().zip(&mut event.amended_by)
         {
             let row = self.ledgers.newest_about(own, *event_type, self.currency_for(own, *slot));
             *amended_by = row.map(|row| Amendment {

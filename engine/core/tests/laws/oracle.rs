@@ -5,6 +5,7 @@
 
 mod bank;
 mod facts;
+mod follow_ups;
 mod looks;
 mod record;
 mod rules;

@@ -392,9 +392,9 @@ mod tests {
         };
         for (bytes, what) in [
             (b"\xfd7zXZ\0\0\x04".to_vec(), "xz"),
-            (b"BZh91AY&SY".to_vec(), "bzip2"),
+            (b"BZh91AY&SY\x01\x02".to_vec(), "bzip2"),
             (b"PK\x03\x04\x14\0".to_vec(), "zip"),
-            (b"PAR1".to_vec(), "Parquet"),
+            (b"PAR1\x15\x04".to_vec(), "Parquet"),
             (tar.clone(), "tar"),
             (gz(&tar), "tar"),
             (zstd::encode_all(&b"PK\x03\x04"[..], 1).unwrap(), "zip"),
