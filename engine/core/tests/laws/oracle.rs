@@ -25,3 +25,5 @@ pub(crate) const SECOND: i64 = 1_000;
 pub(crate) const MINUTE: i64 = 60 * SECOND;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
 pub(crate) const DAY: i64 = 24 * HOUR;
+/// How far the clock of an event may be ahead.
+pub(crate) const FUTURE_MAX: i64 = 5 * MINUTE;

@@ -9,10 +9,9 @@ use super::suppress::{About, Decisions};
 use super::tally::Tally;
 use super::terminal_looks::{self, FEATURES_TERMINAL};
 use super::truth::Number;
-use super::{DAY, HOUR, MINUTE};
+use super::{DAY, FUTURE_MAX, HOUR};
 use std::collections::BTreeMap;
 
-pub(super) const FUTURE_MAX: i64 = 5 * MINUTE;
 const JUMP_MAX: i64 = 30 * DAY;
 /// How long after its event a reported fraud becomes known.
 pub(crate) const LABEL_AFTER: i64 = HOUR;

@@ -1,10 +1,9 @@
 //! Which rows a ledger still has of a sleeping key, which row a reference means, and what events say about each other.
 
-use super::DAY;
-use super::bank::FUTURE_MAX;
 use super::facts::Row;
 use super::record::{Fields, Sent};
 use super::tally::Tally;
+use super::{DAY, FUTURE_MAX};
 
 /// The event it says something about, and what.
 type Says = Option<(String, Fields)>;
