@@ -254,7 +254,7 @@ pub struct AggregatePlan {
     pub lanes: Vec<Lane>,
     /// Number of distinct conditions over rows.
     pub tags: usize,
-    /// Distinct aggregates; a [`FactSet`] refers to positions in it.
+    /// Distinct aggregates; a [`FactSet`] refers to positions in it, and to population ranks after them.
     pub aggregates: Vec<Aggregate>,
     /// Distinct population ranks.
     pub populations: Vec<Population>,
@@ -262,4 +262,11 @@ pub struct AggregatePlan {
     pub coverages: Vec<Coverage>,
     /// Longest window + delay of all aggregates; 0 without any.
     pub look_back: Ms,
+}
+
+impl AggregatePlan {
+    /// Where a [`FactSet`] has a population rank: after the aggregates.
+    pub fn rank_position(&self, number: usize) -> usize {
+        self.aggregates.len() + number
+    }
 }

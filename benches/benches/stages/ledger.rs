@@ -46,7 +46,6 @@ fn insert(ledgers: &mut Ledgers, event: &Event, tags: Tags, day: i64) -> Inserte
         event_type: event.event_type,
         id,
         is_follow_up: false,
-        amends: None,
         inherited: &[],
     };
     ledgers.insert(&arrival, &event.registers, tags, at)

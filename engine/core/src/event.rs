@@ -7,9 +7,6 @@ use tripline_rules::money::Currency;
 use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, Kind};
 use tripline_rules::value::{Registers, Slot, TextSource};
 
-/// Fields of one row that later events can change: decline, reversal, amount.
-const AMENDMENTS: usize = 3;
-
 /// A decoded event. It is reused from record to record, so that a steady stream allocates nothing.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -34,7 +31,7 @@ pub struct Event {
     /// account's shard sets it.
     pub amendment: Option<Amendment>,
     /// What newer events that came before it say about it.
-    pub amended_by: [Option<Amendment>; AMENDMENTS],
+    pub amended_by: Vec<Amendment>,
     /// The label that the mapping derives from this record, due that many ms after `at`.
     pub label: Option<DerivedLabel>,
     /// Whether it has a local time that a clock change repeats or skips, which the mapping decided.
@@ -85,7 +82,7 @@ impl Event {
             account: 0,
             lent_currency: None,
             amendment: None,
-            amended_by: [None; AMENDMENTS],
+            amended_by: Vec::new(),
             label: None,
             has_ambiguous_time: false,
             signal_marks: Vec::new(),
@@ -104,7 +101,6 @@ impl Event {
         self.lent_currency = None;
         self.label = None;
         self.has_ambiguous_time = false;
-        self.signal_marks.clear();
     }
 }
 

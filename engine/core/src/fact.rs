@@ -35,10 +35,9 @@ use tripline_rules::aggregate::FactSet;
 /// How exact the computed facts are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FactMarks {
-    /// Facts that dropped rows may have changed, or that stopped counting at their maximum.
+    /// Facts that dropped rows may have changed or that stopped counting at their maximum, and ranks over all accounts
+    /// that lack values of the event's group.
     pub approximate: FactSet,
-    /// Ranks over all accounts that lack values of the event's group, by their positions in the plan.
-    pub ranks: FactSet,
 }
 
 /// A ledger as one event sees it.

@@ -6,6 +6,7 @@
 //! - `index`: from a key to its ledger
 //! - `store`: from a ledger to its rows
 //! - `insert`: inserting a row
+//! - `follow_ups`: which event's row a follow-up amends
 //! - `prefetch`: ledgers into the processor's cache before their events
 //! - `reference`: the row that a follow-up is about
 //! - `expiry`: rows and keys within the retention, counted by hour
@@ -19,6 +20,7 @@
 mod caches;
 mod evict;
 mod expiry;
+mod follow_ups;
 mod index;
 mod insert;
 mod install;
@@ -41,6 +43,7 @@ use crate::limits::FUTURE_MS_MAX;
 use crate::row::{self, Identity, Layout, Rows};
 use caches::Caches;
 use expiry::ExpiryCounts;
+use follow_ups::FollowUps;
 use hashbrown::HashTable;
 use kept::{Lack, kept_after};
 use save::Save;
@@ -75,6 +78,12 @@ pub struct LedgerLimits {
 }
 
 impl LedgerLimits {
+    /// How far apart in event time two events can be of which the older one comes later, ms.
+    fn reordering(&self) -> Ms {
+        // One more: what is exactly so old may still come.
+        self.lateness + CLOCK_AHEAD_MS_MAX + 1
+    }
+
     fn check(&self) {
         assert!((1..=ROWS_MAX).contains(&self.rows_per_ledger), "rows of a ledger: 1 to {ROWS_MAX}");
         assert!(self.retention >= self.lateness + CLOCK_AHEAD_MS_MAX, "rows outlive the lateness");
@@ -94,8 +103,6 @@ pub struct Arrival<'a> {
     pub id: u64,
     /// Whether it is about an earlier event: a label, an outcome, a reversal, a clearing, or any other reference.
     pub is_follow_up: bool,
-    /// Keyed hash of the id of the event whose row it amends.
-    pub amends: Option<u64>,
     /// Fields it does not carry itself and that the event it refers to fills in, found or not: they are no part of what
     /// makes a repeat equal.
     pub inherited: &'a [Slot],
@@ -181,6 +188,7 @@ pub struct Ledgers {
     /// The greatest time of a row that left with an evicted key; `None` before the first.
     evicted_until: Option<Timestamp>,
     lacking: HashTable<(u32, Lack)>,
+    follow_ups: FollowUps,
     evicted: Evicted,
     /// The next ledger to be swept, and in how many events.
     sweep_at: u32,
@@ -212,6 +220,7 @@ impl Ledgers {
             gone_until: Timestamp(i64::MIN),
             evicted_until: None,
             lacking: HashTable::new(),
+            follow_ups: FollowUps::new(limits.reordering()),
             evicted: Evicted::default(),
             sweep_at: 0,
             sweep_in: 0,
@@ -241,8 +250,8 @@ impl Ledgers {
         self.advance_watermark(watermark.max(arrival.at));
         self.keep_within_caps();
         self.sweep_some();
-        let Arrival { at, event_type, id, is_follow_up, amends, .. } = *arrival;
-        let own = Identity { at, event_type, id, is_follow_up, amends };
+        let Arrival { at, event_type, id, is_follow_up, .. } = *arrival;
+        let own = Identity { at, event_type, id, is_follow_up };
         self.store.layout().encode(&mut self.arriving, &own, registers, tags);
         match self.store.index.find(arrival.key) {
             Some(ledger) => self.insert_among(ledger, &own, arrival.inherited),
@@ -428,7 +437,8 @@ impl Ledgers {
     pub fn counted_bytes(&self) -> usize {
         let lacking = self.lacking.allocation_size();
         let caches = self.caches.counted_bytes();
-        self.store.counted_bytes() + self.expiry.counted_bytes() + lacking + caches
+        let follow_ups = self.follow_ups.counted_bytes();
+        self.store.counted_bytes() + self.expiry.counted_bytes() + lacking + follow_ups + caches
     }
 
     /// How far before the watermark rows are held, ms: less than the retention after a shorter one.

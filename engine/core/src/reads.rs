@@ -54,10 +54,11 @@ impl EventRows<'_> {
 
     /// Of ranks over all accounts: they count events as they come, and lack those before the log alone.
     fn of_ranks(&self, is_read: impl Fn(&Slot) -> bool, at: Timestamp) -> impl Iterator<Item = Marks> {
-        let ranks = self.installation.ruleset().programs()[0].plan().populations.iter().enumerate();
+        let plan = self.installation.ruleset().programs()[0].plan();
+        let ranks = plan.populations.iter().enumerate();
         ranks.filter(move |(_, rank)| is_read(&rank.slot)).map(move |(number, rank)| Marks {
             coverage: covered(rank.over_ms(), 0, at, self.account.held_from),
-            approximate: self.account.marks.ranks.has(number),
+            approximate: self.account.marks.approximate.has(plan.rank_position(number)),
         })
     }
 

@@ -20,7 +20,7 @@ mod wire;
 pub(crate) use column::{Bit, Column, head};
 pub(crate) use group_key::GroupKey;
 pub(crate) use hash::mix;
-pub(crate) use layout::{Identity, Layout, at, set_at};
+pub(crate) use layout::{Identity, Layout, at, id, set_at};
 pub(crate) use pool::{Block, Pool, capacity, class_for};
 pub(crate) use rows::Rows;
 pub(crate) use wire::RowForm;

@@ -143,7 +143,6 @@ impl Shard {
             event_type: event.event_type,
             id: self.row_id(event, event.id),
             is_follow_up,
-            amends: event.amendment.and(event.reference).map(|reference| reference.id),
             inherited: &self.inherited,
         };
         let inserted = self.ledgers.insert(&arrival, &event.registers, tags, self.watermark);
@@ -159,7 +158,7 @@ impl Shard {
         let held_from = *self.held_from.get_or_insert(event.at);
         let gone = self.ledgers.gone(row);
         let gone_until = gone.until();
-        let is_applied = !self.follow_up_types.can_amend() || self.amend(row, event);
+        let is_applied = self.amend(row, event);
         let resolved = is_held && is_applied;
         self.lend_currency(row, event);
         self.name(event);

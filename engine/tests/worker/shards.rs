@@ -245,7 +245,7 @@ fn a_snapshot_of_the_previous_format_stops_the_shard_with_the_instruction() {
     store.put("group/0/00000000000000000000-1/manifest", VERSION_1[4..4 + length].to_vec()).unwrap();
     let mut service = Service::start(&log, &config("1h"), &Catalogue::new(store, "group"));
     let error = service.turns(20, Duration::ZERO).unwrap_err().to_string();
-    for part in ["format version 1", "version 2", "`tripline bootstrap`", "move the shard's snapshots away"] {
+    for part in ["format version 1", "version 3", "`tripline bootstrap`", "move the shard's snapshots away"] {
         assert!(error.contains(part), "{part}: {error}");
     }
 }

@@ -89,7 +89,7 @@ impl MoneyPlan {
     }
 
     /// The amount in minor units of a known currency.
-    #[inline]
+    #[inline(always)]
     pub(super) fn minor(&self, raw: Raw<'_>, currency: u16, slot: Slot) -> Result<i64, Reason> {
         let exponent = Currency::by_number(currency).ok_or(Reason::BadMoney)?.exponent();
         let written = raw.decimal().and_then(|text| match self.form {

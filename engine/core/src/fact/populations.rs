@@ -14,6 +14,8 @@ use tripline_rules::value::{Registers, Slot};
 #[derive(Clone, Debug)]
 struct Ranked {
     name: String,
+    /// Where a set of facts has it.
+    position: usize,
     /// Equal for ranks that count the same, in whichever pack.
     meaning: u128,
     value: Slot,
@@ -26,9 +28,10 @@ struct Ranked {
 }
 
 impl Ranked {
-    fn new(rank: &Rank, schema: &Schema, pack: &str) -> Ranked {
+    fn new(rank: &Rank, position: usize, schema: &Schema, pack: &str) -> Ranked {
         Ranked {
             name: rank.name.clone(),
+            position,
             meaning: meaning(rank, schema, pack),
             value: rank.value,
             group: rank.group,
@@ -81,7 +84,8 @@ pub struct Populations {
 impl Populations {
     /// The plan's ranks, nothing counted yet. `pack`: the hash of what the plan was compiled from.
     pub fn new(plan: &AggregatePlan, schema: &Schema, pack: &str) -> Populations {
-        let ranked = plan.populations.iter().map(|rank| Ranked::new(rank, schema, pack));
+        let ranks = plan.populations.iter().enumerate();
+        let ranked = ranks.map(|(number, rank)| Ranked::new(rank, plan.rank_position(number), schema, pack));
         Populations { ranked: ranked.collect(), gone_dropped: 0 }
     }
 
@@ -129,10 +133,10 @@ impl Populations {
 
     /// Writes the event's ranks among the events counted before it; missing where there are too few.
     pub fn rank(&self, registers: &mut Registers, marks: &mut FactMarks) {
-        for (number, ranked) in self.ranked.iter().enumerate() {
+        for ranked in &self.ranked {
             let share = ranked.of(registers).and_then(|(group, value)| {
                 if ranked.population.lacks(group) {
-                    marks.ranks.insert(number);
+                    marks.approximate.insert(ranked.position);
                 }
                 let enough = ranked.population.count(group) >= ranked.at_least;
                 ranked.population.share_smaller(group, value).filter(|_| enough)

@@ -7,7 +7,7 @@ use crate::batch::Timestamp;
 use crate::fact::bound::BoundPlan;
 use crate::fact::sections::Sections;
 use crate::fact::totals::Totals;
-use crate::row::{Rows, mix};
+use crate::row::{self, Rows, mix};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 /// events come out of order several times as much.
 const CACHES_MAX: usize = 256;
 
-/// Where the row of an event is, by the event's id and by that of the event whose row it amends.
+/// Where the row of an event is, by the event's id.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     /// Id, time and number of arrival of each row.
@@ -26,28 +26,22 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    fn insert(&mut self, rows: &Rows<'_>, position: usize) {
-        for id in ids(rows, position) {
-            let own = (id, rows.at(position), self.arrived);
-            self.table.insert_unique(mix(id), own, |held| mix(held.0));
-        }
+    fn insert(&mut self, row: &[u64], position: usize) {
+        let (id, at) = (row::id(row), row::at(row));
+        self.table.insert_unique(mix(id), (id, at, self.arrived), |held| mix(held.0));
         self.arrivals.insert(position, self.arrived);
         self.arrived += 1;
     }
 
-    /// The row at a position, the oldest that is left, is about to leave.
-    fn remove_oldest(&mut self, rows: &Rows<'_>, position: usize) {
+    fn remove_oldest(&mut self, row: &[u64]) {
         let arrival = self.arrivals.pop_front().expect("every row has arrived");
-        for id in ids(rows, position) {
-            let own = (id, rows.at(position), arrival);
-            if let Ok(entry) = self.table.find_entry(mix(id), |held| *held == own) {
-                entry.remove();
-            }
+        let own = (row::id(row), row::at(row), arrival);
+        if let Ok(entry) = self.table.find_entry(mix(own.0), |held| *held == own) {
+            entry.remove();
         }
     }
 
-    /// Position of the newest row after a time that has the id, or amends the row of the event with it, and satisfies a
-    /// condition.
+    /// Position of the newest row after a time that has the id and satisfies a condition.
     pub(super) fn newest(
         &self,
         rows: &Rows<'_>,
@@ -71,11 +65,6 @@ impl Ids {
     fn counted_bytes(&self) -> usize {
         self.table.allocation_size() + self.arrivals.capacity() * size_of::<u64>()
     }
-}
-
-/// The ids by which a row is found.
-fn ids(rows: &Rows<'_>, position: usize) -> impl Iterator<Item = u64> {
-    std::iter::once(rows.id(position)).chain(rows.amends(position))
 }
 
 /// The newest row of a ledger that has a currency.
@@ -102,7 +91,7 @@ impl Cache {
         let (ids, totals, sections) = (Ids::default(), Totals::new(plan, rows), Sections::default());
         let mut cache = Cache { ledger, is_used: true, ids, newest_currency: None, totals, sections };
         for position in 0..rows.len() {
-            cache.ids.insert(rows, position);
+            cache.ids.insert(rows.row(position), position);
             cache.note_currency(rows, position);
         }
         cache
@@ -122,14 +111,14 @@ impl Cache {
             let left = (rows.at(newest), self.ids.arrivals[newest]);
             self.newest_currency = self.newest_currency.filter(|held| (held.at, held.arrival) > left);
         }
-        (0..count).for_each(|position| self.ids.remove_oldest(rows, position));
+        (0..count).for_each(|position| self.ids.remove_oldest(rows.row(position)));
         self.totals.drop_oldest(plan, rows, count);
         self.sections.drop_oldest(plan, rows, count);
     }
 
     /// A row has taken its place; [`Totals::take_out_from`] was called before.
     pub(super) fn put_back_from(&mut self, plan: &BoundPlan, rows: &Rows<'_>, position: usize) {
-        self.ids.insert(rows, position);
+        self.ids.insert(rows.row(position), position);
         self.note_currency(rows, position);
         self.totals.put_back_from(plan, rows, position);
         self.sections.insert(plan, rows, position);
@@ -145,18 +134,22 @@ pub(super) struct Caches {
 }
 
 impl Caches {
+    #[inline]
     fn slot(&self, ledger: u32) -> Option<usize> {
-        if self.slots.is_empty() {
-            return None;
-        }
+        if self.slots.is_empty() { None } else { self.indexed(ledger) }
+    }
+
+    fn indexed(&self, ledger: u32) -> Option<usize> {
         let hash = mix(u64::from(ledger));
         self.by_ledger.find(hash, |held| held.0 == ledger).map(|held| held.1)
     }
 
+    #[inline]
     pub(super) fn of(&self, ledger: u32) -> Option<&Cache> {
         self.slot(ledger).map(|slot| &self.slots[slot])
     }
 
+    #[inline]
     pub(super) fn of_mut(&mut self, ledger: u32) -> Option<&mut Cache> {
         self.slot(ledger).map(|slot| &mut self.slots[slot])
     }

@@ -1,6 +1,6 @@
 //! Inserting the row of an event, unless the event came before.
 
-use super::{CLOCK_AHEAD_MS_MAX, Inserted, Ledgers, RowRef};
+use super::{Inserted, Ledgers, RowRef};
 use crate::batch::Timestamp;
 use crate::row::{Identity, Rows};
 use tripline_rules::value::Slot;
@@ -23,25 +23,11 @@ impl Ledgers {
 
     /// Events of up to this time come no more.
     pub(super) fn may_arrive_after(&self) -> Timestamp {
-        // One more: what is exactly so old may still come.
-        Timestamp(self.watermark.0.saturating_sub(self.limits.lateness + CLOCK_AHEAD_MS_MAX + 1))
+        Timestamp(self.watermark.0.saturating_sub(self.limits.reordering()))
     }
 
     /// Position of the newest row after a time that has the id and satisfies a condition.
     pub(super) fn newest_with(
-        &self,
-        ledger: u32,
-        rows: &Rows<'_>,
-        id: u64,
-        after: Timestamp,
-        is_meant: impl Fn(usize) -> bool,
-    ) -> Option<usize> {
-        self.newest_by_id(ledger, rows, id, after, |position| rows.id(position) == id && is_meant(position))
-    }
-
-    /// Position of the newest row after a time that has the id, or amends the row of the event with it, if it satisfies
-    /// a condition; others are not looked at where there is an index.
-    pub(super) fn newest_by_id(
         &self,
         ledger: u32,
         rows: &Rows<'_>,
@@ -55,7 +41,7 @@ impl Ledgers {
         (0..rows.len())
             .rev()
             .take_while(|position| rows.at(*position) > after)
-            .find(|position| is_meant(*position))
+            .find(|position| rows.id(*position) == id && is_meant(*position))
     }
 
     /// A ledger that has become large gets a cache.

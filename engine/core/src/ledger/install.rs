@@ -50,6 +50,7 @@ impl Ledgers {
             // What the old retention had let go is not held, though the new one would have kept it.
             self.gone_until = self.retained_after();
         }
+        self.follow_ups.set_length(limits.reordering());
         self.limits = limits;
         self.expiry = ExpiryCounts::default();
         if self.watermark > Timestamp(i64::MIN) {

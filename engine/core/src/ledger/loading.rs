@@ -1,5 +1,6 @@
 //! Loading ledgers from a snapshot: each gets one block and all its rows at once.
 
+use super::follow_ups::FollowUp;
 use super::kept::Lack;
 use super::kept::{kept_after, leaving};
 use super::save::LACKING;
@@ -59,7 +60,7 @@ impl Ledgers {
             return Err(SnapshotError::malformed("a ledger has no rows or too many"));
         }
         let lack = if head & LACKING == 0 { None } else { Some(read_lack(from)?) };
-        self.read_rows(form, from, count, rows)?;
+        self.read_rows(form, from, key, count, rows)?;
         let width = self.store.layout().width();
         // Expired rows stay out, as they would be swept; so do rows beyond a cap that is lower now.
         let expired = rows.chunks_exact(width).take_while(|row| !self.expiry.counts(row::at(row))).count();
@@ -84,9 +85,10 @@ impl Ledgers {
 
     /// Reads so many rows, which must be in order and not newer than the watermark.
     fn read_rows(
-        &self,
+        &mut self,
         form: &RowForm,
         from: &mut Reader<'_>,
+        key: u128,
         count: usize,
         rows: &mut Vec<u64>,
     ) -> Result<(), SnapshotError> {
@@ -100,9 +102,13 @@ impl Ledgers {
             let at = crate::snapshot::bytes::time(delta.saturating_add(before))?;
             before = at.0;
             row::set_at(row, at);
-            self.store.layout().read(form, from, row)?;
+            let amends = self.store.layout().read(form, from, row)?;
             if at > self.watermark || last.is_some_and(|last| last > at) {
                 return Err(SnapshotError::malformed("the rows of a ledger are not in order"));
+            }
+            if let Some(amended) = amends {
+                let (event_type, id) = (self.store.layout().event_type(row), row::id(row));
+                self.note_follow_up(FollowUp { key, at, event_type, id, amended });
             }
             last = Some(at);
         }

@@ -1,7 +1,9 @@
 //! Which row a reference means: that of the event that a follow-up is about.
 
+use super::follow_ups::FollowUp;
 use super::{CLOCK_AHEAD_MS_MAX, Ledgers, RowRef};
 use crate::event::Reference;
+use crate::row;
 
 impl Ledgers {
     /// The row of a key that a reference means: the newest of the type that it names. Without a type the newest that is
@@ -13,6 +15,44 @@ impl Ledgers {
     /// The same among the other rows of the row's key.
     pub fn find_beside(&self, own: RowRef, reference: Reference) -> Option<RowRef> {
         self.find_among(own.ledger, reference, |position| position != own.position)
+    }
+
+    /// Whether an event that came before this row's amends its row.
+    #[inline]
+    pub(crate) fn is_amended(&self, own: RowRef) -> bool {
+        let key = || self.store.index.header(own.ledger).key();
+        let id = || self.rows(own.ledger).id(own.position);
+        !self.follow_ups.is_empty() && self.follow_ups.about(key(), id()).next().is_some()
+    }
+
+    /// Notes which event's row the event of a row that was just inserted amends, by that event's id.
+    pub(crate) fn note_amended(&mut self, own: RowRef, amended: u64) {
+        let (key, rows) = (self.store.index.header(own.ledger).key(), self.rows(own.ledger));
+        let (at, event_type, id) =
+            (rows.at(own.position), rows.event_type(own.position), rows.id(own.position));
+        self.note_follow_up(FollowUp { key, at, event_type, id, amended });
+    }
+
+    /// Notes a follow-up, if more about the same event may come.
+    pub(super) fn note_follow_up(&mut self, own: FollowUp) {
+        let after = self.may_arrive_after();
+        if own.at <= after {
+            return;
+        }
+        // A save that is under way asks for those of the moment at which it began.
+        if self.save.is_none() {
+            self.follow_ups.drop_until(after);
+        }
+        self.follow_ups.insert(own);
+    }
+
+    /// The id of the event whose row a row's event amends.
+    pub(super) fn amends(&self, key: u128, row: &[u64]) -> Option<u64> {
+        let layout = self.store.layout();
+        if self.follow_ups.is_empty() || !layout.is_follow_up(row) {
+            return None;
+        }
+        self.follow_ups.amended_by(key, row::at(row), layout.event_type(row), row::id(row))
     }
 
     /// Whether a newer row of the type amends the same event's row as this one; `currency`: only in this one.
@@ -50,12 +90,15 @@ impl Ledgers {
         currency: Option<u64>,
     ) -> Option<usize> {
         let rows = self.rows(ledger);
-        rows.layout().amends()?;
-        self.newest_by_id(ledger, &rows, amended, self.may_arrive_after(), |position| {
-            rows.amends(position) == Some(amended)
-                && rows.event_type(position) == event_type
-                && (currency.is_none() || rows.layout().currency_of(rows.row(position)) == currency)
-        })
+        let key = self.store.index.header(ledger).key();
+        let (after, layout) = (self.may_arrive_after(), rows.layout());
+        let meant = |held: &&FollowUp| held.event_type == event_type && held.at > after;
+        let held = self.follow_ups.about(key, amended).filter(meant);
+        let positions = held.filter_map(|held| {
+            let is_its = |at: usize| rows.at(at) == held.at && rows.event_type(at) == held.event_type;
+            self.newest_with(ledger, &rows, held.id, after, is_its)
+        });
+        positions.filter(|at| currency.is_none() || layout.currency_of(rows.row(*at)) == currency).max()
     }
 
     fn find_among(

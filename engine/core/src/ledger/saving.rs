@@ -6,7 +6,7 @@
 use super::Ledgers;
 use super::kept::Lack;
 use super::save::{LACKING, Save};
-use crate::row::{RowForm, at};
+use crate::row::{self, RowForm};
 use crate::snapshot::bytes::{put_key, put_number, put_signed};
 use crate::snapshot::chunk::{ChunkWriter, ItemKind};
 use crate::snapshot::{Chunk, LedgersSummary};
@@ -110,12 +110,15 @@ impl Ledgers {
                 put_number(out, is_evicted);
             }
             let mut before = 0;
+            let after =
+                saving.summary.watermark.map_or(i64::MIN, |at| at.saturating_sub(self.limits.reordering()));
             for position in 0..rows.len() {
                 let row = rows.row(position);
-                let at = at(row).0;
+                let at = row::at(row).0;
                 put_signed(out, at - before);
                 before = at;
-                self.store.layout().write(form, row, out);
+                let amends = if at > after { self.amends(header.key(), row) } else { None };
+                self.store.layout().write(form, row, amends, out);
             }
         });
         saving.summary.ledgers += 1;
@@ -181,8 +184,7 @@ mod tests {
         let mut registers = Registers::new(schema.fields().len());
         registers.set_number(TX_AMOUNT, 700.0);
         let at = Timestamp(100 * DAY_MS);
-        let arrival =
-            Arrival { key: 5, at, event_type: 0, id: 9, is_follow_up: false, amends: None, inherited: &[] };
+        let arrival = Arrival { key: 5, at, event_type: 0, id: 9, is_follow_up: false, inherited: &[] };
         let Inserted::New { row, .. } = held.insert(&arrival, &registers, Tags::default(), at) else {
             panic!("a first event")
         };
@@ -206,8 +208,7 @@ mod tests {
         let noon = |hour: u16| Timestamp(100 * DAY_MS + i64::from(hour) * HOUR_MS);
         for hour in 0..12 {
             let (key, at, id) = (5, noon(hour), u64::from(hour));
-            let arrival =
-                Arrival { key, at, event_type: 0, id, is_follow_up: false, amends: None, inherited: &[] };
+            let arrival = Arrival { key, at, event_type: 0, id, is_follow_up: false, inherited: &[] };
             held.insert(&arrival, &registers, Tags::default(), noon(hour));
         }
         assert_eq!(held.lacks_until(0), Some(noon(2)), "nine of twelve rows are in memory");

@@ -1,5 +1,4 @@
-//! How a row lies in memory: eight-byte words, in this order: time, hash of the id, packed bits, one word a kept value,
-//! and in the account's ledgers the id of the event that an outcome, reversal or clearing is about.
+//! How a row lies in memory: eight-byte words, in this order: time, hash of the id, packed bits, one word a kept value.
 //!
 //! Packed are the event's type, whether it is a follow-up, the account's currency where rows keep money in it, a known
 //! bit for every kept field, one bit for every distinct condition of the pack, codes and yes/no values, and an amended
@@ -12,9 +11,7 @@ use super::group_key::GroupKey;
 use crate::batch::Timestamp;
 use tripline_rules::aggregate::{AggregatePlan, TagId, Tags};
 use tripline_rules::money::Currency;
-use tripline_rules::schema::{
-    ACCOUNT_CURRENCY, ACCOUNT_ID, CurrencyOf, EVENT_TIME, EVENT_TYPE, Kind, Schema,
-};
+use tripline_rules::schema::{ACCOUNT_CURRENCY, CurrencyOf, EVENT_TIME, EVENT_TYPE, Kind, Schema};
 use tripline_rules::value::{Registers, Slot};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +27,6 @@ pub(crate) struct Identity {
     pub(crate) event_type: u16,
     pub(crate) id: u64,
     pub(crate) is_follow_up: bool,
-    /// The id of the event whose row it amends.
-    pub(crate) amends: Option<u64>,
 }
 
 /// The positions of one schema's kept fields and one plan's conditions.
@@ -45,8 +40,6 @@ pub(crate) struct Layout {
     currency: Option<Column>,
     /// Whether the currency is a kept field as well.
     is_currency_kept: bool,
-    /// The id of the event whose row this one's event amends, where the account's events can do that.
-    amends: Option<Column>,
     tags_from: usize,
     tags: usize,
     width: usize,
@@ -80,20 +73,13 @@ impl Layout {
             Kept { slot: *slot, column: Column { known, ..column }, amended: packed_bit(&mut free) }
         });
         let mut kept: Vec<Kept> = kept.collect();
-        let can_amend =
-            plan.space.key == ACCOUNT_ID && schema.amending().any(|(_, slot)| schema.keep().contains(&slot));
-        let mut amends = can_amend.then(|| {
-            let known = packed_bit(&mut free);
-            Column { known, ..Column::word(Encoding::Raw) }
-        });
         let mut width = PACKED + free.div_ceil(64);
-        let words = kept.iter_mut().map(|kept| &mut kept.column).chain(&mut amends);
-        for column in words.filter(|column| column.is_word()) {
-            column.word = width;
+        for kept in kept.iter_mut().filter(|kept| kept.column.is_word()) {
+            kept.column.word = width;
             width += 1;
         }
         let is_currency_kept = schema.keep().contains(&ACCOUNT_CURRENCY);
-        Layout { kept, event_type, follow_up, currency, is_currency_kept, amends, tags_from, tags, width }
+        Layout { kept, event_type, follow_up, currency, is_currency_kept, tags_from, tags, width }
     }
 
     /// Words of a row.
@@ -160,12 +146,6 @@ impl Layout {
         self.follow_up.is_set(row)
     }
 
-    /// Where the id of the event whose row a row's event amends lies.
-    #[inline]
-    pub(crate) fn amends(&self) -> Option<Column> {
-        self.amends
-    }
-
     /// Writes a whole row.
     pub(crate) fn encode(&self, row: &mut [u64], own: &Identity, registers: &Registers, tags: Tags) {
         row.fill(0);
@@ -177,9 +157,6 @@ impl Layout {
         }
         if let Some(column) = self.unkept_currency() {
             column.fill(row, registers.get(ACCOUNT_CURRENCY).and_then(|word| column.to_row(word)));
-        }
-        if let Some(column) = self.amends {
-            column.fill(row, own.amends);
         }
         self.follow_up.put(row, own.is_follow_up);
         self.set_tags(row, tags);
@@ -275,9 +252,6 @@ impl Layout {
         }
         if let Some(column) = self.unkept_currency() {
             column.write(row, other.currency_of(theirs));
-        }
-        if let (Some(column), Some(old)) = (self.amends, other.amends) {
-            column.write(row, old.read(theirs));
         }
         self.follow_up.put(row, other.is_follow_up(theirs));
     }

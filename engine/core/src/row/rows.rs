@@ -55,12 +55,6 @@ impl<'a> Rows<'a> {
         id(self.row(position))
     }
 
-    /// The id of the event whose row the row's event amends.
-    #[inline]
-    pub(crate) fn amends(&self, position: usize) -> Option<u64> {
-        self.layout.amends().and_then(|column| column.read(self.row(position)))
-    }
-
     #[inline]
     pub(crate) fn event_type(&self, position: usize) -> u16 {
         self.layout.event_type(self.row(position))

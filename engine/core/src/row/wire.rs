@@ -67,12 +67,11 @@ impl RowForm {
 }
 
 impl Layout {
-    /// Writes a row, its time aside.
-    pub(crate) fn write(&self, form: &RowForm, row: &[u64], out: &mut Vec<u8>) {
+    /// Writes a row, its time aside. `amends`: the id of the event whose row its event amends, while that matters.
+    pub(crate) fn write(&self, form: &RowForm, row: &[u64], amends: Option<u64>, out: &mut Vec<u8>) {
         put_word(out, row[ID]);
         let has_amended = self.kept.iter().any(|kept| kept.amended.is_set(row));
         let currency = self.unkept_currency().and_then(|column| column.read(row));
-        let amends = self.amends().and_then(|column| column.read(row));
         let flag = |on: bool, flag: u64| if on { flag } else { 0 };
         let flags = flag(has_amended, HAS_AMENDED)
             | flag(currency.is_some(), HAS_CURRENCY)
@@ -101,13 +100,14 @@ impl Layout {
         }
     }
 
-    /// Reads a row, its time and conditions aside, into words that are 0.
+    /// Reads a row, its time and conditions aside, into words that are 0. Returns the id of the event whose row its
+    /// event amends.
     pub(crate) fn read(
         &self,
         form: &RowForm,
         from: &mut Reader<'_>,
         row: &mut [u64],
-    ) -> Result<(), SnapshotError> {
+    ) -> Result<Option<u64>, SnapshotError> {
         row[ID] = from.word()?;
         let head = from.number()?;
         let event_type = head >> FLAGS;
@@ -134,12 +134,8 @@ impl Layout {
             }
             self.unkept_currency().iter().for_each(|column| column.write(row, Some(code)));
         }
-        if head & HAS_AMENDS != 0 {
-            let id = from.word()?;
-            self.amends().iter().for_each(|column| column.write(row, Some(id)));
-        }
         self.follow_up().put(row, head & IS_FOLLOW_UP != 0);
-        Ok(())
+        if head & HAS_AMENDS == 0 { Ok(None) } else { from.word().map(Some) }
     }
 }
 

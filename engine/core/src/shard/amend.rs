@@ -15,28 +15,39 @@ impl Shard {
     /// Notes what an event says about the one that it refers to, before it takes over any of that one's fields.
     #[inline]
     pub(super) fn note_amendment(&self, event: &mut Event) {
-        if self.follow_up_types.can_amend() && matches!(self.key, KeySource::Account) {
+        if matches!(self.key, KeySource::Account) {
             event.amendment = self.follow_up_types.amendment(event);
         }
     }
 
     /// Changes the row that an event refers to, and its own row by what came before it. False when its amount is in
     /// another currency than the row that it refers to.
+    #[inline]
     pub(super) fn amend(&mut self, own: RowRef, event: &mut Event) -> bool {
         if matches!(self.key, KeySource::Account) {
-            self.order_amendments(own, event);
+            event.amended_by.clear();
+            if event.amendment.is_some() || self.ledgers.is_amended(own) {
+                self.order_amendments(own, event);
+            }
         }
-        for amendment in event.amended_by.into_iter().flatten() {
-            self.amend_row(own, amendment);
+        event.amendment.is_none() && event.amended_by.is_empty() || self.amend_rows(own, event)
+    }
+
+    #[inline(never)]
+    fn amend_rows(&mut self, own: RowRef, event: &Event) -> bool {
+        for amendment in &event.amended_by {
+            self.amend_row(own, *amendment);
         }
-        let Some((amendment, reference)) = event.amendment.zip(self.reference(event)) else { return true };
-        let target = self.ledgers.find_beside(own, reference);
+        let Some(amendment) = event.amendment else { return true };
+        let target = self.reference(event).and_then(|reference| self.ledgers.find_beside(own, reference));
         target.is_none_or(|target| self.amend_row(target, amendment))
     }
 
     /// Drops what a newer follow-up has said otherwise, and finds what came before the event that it is about.
-    fn order_amendments(&self, own: RowRef, event: &mut Event) {
+    #[inline(never)]
+    fn order_amendments(&mut self, own: RowRef, event: &mut Event) {
         if let (Some(amendment), Some(reference)) = (event.amendment, event.reference) {
+            self.ledgers.note_amended(own, reference.id);
             let target = self.ledgers.find_beside(own, reference);
             let currency = target.and_then(|target| self.currency_for(target, amendment.slot));
             let about = (event.event_type, reference.id);
@@ -44,20 +55,16 @@ impl Shard {
                 event.amendment = None;
             }
         }
-        for ((event_type, slot), amended_by) in
-            self.follow_up_types.amending().iter().zip(&mut event.amended_by)
-        {
-            let row = self.ledgers.newest_about(own, *event_type, self.currency_for(own, *slot));
-            *amended_by = row.map(|row| Amendment {
+        let newest = self.follow_up_types.amending().iter().filter_map(|(event_type, slot)| {
+            let row = self.ledgers.newest_about(own, *event_type, self.currency_for(own, *slot))?;
+            let word = || self.ledgers.read(row, *slot).unwrap_or_default();
+            Some(Amendment {
                 slot: *slot,
-                word: if *slot == TX_REVERSED {
-                    1
-                } else {
-                    self.ledgers.read(row, *slot).unwrap_or_default()
-                },
+                word: if *slot == TX_REVERSED { 1 } else { word() },
                 currency: self.ledgers.currency(row),
-            });
-        }
+            })
+        });
+        event.amended_by.extend(newest);
     }
 
     /// The currency in which a field of a row can be amended; `None`: in any.

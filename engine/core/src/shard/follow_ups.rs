@@ -8,24 +8,23 @@ use tripline_rules::value::Slot;
 pub(super) struct FollowUpTypes {
     /// Those that amend its row, with the field that they amend.
     amending: Vec<(u16, Slot)>,
-    label: Option<u16>,
+    /// One bit for each type, labels among them, by its code.
+    bits: u64,
 }
 
 impl FollowUpTypes {
     pub(super) fn new(schema: &Schema) -> FollowUpTypes {
-        FollowUpTypes { amending: schema.amending().collect(), label: schema.event_types().code("label") }
+        let amending: Vec<(u16, Slot)> = schema.amending().collect();
+        let codes = amending.iter().map(|(code, _)| *code).chain(schema.event_types().code("label"));
+        // The types that every schema has come first, and these are among them.
+        let bits = codes.fold(0, |bits, code| bits | 1u64.checked_shl(u32::from(code)).expect("a low code"));
+        FollowUpTypes { amending, bits }
     }
 
     /// Whether events of a type are about earlier ones, whether or not they name them.
     #[inline]
     pub(super) fn has(&self, event_type: u16) -> bool {
-        self.label == Some(event_type) || self.amending.iter().any(|(amending, _)| *amending == event_type)
-    }
-
-    /// Whether any type amends rows.
-    #[inline]
-    pub(super) fn can_amend(&self) -> bool {
-        !self.amending.is_empty()
+        1u64.checked_shl(u32::from(event_type)).is_some_and(|bit| self.bits & bit != 0)
     }
 
     /// The types that amend rows, each with the field that it amends.

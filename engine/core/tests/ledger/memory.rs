@@ -45,8 +45,7 @@ fn a_million_accounts_with_three_events_a_day_take_at_most_250_bytes_each() {
         let at = Timestamp(i64::try_from(number * (DAY_MS as u64) / (3 * ACCOUNTS)).unwrap());
         let key =
             u128::from((random >> 33) % ACCOUNTS).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        let arrival =
-            Arrival { key, at, event_type: 0, id: number, is_follow_up: false, amends: None, inherited: &[] };
+        let arrival = Arrival { key, at, event_type: 0, id: number, is_follow_up: false, inherited: &[] };
         ledgers.insert(&arrival, &registers, Tags::default(), at);
         if number % 100_000 == 0 {
             peak = peak.max(ledgers.counted_bytes());

@@ -201,7 +201,7 @@ impl Bank {
         let tags = tags_of(&self.registers, self.plan.tags);
         let (key, at, event_type, id) = (event.key, Timestamp(event.at), event.event_type, event.id);
         let is_follow_up = event.is_follow_up;
-        let arrival = Arrival { key, at, event_type, id, is_follow_up, amends: None, inherited };
+        let arrival = Arrival { key, at, event_type, id, is_follow_up, inherited };
         self.ledgers.insert(&arrival, &self.registers, tags, Timestamp(self.watermark))
     }
 
