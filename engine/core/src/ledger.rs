@@ -13,6 +13,7 @@
 //! - `evict`: retention and caps at work
 //! - `kept`: which expired row a ledger keeps, over the times of its rows
 //! - `lack`: what a ledger lacks because a limit dropped it
+//! - `limits`: what bounds the ledgers of a shard
 //! - `caches`: running totals and ids of large ledgers
 //! - `save`, `saving`, `loading`: saving to a snapshot and loading from one
 //! - `install`: all rows under another plan
@@ -26,6 +27,7 @@ mod insert;
 mod install;
 mod kept;
 mod lack;
+mod limits;
 mod loading;
 mod prefetch;
 mod reference;
@@ -33,13 +35,13 @@ mod save;
 mod saving;
 mod store;
 
+pub use limits::{CLOCK_AHEAD_MS_MAX, LedgerLimits};
 pub(crate) use loading::Loaded;
 
 use crate::batch::Timestamp;
 use crate::fact::bound::BoundPlan;
 use crate::fact::scan::Scan;
 use crate::fact::{FactMarks, View};
-use crate::limits::FUTURE_MS_MAX;
 use crate::row::{self, Identity, Layout, Rows};
 use caches::Caches;
 use expiry::ExpiryCounts;
@@ -55,40 +57,6 @@ use tripline_rules::time::Ms;
 use tripline_rules::value::{Registers, Slot};
 
 pub use crate::row::ROWS_MAX;
-
-/// A repeat is recognised so far back beyond the lateness: an event's clock may run ahead of the record's.
-pub const CLOCK_AHEAD_MS_MAX: Ms = FUTURE_MS_MAX;
-
-/// What bounds the ledgers of one shard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LedgerLimits {
-    /// Rows of one ledger, at most [`ROWS_MAX`]; beyond it the oldest are dropped.
-    pub rows_per_ledger: u16,
-    /// Keys of the shard; beyond it those are evicted whose newest row is oldest.
-    pub keys: usize,
-    /// Bytes of the shard's rows and keys, by [`Ledgers::bytes_of`]; beyond it the same are evicted.
-    pub bytes: usize,
-    /// Ledgers of more rows than this keep running totals: 0 always, `usize::MAX` never. No answer depends on it.
-    /// Scans are faster up to about 100 rows and always take far less memory; 512 is a good choice.
-    pub totals_threshold: usize,
-    /// Rows with `at <= watermark - retention` have expired. At least lateness + [`CLOCK_AHEAD_MS_MAX`].
-    pub retention: Ms,
-    /// How late an event may come, ms.
-    pub lateness: Ms,
-}
-
-impl LedgerLimits {
-    /// How far apart in event time two events can be of which the older one comes later, ms.
-    fn reordering(&self) -> Ms {
-        // One more: what is exactly so old may still come.
-        self.lateness + CLOCK_AHEAD_MS_MAX + 1
-    }
-
-    fn check(&self) {
-        assert!((1..=ROWS_MAX).contains(&self.rows_per_ledger), "rows of a ledger: 1 to {ROWS_MAX}");
-        assert!(self.retention >= self.lateness + CLOCK_AHEAD_MS_MAX, "rows outlive the lateness");
-    }
-}
 
 /// An event to be inserted.
 #[derive(Clone, Copy, Debug)]
