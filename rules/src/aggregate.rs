@@ -40,7 +40,7 @@ impl Tags {
     }
 }
 
-/// A set of aggregates of one plan, by index.
+/// A set of aggregates and population ranks of one plan, by position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FactSet(pub [u64; AGGREGATES_MAX / 64]);
 

@@ -62,19 +62,22 @@ pub struct Dropped {
     pub cooldowns: u64,
     /// Incidents beyond those held of a key.
     pub incidents: u64,
+    /// Outcomes, reversals and clearings beyond those of which is held whose row they amend.
+    pub follow_ups: u64,
     /// Values that ranks over all accounts did not count because their group was one too many.
     pub rank_values: u64,
 }
 
 impl Dropped {
     /// What was dropped, by kind.
-    pub fn by_kind(&self) -> [(&'static str, u64); 6] {
+    pub fn by_kind(&self) -> [(&'static str, u64); 7] {
         [
             ("keys", self.keys),
             ("rows", self.rows),
             ("capped_rows", self.capped_rows),
             ("cooldowns", self.cooldowns),
             ("incidents", self.incidents),
+            ("follow_ups", self.follow_ups),
             ("rank_values", self.rank_values),
         ]
     }
@@ -86,6 +89,7 @@ impl Dropped {
         self.capped_rows += other.capped_rows;
         self.cooldowns += other.cooldowns;
         self.incidents += other.incidents;
+        self.follow_ups += other.follow_ups;
         self.rank_values += other.rank_values;
     }
 }

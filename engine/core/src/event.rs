@@ -89,7 +89,7 @@ impl Event {
         }
     }
 
-    /// Forgets everything; the memory stays.
+    /// Forgets what the record said; the memory stays. Marks and amendments are those of the insertion and set by it.
     pub fn clear(&mut self) {
         self.registers.clear();
         self.texts.clear();

@@ -141,6 +141,8 @@ pub struct Evicted {
     pub rows: u64,
     /// Rows of full ledgers.
     pub capped_rows: u64,
+    /// Outcomes, reversals and clearings of which it is not held whose row they amend.
+    pub follow_ups: u64,
 }
 
 /// All ledgers of one shard.
@@ -188,7 +190,7 @@ impl Ledgers {
             gone_until: Timestamp(i64::MIN),
             evicted_until: None,
             lacking: HashTable::new(),
-            follow_ups: FollowUps::new(limits.reordering()),
+            follow_ups: FollowUps::new(limits.reordering(), limits.bytes),
             evicted: Evicted::default(),
             sweep_at: 0,
             sweep_in: 0,

@@ -301,6 +301,7 @@ impl Shard {
             keys: ledgers.keys,
             rows: ledgers.rows,
             capped_rows: ledgers.capped_rows,
+            follow_ups: ledgers.follow_ups,
             cooldowns: decisions.cooldowns,
             incidents: decisions.incidents,
             rank_values: self.populations.dropped(),

@@ -174,6 +174,10 @@ fn warn_dropped(shard: ShardId, now: &Counts, before: &Counts) {
             "incidents" => {
                 "a key has more than 8 incidents within the lateness; late alerts may open another"
             }
+            "follow_ups" => {
+                "more outcomes, reversals and clearings may still be followed by others than have room, so a late one may \
+                 overrule a newer one: raise `limits.bytes_per_shard`, shorten `time.lateness`, or add partitions"
+            }
             "rank_values" => {
                 "a rank over all accounts has more than 1,024 groups: group it by a field with fewer values"
             }

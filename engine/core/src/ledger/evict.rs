@@ -84,6 +84,7 @@ impl Ledgers {
             return;
         }
         self.sweep_in = SWEPT_AT_ONCE;
+        self.drop_follow_ups();
         let next = self.next_swept(SWEPT_AT_ONCE);
         self.sweep_at = next.end;
         for ledger in next {

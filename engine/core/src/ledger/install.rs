@@ -21,6 +21,8 @@ impl Ledgers {
     /// truth of the new plan's conditions on each, the same counts of rows and keys; what was dropped by the cap stays
     /// known.
     ///
+    /// Which row a follow-up amends is known as far back as the old lateness asked for.
+    ///
     /// Rows that have expired under the old or the new retention stay expired, and rows beyond a lower cap on the rows
     /// of a ledger go (`evicted` counts them). The caps on keys and bytes are applied with the next insertion, as
     /// always.
@@ -50,7 +52,7 @@ impl Ledgers {
             // What the old retention had let go is not held, though the new one would have kept it.
             self.gone_until = self.retained_after();
         }
-        self.follow_ups.set_length(limits.reordering());
+        self.evicted.follow_ups += self.follow_ups.install(limits.reordering(), limits.bytes);
         self.limits = limits;
         self.expiry = ExpiryCounts::default();
         if self.watermark > Timestamp(i64::MIN) {

@@ -1,8 +1,8 @@
 //! Loading ledgers from a snapshot: each gets one block and all its rows at once.
 
-use super::follow_ups::FollowUp;
 use super::kept::Lack;
 use super::kept::{kept_after, leaving};
+use super::reference::follow_up;
 use super::save::LACKING;
 use super::{CLOCK_AHEAD_MS_MAX, Ledgers, ROWS_MAX};
 use crate::batch::Timestamp;
@@ -107,8 +107,8 @@ impl Ledgers {
                 return Err(SnapshotError::malformed("the rows of a ledger are not in order"));
             }
             if let Some(amended) = amends {
-                let (event_type, id) = (self.store.layout().event_type(row), row::id(row));
-                self.note_follow_up(FollowUp { key, at, event_type, id, amended });
+                let own = follow_up(self.store.layout(), key, row, amended);
+                self.note_follow_up(own);
             }
             last = Some(at);
         }

@@ -3,7 +3,14 @@
 use super::follow_ups::FollowUp;
 use super::{CLOCK_AHEAD_MS_MAX, Ledgers, RowRef};
 use crate::event::Reference;
-use crate::row;
+use crate::row::{self, Layout};
+
+/// The follow-up of a row, which amends the row of the event with that id.
+pub(super) fn follow_up(layout: &Layout, key: u128, row: &[u64], amended: u64) -> FollowUp {
+    let currency = layout.currency_of(row).and_then(|number| u16::try_from(number).ok());
+    let (at, event_type, id) = (row::at(row), layout.event_type(row), row::id(row));
+    FollowUp { key, at, event_type, id, amended, currency }
+}
 
 impl Ledgers {
     /// The row of a key that a reference means: the newest of the type that it names. Without a type the newest that is
@@ -28,9 +35,7 @@ impl Ledgers {
     /// Notes which event's row the event of a row that was just inserted amends, by that event's id.
     pub(crate) fn note_amended(&mut self, own: RowRef, amended: u64) {
         let (key, rows) = (self.store.index.header(own.ledger).key(), self.rows(own.ledger));
-        let (at, event_type, id) =
-            (rows.at(own.position), rows.event_type(own.position), rows.id(own.position));
-        self.note_follow_up(FollowUp { key, at, event_type, id, amended });
+        self.note_follow_up(follow_up(rows.layout(), key, rows.row(own.position), amended));
     }
 
     /// Notes a follow-up, if more about the same event may come.
@@ -39,11 +44,18 @@ impl Ledgers {
         if own.at <= after {
             return;
         }
-        // A save that is under way asks for those of the moment at which it began.
-        if self.save.is_none() {
-            self.follow_ups.drop_until(after);
+        self.drop_follow_ups();
+        if !self.follow_ups.insert(own) {
+            self.evicted.follow_ups += 1;
         }
-        self.follow_ups.insert(own);
+    }
+
+    /// Drops the follow-ups that no event can ask for. A save that is under way asks for those of the moment at which it
+    /// began.
+    pub(super) fn drop_follow_ups(&mut self) {
+        if self.save.is_none() {
+            self.follow_ups.drop_until(self.may_arrive_after());
+        }
     }
 
     /// The id of the event whose row a row's event amends.

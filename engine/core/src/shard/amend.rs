@@ -57,12 +57,8 @@ impl Shard {
         }
         let newest = self.follow_up_types.amending().iter().filter_map(|(event_type, slot)| {
             let row = self.ledgers.newest_about(own, *event_type, self.currency_for(own, *slot))?;
-            let word = || self.ledgers.read(row, *slot).unwrap_or_default();
-            Some(Amendment {
-                slot: *slot,
-                word: if *slot == TX_REVERSED { 1 } else { word() },
-                currency: self.ledgers.currency(row),
-            })
+            let word = if *slot == TX_REVERSED { 1 } else { self.ledgers.read(row, *slot)? };
+            Some(Amendment { slot: *slot, word, currency: self.ledgers.currency(row) })
         });
         event.amended_by.extend(newest);
     }

@@ -6,7 +6,7 @@ use tripline_rules::value::Slot;
 
 /// The event types that are about the event they refer to.
 pub(super) struct FollowUpTypes {
-    /// Those that amend its row, with the field that they amend.
+    /// Those that amend its row, with the field that they amend and that rows keep.
     amending: Vec<(u16, Slot)>,
     /// One bit for each type, labels among them, by its code.
     bits: u64,
@@ -14,11 +14,11 @@ pub(super) struct FollowUpTypes {
 
 impl FollowUpTypes {
     pub(super) fn new(schema: &Schema) -> FollowUpTypes {
-        let amending: Vec<(u16, Slot)> = schema.amending().collect();
-        let codes = amending.iter().map(|(code, _)| *code).chain(schema.event_types().code("label"));
+        let codes = schema.amending().map(|(code, _)| code).chain(schema.event_types().code("label"));
         // The types that every schema has come first, and these are among them.
         let bits = codes.fold(0, |bits, code| bits | 1u64.checked_shl(u32::from(code)).expect("a low code"));
-        FollowUpTypes { amending, bits }
+        let amending = schema.amending().filter(|(_, slot)| schema.keep().contains(slot));
+        FollowUpTypes { amending: amending.collect(), bits }
     }
 
     /// Whether events of a type are about earlier ones, whether or not they name them.
