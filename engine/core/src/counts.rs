@@ -62,7 +62,7 @@ pub struct Dropped {
     pub cooldowns: u64,
     /// Incidents beyond those held of a key.
     pub incidents: u64,
-    /// Outcomes, reversals and clearings beyond those of which is held whose row they amend.
+    /// Outcomes, reversals and clearings for which there was no room to hold which row they amend.
     pub follow_ups: u64,
     /// Values that ranks over all accounts did not count because their group was one too many.
     pub rank_values: u64,

@@ -141,7 +141,7 @@ pub struct Evicted {
     pub rows: u64,
     /// Rows of full ledgers.
     pub capped_rows: u64,
-    /// Outcomes, reversals and clearings of which it is not held whose row they amend.
+    /// Outcomes, reversals and clearings for which there was no room to hold which row they amend.
     pub follow_ups: u64,
 }
 

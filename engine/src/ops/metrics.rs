@@ -101,7 +101,7 @@ impl Metrics {
             dropped: counters(
                 metric::DROPPED,
                 "State dropped because a limit was reached: keys and their rows, rows beyond a key's cap, cooldowns, incidents, \
-                 values of ranks",
+                 follow-ups, values of ranks",
                 "kind",
             ),
             lag: gauges(metric::LAG, "Records not yet judged", "partition"),

@@ -175,21 +175,21 @@ fn warn_dropped(shard: ShardId, now: &Counts, before: &Counts) {
                 "a key has more than 8 incidents within the lateness; late alerts may open another"
             }
             "follow_ups" => {
-                "more outcomes, reversals and clearings may still be followed by others than have room, so a late one may \
-                 overrule a newer one: raise `limits.bytes_per_shard`, shorten `time.lateness`, or add partitions"
+                "the table of outcomes, reversals and clearings is full: raise `limits.bytes_per_shard`, shorten \
+                 `time.lateness`, or add partitions"
             }
             "rank_values" => {
                 "a rank over all accounts has more than 1,024 groups: group it by a field with fewer values"
             }
             _ => continue,
         };
+        let effect = match kind {
+            "follow_ups" => "A late one may overrule a newer one, and no alert is marked for it",
+            _ => "What depends on dropped state has less coverage and is marked approximate",
+        };
         if now > 0 && before == 0 {
             let partition = shard.partition;
-            tracing::warn!(
-                partition,
-                kind,
-                "{limit}. What depends on dropped state has less coverage and is marked approximate"
-            );
+            tracing::warn!(partition, kind, "{limit}. {effect}");
         }
     }
 }

@@ -96,8 +96,8 @@ fn hash(key: u128, id: u64) -> u64 {
 }
 
 impl FollowUps {
-    /// None yet. `length`: how far apart in event time two events can be of which the older one comes later; `bytes`: how
-    /// much memory they may take.
+    /// None yet. `length`: how far apart in event time two events can be of which the older one comes later; `bytes`:
+    /// how much memory they may take.
     pub(super) fn new(length: Ms, bytes: usize) -> FollowUps {
         FollowUps { length, most: bytes / BYTES_EACH, spans: VecDeque::new() }
     }

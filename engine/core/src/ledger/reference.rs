@@ -50,8 +50,8 @@ impl Ledgers {
         }
     }
 
-    /// Drops the follow-ups that no event can ask for. A save that is under way asks for those of the moment at which it
-    /// began.
+    /// Drops the follow-ups that no event can ask for. A save that is under way asks for those of the moment at which
+    /// it began.
     pub(super) fn drop_follow_ups(&mut self) {
         if self.save.is_none() {
             self.follow_ups.drop_until(self.may_arrive_after());
